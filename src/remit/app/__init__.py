@@ -1,0 +1,1 @@
+"""Who knows everything: the only place that binds Protocols to implementations."""

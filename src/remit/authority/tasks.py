@@ -1,0 +1,77 @@
+"""One run of an agent: goal, bounds, deadline (R5). Rights exist only while it runs (R43)."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from remit.authority.rights import Ceiling
+from remit.kernel.canonical import Digest
+from remit.kernel.ids import AgentId, EnvelopeId, GrantId, PrincipalId, TaskId, TenantId, UserId
+
+
+class TaskState(StrEnum):
+    """A task runs once; what has ended never runs again."""
+
+    RUNNING = "running"
+    ENDED = "ended"
+    KILLED = "killed"
+
+
+class Mode(StrEnum):
+    """Whether a person is waiting for the result (N42)."""
+
+    INTERACTIVE = "interactive"
+    AUTONOMOUS = "autonomous"
+
+
+class Initiative(StrEnum):
+    """Who wanted the action (N42)."""
+
+    USER = "user"
+    AGENT = "agent"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Task:
+    """A task identity: who asked what of whom, for which purpose, until when.
+
+    `goal` is what the person asked, by salted digest only; the text lies sealed in the ledger's contents.
+    `user` is None for an autonomous task whose root is a trigger (`trigger` then names it).
+    """
+
+    id: TaskId
+    tenant: TenantId
+    user: UserId | None
+    trigger: str = ""
+    agent: AgentId
+    """The first agent, which may exchange the root envelope."""
+    grant: GrantId | None
+    """The consent it stands on; a delegated task has one."""
+    goal: Digest
+    purpose: str
+    segment: str = ""
+    mode: Mode
+    initiative: Initiative
+    ceiling: Ceiling
+    root: EnvelopeId
+    state: TaskState
+    started_at: datetime
+    deadline: datetime
+    ended_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lineage:
+    """Everything above an action that could have been stopped: what `alive` looks at.
+
+    `chain` runs from the first agent instance to the one that acts; owners, agents and blueprints of
+    every member are in it, so a kill of any of them reaches the action.
+    """
+
+    tenant: TenantId
+    user: UserId | None
+    task: TaskId | None
+    grant: GrantId | None
+    chain: tuple[PrincipalId, ...]
+    principals: frozenset[PrincipalId]
+    envelope: EnvelopeId | None

@@ -1,0 +1,44 @@
+"""What we issue, and what a verified token proves."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from remit.authority.rights import Ceiling
+from remit.kernel.canonical import Digest
+from remit.kernel.ids import AgentId, InstanceId, TaskId, TenantId, TokenId, UserId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VerifiedSubject:
+    """What an access token (`at+jwt`, RFC 9068) and its proof of possession established together.
+
+    `instance` acts; `user` is on whose behalf, or None. `chain` holds instance ids, first agent first
+    (the reverse of nested `act`, RFC 8693 §4.1). `ceiling` is the token's own `authorization_details`.
+    `proof` is the DPoP proof's (`jkt`, `jti`), to be burnt in the transaction that acts on it.
+    """
+
+    tenant: TenantId
+    token: TokenId
+    instance: InstanceId
+    agent: AgentId
+    user: UserId | None
+    task: TaskId | None
+    chain: tuple[InstanceId, ...]
+    envelope: Digest | None
+    ceiling: Ceiling | None
+    audience: str
+    scopes: frozenset[str]
+    key: str
+    """Thumbprint (RFC 7638) that the token is bound to; empty for a plain Bearer token."""
+    proof: "Proof | None"
+    issued_at: datetime
+    expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proof:
+    """A DPoP proof that verified and may be used once: unique on (`key`, `jti`) until `keep_until`."""
+
+    key: str
+    jti: str
+    keep_until: datetime

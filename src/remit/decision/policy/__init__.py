@@ -1,0 +1,1 @@
+"""Cedar policies: admitted by Cedar's own parser and validator, evaluated, explained."""

@@ -1,0 +1,62 @@
+"""What is asked: subject, action, resource and context (AuthZEN 1.0 §5), with every fact that we add."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from remit.authority.rights import Ceiling, Money
+from remit.authority.tasks import Lineage
+from remit.authority.tokens import VerifiedSubject
+from remit.identity.tools import Tool
+from remit.kernel.canonical import Digest, JsonObject
+from remit.kernel.ids import CallId, ServerId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resource:
+    """What the action touches, as the tool's mapping read it from the arguments."""
+
+    type: str
+    id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProposedCall:
+    """One call as an enforcement point saw it, before any fact of ours is added.
+
+    `action` is `<server>/<action>`. `arguments` is the parsed body; `arguments_digest` is the SHA-256 of
+    the raw bytes (`raw_arguments`) that will be forwarded. `tool` is None for methods that name none.
+    """
+
+    call: CallId
+    subject: VerifiedSubject
+    server: ServerId
+    method: str
+    action: str
+    resource: Resource
+    tool: Tool | None
+    arguments: JsonObject
+    raw_arguments: bytes
+    arguments_digest: Digest
+    money: Money | None
+    consequential: bool
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Factor:
+    """One ceiling among those that must all allow the request, by the name a reader knows it by:
+    `user`, `agent`, `blueprint`, `task`, `hop 1`, `token`.
+    """
+
+    name: str
+    ceiling: Ceiling
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ActionRequest:
+    """A proposed call with every fact that the stages need, all from one snapshot."""
+
+    call: ProposedCall
+    lineage: Lineage
+    factors: tuple[Factor, ...]
+    purpose: str

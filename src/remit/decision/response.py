@@ -1,0 +1,153 @@
+"""What is answered: an effect, its reasons, the nearest miss and a remedy. Never a truth value."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import NoReturn
+
+from remit.kernel.ids import ApprovalId, CapabilityId, DecisionId
+
+
+class Effect(StrEnum):
+    """The closed set of verdicts, weakest to strongest; the strongest of all stages wins."""
+
+    PERMIT = "permit"
+    STEP_UP = "step_up"
+    ASK = "ask"
+    DENY = "deny"
+
+
+class Stage(StrEnum):
+    """The stages that exist, in the order in which they run."""
+
+    ALIVE = "alive"
+    AUTHORITY = "authority"
+    POLICY = "policy"
+    BUDGET = "budget"
+    OVERSIGHT = "oversight"
+
+
+class DenialKind(StrEnum):
+    """What sort of no it is; each has its own remedy."""
+
+    NO_PERMIT = "no_permit"
+    FORBIDDEN = "forbidden"
+    CONDITION_FAILED = "condition_failed"
+    SCOPE_INSUFFICIENT = "scope_insufficient"
+    STEP_UP_REQUIRED = "step_up_required"
+    APPROVAL_REQUIRED = "approval_required"
+    APPROVAL_PENDING = "approval_pending"
+    APPROVAL_DENIED = "approval_denied"
+    APPROVAL_EXPIRED = "approval_expired"
+    BUDGET_EXHAUSTED = "budget_exhausted"
+    LIMIT_EXCEEDED = "limit_exceeded"
+    DELEGATION_INVALID = "delegation_invalid"
+    IDENTITY_SUSPENDED = "identity_suspended"
+    REVOKED = "revoked"
+    KILLED = "killed"
+    TOOL_QUARANTINED = "tool_quarantined"
+    ARGUMENTS_UNMAPPED = "arguments_unmapped"
+    UNAVAILABLE = "unavailable"
+
+
+class RemedyAction(StrEnum):
+    """What a machine can do about a denial."""
+
+    REQUEST_ACCESS = "request_access"
+    NARROW_ARGUMENTS = "narrow_arguments"
+    RETRY_AT = "retry_at"
+    REAUTHORIZE = "reauthorize"
+    STEP_UP = "step_up"
+    REQUEST_APPROVAL = "request_approval"
+    WAIT = "wait"
+    CONTACT_OWNER = "contact_owner"
+    REAUTHENTICATE = "reauthenticate"
+    NONE = "none"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reason:
+    """Why a stage said what it said. `code` is stable and documented; `sentence` is for people."""
+
+    stage: Stage
+    effect: Effect
+    kind: DenialKind | None
+    code: str
+    sentence: str
+    rule: str = ""
+    """Id of the policy, right or budget that decided."""
+    step: int = 0
+    """Number of the verification step that failed, where there is one."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NearestMiss:
+    """The smallest change that would have passed this stage; `never` if no change would.
+
+    `argument` with `one_of`, `at_most` or `at_least`; or `approval_from`; or `at` (a time); else `never`.
+    """
+
+    argument: str = ""
+    one_of: tuple[str, ...] = ()
+    at_most: str = ""
+    at_least: str = ""
+    approval_from: str = ""
+    except_: tuple[str, ...] = ()
+    at: datetime | None = None
+    never: bool = False
+    rule: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Remedy:
+    """What to do next; a remedy never permits: after it the call is decided again."""
+
+    action: RemedyAction
+    retry: str = ""
+    """`same_call` if the very same bytes should be sent again."""
+    tell_user: str = ""
+    poll_after_s: int = 0
+    give_up_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Obligation:
+    """Something that the enforcement point must do with a permitted call; an unknown type is a denial."""
+
+    type: str
+    properties: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """What the pipeline found, before anything is recorded."""
+
+    effect: Effect
+    reasons: tuple[Reason, ...]
+    nearest_miss: tuple[NearestMiss, ...]
+    remedy: Remedy | None
+    obligations: tuple[Obligation, ...]
+    approvers: str = ""
+    """Who may answer an ASK: `team:support-leads`, `owner`, `user`."""
+    policy_version: str
+    revision: int
+    epoch: int
+
+    def __bool__(self) -> NoReturn:
+        raise TypeError("a verdict has no truth value; match on `effect`")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """A verdict that is durably on record. A permit carries the capability that the call consumed."""
+
+    id: DecisionId
+    at: datetime
+    verdict: Verdict
+    capability: CapabilityId | None = None
+    capability_token: str | None = None
+    """The signed capability (`remit-cap+jwt`) for the resource; absent unless permitted."""
+    approval: ApprovalId | None = None
+
+    def __bool__(self) -> NoReturn:
+        raise TypeError("a decision has no truth value; match on `verdict.effect`")

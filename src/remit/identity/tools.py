@@ -1,0 +1,113 @@
+"""MCP servers and their tools: what is pinned, and how a tool's arguments map to action and resource."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from remit.kernel.canonical import Digest
+from remit.kernel.ids import ServerId, TenantId, ToolId
+
+
+class Transport(StrEnum):
+    """How the gateway reaches a server."""
+
+    HTTP = "http"
+    STDIO = "stdio"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Server:
+    """An MCP server behind the gateway, reached at `/mcp/<name>`.
+
+    `url` for HTTP, `argv` for stdio (never a shell; a clean environment of `environment` alone).
+    """
+
+    id: ServerId
+    tenant: TenantId
+    name: str
+    transport: Transport
+    url: str = ""
+    argv: tuple[str, ...] = ()
+    environment: tuple[tuple[str, str], ...] = ()
+    allow_legacy: bool = False
+    """Whether clients of MCP 2025-11-25 and older are served (off by default)."""
+    instructions: str = ""
+
+
+class Pin(StrEnum):
+    """How far a tool's present definition is trusted."""
+
+    APPROVED = "approved"
+    QUARANTINED = "quarantined"
+    """Its definition changed or was never approved; calls are refused until a person approves it."""
+
+
+class Sensitivity(StrEnum):
+    """What harm an argument's value could do (N13 uses it later; the mapping states it now)."""
+
+    PLAIN = "plain"
+    SENSITIVE = "sensitive"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResourceMapping:
+    """Which argument names the resource: `type` and a JSON pointer (RFC 6901) into the arguments.
+
+    `fixed` names one resource when no argument does. Exactly one of `pointer` and `fixed` is set.
+    """
+
+    type: str
+    pointer: str = ""
+    fixed: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MoneyMapping:
+    """Which arguments are money: pointers to the amount (a decimal string or number) and the currency."""
+
+    amount: str
+    currency: str = ""
+    fixed_currency: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToolMapping:
+    """How a tool's arguments become action and resource; part of the tool's hash.
+
+    Unmapped arguments of a consequential tool are refused in strict mode: `arguments` lists the pointers
+    of every top-level argument that the tool may be called with. `immaterial` ones stay out of the
+    approval digest. `sentence` is the past-tense phrase of R39 with `{/pointer}` places, as in
+    ``reserved {/room} for {/start}-{/end}``.
+    """
+
+    action: str
+    resource: ResourceMapping
+    arguments: tuple[str, ...] = ()
+    immaterial: tuple[str, ...] = ()
+    money: MoneyMapping | None = None
+    sentence: str = ""
+    effect: str = ""
+    """What a yes causes, in plain words, for the approval card: `money leaves`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tool:
+    """One tool of one server, as it was pinned.
+
+    `definition` is the canonical JSON (RFC 8785) of name, title, description, input and output schema and
+    annotations; `digest` covers definition and mapping. A consequential tool without mapping is denied.
+    """
+
+    id: ToolId
+    tenant: TenantId
+    server: ServerId
+    name: str
+    definition: str
+    digest: Digest
+    pin: Pin
+    consequential: bool = True
+    reversible: bool = False
+    mapping: ToolMapping | None = None
+    pinned_at: datetime
+    seen_definition: str = ""
+    """The definition that the server sent last, when it differs from the pinned one: shown as a diff."""

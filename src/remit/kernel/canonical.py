@@ -1,0 +1,193 @@
+"""Bytes that mean one thing: strict I-JSON in, RFC 8785 out, unpadded base64url, framed digests."""
+
+import base64
+import binascii
+import hashlib
+import hmac
+import json
+import math
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NoReturn, TypeAlias
+
+import rfc8785
+
+from remit.kernel.errors import Invalid, TooLarge
+
+Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | None"
+JsonObject: TypeAlias = dict[str, Json]
+Digest: TypeAlias = str
+"""SHA-256, 64 lower-case hexadecimal digits."""
+
+
+class MalformedJson(Invalid):
+    """Not strict I-JSON (RFC 7493): duplicate member, lone surrogate, number out of range, trailing bytes."""
+
+    code = "malformed_json"
+
+
+class JsonTooLarge(TooLarge):
+    """Over a limit of size, depth, members or string length."""
+
+    code = "json_too_large"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JsonLimits:
+    """What one document may hold: bytes, nesting, members over all objects, characters per string."""
+
+    size: int = 1 << 20
+    depth: int = 32
+    members: int = 10_000
+    string: int = 256 << 10
+    number: int = 32
+
+
+DEFAULT_LIMITS = JsonLimits()
+_SAFE_INTEGER = (1 << 53) - 1
+
+
+def parse_json(raw: bytes, *, limits: JsonLimits = DEFAULT_LIMITS) -> Json:
+    """Read one I-JSON document (RFC 7493), refusing whatever two readers could read differently.
+
+    Raises `MalformedJson` or `JsonTooLarge`; nothing else escapes, whatever the bytes.
+    """
+    if len(raw) > limits.size:
+        raise JsonTooLarge(f"document has {len(raw)} bytes, the limit is {limits.size}")
+    try:
+        text = raw.decode("utf-8")
+    except UnicodeDecodeError as broken:
+        raise MalformedJson("document is not UTF-8") from broken
+    _check_shape(text, limits)
+    try:
+        value = json.loads(
+            text,
+            object_pairs_hook=_unique_members,
+            parse_int=lambda digits: _integer(digits, limits),
+            parse_float=lambda digits: _fraction(digits, limits),
+            parse_constant=_no_constant,
+        )
+    except (json.JSONDecodeError, RecursionError) as broken:
+        raise MalformedJson("document is not JSON") from broken
+    _check_strings(value, limits)
+    return value  # type: ignore[no-any-return]  # json.loads is untyped; the hooks above make it Json
+
+
+def parse_object(raw: bytes, *, limits: JsonLimits = DEFAULT_LIMITS) -> JsonObject:
+    """Read one I-JSON document that must be an object."""
+    value = parse_json(raw, limits=limits)
+    if not isinstance(value, dict):
+        raise MalformedJson("document is not an object")
+    return value
+
+
+def canonical_json(value: Any) -> bytes:
+    """Write the one canonical form (RFC 8785 §3.2): members sorted by UTF-16 code units."""
+    try:
+        return rfc8785.dumps(value)
+    except (rfc8785.CanonicalizationError, RecursionError) as broken:
+        raise MalformedJson("value has no canonical form") from broken
+
+
+def sha256(data: bytes) -> Digest:
+    """Digest of raw bytes."""
+    return hashlib.sha256(data).hexdigest()
+
+
+def framed_digest(label: str, parts: Sequence[bytes]) -> Digest:
+    """Digest of several parts, each behind its length, so that no two lists of parts share bytes."""
+    hasher = hashlib.sha256()
+    for part in (label.encode(), *parts):
+        hasher.update(len(part).to_bytes(8, "big"))
+        hasher.update(part)
+    return hasher.hexdigest()
+
+
+def b64u(data: bytes) -> str:
+    """Unpadded base64url (RFC 7515 §2)."""
+    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
+
+
+def b64u_decode(text: str) -> bytes:
+    """Read unpadded base64url, only in its canonical form: re-encoding gives the same text."""
+    try:
+        data = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+    except (binascii.Error, ValueError) as broken:
+        raise Invalid("text is not base64url") from broken
+    if b64u(data) != text:
+        raise Invalid("text is not canonical base64url")
+    return data
+
+
+def same_bytes(left: bytes, right: bytes) -> bool:
+    """Compare in constant time."""
+    return hmac.compare_digest(left, right)
+
+
+_STRING = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)
+_STRUCTURE = re.compile(r"[{}\[\]:,]")
+
+
+def _check_shape(text: str, limits: JsonLimits) -> None:
+    """Bound depth and members before the recursive reader sees the text.
+
+    Both expressions are linear: no alternative of one can match what another can.
+    """
+    depth = members = 0
+    for mark in _STRUCTURE.findall(_STRING.sub("", text)):
+        if mark in "{[":
+            depth += 1
+        elif mark in "}]":
+            depth -= 1
+        else:
+            members += 1
+        if depth > limits.depth:
+            raise JsonTooLarge(f"document nests deeper than {limits.depth}")
+        if members > 2 * limits.members:
+            raise JsonTooLarge(f"document has more than {limits.members} members")
+
+
+def _unique_members(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise MalformedJson("object names a member twice")
+    return found
+
+
+def _integer(digits: str, limits: JsonLimits) -> int:
+    if len(digits) > limits.number:
+        raise MalformedJson("number has too many digits")
+    value = int(digits)
+    if abs(value) > _SAFE_INTEGER:
+        raise MalformedJson("integer is outside the range that every reader keeps (RFC 7493 §2.2)")
+    return value
+
+
+def _fraction(digits: str, limits: JsonLimits) -> float:
+    if len(digits) > limits.number:
+        raise MalformedJson("number has too many digits")
+    value = float(digits)
+    if not math.isfinite(value):
+        raise MalformedJson("number is outside the range of a double")
+    return value
+
+
+def _no_constant(name: str) -> NoReturn:
+    raise MalformedJson(f"`{name}` is not JSON")
+
+
+def _check_strings(value: Json, limits: JsonLimits) -> None:
+    """Refuse lone surrogates and long strings; the depth is bounded already."""
+    if isinstance(value, str):
+        if len(value) > limits.string:
+            raise JsonTooLarge(f"string has {len(value)} characters, the limit is {limits.string}")
+        if any("\ud800" <= char <= "\udfff" for char in value):
+            raise MalformedJson("string holds a lone surrogate (RFC 7493 §2.1)")
+    elif isinstance(value, Mapping):
+        for name, member in value.items():
+            _check_strings(name, limits)
+            _check_strings(member, limits)
+    elif isinstance(value, list):
+        for member in value:
+            _check_strings(member, limits)

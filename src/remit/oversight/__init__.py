@@ -1,0 +1,1 @@
+"""ASK, TELL, STOP: approvals by people, the kill switch."""

@@ -1,0 +1,1 @@
+"""Durable approvals, bound to the digest of exactly what will run."""

@@ -1,0 +1,1 @@
+"""The kill switch: one transaction, every plane, a result that can be proven."""

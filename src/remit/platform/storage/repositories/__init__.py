@@ -1,0 +1,1 @@
+"""Each wing's repositories over SQL, under the name of the wing."""

@@ -1,0 +1,31 @@
+"""One open transaction, as repositories see it: synchronous, the same on both engines."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol, TypeAlias
+
+from sqlalchemy import Executable
+
+Scalar: TypeAlias = str | int | bytes | None
+"""All that a column holds: text, 64-bit integers (flags as 0 and 1, instants as microseconds UTC), bytes."""
+Row: TypeAlias = Sequence[Any]
+
+
+class Sql(Protocol):
+    """Runs statements inside the open transaction of a unit of work.
+
+    Statements are SQLAlchemy Core constructs with `bindparam`s, built once at module level: an engine
+    compiles each on first use and keeps the text, keyed by the statement object. Values come in
+    `parameters`, by name; never in the text.
+    """
+
+    def run(self, statement: Executable, parameters: Mapping[str, Scalar] | None = None) -> int:
+        """Run and return how many rows it changed."""
+
+    def run_many(self, statement: Executable, rows: Sequence[Mapping[str, Scalar]]) -> None:
+        """Run once per row."""
+
+    def row(self, statement: Executable, parameters: Mapping[str, Scalar] | None = None) -> Row | None:
+        """The first row, or None."""
+
+    def rows(self, statement: Executable, parameters: Mapping[str, Scalar] | None = None) -> list[Row]:
+        """All rows."""

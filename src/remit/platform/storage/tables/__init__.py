@@ -1,0 +1,1 @@
+"""Tables, one module per wing; all in one `metadata`. Types: Text, BigInteger, LargeBinary only."""

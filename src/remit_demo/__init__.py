@@ -1,0 +1,1 @@
+"""The demonstration: a real agent, a real business MCP server, told through public doors only."""
