@@ -1,0 +1,60 @@
+# Every target is self-sufficient: it makes its own virtual environment from requirements.lock.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+WORKERS ?= 2
+
+.DEFAULT_GOAL := help
+.PHONY: help up test lint types contracts bench docs docs-check lock clean
+
+help:  ## what can be done here
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+$(STAMP): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo 'remit needs Python 3.11 or newer; next: make PYTHON=python3.11 up' >&2; exit 2; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) \
+	  || { echo 'no virtual environment can be made; next: apt-get install python3-venv' >&2; exit 2; }
+	@echo 'installing what remit stands on (once)'
+	@$(BIN)/python -m pip install --quiet --require-hashes --only-binary :all: -r tools/bootstrap.lock
+	@$(BIN)/uv pip sync --quiet --python $(BIN)/python --require-hashes requirements.lock
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --editable .
+	@touch $@
+
+up: $(STAMP)  ## start Remit and watch a real agent being governed; Ctrl-C stops it
+	@exec $(BIN)/remit up --demo $(ARGS)
+
+test: $(STAMP)  ## every test, PostgreSQL included
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal --proof build/proof.json $(ARGS)
+
+lint: $(STAMP)  ## format and rules
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+
+contracts: $(STAMP)  ## who may import whom
+	@$(BIN)/lint-imports
+
+types: $(STAMP)  ## mypy, strict
+	@$(BIN)/mypy
+
+bench: $(STAMP)  ## each goal beside its peer, in one run; figures go to bench/out
+	@$(BIN)/python -m bench $(ARGS)
+
+docs: $(STAMP)  ## generate docs/reference and docs/standards from code and tests
+	@$(BIN)/python tools/reference.py write
+
+docs-check: $(STAMP)  ## fail if a generated page differs from the code
+	@$(BIN)/python tools/reference.py check
+
+lock: $(STAMP)  ## resolve requirements.lock and tools/bootstrap.lock anew
+	@$(BIN)/uv pip compile --quiet --universal --generate-hashes --all-extras --group dev --no-header \
+	  --no-annotate --python-version 3.11 --upgrade pyproject.toml --output-file requirements.lock
+	@echo uv | $(BIN)/uv pip compile --quiet --generate-hashes --no-header --no-annotate - \
+	  --output-file tools/bootstrap.lock
+
+clean:  ## remove everything that these targets made
+	rm -rf $(VENV) build dist bench/out .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
