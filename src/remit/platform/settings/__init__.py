@@ -1,1 +1,4 @@
-"""Settings: file < environment < flag; an unknown name is an error with the nearest known one."""
+"""What an operator may choose: typed, with a unit, a sentence and a safe value when absent.
+
+File < environment < flag. An unknown name is an error; an unsafe whole is a refusal to start.
+"""

@@ -1,0 +1,80 @@
+"""All settings in one immutable value, composed of each domain's options."""
+
+from dataclasses import dataclass, field
+from ipaddress import ip_address
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from remit.platform.settings.options import (
+    HttpOptions,
+    KeyOptions,
+    PolicyOptions,
+    StoreOptions,
+    TelemetryOptions,
+)
+
+DEFAULT_DATA = Path("~/.remit")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Everything that an operator may choose; nothing is read from anywhere else."""
+
+    data: Path = DEFAULT_DATA
+    """Directory of this installation: store, keys, sockets (mode 0700)."""
+    issuer: str = ""
+    """Base address of this installation in every token and document; empty means the loopback address."""
+    trust_domain: str = "remit.local"
+    """SPIFFE trust domain of the agents (`spiffe://<trust domain>/agent/…`)."""
+    demo: bool = False
+    """Whether the demonstration runs; it brings its own policy, servers and agents."""
+    debug: bool = False
+    """Whether errors are shown in detail on the terminal; refused on a public address."""
+    http: HttpOptions = field(default_factory=HttpOptions)
+    store: StoreOptions = field(default_factory=StoreOptions)
+    keys: KeyOptions = field(default_factory=KeyOptions)
+    policy: PolicyOptions = field(default_factory=PolicyOptions)
+    telemetry: TelemetryOptions = field(default_factory=TelemetryOptions)
+
+    @property
+    def issuer_url(self) -> str:
+        """The issuer, byte for byte as it stands in tokens; never from a request (standards 0.2)."""
+        return self.issuer or f"http://{_bracketed(self.http.host)}:{self.http.port}"
+
+    @property
+    def directory(self) -> Path:
+        """The data directory with `~` resolved."""
+        return self.data.expanduser()
+
+    @property
+    def kek_file(self) -> Path:
+        """Where the key-encryption key is."""
+        chosen = self.keys.kek_file
+        return chosen.expanduser() if chosen else self.directory / "kek"
+
+    @property
+    def listens_publicly(self) -> bool:
+        """Whether somebody on another machine can connect."""
+        return not is_loopback(self.http.host)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host name or address can only be this machine."""
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        return ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
+
+
+def issuer_host(issuer: str) -> str:
+    """The host of an issuer, or nothing."""
+    try:
+        return urlsplit(issuer).hostname or ""
+    except ValueError:
+        return ""
+
+
+def _bracketed(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
