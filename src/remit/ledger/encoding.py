@@ -1,0 +1,91 @@
+"""Records as bytes: one record has one encoding, and those bytes are the leaf of the tree.
+
+JSON with members in the order of `Record`, those that hold their default left out, so that a member added
+later changes no old leaf. An entry is at most 65,535 bytes (C2SP tlog-tiles).
+"""
+
+import dataclasses
+import hashlib
+import operator
+from datetime import UTC
+from typing import Final, get_type_hints
+
+import msgspec
+
+from remit.kernel.errors import Invalid, TooLarge
+from remit.ledger.record import Record
+
+MAX_ENTRY_SIZE: Final = 65_535
+CONTENT_DIGEST: Final = "content/"
+"""Prefix of the name of a salted digest among a record's digests: `content/goal`."""
+SALT_SIZE: Final = 16
+
+
+class EntryTooLarge(TooLarge):
+    """A record's encoding is over what a log entry may have; log digests instead of texts."""
+
+    code = "ledger_entry_too_large"
+
+
+class MalformedEntry(Invalid):
+    """Bytes that are no record in its one encoding."""
+
+    code = "malformed_ledger_entry"
+
+
+_HINTS = get_type_hints(Record)
+_FIELDS = dataclasses.fields(Record)
+_NAMES = tuple(each.name for each in _FIELDS)
+_Entry = msgspec.defstruct(
+    "_Entry",
+    [
+        (each.name, _HINTS[each.name])
+        if each.default is dataclasses.MISSING
+        else (each.name, _HINTS[each.name], each.default)
+        for each in _FIELDS
+    ],
+    omit_defaults=True,
+    frozen=True,
+    forbid_unknown_fields=True,
+    gc=False,
+)
+_members = operator.attrgetter(*_NAMES)
+_encode = msgspec.json.Encoder().encode
+_decode = msgspec.json.Decoder(_Entry).decode
+
+
+def encode_record(record: Record) -> bytes:
+    """The leaf of a record. Raises `EntryTooLarge`, `MalformedEntry` for what no reader could read."""
+    if record.at.tzinfo is not UTC:
+        raise MalformedEntry("time of a record is not UTC")
+    try:
+        entry = _encode(_Entry(*_members(record)))
+    except (UnicodeEncodeError, msgspec.MsgspecError, TypeError, ValueError) as broken:
+        raise MalformedEntry("record holds text that is not Unicode, or a value of another type") from broken
+    if len(entry) > MAX_ENTRY_SIZE:
+        raise EntryTooLarge(f"record has {len(entry)} bytes, the limit is {MAX_ENTRY_SIZE}")
+    return entry
+
+
+def decode_record(entry: bytes) -> Record:
+    """Read a leaf back, only in its one encoding: encoding it again gives the same bytes."""
+    try:
+        members = _decode(entry)
+    except (msgspec.MsgspecError, UnicodeDecodeError, ValueError) as broken:
+        raise MalformedEntry("entry is not a record") from broken
+    if _encode(members) != entry:
+        raise MalformedEntry("entry is not in the one encoding of its record")
+    return Record(**dict(zip(_NAMES, _members(members), strict=True)))
+
+
+def check_entry(entry: bytes) -> bool:
+    """Whether bytes are a record in its one encoding, at a quarter of the cost of reading it."""
+    try:
+        return _encode(_decode(entry)) == entry
+    except (msgspec.MsgspecError, UnicodeDecodeError, ValueError):
+        return False
+
+
+def content_digest(salt: bytes, text: str) -> str:
+    """SHA-256(salt ‖ text): commits to a text without saying anything about a short one."""
+    return hashlib.sha256(salt + text.encode()).hexdigest()
