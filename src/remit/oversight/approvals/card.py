@@ -1,0 +1,54 @@
+"""The card: every argument of what would run, in our words; the agent's words never form the headline."""
+
+from dataclasses import dataclass
+
+from remit.kernel.canonical import Json, canonical_json, parse_object
+from remit.oversight.approvals.approval import Approval
+from remit.oversight.approvals.visible import Shown, show
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """One argument: its JSON pointer and its value, whole."""
+
+    pointer: str
+    value: Shown
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Card:
+    """What an approver sees; built from the stored bytes alone."""
+
+    approval: Approval
+    headline: Shown
+    effect: Shown
+    arguments: tuple[Line, ...]
+    size: int
+    inspectable: bool
+
+
+def draw(approval: Approval) -> Card:
+    """Lay out an ask, whole: nothing is shortened, what can't be read is marked."""
+    arguments = tuple(_lines(parse_object(approval.arguments.encode()), ""))
+    headline = show(f"{approval.action} on {approval.resource}")
+    undo = "can be undone" if approval.reversible else "cannot be undone"
+    effect = show(f"{approval.effect or 'changes ' + approval.resource}; {undo}")
+    return Card(
+        approval=approval,
+        headline=headline,
+        effect=effect,
+        arguments=arguments,
+        size=len(approval.arguments.encode()),
+        inspectable=not any("cannot be inspected" in w for line in arguments for w in line.value.warnings),
+    )
+
+
+def _lines(value: Json, pointer: str) -> list[Line]:
+    if isinstance(value, dict) and value:
+        steps = [(name.replace("~", "~0").replace("/", "~1"), member) for name, member in value.items()]
+    elif isinstance(value, list) and value:
+        steps = [(str(index), member) for index, member in enumerate(value)]
+    else:
+        text = value if isinstance(value, str) else canonical_json(value).decode()
+        return [Line(pointer=pointer or "/", value=show(text))]
+    return [line for step, member in steps for line in _lines(member, f"{pointer}/{step}")]

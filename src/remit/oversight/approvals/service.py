@@ -1,0 +1,288 @@
+"""Asking people: one ask per action digest, one answer per ask, every outcome on record (R70, R72)."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from remit.authority.tokens import Proof
+from remit.identity.lifecycle import State
+from remit.identity.principals import Principal
+from remit.kernel.clock import Clock
+from remit.kernel.events import Event
+from remit.kernel.ids import ApprovalId, Entropy, EventId, PrincipalId, RecordId, TaskId, TenantId, mint_id
+from remit.kernel.uow import UnitOfWork
+from remit.ledger.record import Content, Record
+from remit.oversight.approvals.approval import Answer, Approval, ApprovalState, cancel, decide, expire
+from remit.oversight.approvals.attention import Attention, check_share, must_suspend
+from remit.oversight.approvals.routing import eligible
+from remit.oversight.errors import AlreadyAnswered, AnswerNotProven, NoApprover, NoSuchApproval, NotAnApprover
+from remit.oversight.repository import OversightTransaction
+
+_POLL_SECONDS = 0.5
+"""How often a waiting call looks for an answer given on another node; the bell covers this one."""
+_SWEEP = 200
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Patience:
+    """How long an ask stays open."""
+
+    lifetime: timedelta = timedelta(minutes=15)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnswerProof:
+    """Proof that a person answered this very digest: burnt with the answer, so it works once.
+
+    `digest` is what the person's signature or link names; `channel` is `signed` or `link`.
+    """
+
+    by: PrincipalId
+    tenant: TenantId
+    approval: ApprovalId
+    digest: str
+    channel: str
+    once: Proof
+
+
+class ApprovalService:
+    """Asks, answers, expiry and cancellation."""
+
+    def __init__(
+        self,
+        *,
+        work: UnitOfWork[OversightTransaction],
+        clock: Clock,
+        entropy: Entropy,
+        attention: Attention,
+        patience: Patience,
+    ) -> None:
+        self._work = work
+        self._clock = clock
+        self._entropy = entropy
+        self._attention = attention
+        self._patience = patience
+        self._bells: dict[ApprovalId, asyncio.Event] = {}  # OWNED BY: the event loop
+
+    async def ask(self, draft: Approval, *, owner: PrincipalId | None) -> Approval:
+        """Ask whoever the rule names, or return the ask that is open for the same action already.
+
+        `draft` comes without id, people and times. Raises `NoApprover` or `TooManyAsks`.
+        """
+        at = self._clock.now()
+
+        def work(tx: OversightTransaction) -> Approval:
+            known = tx.approvals.open_for(draft.key)
+            if known is not None and known.expires_at > at:
+                return known
+            approval = self._addressed(tx, draft, owner=owner, at=at)
+            tx.approvals.add(approval)
+            self._record(tx, approval, "requested", actor=approval.instance, at=at)
+            return approval
+
+        return await self._work.commit(work)
+
+    async def answer(self, ident: ApprovalId, *, answer: Answer, proof: AnswerProof) -> Approval:
+        """Give an ask its one answer, on a person's own proof.
+
+        1 the ask exists   2 the proof names this digest   3 the person was asked, lives, and is not the
+        requester   4 the proof was never used   5 the ask is still pending: one conditional update.
+        """
+        at = self._clock.now()
+
+        def work(tx: OversightTransaction) -> Approval:
+            approval = _found(tx, ident)
+            _check_answer(tx, approval, proof)
+            if not tx.replay.burn(proof.tenant, proof.once):
+                raise AnswerNotProven(
+                    "this answer was given before", next_step=f"remit approval show {ident}"
+                )
+            settled = decide(approval, answer=answer, by=proof.by, channel=proof.channel, at=at)
+            self._settle(tx, settled, actor=proof.by, at=at)
+            self._watch_denials(tx, settled, at=at)
+            return settled
+
+        settled = await self._work.commit(work)
+        self._ring(ident)
+        return settled
+
+    async def get(self, ident: ApprovalId) -> Approval:
+        """One ask; raises `NoSuchApproval`."""
+        return await self._work.read(lambda tx: _found(tx, ident))
+
+    async def page(
+        self, *, state: ApprovalState | None, asked: PrincipalId | None, after: str, limit: int
+    ) -> tuple[Approval, ...]:
+        """Asks, newest first."""
+        return await self._work.read(
+            lambda tx: tuple(tx.approvals.page(state=state, asked=asked, after=after, limit=limit))
+        )
+
+    async def wait(self, ident: ApprovalId, *, seconds: float) -> Approval:
+        """Wait until an ask has a terminal state, at most that long; returns it as it stands then."""
+        deadline = self._clock.boottime() + seconds
+        bell = self._bells.setdefault(ident, asyncio.Event())
+        while True:
+            approval = await self.get(ident)
+            left = deadline - self._clock.boottime()
+            if approval.state is not ApprovalState.PENDING or left <= 0:
+                return approval
+            try:
+                await asyncio.wait_for(bell.wait(), min(left, _POLL_SECONDS))
+            except TimeoutError:
+                continue  # the answer may have been given on another node: look again
+
+    async def expire_due(self) -> int:
+        """End every ask whose time is over; returns how many. Idempotent: safe to run on any node."""
+        at = self._clock.now()
+        return await self._end(lambda tx: tx.approvals.due(at, _SWEEP), expire, "expired", at=at)
+
+    async def cancel_for(self, *, principals: tuple[str, ...], tasks: tuple[TaskId, ...]) -> int:
+        """Cancel what these agents, instances, users or tasks were waiting for."""
+        at = self._clock.now()
+        return await self._end(
+            lambda tx: tx.approvals.pending_of(principals, tasks), cancel, "cancelled", at=at
+        )
+
+    def _addressed(
+        self, tx: OversightTransaction, draft: Approval, *, owner: PrincipalId | None, at: datetime
+    ) -> Approval:
+        since = at - timedelta(minutes=1)
+        recent = tx.approvals.sharing(draft.agent, draft.user, since=since)
+        check_share(recent, agent=draft.agent, user=draft.user, limits=self._attention, at=at)
+        requester = tx.people.get(PrincipalId(draft.user)) if draft.user else None
+        people = eligible(
+            draft.approvers,
+            people=tx.people.humans(),
+            requester=requester,
+            owner=owner,
+            reversible=draft.reversible,
+        )
+        if not people:
+            raise NoApprover(
+                f"nobody is left who may answer for `{draft.approvers}`",
+                next_step="remit user list",
+            )
+        return replace(
+            draft,
+            id=ApprovalId(mint_id("apr", at=at, entropy=self._entropy)),
+            asked=tuple(person.id for person in people),
+            requested_at=at,
+            expires_at=at + self._patience.lifetime,
+        )
+
+    async def _end(
+        self,
+        find: Callable[[OversightTransaction], Sequence[Approval]],
+        end: Callable[..., Approval],
+        verb: str,
+        *,
+        at: datetime,
+    ) -> int:
+        def work(tx: OversightTransaction) -> list[ApprovalId]:
+            ended = []
+            for approval in find(tx):
+                settled = end(approval, at=at)
+                if tx.approvals.settle(settled):
+                    self._record(tx, settled, verb, actor="system", at=at)
+                    ended.append(settled.id)
+            return ended
+
+        ended = await self._work.commit(work)
+        for ident in ended:
+            self._ring(ident)
+        return len(ended)
+
+    def _settle(self, tx: OversightTransaction, settled: Approval, *, actor: str, at: datetime) -> None:
+        if not tx.approvals.settle(settled):
+            raise AlreadyAnswered(f"approval `{settled.id}` is no longer pending")
+        self._record(tx, settled, settled.state.value, actor=actor, at=at)
+
+    def _watch_denials(self, tx: OversightTransaction, settled: Approval, *, at: datetime) -> None:
+        """State the fact that an agent keeps asking for what people refuse; `app` has it suspended."""
+        last = tx.approvals.last_of(settled.agent, self._attention.denials_in_a_row)
+        if settled.state is ApprovalState.DENIED and must_suspend(last, limits=self._attention):
+            tx.publish(
+                Event(
+                    id=EventId(mint_id("evt", at=at, entropy=self._entropy)),
+                    at=at,
+                    tenant=settled.tenant,
+                    name="oversight.agent.denied_repeatedly",
+                    actor=settled.agent,
+                    subject=settled.agent,
+                )
+            )
+
+    def _record(
+        self, tx: OversightTransaction, approval: Approval, verb: str, *, actor: str, at: datetime
+    ) -> None:
+        tx.ledger.append(
+            Record(
+                id=RecordId(mint_id("rec", at=at, entropy=self._entropy)),
+                at=at,
+                tenant=approval.tenant,
+                kind=f"oversight.approval.{verb}",
+                actor=actor,
+                user=approval.user or "",
+                agent=approval.agent,
+                task=approval.task or "",
+                purpose=approval.purpose,
+                chain=approval.chain,
+                decision=approval.decision,
+                call=approval.call,
+                approval=approval.id,
+                action=approval.action,
+                resource=approval.resource,
+                tool=approval.tool,
+                effect=approval.state.value,
+                rules=(approval.rule,),
+                policy_version=approval.policy_version,
+                digests=(
+                    ("approval", approval.digest),
+                    ("arguments", approval.arguments_digest),
+                    ("tool", approval.tool_digest),
+                ),
+                detail=(("channel", approval.channel), ("asked", " ".join(approval.asked))),
+            ),
+            _shown(approval) if verb == "requested" else (),
+        )
+
+    def _ring(self, ident: ApprovalId) -> None:
+        bell = self._bells.pop(ident, None)
+        if bell is not None:
+            bell.set()
+
+
+def _found(tx: OversightTransaction, ident: ApprovalId) -> Approval:
+    approval = tx.approvals.get(ident)
+    if approval is None:
+        raise NoSuchApproval(f"no approval `{ident}`", next_step="remit approval list")
+    return approval
+
+
+def _check_answer(tx: OversightTransaction, approval: Approval, proof: AnswerProof) -> None:
+    # (2) The signature covers the digest, so that a yes to one action is never a yes to another (P8).
+    if (proof.tenant, proof.approval, proof.digest) != (approval.tenant, approval.id, approval.digest):
+        raise AnswerNotProven("the answer names another digest than this approval's")
+    # (3) Judged again at the answer: the roster may have changed since the ask.
+    person = tx.people.get(proof.by)
+    if person is None or person.state is not State.ACTIVE or person.id not in approval.asked:
+        raise NotAnApprover(
+            f"`{proof.by}` was not asked about `{approval.id}`",
+            next_step=f"remit approval show {approval.id}",
+        )
+    if _is_requester(tx, approval, person):
+        raise NotAnApprover("the requester can't approve an action of their own that can't be undone")
+
+
+def _is_requester(tx: OversightTransaction, approval: Approval, person: Principal) -> bool:
+    requester = tx.people.get(PrincipalId(approval.user)) if approval.user else None
+    same = requester is not None and (requester.person or requester.id) == (person.person or person.id)
+    return same and not (approval.reversible and approval.approvers == "self")
+
+
+def _shown(approval: Approval) -> tuple[Content, ...]:
+    """What was shown, kept beside the tree: sealed, erasable with the user's key (R72)."""
+    subject = approval.user or approval.agent
+    return (Content(name="card", subject=subject, text=approval.arguments),)

@@ -1,0 +1,72 @@
+"""What can go wrong when a person is asked, or something is stopped."""
+
+from remit.kernel.errors import Conflict, Invalid, NotFound, RemitError
+
+
+class Forbidden(RemitError):
+    """The caller is known and may not do this."""
+
+    code = "forbidden"
+    kind = "forbidden"
+
+
+class AlreadyAnswered(Conflict):
+    """The ask has a terminal state; a late answer changes nothing."""
+
+    code = "approval_already_answered"
+
+
+class ApprovalExpired(Conflict):
+    """The ask ran out before anybody answered."""
+
+    code = "approval_expired"
+
+
+class NoSuchApproval(NotFound):
+    """No such ask, or none that this caller may see."""
+
+    code = "approval_not_found"
+
+
+class NoApprover(RemitError):
+    """Nobody is left who may answer; said at once, so that no agent waits for nobody."""
+
+    code = "no_approver"
+    kind = "forbidden"
+
+
+class NotAnApprover(Forbidden):
+    """The answer comes from somebody who was not asked, or from the requester."""
+
+    code = "not_an_approver"
+
+
+class AnswerNotProven(Forbidden):
+    """The answer does not carry a person's own signature or unspent link for exactly this digest."""
+
+    code = "answer_not_proven"
+
+
+class TooManyAsks(RemitError):
+    """An agent or user asks for more of people's attention than its share."""
+
+    code = "too_many_asks"
+    kind = "rate_limited"
+
+
+class UnknownApprovers(Invalid):
+    """A rule names approvers in words that mean nobody."""
+
+    code = "unknown_approvers"
+
+
+class NoSuchTarget(NotFound):
+    """Nothing of that kind and name is there to stop."""
+
+    code = "kill_target_not_found"
+
+
+class NoSuchKill(NotFound):
+    """No kill of that id."""
+
+    code = "kill_not_found"
