@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+pytest_plugins = ["support.stores"]
+
 CATALOGUE = Path(__file__).parent / "catalogue"
 CATALOGUED = {
     "req": "requirements.csv",

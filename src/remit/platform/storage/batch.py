@@ -1,0 +1,144 @@
+"""What one durable commit carries besides the rows of its works: changes, events, epochs, ledger records."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import msgspec
+from sqlalchemy import bindparam, insert, select, update
+from sqlalchemy.dialects.postgresql import insert as upsert
+
+from remit.kernel.events import Event
+from remit.kernel.ids import TenantId
+from remit.platform.storage.sql import Sql
+from remit.platform.storage.tables import core
+
+_READ_EPOCH = select(core.tenant_epoch.c.epoch).where(core.tenant_epoch.c.tenant == bindparam("tenant"))
+_first_epoch = upsert(core.tenant_epoch).values(tenant=bindparam("tenant"), epoch=1)
+_ADVANCE_EPOCH = _first_epoch.on_conflict_do_update(
+    index_elements=[core.tenant_epoch.c.tenant], set_={"epoch": core.tenant_epoch.c.epoch + 1}
+).returning(core.tenant_epoch.c.epoch)
+_TAKE_NUMBERS = (
+    update(core.counter)
+    .where(core.counter.c.name == bindparam("sequence"))
+    .values(value=core.counter.c.value + bindparam("many"))
+    .returning(core.counter.c.value)
+)
+_ADD_CHANGE = insert(core.change)
+_ADD_EVENT = insert(core.outbox)
+
+
+class TenantNotLocked(BaseException):
+    """The work shrinks authority but its batch holds the tenant's lock shared: run it again on the kill lane.
+
+    A BaseException, because a work that catches `Exception` must not swallow it.
+    """
+
+
+class Savepoints(Sql, Protocol):
+    """A transaction that can take back a part of itself."""
+
+    def savepoint(self) -> None:
+        """Open the one savepoint of a work."""
+
+    def release(self) -> None:
+        """Keep what was done since."""
+
+    def rollback(self) -> None:
+        """Undo what was done since, and close the savepoint."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """Where the batch stood before a work."""
+
+    touches: int
+    events: int
+    epochs: dict[TenantId, int]
+
+
+class Batch:
+    """The open transaction of a group commit. OWNED BY: the one writer of its engine."""
+
+    def __init__(self, sql: Savepoints, *, exclusive: bool) -> None:
+        self.sql = sql
+        self.exclusive = exclusive
+        """Whether this transaction alone may advance epochs of the tenants it locked."""
+        self.revision = 0
+        """Number of the last change of this batch, once sealed; 0 if it changed nothing."""
+        self._touches: list[tuple[TenantId, str, str]] = []
+        self._events: list[Event] = []
+        self._epochs: dict[TenantId, int] = {}
+
+    def mark(self) -> Mark:
+        """Remember where we stand, and open a savepoint."""
+        self.sql.savepoint()
+        return Mark(len(self._touches), len(self._events), dict(self._epochs))
+
+    def keep(self) -> None:
+        """Keep the work since the mark."""
+        self.sql.release()
+
+    def undo(self, mark: Mark) -> None:
+        """Take back the work since the mark, alone."""
+        del self._touches[mark.touches :]
+        del self._events[mark.events :]
+        self._epochs = mark.epochs
+        self.sql.rollback()
+
+    def touch(self, tenant: TenantId, kind: str, ident: str) -> None:
+        """Queue a change; numbers are given when the batch is sealed."""
+        self._touches.append((tenant, kind, ident))
+
+    def publish(self, event: Event) -> None:
+        """Queue an event for the outbox."""
+        self._events.append(event)
+
+    def epoch(self, tenant: TenantId) -> int:
+        """The epoch, read once per batch: the tenant's lock keeps others from advancing it meanwhile."""
+        known = self._epochs.get(tenant)
+        if known is None:
+            row = self.sql.row(_READ_EPOCH, {"tenant": tenant})
+            known = self._epochs[tenant] = row[0] if row else 0
+        return known
+
+    def advance_epoch(self, tenant: TenantId, cause: str) -> int:
+        """Bump the epoch; raises `TenantNotLocked` where the lock is shared."""
+        if not self.exclusive:
+            raise TenantNotLocked
+        row = self.sql.row(_ADVANCE_EPOCH, {"tenant": tenant})
+        if row is None:
+            raise RuntimeError("an upsert that returns always returns")
+        self._epochs[tenant] = row[0]
+        self.touch(tenant, "epoch", cause)
+        return int(row[0])
+
+    def is_bare(self) -> bool:
+        """Whether nothing waits to be sealed, as after a work that only read."""
+        return not self._touches and not self._events
+
+    def seal(self) -> None:
+        """Write changes and events under their numbers; the last thing before the commit.
+
+        INVARIANT: the counter's row lock is held from here to the commit, so numbers grow in commit order.
+        """
+        if self._touches:
+            last = self._take("change", len(self._touches))
+            first = last - len(self._touches) + 1
+            self.sql.run_many(_ADD_CHANGE, [
+                {"revision": first + place, "tenant": tenant, "kind": kind, "ident": ident}
+                for place, (tenant, kind, ident) in enumerate(self._touches)
+            ])  # fmt: skip
+            self.revision = last
+        if self._events:
+            first = self._take("outbox", len(self._events)) - len(self._events) + 1
+            self.sql.run_many(_ADD_EVENT, [
+                {"position": first + place, "tenant": event.tenant, "event": event.name,
+                 "body": msgspec.json.encode(event).decode()}
+                for place, event in enumerate(self._events)
+            ])  # fmt: skip
+
+    def _take(self, sequence: str, many: int) -> int:
+        row = self.sql.row(_TAKE_NUMBERS, {"sequence": sequence, "many": many})
+        if row is None:
+            raise RuntimeError(f"the counter `{sequence}` has no row; the migrations put it there")
+        return int(row[0])

@@ -1,0 +1,62 @@
+"""Brings a database to this binary's schema, or refuses it."""
+
+import sqlite3
+from pathlib import Path
+from typing import Final
+
+from sqlalchemy import Connection, create_engine, event
+from sqlalchemy.pool import NullPool
+
+from remit.platform.storage.errors import UnfitDatabase
+
+HEAD: Final = "0001"
+"""The schema that this binary speaks; a test holds it equal to the last file of `migrations/versions`."""
+
+
+def check_version(found: str | None) -> bool:
+    """Whether the database is at `HEAD`; raises `UnfitDatabase` if a newer binary has been here."""
+    if found is not None and found > HEAD:
+        raise UnfitDatabase(
+            f"the database has schema `{found}`, this binary knows up to `{HEAD}`",
+            next_step="start the newer binary, or restore the backup made before it",
+        )
+    return found == HEAD
+
+
+def migrate_sqlite(path: Path) -> None:
+    """Run what is missing, in one transaction that holds the file's write lock."""
+    if check_version(sqlite_version(path)):
+        return
+    engine = create_engine(f"sqlite:///{path}", poolclass=NullPool)
+    # The driver's own idea of a transaction does not cover DDL; SQLite's does.
+    event.listen(engine, "connect", lambda raw, _: setattr(raw, "isolation_level", None))
+    event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN IMMEDIATE"))
+    with engine.begin() as connection:
+        run_chain(connection)
+
+
+def sqlite_version(path: Path) -> str | None:
+    """The schema of a file, or None for one that has none yet."""
+    connection = sqlite3.connect(path)
+    try:
+        row = connection.execute("SELECT version_num FROM schema_version").fetchone()
+    except sqlite3.OperationalError as error:
+        if "no such table" in str(error):
+            return None
+        raise UnfitDatabase(f"cannot read the database `{path}`", debug=str(error)) from error
+    except sqlite3.DatabaseError as error:
+        raise UnfitDatabase(f"`{path}` is not a database", debug=str(error)) from error
+    finally:
+        connection.close()
+    return str(row[0]) if row else None
+
+
+def run_chain(connection: Connection) -> None:
+    """Run every migration after the database's own, inside the connection's transaction."""
+    from alembic import command  # noqa: PLC0415  # a start at `HEAD` need not load it
+    from alembic.config import Config  # noqa: PLC0415  # as above
+
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).with_name("migrations")))
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")

@@ -1,0 +1,1 @@
+"""The one chain of migrations, run by both engines: expand, deploy, contract; forward only."""

@@ -1,0 +1,1 @@
+"""One file per migration: number, verb, noun; one change each."""

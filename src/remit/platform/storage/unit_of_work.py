@@ -1,0 +1,71 @@
+"""The one transaction that all wings share, and the unit of work over a store."""
+
+from collections.abc import Callable
+from typing import Protocol, TypeVar
+
+from remit.kernel.events import Event
+from remit.kernel.ids import TenantId
+from remit.kernel.uow import Lane
+from remit.platform.storage.batch import Batch
+from remit.platform.storage.sql import Sql
+
+T = TypeVar("T")
+
+
+class SqlTransaction:
+    """One open unit of work: what the kernel asks of every transaction, and one property per repository.
+
+    A repository is made on use: it is a thin object over `sql` and the tenant.
+    """
+
+    __slots__ = ("_batch", "sql", "tenant")
+
+    def __init__(self, batch: Batch, tenant: TenantId) -> None:
+        self._batch = batch
+        self.sql: Sql = batch.sql
+        self.tenant = tenant
+
+    def publish(self, event: Event) -> None:
+        """Put a fact into the outbox; it is delivered after the commit, at least once."""
+        self._batch.publish(event)
+
+    def touch(self, kind: str, ident: str) -> None:
+        """Say that a thing which decisions can see has changed."""
+        self._batch.touch(self.tenant, kind, ident)
+
+    def advance_epoch(self, cause: str) -> int:
+        """Bump the tenant's epoch, because authority has shrunk; returns the new epoch."""
+        return self._batch.advance_epoch(self.tenant, cause)
+
+    def epoch(self) -> int:
+        """The tenant's epoch as this transaction sees it."""
+        return self._batch.epoch(self.tenant)
+
+
+Work = Callable[[SqlTransaction], T]
+
+
+class Store(Protocol):
+    """One database that takes units of work."""
+
+    async def submit(self, work: Work[T], *, tenant: TenantId, lane: Lane) -> T:
+        """Run inside a group commit; returns once durable."""
+
+    async def view(self, work: Work[T], *, tenant: TenantId) -> T:
+        """Run on one consistent view, read only."""
+
+
+class SqlUnitOfWork:
+    """The kernel's unit of work, for one tenant of a store."""
+
+    def __init__(self, store: Store, *, tenant: TenantId) -> None:
+        self._store = store
+        self._tenant = tenant
+
+    async def commit(self, work: Work[T], *, lane: Lane = Lane.NORMAL) -> T:
+        """Run `work` and return its result once the commit is durable."""
+        return await self._store.submit(work, tenant=self._tenant, lane=lane)
+
+    async def read(self, work: Work[T]) -> T:
+        """Run `work` on one consistent view; it must not write."""
+        return await self._store.view(work, tenant=self._tenant)
