@@ -1,1 +1,1 @@
-"""Keys and signatures: a strict front over well-kept primitives (RFC 7515-7519, 7638, 8725, 9449)."""
+"""Keys, JWS, JWT and DPoP behind one strict front: the key record decides, the token never does."""

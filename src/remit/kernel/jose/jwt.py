@@ -1,0 +1,115 @@
+"""JSON Web Tokens (RFC 7519) of the classes in `profiles`: issue, and verify by numbered steps."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+import msgspec
+
+from remit.kernel.canonical import Json
+from remit.kernel.errors import Invalid
+from remit.kernel.jose import jws
+from remit.kernel.jose.claims import CLAIM_LIMITS, Claims, unverified_members
+from remit.kernel.jose.errors import KeyMisused, TokenRejected
+from remit.kernel.jose.jws import Header, ParsedJws
+from remit.kernel.jose.keys import KeyLookup, KeyRecord, Signer
+from remit.kernel.jose.profiles import AudienceRule, TokenProfile, TokenType, profile_of
+
+
+class UnfitClaims(Invalid):
+    """Claims that a verifier of ours would refuse: stopped before they are signed."""
+
+    code = "unfit_claims"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VerifiedJwt:
+    """A token whose form, key, type, signature and claims all held.
+
+    Tenant and issuer are those of `record`. Replay and life (steps 7, 8) are still the caller's.
+    """
+
+    record: KeyRecord
+    claims: Claims
+    raw: str
+
+
+def issue(claims: Mapping[str, Json], *, as_type: TokenType, signer: Signer) -> str:
+    """Sign claims as a token of that class.
+
+    Raises `KeyMisused` if the key is of another class, `UnfitClaims` if our own verifier would refuse them.
+    """
+    profile = profile_of(as_type)
+    if signer.key_class not in profile.key_classes:
+        raise KeyMisused(f"key of class `{signer.key_class}` can't sign `{as_type}`")
+    payload = msgspec.json.encode(claims)
+    if len(payload) > CLAIM_LIMITS.size:
+        raise UnfitClaims(f"claims have {len(payload)} bytes, the limit is {CLAIM_LIMITS.size}")
+    if missing := {"exp", *profile.required} - claims.keys():
+        raise UnfitClaims(f"`{as_type}` needs the claim `{min(missing)}`")
+    return jws.sign({"kid": signer.kid, "typ": as_type.value}, payload, signer.private)
+
+
+def verify(
+    token: str, *, as_type: TokenType, keys: KeyLookup, at: datetime, audience: str | None
+) -> VerifiedJwt:
+    """Verify a token of the class that this place expects (RFC 7515 §5.2, RFC 7519 §7.2, RFC 8725 §3).
+
+    1 form and 2 header (`jws.parse`)   3 the key is one of ours, believed now, and `alg` is the key's
+    4 `typ` is the expected class's     5 the signature holds
+    6 claims: strict JSON, `iss` is the key owner's, `aud` exactly `audience`, within its times
+    Replay (7) and whether all are still alive (8) are the caller's. Raises `TokenRejected` with the step.
+    """
+    profile = profile_of(as_type)
+    # (1, 2) Form and header.
+    parsed = jws.parse(token)
+    # (3) The record decides the algorithm; the header may only agree (RFC 8725 §3.1).
+    record = _find_key(parsed.header, profile, keys, at)
+    # (4) The class that this place expects, whatever the token would like to be.
+    if not profile.accepts_typ(parsed.header.typ):
+        raise TokenRejected(4, "wrong_type", debug=f"typ `{parsed.header.typ}`, expected `{as_type}`")
+    # (5) Over the exact bytes that came.
+    if not record.public.verify(parsed.signing_input, parsed.signature):
+        raise TokenRejected(5, "bad_signature", debug=f"kid `{record.kid}`")
+    # (6) Only now is the payload read.
+    claims = _judge_claims(parsed, profile, record, audience, at)
+    return VerifiedJwt(record=record, claims=claims, raw=token)
+
+
+def peek_issuer(token: str) -> str:
+    """Read `iss` of a token of which NOTHING is proven, only to choose whose keys to look among."""
+    issuer = unverified_members(jws.parse(token).payload).get("iss")
+    if not isinstance(issuer, str) or not issuer:
+        raise TokenRejected(6, "claim_missing", debug="`iss` must be a string")
+    return issuer
+
+
+def _find_key(header: Header, profile: TokenProfile, keys: KeyLookup, at: datetime) -> KeyRecord:
+    if not header.kid:
+        raise TokenRejected(3, "kid_missing")
+    for key_class in profile.key_classes:
+        record = keys.find(header.kid, key_class)
+        if record is None:
+            continue
+        if record.key_class is not key_class or record.kid != header.kid:
+            raise TokenRejected(3, "key_unknown", debug="the lookup gave another key than it was asked for")
+        if not record.verifies(at):
+            raise TokenRejected(3, "key_not_believed", debug=f"kid `{record.kid}` is `{record.state}`")
+        if not record.accepts_header(header.alg):
+            raise TokenRejected(3, "wrong_algorithm", debug=f"`{header.alg}`, key is `{record.algorithm}`")
+        return record
+    raise TokenRejected(3, "key_unknown", debug=f"kid `{header.kid}`")
+
+
+def _judge_claims(
+    parsed: ParsedJws, profile: TokenProfile, record: KeyRecord, audience: str | None, at: datetime
+) -> Claims:
+    claims = Claims.read(parsed.payload, profile)
+    # INVARIANT: tenant and issuer are the key owner's; a claim can only agree (JW-21).
+    if claims.issuer != record.issuer:
+        raise TokenRejected(6, "wrong_issuer", debug=f"`{claims.issuer}`, key is of `{record.issuer}`")
+    # An unset audience never matches: `None` is for classes that have none.
+    if profile.audience is not AudienceRule.ABSENT and (audience is None or claims.audience != audience):
+        raise TokenRejected(6, "wrong_audience", debug=f"`{claims.audience}`, expected `{audience}`")
+    claims.check_times(profile, at)
+    return claims

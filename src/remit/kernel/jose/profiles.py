@@ -1,0 +1,118 @@
+"""Classes of tokens: the `typ`, the class of key, the claims and the life that each one has.
+
+A token's class is proven by its `typ` *and* by the class of the key that signed it (RFC 8725 §3.11, §3.12),
+so a token of one class is no other, wherever it is put.
+"""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import StrEnum
+from typing import Final
+
+from remit.kernel.jose.keys import KeyClass
+
+
+class TokenType(StrEnum):
+    """The `typ` that each class is signed with."""
+
+    ACCESS_TOKEN = "at+jwt"  # noqa: S105 - RFC 9068 §2.1
+    ENVELOPE = "txntoken+jwt"
+    HOP = "remit-env+jwt"
+    CAPABILITY = "remit-cap+jwt"
+    CLIENT_ASSERTION = "client-authentication+jwt"
+    APPROVAL = "remit-approval+jwt"
+    APPROVAL_LINK = "remit-link+jwt"
+
+
+class AudienceRule(StrEnum):
+    """Which forms of `aud` a class may have; the value is always compared exactly."""
+
+    STRING = "string"
+    STRING_OR_ONE = "string_or_one"
+    """Also an array with exactly one string (RFC 7519 §4.1.3)."""
+    ABSENT = "absent"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TokenProfile:
+    """What a token of one class must look like."""
+
+    type: TokenType
+    key_classes: tuple[KeyClass, ...]
+    required: frozenset[str]
+    """String claims that must be there and not empty; `exp` always must."""
+    longest: timedelta
+    """The most that `exp` may lie after `iat`."""
+    leeway: timedelta = timedelta(0)
+    """How long after `exp` a token still counts: nothing for our own, 30 s for a peer's clock."""
+    audience: AudienceRule = AudienceRule.STRING
+    needs_issued_at: bool = True
+    also_typ: frozenset[str] = frozenset()
+    """Other `typ` values that peers send for this class; the empty one means that it is absent."""
+
+    def accepts_typ(self, typ: str) -> bool:
+        """Whether a header's `typ`, lower-cased and without `application/`, names this class."""
+        return typ == self.type.value or typ in self.also_typ
+
+
+PEER_LEEWAY: Final = timedelta(seconds=30)
+
+_PROFILES: Final = {
+    profile.type: profile
+    for profile in (
+        TokenProfile(  # RFC 9068 §2.2
+            type=TokenType.ACCESS_TOKEN,
+            key_classes=(KeyClass.ACCESS_TOKEN,),
+            required=frozenset({"iss", "sub", "aud", "client_id", "jti"}),
+            longest=timedelta(hours=1),
+        ),
+        TokenProfile(
+            type=TokenType.ENVELOPE,
+            key_classes=(KeyClass.ENVELOPE,),
+            required=frozenset({"iss", "sub", "aud", "txn"}),
+            longest=timedelta(days=90),
+        ),
+        TokenProfile(
+            type=TokenType.HOP,
+            key_classes=(KeyClass.HOP,),
+            required=frozenset({"iss", "txn", "prev", "next"}),
+            longest=timedelta(days=90),
+            leeway=PEER_LEEWAY,
+            audience=AudienceRule.ABSENT,
+        ),
+        TokenProfile(
+            type=TokenType.CAPABILITY,
+            key_classes=(KeyClass.CAPABILITY,),
+            required=frozenset({"iss", "sub", "aud", "jti"}),
+            longest=timedelta(seconds=90),
+        ),
+        TokenProfile(  # RFC 7523 §3; `iat` is optional there, `jti` is not here: it is used once
+            type=TokenType.CLIENT_ASSERTION,
+            key_classes=(KeyClass.CLIENT, KeyClass.PERSON),
+            required=frozenset({"iss", "sub", "aud", "jti"}),
+            longest=timedelta(minutes=10),
+            leeway=PEER_LEEWAY,
+            audience=AudienceRule.STRING_OR_ONE,
+            needs_issued_at=False,
+            also_typ=frozenset({"jwt", ""}),
+        ),
+        TokenProfile(
+            type=TokenType.APPROVAL,
+            key_classes=(KeyClass.PERSON,),
+            required=frozenset({"iss", "aud", "jti", "apr", "digest", "answer"}),
+            longest=timedelta(minutes=5),
+            leeway=PEER_LEEWAY,
+        ),
+        TokenProfile(
+            type=TokenType.APPROVAL_LINK,
+            key_classes=(KeyClass.APPROVAL_LINK,),
+            required=frozenset({"iss", "sub", "aud", "jti", "apr", "digest"}),
+            longest=timedelta(days=7),
+        ),
+    )
+}
+
+
+def profile_of(token_type: TokenType) -> TokenProfile:
+    """Give what a token of that class must look like."""
+    return _PROFILES[token_type]
