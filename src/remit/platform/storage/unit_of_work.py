@@ -7,6 +7,7 @@ from remit.kernel.events import Event
 from remit.kernel.ids import TenantId
 from remit.kernel.uow import Lane
 from remit.platform.storage.batch import Batch
+from remit.platform.storage.repositories.idempotency import IdempotencyRepository
 from remit.platform.storage.sql import Sql
 
 T = TypeVar("T")
@@ -40,6 +41,11 @@ class SqlTransaction:
     def epoch(self) -> int:
         """The tenant's epoch as this transaction sees it."""
         return self._batch.epoch(self.tenant)
+
+    @property
+    def idempotency(self) -> IdempotencyRepository:
+        """Keys of repeated requests."""
+        return IdempotencyRepository(self.sql, self.tenant)
 
 
 Work = Callable[[SqlTransaction], T]

@@ -35,7 +35,7 @@ def configure_logging(options: TelemetryOptions, *, stream: TextIO = sys.stderr)
         cache_logger_on_first_use=False,
     )
     handler = logging.StreamHandler(stream)
-    handler.setFormatter(_formatter(options.log_format, [flatten_record, *shared], stream))
+    handler.setFormatter(_formatter(options.log_format, [carry_exception, *shared], stream))
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(options.log_level.upper())
@@ -63,13 +63,11 @@ def redact_line(_logger: Any, _method: str, line: MutableMapping[str, Any]) -> M
     return line
 
 
-def flatten_record(_logger: Any, _method: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    """Turn a foreign record's message into the event, so that its arguments are redacted with it."""
+def carry_exception(_logger: Any, _method: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Bring a foreign record's exception into the line, so that it is redacted with it."""
     record = line.get("_record")
-    if isinstance(record, logging.LogRecord):
-        line["event"] = record.getMessage()
-        if record.exc_info:
-            line["exc_info"] = record.exc_info
+    if isinstance(record, logging.LogRecord) and record.exc_info:
+        line["exc_info"] = record.exc_info
     return line
 
 

@@ -1,0 +1,85 @@
+"""From operations to routes: authenticate, read strictly, run once, answer."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, Final
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from remit.kernel.canonical import framed_digest
+from remit.kernel.clock import Clock
+from remit.surface.web.caller import Caller, Doorkeeper
+from remit.surface.web.errors import ScopeInsufficient
+from remit.surface.web.idempotency import Attempt, Idempotency, Kept, check_key
+from remit.surface.web.inbound import read_body, read_path, read_query
+from remit.surface.web.operation import Inbound, Nothing, Operation, Replay
+
+PREFIX: Final = "/api/v1"
+_MEDIA: Final = "application/json"
+
+
+class Api:
+    """Serves operations; knows who keeps the door, the time, and which keys were used."""
+
+    def __init__(self, *, door: Doorkeeper, once: Idempotency, clock: Clock) -> None:
+        self._door = door
+        self._once = once
+        self._clock = clock
+
+    def routes(self, operations: Sequence[Operation[Any, Any]]) -> list[Route]:
+        """One route per operation, literal paths before those with a name in them."""
+        ordered = sorted(operations, key=lambda each: (each.path.count("{"), each.path))
+        return [
+            Route(PREFIX + each.path, self._endpoint(each), methods=[each.method], name=each.name)
+            for each in ordered
+        ]
+
+    def _endpoint(self, operation: Operation[Any, Any]) -> Callable[[Request], Awaitable[Response]]:
+        async def endpoint(request: Request) -> Response:
+            caller = await self._door.admit(request)
+            _require_any(caller, operation.scopes)
+            inbound, raw = await self._read(request, operation, caller)
+            kept = await self._run(request, operation, inbound, raw)
+            return Response(kept.body, status_code=kept.status, media_type=_MEDIA if kept.body else None)
+
+        return endpoint
+
+    async def _read(
+        self, request: Request, operation: Operation[Any, Any], caller: Caller
+    ) -> tuple[Inbound[Any, Any], bytes]:
+        path = read_path(request)
+        query = read_query(request, operation.query)
+        body, raw = await read_body(request, operation.body) if operation.reads_body else (Nothing(), b"")
+        return Inbound(caller=caller, body=body, query=query, path=path, at=self._clock.now()), raw
+
+    async def _run(
+        self, request: Request, operation: Operation[Any, Any], inbound: Inbound[Any, Any], raw: bytes
+    ) -> Kept:
+        async def run() -> Kept:
+            answer = await operation.handler(inbound)
+            return Kept(status=operation.status, body=b"" if answer is None else msgspec.json.encode(answer))
+
+        key = request.headers.get("idempotency-key")
+        if key is None or not operation.changes:
+            return await run()
+        attempt = Attempt(
+            tenant=inbound.caller.tenant,
+            principal=inbound.caller.principal,
+            key=check_key(key),
+            request=framed_digest(
+                operation.name, [request.url.path.encode(), request.url.query.encode(), raw]
+            ),
+            at=inbound.at,
+            keep_answer=operation.replay is Replay.ANSWER,
+        )
+        return await self._once.once(attempt, run)
+
+
+def _require_any(caller: Caller, scopes: tuple[str, ...]) -> None:
+    if not any(scope in caller.scopes for scope in scopes):
+        raise ScopeInsufficient(
+            f"this needs the scope {' or '.join(f'`{scope}`' for scope in scopes)}",
+            next_step=" ".join(scopes),
+        )

@@ -1,0 +1,97 @@
+"""The outermost door: a request id, a span, a figure, and the last word on every error."""
+
+import time
+from typing import Final
+
+import structlog
+from opentelemetry import trace
+from opentelemetry.trace import SpanKind
+from starlette.datastructures import MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from remit.kernel.canonical import b64u
+from remit.kernel.ids import Entropy
+from remit.platform.telemetry.metrics import OTHER, Metrics
+from remit.platform.telemetry.spans import Attribute, Span
+from remit.surface.web.errors import foreign_error, problem_response, status_of
+
+REQUEST_ID: Final = "remit.request_id"
+"""Where the id of a request stands in its scope."""
+_SERVER_ERROR: Final = 500
+
+_log = structlog.stdlib.get_logger("remit.surface.web")
+_tracer = trace.get_tracer("remit")
+
+
+class Observation:
+    """Nothing escapes it: what is raised becomes a problem document, and what is unknown a 500 with an id."""
+
+    def __init__(self, app: ASGIApp, *, metrics: Metrics, entropy: Entropy) -> None:
+        self._app = app
+        self._metrics = metrics
+        self._entropy = entropy
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer the request, whatever happens inside."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        answer = _Answer(send, request_id=f"req_{b64u(self._entropy(16))}")
+        scope[REQUEST_ID] = answer.request_id
+        started = time.perf_counter()
+        with (
+            structlog.contextvars.bound_contextvars(request=answer.request_id),
+            _tracer.start_as_current_span(Span.HTTP_REQUEST, kind=SpanKind.SERVER) as span,
+        ):
+            try:
+                await self._app(scope, receive, answer)
+            except Exception as raised:  # noqa: BLE001 — the one outer handler: every error gets an answer
+                await _refuse(raised, scope, receive, answer)
+            finally:
+                route = route_of(scope)
+                span.set_attributes(
+                    {
+                        Attribute.ROUTE: route,
+                        Attribute.METHOD: scope["method"],
+                        Attribute.STATUS: answer.status,
+                        Attribute.REQUEST: answer.request_id,
+                    }
+                )
+                self._metrics.request(
+                    method=scope["method"],
+                    route=route,
+                    status=answer.status,
+                    seconds=time.perf_counter() - started,
+                )
+
+
+class _Answer:
+    """A `send` that adds the request id and remembers the status."""
+
+    def __init__(self, send: Send, *, request_id: str) -> None:
+        self._send = send
+        self.request_id = request_id
+        self.status = 0
+
+    async def __call__(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            MutableHeaders(scope=message)["remit-request-id"] = self.request_id
+        await self._send(message)
+
+
+def route_of(scope: Scope) -> str:
+    """The template that matched (`/api/v1/agents/{agent}`), never the path itself."""
+    return str(getattr(scope.get("route"), "path", OTHER))
+
+
+async def _refuse(raised: Exception, scope: Scope, receive: Receive, answer: _Answer) -> None:
+    error = foreign_error(raised)
+    status = status_of(error)
+    if status >= _SERVER_ERROR:
+        _log.error("surface.request.failed", code=error.code, route=route_of(scope), exc_info=raised)
+    else:
+        _log.info("surface.request.refused", code=error.code, route=route_of(scope), status=status)
+    if answer.status:
+        raise raised  # the head is out: only closing the connection can still say that something failed
+    await problem_response(error, request_id=answer.request_id)(scope, receive, answer)

@@ -1,0 +1,83 @@
+"""One operation of the API, said once: the route and its OpenAPI entry come from the same value."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Generic, TypeVar
+
+import msgspec
+
+from remit.surface.web.caller import Caller
+
+B = TypeVar("B")
+Q = TypeVar("Q")
+
+
+class Nothing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """No body, or no query parameter."""
+
+
+class Method(StrEnum):
+    """The methods in use; GET never changes state."""
+
+    GET = "GET"
+    POST = "POST"
+    PUT = "PUT"
+    DELETE = "DELETE"
+
+
+class Replay(StrEnum):
+    """What a repeated `Idempotency-Key` is answered with."""
+
+    ANSWER = "answer"
+    """The first answer again, byte for byte."""
+    REFUSE = "refuse"
+    """A conflict: the first answer held something that is not kept and not shown twice."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inbound(Generic[B, Q]):
+    """One request that passed every door: who, what, when."""
+
+    caller: Caller
+    body: B
+    query: Q
+    path: Mapping[str, str]
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Operation(Generic[B, Q]):
+    """Method and path, who may, what goes in, what comes out, and the one call that does it.
+
+    `path` is below `/api/v1`. `answer` is the type that is encoded, or None for an empty 204.
+    """
+
+    name: str
+    summary: str
+    method: Method
+    path: str
+    scopes: tuple[str, ...]
+    """Any one of these suffices."""
+    handler: Callable[[Inbound[B, Q]], Awaitable[object]]
+    body: type[B]
+    query: type[Q]
+    answer: Any
+    status: int = 200
+    replay: Replay = Replay.ANSWER
+
+    @property
+    def noun(self) -> str:
+        """The first part of the path: what the operation is about."""
+        return self.path.strip("/").split("/", maxsplit=1)[0]
+
+    @property
+    def reads_body(self) -> bool:
+        """Whether the request has a body."""
+        return self.body is not Nothing
+
+    @property
+    def changes(self) -> bool:
+        """Whether it may change state; then it takes an `Idempotency-Key`."""
+        return self.method is not Method.GET

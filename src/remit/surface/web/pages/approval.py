@@ -1,0 +1,144 @@
+"""The approval page behind a signed one-time link: opening it changes nothing, only its form does."""
+
+import hashlib
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+from typing import Final, Protocol
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, RedirectResponse, Response
+from starlette.routing import BaseRoute, Mount, Route
+from starlette.staticfiles import StaticFiles
+
+from remit.kernel.canonical import same_bytes
+from remit.kernel.errors import RemitError
+from remit.kernel.ids import ApprovalId
+from remit.oversight.approvals.approval import Answer, Approval
+from remit.oversight.approvals.card import draw
+from remit.oversight.approvals.service import AnswerProof
+from remit.oversight.approvals.visible import show
+from remit.oversight.errors import AnswerNotProven
+from remit.surface.web.errors import status_of
+
+_HERE: Final = Path(__file__).parent
+_FORM_LIMIT: Final = 4096
+_HEADERS: Final = {
+    "Content-Security-Policy": "default-src 'none'; style-src 'self'; form-action 'self'; "
+    "frame-ancestors 'none'; base-uri 'none'",
+    "Referrer-Policy": "no-referrer",
+    "Cache-Control": "no-store",
+    "X-Content-Type-Options": "nosniff",
+}
+
+
+class Asks(Protocol):
+    """What the page needs of approvals."""
+
+    async def get(self, ident: ApprovalId) -> Approval:
+        """One ask."""
+
+    async def answer(self, ident: ApprovalId, *, answer: Answer, proof: AnswerProof) -> Approval:
+        """Give it its one answer."""
+
+
+class ApprovalPages:
+    """Renders an ask from its stored bytes, and takes the answer of the person the link was made for."""
+
+    def __init__(
+        self,
+        *,
+        asks: Asks,
+        read_link: Callable[[str, datetime], AnswerProof],
+        now: Callable[[], datetime],
+        issuer: str,
+    ) -> None:
+        self._asks = asks
+        self._read_link = read_link
+        self._now = now
+        self._issuer = issuer
+        self._templates = Environment(
+            loader=FileSystemLoader(_HERE / "templates"),
+            autoescape=select_autoescape(default=True, default_for_string=True),
+            undefined=StrictUndefined,
+        )
+
+    def routes(self) -> list[BaseRoute]:
+        """`/approve/<link>` and the stylesheet."""
+        return [
+            Route("/approve/{link}", self.show, methods=["GET"]),
+            Route("/approve/{link}", self.decide, methods=["POST"]),
+            Mount("/assets", StaticFiles(directory=_HERE / "assets"), name="assets"),
+        ]
+
+    async def show(self, request: Request) -> Response:
+        """Show the ask as it stands: pending with a form, or its final outcome and who decided."""
+        link = request.path_params["link"]
+        try:
+            proof, approval = await self._open(link)
+        except RemitError as refused:
+            return self._refused(refused)
+        return self._page(approval, proof, link)
+
+    async def decide(self, request: Request) -> Response:
+        """Take the answer; the link is burnt with it. 303 afterwards, so that a reload repeats nothing."""
+        link = request.path_params["link"]
+        try:
+            proof, approval = await self._open(link)
+            answer = await _read_form(request, link=link, issuer=self._issuer)
+            await self._asks.answer(approval.id, answer=answer, proof=proof)
+        except RemitError as refused:
+            return self._refused(refused)
+        return RedirectResponse(request.url.path, status_code=303, headers=_HEADERS)
+
+    async def _open(self, link: str) -> tuple[AnswerProof, Approval]:
+        proof = self._read_link(link, self._now())
+        return proof, await self._asks.get(proof.approval)
+
+    def _page(self, approval: Approval, proof: AnswerProof, link: str) -> Response:
+        card = draw(approval)
+        text = self._templates.get_template("approval.html").render(
+            issuer=self._issuer,
+            approval=approval,
+            card=card,
+            pointers=[show(line.pointer) for line in card.arguments],
+            agent=show(approval.agent_name),
+            user=show(approval.user_name),
+            purpose=show(approval.purpose),
+            reason=show(approval.reason),
+            chain=[show(hop) for hop in approval.chain],
+            decided_by="you" if approval.decided_by == proof.by else approval.decided_by,
+            csrf=_csrf(link),
+        )
+        return HTMLResponse(text, headers=_HEADERS)
+
+    def _refused(self, refused: RemitError) -> Response:
+        text = self._templates.get_template("message.html").render(
+            issuer=self._issuer,
+            title="This can't be answered here",
+            text=refused.hint,
+            next=refused.next_step or "remit approval list --mine",
+        )
+        return HTMLResponse(text, status_code=status_of(refused), headers=_HEADERS)
+
+
+async def _read_form(request: Request, *, link: str, issuer: str) -> Answer:
+    """Read the answer, only from our own page: same origin, and the token that only the page held."""
+    origin = request.headers.get("origin")
+    if origin is not None and origin != issuer:
+        raise AnswerNotProven("the answer came from another page")
+    if int(request.headers.get("content-length") or 0) > _FORM_LIMIT:
+        raise AnswerNotProven("the form is too large")
+    form = await request.form(max_fields=4, max_files=0)
+    if not same_bytes(str(form.get("csrf", "")).encode(), _csrf(link).encode()):
+        raise AnswerNotProven("the form is not the page's own; open the link again")
+    try:
+        return Answer(str(form.get("answer", "")))
+    except ValueError as unknown:
+        raise AnswerNotProven("say approve or deny") from unknown
+
+
+def _csrf(link: str) -> str:
+    """What a form must bring along: known only to whoever opened this very link."""
+    return hashlib.sha256(b"remit/approval-form/v1\0" + link.encode()).hexdigest()
