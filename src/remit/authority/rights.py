@@ -3,13 +3,35 @@
 The lattice itself (`meet`, `covers`) lives in `attenuation`; this module holds the nouns.
 """
 
+import re
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import Literal, TypeAlias
+from typing import Final, Literal, TypeAlias
+
+from remit.kernel.errors import Invalid
 
 Any_: TypeAlias = Literal["any"]
 """Says "every one" aloud; an empty set always means none."""
+ANY_PURPOSE: Final = "any"
+"""The purpose of a ceiling that holds for every purpose; an empty purpose holds for none."""
+MAX_DEPTH: Final = 10
+"""The most hops that an envelope may have (security section 3)."""
+_MAX_COUNT: Final = (1 << 53) - 1
+_POINTER = re.compile(r"(/([^~/]|~[01])*)+", re.DOTALL)
+_CURRENCY = re.compile(r"[A-Z]{3}")
+
+
+class MalformedCeiling(Invalid):
+    """A bound that can't be compared: negative, not finite, too large, or without a lawful name."""
+
+    code = "malformed_ceiling"
+
+
+def _count(name: str, value: int | None) -> None:
+    # `True` is an int in Python, and no count.
+    if value is not None and (isinstance(value, bool) or not 0 <= value <= _MAX_COUNT):
+        raise MalformedCeiling(f"`{name}` is `{value}`, it lies between 0 and {_MAX_COUNT}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,6 +47,13 @@ class Constraint:
     at_least: Decimal | None = None
     at_most: Decimal | None = None
 
+    def __post_init__(self) -> None:
+        if not _POINTER.fullmatch(self.pointer):
+            raise MalformedCeiling(f"`{self.pointer}` is no JSON pointer to an argument (RFC 6901 §3)")
+        for bound in (self.at_least, self.at_most):
+            if bound is not None and not bound.is_finite():
+                raise MalformedCeiling(f"`{bound}` is no finite number")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Right:
@@ -39,6 +68,10 @@ class Right:
     resources: frozenset[str] | Any_
     constraints: tuple[Constraint, ...] = ()
 
+    def __post_init__(self) -> None:
+        if not self.action or not self.resource_type:
+            raise MalformedCeiling("a right names an action and a resource type")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Window:
@@ -46,6 +79,14 @@ class Window:
 
     start: datetime
     end: datetime
+
+    def __post_init__(self) -> None:
+        if self.start.tzinfo is None or self.end.tzinfo is None:
+            raise MalformedCeiling("a window needs aware times")
+
+    def contains(self, at: datetime) -> bool:
+        """Whether the moment lies in `[start, end)`; never in a window that ends before it starts."""
+        return self.start <= at < self.end
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +96,11 @@ class Money:
     currency: str
     minor: int
 
+    def __post_init__(self) -> None:
+        if not _CURRENCY.fullmatch(self.currency):
+            raise MalformedCeiling(f"`{self.currency}` is no currency code (ISO 4217)")
+        _count("minor", self.minor)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Caps:
@@ -63,6 +109,12 @@ class Caps:
     calls: int | None = None
     per_minute: int | None = None
     money: tuple[Money, ...] = ()
+
+    def __post_init__(self) -> None:
+        _count("calls", self.calls)
+        _count("per_minute", self.per_minute)
+        if len({money.currency for money in self.money}) != len(self.money):
+            raise MalformedCeiling("caps name a currency twice")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,3 +129,8 @@ class Ceiling:
     caps: Caps
     depth: int
     purpose: str
+
+    def __post_init__(self) -> None:
+        _count("depth", self.depth)
+        if self.depth > MAX_DEPTH:
+            raise MalformedCeiling(f"`depth` is `{self.depth}`, the limit is {MAX_DEPTH}")

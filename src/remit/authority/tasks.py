@@ -75,3 +75,5 @@ class Lineage:
     chain: tuple[PrincipalId, ...]
     principals: frozenset[PrincipalId]
     envelope: EnvelopeId | None
+    others: frozenset[str] = frozenset()
+    """What else a tombstone can stop it by: ancestors of the envelope, token, key, tool, server."""

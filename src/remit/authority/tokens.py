@@ -2,10 +2,11 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 
 from remit.authority.rights import Ceiling
 from remit.kernel.canonical import Digest
-from remit.kernel.ids import AgentId, InstanceId, TaskId, TenantId, TokenId, UserId
+from remit.kernel.ids import AgentId, InstanceId, PrincipalId, TaskId, TenantId, TokenId, UserId
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,3 +43,34 @@ class Proof:
     key: str
     jti: str
     keep_until: datetime
+
+
+class TokenState(StrEnum):
+    """Whether an access token still counts; its expiry is judged beside this."""
+
+    ACTIVE = "active"
+    REVOKED = "revoked"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IssuedToken:
+    """What we remember of an access token: never the token, only what it said.
+
+    `principal` authenticates with it: an instance or a human. `chain` holds instance ids, first agent first.
+    """
+
+    id: TokenId
+    tenant: TenantId
+    principal: PrincipalId
+    agent: AgentId | None
+    user: UserId | None
+    task: TaskId | None
+    envelope: Digest | None
+    chain: tuple[InstanceId, ...]
+    audience: str
+    scopes: frozenset[str]
+    key: str
+    generation: int
+    state: TokenState
+    issued_at: datetime
+    expires_at: datetime

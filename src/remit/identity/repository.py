@@ -1,0 +1,139 @@
+"""What the directory needs from storage, inside one open transaction of one tenant; all synchronous."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Protocol
+
+from remit.identity.credentials import Credential
+from remit.identity.lifecycle import State
+from remit.identity.principals import Environment, Kind, Principal
+from remit.identity.tools import Server, Tool
+from remit.kernel.ids import KeyId, PrincipalId, ServerId, TaskId, ToolId
+from remit.kernel.uow import Transaction
+from remit.ledger.repository import Recorder
+
+
+class Principals(Protocol):
+    """Entries of the directory."""
+
+    def add(self, principal: Principal) -> bool:
+        """Store a new one; False if its name is taken by a living one of its kind, or its id was ever used."""
+
+    def save(self, principal: Principal, *, was: State) -> bool:
+        """Store a change if the state is still `was`; False if somebody was faster."""
+
+    def get(self, ident: PrincipalId) -> Principal | None:
+        """One entry, whatever its state."""
+
+    def named(self, kind: Kind, name: str) -> Principal | None:
+        """The entry of that kind and name that is not retired."""
+
+    def page(
+        self,
+        *,
+        kind: Kind | None = None,
+        state: State | None = None,
+        owner: PrincipalId | None = None,
+        environment: Environment | None = None,
+        after: str = "",
+        limit: int = 100,
+    ) -> Sequence[Principal]:
+        """Entries by id, filtered; `after` is the last id seen."""
+
+    def children(self, parent: PrincipalId) -> Sequence[Principal]:
+        """Instances of an agent, tools of a server: those not retired."""
+
+    def made_from(self, blueprint: PrincipalId) -> Sequence[Principal]:
+        """Agents and instances of a blueprint that are not retired."""
+
+    def owned_by(self, owner: PrincipalId) -> Sequence[Principal]:
+        """Everything that a principal owns and that is not retired."""
+
+    def bound_to(self, task: TaskId) -> Sequence[Principal]:
+        """Instances that were made for a task alone and are not retired."""
+
+
+class Credentials(Protocol):
+    """Public keys of principals."""
+
+    def add(self, credential: Credential) -> bool:
+        """Store a new key; False if its thumbprint was ever registered (R7)."""
+
+    def get(self, ident: KeyId) -> Credential | None:
+        """One key by its id (the `kid` of what it signs)."""
+
+    def by_thumbprint(self, thumbprint: str) -> Credential | None:
+        """One key by its RFC 7638 thumbprint, whatever its state."""
+
+    def of(self, principal: PrincipalId) -> Sequence[Credential]:
+        """All keys of a principal, newest first."""
+
+    def revoke(self, ident: KeyId, at: datetime) -> bool:
+        """Revoke a key; False if it is not active."""
+
+
+class Servers(Protocol):
+    """MCP servers behind the gateway."""
+
+    def put(self, server: Server) -> None:
+        """Store or replace."""
+
+    def get(self, ident: ServerId) -> Server | None:
+        """One server."""
+
+    def named(self, name: str) -> Server | None:
+        """One server by the name in its path."""
+
+    def all(self) -> Sequence[Server]:
+        """All servers, by name."""
+
+
+class Tools(Protocol):
+    """Pinned tools."""
+
+    def put(self, tool: Tool) -> None:
+        """Store or replace."""
+
+    def get(self, ident: ToolId) -> Tool | None:
+        """One tool."""
+
+    def named(self, server: ServerId, name: str) -> Tool | None:
+        """One tool of a server by its name."""
+
+    def of(self, server: ServerId) -> Sequence[Tool]:
+        """All tools of a server, by name."""
+
+
+class Burials(Protocol):
+    """Where what is stopped for good is written down."""
+
+    def bury(self, kind: str, ident: str, *, cause: str, epoch: int, at: datetime) -> None:
+        """Append a tombstone; a second one for the same id changes nothing."""
+
+
+class IdentityTransaction(Transaction, Protocol):
+    """The transaction that the directory works in."""
+
+    @property
+    def principals(self) -> Principals:
+        """The directory."""
+
+    @property
+    def credentials(self) -> Credentials:
+        """Public keys."""
+
+    @property
+    def servers(self) -> Servers:
+        """MCP servers."""
+
+    @property
+    def tools(self) -> Tools:
+        """Tools."""
+
+    @property
+    def lineage(self) -> Burials:
+        """Tombstones."""
+
+    @property
+    def ledger(self) -> Recorder:
+        """The record."""
