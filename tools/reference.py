@@ -13,12 +13,13 @@ import pkgutil
 import re
 import sys
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import remit
 from remit.kernel.errors import RemitError
+from remit.platform.settings import reference as settings_reference
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCS = ROOT / "docs"
@@ -51,7 +52,7 @@ def first_line(thing: object) -> str:
     return " ".join((inspect.getdoc(thing) or "").split("\n\n")[0].split())
 
 
-def table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+def table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
     """A Markdown table."""
     lines = [" | ".join(head), " | ".join("---" for _ in head)]
     lines += [" | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in row) for row in rows]
@@ -125,13 +126,8 @@ def _ids(mark: ast.expr) -> list[tuple[str, str]]:
 def coverage_page(found: list[Claim]) -> str:
     """Every id of the catalogues with the tests that bear it, and what is open."""
     notes = {row["id"]: row["open"] for row in _rows("open.csv")}
-    text = (
-        "# Coverage\n\n"
-        + NOTE
-        + (
-            "An id is shown by the tests beside it; CI runs them all on each change. An id without tests is open.\n\n"
-        )
-    )
+    intro = "An id is shown by the tests beside it; CI runs them on each change. Without tests it is open."
+    text = f"# Coverage\n\n{NOTE}{intro}\n\n"
     for title, file, marker in (
         ("Requirements", "requirements.csv", "req"),
         ("Promises", "promises.csv", "promise"),
@@ -152,7 +148,7 @@ def _coverage(file: str, marker: str, found: list[Claim], notes: dict[str, str])
             tests[claim.ident].append(claim.test)
         if claim.marker == "twin":
             tests[claim.ident].append(f"{claim.test} (twin)")
-    rows = []
+    rows: list[tuple[str, ...]] = []
     for row in _rows(file):
         ident, what = row["id"], list(row.values())[1]
         shown = "<br>".join(f"`{test.removeprefix('tests/')}`" for test in sorted(set(tests[ident])))
@@ -187,6 +183,7 @@ def pages() -> dict[Path, str]:
     return {
         DOCS / "reference" / "errors.md": errors_page(),
         DOCS / "reference" / "events.md": events_page(),
+        DOCS / "reference" / "settings.md": NOTE + settings_reference.render(),
         DOCS / "reference" / "coverage.md": coverage_page(found),
         DOCS / "standards" / "clauses.md": standards_page(found),
     }

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from remit.authority.tokens import Proof
+from remit.kernel.canonical import Json
 from remit.kernel.ids import ApprovalId, Entropy, PrincipalId, mint_id
 from remit.kernel.jose.jwt import VerifiedJwt, issue, verify
 from remit.kernel.jose.keys import KeyLookup, Signer
@@ -29,7 +30,8 @@ def read_signed_answer(
     3 it says approve or deny. The caller MUST still give it to `ApprovalService.answer`, which burns it.
     """
     verified = verify(token, as_type=TokenType.APPROVAL, keys=keys, at=at, audience=audience)
-    if at - verified.claims.issued_at > SIGNED_ANSWER_LIFE:
+    issued_at = verified.claims.issued_at
+    if issued_at is None or at - issued_at > SIGNED_ANSWER_LIFE:
         raise AnswerNotProven("the signed answer is more than five minutes old")
     try:
         answer = Answer(verified.claims.text("answer"))
@@ -42,7 +44,7 @@ def issue_link(
     approval: Approval, *, to: PrincipalId, signer: Signer, issuer: str, at: datetime, entropy: Entropy
 ) -> str:
     """Make the secret part of a link (`remit-link+jwt`) for one person and one ask; it dies with the ask."""
-    claims = {
+    claims: dict[str, Json] = {
         "iss": issuer,
         "aud": f"{issuer}/approve",
         "sub": to,

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 from typing import Final, Protocol
+from urllib.parse import parse_qsl
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 from starlette.requests import Request
@@ -13,7 +14,7 @@ from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from remit.kernel.canonical import same_bytes
-from remit.kernel.errors import RemitError
+from remit.kernel.errors import RemitError, TooLarge
 from remit.kernel.ids import ApprovalId
 from remit.oversight.approvals.approval import Answer, Approval
 from remit.oversight.approvals.card import draw
@@ -31,6 +32,12 @@ _HEADERS: Final = {
     "Cache-Control": "no-store",
     "X-Content-Type-Options": "nosniff",
 }
+
+
+class FormTooLarge(TooLarge):
+    """The form holds more than its two fields."""
+
+    code = "form_too_large"
 
 
 class Asks(Protocol):
@@ -128,15 +135,29 @@ async def _read_form(request: Request, *, link: str, issuer: str) -> Answer:
     origin = request.headers.get("origin")
     if origin is not None and origin != issuer:
         raise AnswerNotProven("the answer came from another page")
-    if int(request.headers.get("content-length") or 0) > _FORM_LIMIT:
-        raise AnswerNotProven("the form is too large")
-    form = await request.form(max_fields=4, max_files=0)
-    if not same_bytes(str(form.get("csrf", "")).encode(), _csrf(link).encode()):
+    form = await _fields(request)
+    if not same_bytes(form.get("csrf", "").encode(), _csrf(link).encode()):
         raise AnswerNotProven("the form is not the page's own; open the link again")
     try:
-        return Answer(str(form.get("answer", "")))
+        return Answer(form.get("answer", ""))
     except ValueError as unknown:
         raise AnswerNotProven("say approve or deny") from unknown
+
+
+async def _fields(request: Request) -> dict[str, str]:
+    """Read a small urlencoded form whose fields occur once each."""
+    body = b""
+    async for piece in request.stream():
+        body += piece
+        if len(body) > _FORM_LIMIT:
+            raise FormTooLarge(f"the form is larger than {_FORM_LIMIT} bytes")
+    try:
+        pairs = parse_qsl(body.decode("ascii"), strict_parsing=True, max_num_fields=4)
+    except ValueError as broken:
+        raise AnswerNotProven("the form can't be read; open the link again") from broken
+    if len(dict(pairs)) != len(pairs):
+        raise AnswerNotProven("the form says something twice")
+    return dict(pairs)
 
 
 def _csrf(link: str) -> str:

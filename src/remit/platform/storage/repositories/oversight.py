@@ -1,0 +1,241 @@
+"""Asks over SQL: one conditional update decides every race about them."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import Final
+
+import msgspec
+from sqlalchemy import Select, bindparam, insert, select, update
+
+from remit.decision.repository import ApprovalStanding
+from remit.kernel.canonical import Digest
+from remit.kernel.ids import ApprovalId, CallId, DecisionId, PrincipalId, TenantId
+from remit.oversight.approvals.approval import Approval, ApprovalState
+from remit.platform.storage.instants import from_instant
+from remit.platform.storage.sql import Row, Scalar, Sql
+from remit.platform.storage.tables.oversight import approval as t
+from remit.platform.storage.tables.oversight import approval_asked as asked
+
+_DECODER: Final = msgspec.json.Decoder(Approval)
+_OURS = t.c.tenant == bindparam("tenant")
+_ADD = insert(t)
+_ADD_ASKED = insert(asked)
+_GET = select(t.c.body, t.c.spent_by).where(_OURS, t.c.id == bindparam("this"))
+_SETTLE = (
+    update(t)
+    .where(_OURS, t.c.id == bindparam("this"), t.c.state == "pending")
+    .values(state=bindparam("new_state"), decided_at=bindparam("new_decided_at"), body=bindparam("new_body"))
+)
+_SPEND = (
+    update(t)
+    .where(
+        _OURS,
+        t.c.id == bindparam("this"),
+        t.c.state == "approved",
+        t.c.spent_by == "",
+        t.c.expires_at > bindparam("now"),
+    )
+    .values(spent_by=bindparam("new_call"))
+)
+_BY_KEY = (
+    select(t.c.body, t.c.spent_by)
+    .where(_OURS, t.c.key == bindparam("this_key"))
+    .order_by(t.c.id.desc())
+    .limit(1)
+)
+_PENDING_OF_AGENT = select(t.c.body, t.c.spent_by).where(
+    _OURS, t.c.agent == bindparam("this_agent"), t.c.state == "pending"
+)
+_SINCE_OF_USER = select(t.c.body, t.c.spent_by).where(
+    _OURS, t.c.user == bindparam("this_user"), t.c.requested_at > bindparam("since")
+)
+_LAST_OF = (
+    select(t.c.body, t.c.spent_by)
+    .where(_OURS, t.c.agent == bindparam("this_agent"), t.c.decided_at > 0)
+    .order_by(t.c.decided_at.desc(), t.c.id.desc())
+    .limit(bindparam("count"))
+)
+_DUE = (
+    select(t.c.body, t.c.spent_by)
+    .where(_OURS, t.c.state == "pending", t.c.expires_at <= bindparam("now"))
+    .order_by(t.c.expires_at)
+    .limit(bindparam("count"))
+)
+_PENDING_WHERE = {
+    column: select(t.c.body, t.c.spent_by).where(
+        _OURS, t.c[column] == bindparam("this_one"), t.c.state == "pending"
+    )
+    for column in ("agent", "instance", "user", "task")
+}
+_PAGE = {
+    (with_state, with_person): select(t.c.body, t.c.spent_by)
+    .where(
+        _OURS,
+        t.c.id < bindparam("after"),
+        *([t.c.state == bindparam("this_state")] if with_state else []),
+        *(
+            [
+                select(asked.c.approval)
+                .where(
+                    asked.c.tenant == t.c.tenant,
+                    asked.c.person == bindparam("person"),
+                    asked.c.approval == t.c.id,
+                )
+                .exists()
+            ]
+            if with_person
+            else []
+        ),
+    )
+    .order_by(t.c.id.desc())
+    .limit(bindparam("count"))
+    for with_state in (False, True)
+    for with_person in (False, True)
+}
+_LAST_ID: Final = "apr_~"
+"""Greater than every id: the start of a page that goes backwards."""
+
+
+class ApprovalRepository:
+    """Asks of one tenant; also what the decision needs to know about them."""
+
+    def __init__(self, sql: Sql, tenant: TenantId) -> None:
+        self._sql = sql
+        self._tenant = tenant
+
+    def add(self, approval: Approval) -> None:
+        """Store a new ask and whom it was addressed to."""
+        self._sql.run(
+            _ADD,
+            {
+                "tenant": self._tenant,
+                "id": approval.id,
+                "key": approval.key,
+                "state": approval.state,
+                "agent": approval.agent,
+                "instance": approval.instance,
+                "user": approval.user or "",
+                "task": approval.task or "",
+                "requested_at": from_instant(approval.requested_at),
+                "expires_at": from_instant(approval.expires_at),
+                "decided_at": 0,
+                "spent_by": "",
+                "body": _body(approval),
+            },
+        )
+        self._sql.run_many(
+            _ADD_ASKED,
+            [{"tenant": self._tenant, "person": p, "approval": approval.id} for p in approval.asked],
+        )
+
+    def get(self, ident: ApprovalId) -> Approval | None:
+        """One ask."""
+        return self._one(self._sql.row(_GET, {"tenant": self._tenant, "this": ident}))
+
+    def settle(self, approval: Approval) -> bool:
+        """Store a terminal state if the ask is still pending; False if somebody was faster (CB-04)."""
+        decided = from_instant(approval.decided_at) if approval.decided_at else 0
+        changed = self._sql.run(
+            _SETTLE,
+            {
+                "tenant": self._tenant,
+                "this": approval.id,
+                "new_state": approval.state,
+                "new_decided_at": decided,
+                "new_body": _body(approval),
+            },
+        )
+        return changed == 1
+
+    def spend(
+        self, tenant: TenantId, approval: ApprovalId, *, call: CallId, decision: DecisionId, at: datetime
+    ) -> bool:
+        """Use an approved, unspent, live ask for one call; False if it is gone."""
+        del decision  # the decision's own record names the approval
+        changed = self._sql.run(
+            _SPEND, {"tenant": tenant, "this": approval, "new_call": call, "now": from_instant(at)}
+        )
+        return changed == 1
+
+    def unspent(self, tenant: TenantId, key: Digest, at: datetime) -> ApprovalId | None:
+        """The newest ask for a key, if it is approved, unspent and not yet expired."""
+        found = self._one(self._sql.row(_BY_KEY, {"tenant": tenant, "this_key": key}))
+        if found is None or found.state is not ApprovalState.APPROVED or found.spent_by:
+            return None
+        return found.id if found.expires_at > at else None
+
+    def standing(self, tenant: TenantId, key: Digest, at: datetime) -> ApprovalStanding | None:
+        """How the newest ask for a key stands: what ran out counts as expired, a spent one as none."""
+        found = self._one(self._sql.row(_BY_KEY, {"tenant": tenant, "this_key": key}))
+        if found is None or found.spent_by:
+            return None
+        over = found.expires_at <= at and found.state in {ApprovalState.PENDING, ApprovalState.APPROVED}
+        return ApprovalStanding(id=found.id, state="expired" if over else found.state.value)
+
+    def open_for(self, key: Digest) -> Approval | None:
+        """The ask for this key that is pending, or approved and unspent."""
+        found = self.latest_for(key)
+        if found is None or found.spent_by:
+            return None
+        return found if found.state in {ApprovalState.PENDING, ApprovalState.APPROVED} else None
+
+    def latest_for(self, key: Digest) -> Approval | None:
+        """The newest ask for this key, whatever its state."""
+        return self._one(self._sql.row(_BY_KEY, {"tenant": self._tenant, "this_key": key}))
+
+    def sharing(self, agent: PrincipalId, user: str | None, *, since: datetime) -> Sequence[Approval]:
+        """All pending asks of the agent, and those of the user since then."""
+        found = self._sql.rows(_PENDING_OF_AGENT, {"tenant": self._tenant, "this_agent": agent})
+        if user:
+            values = {"tenant": self._tenant, "this_user": user, "since": from_instant(since)}
+            found = [*found, *self._sql.rows(_SINCE_OF_USER, values)]
+        return list({ask.id: ask for ask in map(_ask, found)}.values())
+
+    def last_of(self, agent: PrincipalId, count: int) -> Sequence[Approval]:
+        """The last answered asks of an agent, newest first."""
+        return self._many(_LAST_OF, {"this_agent": agent, "count": count})
+
+    def due(self, at: datetime, limit: int) -> Sequence[Approval]:
+        """Pending asks whose time is over, oldest first."""
+        return self._many(_DUE, {"now": from_instant(at), "count": limit})
+
+    def pending_of(self, principals: Iterable[str], tasks: Iterable[str]) -> Sequence[Approval]:
+        """Pending asks of any of these agents, instances, users or tasks."""
+        found: dict[ApprovalId, Approval] = {}
+        for ident in principals:
+            for column in ("agent", "instance", "user"):
+                found |= {a.id: a for a in self._many(_PENDING_WHERE[column], {"this_one": ident})}
+        for task in tasks:
+            found |= {a.id: a for a in self._many(_PENDING_WHERE["task"], {"this_one": task})}
+        return list(found.values())
+
+    def page(
+        self, *, state: ApprovalState | None, asked: PrincipalId | None, after: str, limit: int
+    ) -> Sequence[Approval]:
+        """Asks newest first, optionally of one state or for one person."""
+        values: dict[str, Scalar] = {"after": after or _LAST_ID, "count": limit}
+        if state is not None:
+            values["this_state"] = state
+        if asked is not None:
+            values["person"] = asked
+        return self._many(_PAGE[state is not None, asked is not None], values)
+
+    def _many(self, statement: Select[tuple[str, str]], values: dict[str, Scalar]) -> list[Approval]:
+        return [_ask(row) for row in self._sql.rows(statement, self._ours(values))]
+
+    def _ours(self, values: dict[str, Scalar]) -> dict[str, Scalar]:
+        return {"tenant": self._tenant, **values}
+
+    def _one(self, row: Row | None) -> Approval | None:
+        return None if row is None else _ask(row)
+
+
+def _ask(row: Row) -> Approval:
+    body, spent_by = row
+    found = _DECODER.decode(body)
+    return replace(found, spent_by=CallId(spent_by)) if spent_by else found
+
+
+def _body(approval: Approval) -> str:
+    return msgspec.json.encode(approval).decode()
