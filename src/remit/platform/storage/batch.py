@@ -47,10 +47,33 @@ class Savepoints(Sql, Protocol):
         """Undo what was done since, and close the savepoint."""
 
 
+class Journal(Protocol):
+    """What keeps records in memory over a batch and writes them as its last act: the ledger's appender."""
+
+    def begin_batch(self, sql: Sql) -> None:
+        """After BEGIN."""
+
+    def savepoint(self) -> int:
+        """Before a work; the mark to roll back to."""
+
+    def rollback_to(self, mark: int) -> None:
+        """Forget the records since."""
+
+    def flush(self, sql: Sql) -> None:
+        """Write the batch's records; the commit follows."""
+
+    def committed(self) -> None:
+        """The commit is durable."""
+
+    def aborted(self) -> None:
+        """The batch is gone, or its commit's outcome is unknown: believe only what SQL says."""
+
+
 @dataclass(frozen=True, slots=True)
 class Mark:
     """Where the batch stood before a work."""
 
+    records: int
     touches: int
     events: int
     epochs: dict[TenantId, int]
@@ -59,8 +82,9 @@ class Mark:
 class Batch:
     """The open transaction of a group commit. OWNED BY: the one writer of its engine."""
 
-    def __init__(self, sql: Savepoints, *, exclusive: bool) -> None:
+    def __init__(self, sql: Savepoints, *, exclusive: bool, journal: Journal | None = None) -> None:
         self.sql = sql
+        self.journal = journal
         self.exclusive = exclusive
         """Whether this transaction alone may advance epochs of the tenants it locked."""
         self.revision = 0
@@ -69,10 +93,25 @@ class Batch:
         self._events: list[Event] = []
         self._epochs: dict[TenantId, int] = {}
 
+    def begin(self) -> None:
+        """Just after BEGIN and the locks."""
+        if self.journal is not None:
+            self.journal.begin_batch(self.sql)
+
+    def committed(self) -> None:
+        """The commit is durable."""
+        if self.journal is not None:
+            self.journal.committed()
+
     def mark(self) -> Mark:
         """Remember where we stand, and open a savepoint."""
         self.sql.savepoint()
-        return Mark(len(self._touches), len(self._events), dict(self._epochs))
+        return Mark(
+            records=self.journal.savepoint() if self.journal else 0,
+            touches=len(self._touches),
+            events=len(self._events),
+            epochs=dict(self._epochs),
+        )
 
     def keep(self) -> None:
         """Keep the work since the mark."""
@@ -83,6 +122,8 @@ class Batch:
         del self._touches[mark.touches :]
         del self._events[mark.events :]
         self._epochs = mark.epochs
+        if self.journal is not None:
+            self.journal.rollback_to(mark.records)
         self.sql.rollback()
 
     def touch(self, tenant: TenantId, kind: str, ident: str) -> None:
@@ -136,6 +177,8 @@ class Batch:
                  "body": msgspec.json.encode(event).decode()}
                 for place, event in enumerate(self._events)
             ])  # fmt: skip
+        if self.journal is not None:
+            self.journal.flush(self.sql)
 
     def _take(self, sequence: str, many: int) -> int:
         row = self.sql.row(_TAKE_NUMBERS, {"sequence": sequence, "many": many})

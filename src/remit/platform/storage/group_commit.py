@@ -4,7 +4,6 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from queue import Empty, SimpleQueue
 from typing import Any, Final
 
 from remit.kernel.ids import TenantId
@@ -53,66 +52,33 @@ class Attempted:
     again: list[Unit] = field(default_factory=list)
 
 
-class UnitQueue:
-    """Two lanes into one writer. Any thread may put; OWNED BY the writer: `take`, `wait`."""
+class Lanes:
+    """Works waiting for a writer: kills never behind the others, never refused."""
 
     def __init__(self, *, limit: int = QUEUE_LIMIT) -> None:
         self._limit = limit
-        self._kill: deque[Unit] = deque()
-        self._normal: deque[Unit] = deque()
-        self._wake: SimpleQueue[None] = SimpleQueue()
+        self._waiting: dict[Lane, deque[Unit]] = {Lane.KILL: deque(), Lane.NORMAL: deque()}
 
     def put(self, unit: Unit) -> None:
         """Queue a work; raises `StorageBusy` if the normal lane is full."""
-        if unit.lane is Lane.KILL:
-            self._kill.append(unit)
-        elif len(self._normal) >= self._limit:
+        lane = self._waiting[unit.lane]
+        if unit.lane is Lane.NORMAL and len(lane) >= self._limit:
             raise StorageBusy(
                 f"the writer has {self._limit} works waiting, its limit",
                 next_step=f"ask again in {RETRY_HINT_SECONDS} s",
             )
-        else:
-            self._normal.append(unit)
-        self._wake.put(None)
+        lane.append(unit)
 
-    def wake(self) -> None:
-        """Let the writer look around, as for the end."""
-        self._wake.put(None)
+    def take(self, lane: Lane) -> Unit | None:
+        """The next work of a lane."""
+        try:
+            return self._waiting[lane].popleft()
+        except IndexError:
+            return None
 
-    def wait(self) -> None:
-        """Sleep until something was put; may return with nothing to take."""
-        self._wake.get()
-
-    def take(self) -> Unit | None:
-        """The next work, kills first."""
-        for lane in (self._kill, self._normal):
-            if lane:
-                return lane.popleft()
-        return None
-
-    def take_kill(self) -> Unit | None:
-        """The next kill."""
-        return self._kill.popleft() if self._kill else None
-
-    def take_normal(self) -> Unit | None:
-        """The next ordinary work."""
-        return self._normal.popleft() if self._normal else None
-
-    def has_kill(self) -> bool:
-        """Whether a kill waits."""
-        return bool(self._kill)
-
-    def waiting(self) -> int:
-        """Works on the normal lane."""
-        return len(self._normal)
-
-    def settle(self, taken: int) -> None:
-        """Forget the wake-ups of works that were taken along with the first."""
-        for _ in range(taken - 1):
-            try:
-                self._wake.get_nowait()
-            except Empty:
-                return
+    def waiting(self, lane: Lane) -> int:
+        """How many works wait on a lane."""
+        return len(self._waiting[lane])
 
 
 def attempt_all(batch: Batch, units: Iterable[Unit], *, broken: tuple[type[BaseException], ...]) -> Attempted:
@@ -122,6 +88,7 @@ def attempt_all(batch: Batch, units: Iterable[Unit], *, broken: tuple[type[BaseE
     """
     done = Attempted()
     for unit in units:
+        unit.tries += 1
         mark = batch.mark()
         try:
             value = unit.work(SqlTransaction(batch, unit.tenant))

@@ -4,47 +4,48 @@ import asyncio
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from queue import Empty, SimpleQueue
 from typing import Any, Final, TypeVar
 
-from sqlalchemy import Executable
 from sqlalchemy.dialects import sqlite
 
 from remit.kernel.errors import RemitError, Unavailable
 from remit.kernel.ids import TenantId
 from remit.kernel.uow import Lane
-from remit.platform.storage.batch import Batch
+from remit.platform.storage.batch import Batch, Journal
 from remit.platform.storage.errors import (
-    AlreadyExists,
-    ConstraintBroken,
     StorageFenced,
     StorageFull,
     StorageReadOnly,
     StorageUnreachable,
-    UnfitDatabase,
 )
 from remit.platform.storage.group_commit import (
     BATCH_LIMIT,
     BATCH_SECONDS,
     QUEUE_LIMIT,
+    Lanes,
     Outcome,
     Unit,
-    UnitQueue,
     attempt_all,
     resolve,
 )
 from remit.platform.storage.reserve import Reserve
-from remit.platform.storage.sql import Row, Scalar
-from remit.platform.storage.statements import Prepared, Statements
+from remit.platform.storage.sqlite_connection import (
+    BUSY_MILLISECONDS,
+    SqliteSql,
+    TransactionLost,
+    connect,
+    connect_reader,
+)
+from remit.platform.storage.statements import Statements
 from remit.platform.storage.unit_of_work import SqlTransaction, Work
 
 T = TypeVar("T")
 
-BUSY_MILLISECONDS: Final = 5_000
 READERS: Final = 2
-_NO_VALUES: Final[Mapping[str, Scalar]] = {}
 _VERDICTS: Final[dict[int, tuple[type[Unavailable], str]]] = {
     sqlite3.SQLITE_FULL: (StorageFull, "the disk is full; only a kill still commits"),
     sqlite3.SQLITE_READONLY: (StorageReadOnly, "the database is read-only"),
@@ -55,85 +56,6 @@ _VERDICTS: Final[dict[int, tuple[type[Unavailable], str]]] = {
     sqlite3.SQLITE_CANTOPEN: (StorageUnreachable, "the database cannot be opened"),
 }
 """Failures after which nothing of the transaction is on disk: the next may try. Any other fences the node."""
-_FATAL: Final = {sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
-_FULL_SYNC: Final = 2
-
-# INVARIANT: synchronous=FULL. In WAL mode NORMAL does not sync at commit: a power cut loses what was told.
-_PRAGMAS: Final = (
-    f"PRAGMA busy_timeout={BUSY_MILLISECONDS}",
-    "PRAGMA journal_mode=WAL",
-    "PRAGMA synchronous=FULL",
-    "PRAGMA foreign_keys=ON",
-    "PRAGMA trusted_schema=OFF",
-    "PRAGMA cell_size_check=ON",
-)
-
-
-class TransactionLost(Exception):  # as in `statements`
-    """SQLite has rolled back the whole transaction, not one statement."""
-
-
-class SqliteSql:
-    """Runs statements on one connection. OWNED BY the thread that opened its transaction."""
-
-    def __init__(self, connection: sqlite3.Connection, statements: Statements) -> None:
-        self._connection = connection
-        self._statements = statements
-
-    def run(self, statement: Executable, parameters: Mapping[str, Scalar] | None = None) -> int:
-        """Run and return how many rows it changed."""
-        return self._execute(statement, parameters).rowcount
-
-    def run_many(self, statement: Executable, rows: Sequence[Mapping[str, Scalar]]) -> None:
-        """Run once per row."""
-        prepared = self._statements.prepare(statement)
-        try:
-            self._connection.executemany(prepared.text, [prepared.values(row) for row in rows])
-        except sqlite3.Error as error:
-            raise self._judge(error, prepared) from error
-
-    def row(self, statement: Executable, parameters: Mapping[str, Scalar] | None = None) -> Row | None:
-        """The first row, or None."""
-        cursor = self._execute(statement, parameters)
-        found: Row | None = cursor.fetchone()
-        cursor.close()
-        return found
-
-    def rows(self, statement: Executable, parameters: Mapping[str, Scalar] | None = None) -> list[Row]:
-        """All rows."""
-        return self._execute(statement, parameters).fetchall()
-
-    def savepoint(self) -> None:
-        """Open the one savepoint of a work."""
-        self._connection.execute("SAVEPOINT work")
-
-    def release(self) -> None:
-        """Keep what was done since."""
-        self._connection.execute("RELEASE work")
-
-    def rollback(self) -> None:
-        """Undo what was done since, and close the savepoint."""
-        self._connection.execute("ROLLBACK TO work")
-        self._connection.execute("RELEASE work")
-
-    def _execute(self, statement: Executable, parameters: Mapping[str, Scalar] | None) -> sqlite3.Cursor:
-        prepared = self._statements.prepare(statement)
-        try:
-            return self._connection.execute(prepared.text, prepared.values(parameters or _NO_VALUES))
-        except sqlite3.Error as error:
-            raise self._judge(error, prepared) from error
-
-    def _judge(self, error: sqlite3.Error, prepared: Prepared) -> Exception:
-        code = getattr(error, "sqlite_errorcode", 0)
-        if code in {sqlite3.SQLITE_CONSTRAINT_UNIQUE, sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY}:
-            return AlreadyExists("a thing of this name exists already", debug=f"{error}: {prepared.text}")
-        if code & 0xFF == sqlite3.SQLITE_CONSTRAINT:
-            return ConstraintBroken("the rows that this names do not fit together", debug=str(error))
-        if code & 0xFF in {sqlite3.SQLITE_FULL, sqlite3.SQLITE_READONLY, *_FATAL}:
-            return TransactionLost(error)
-        if not self._connection.in_transaction:
-            return TransactionLost(error)
-        return error
 
 
 class SqliteStore:
@@ -146,6 +68,7 @@ class SqliteStore:
         self,
         path: Path,
         *,
+        journal: Journal | None = None,
         queue_limit: int = QUEUE_LIMIT,
         on_commit: Callable[[int], None] | None = None,
         on_fence: Callable[[RemitError], None] | None = None,
@@ -154,13 +77,15 @@ class SqliteStore:
         self.commits = 0
         """Durable commits so far."""
         self._statements = Statements(sqlite.dialect(paramstyle="qmark"))
-        self._queue = UnitQueue(limit=queue_limit)
+        self._lanes = Lanes(limit=queue_limit)
+        self._wake: SimpleQueue[None] = SimpleQueue()
+        self._journal = journal
         self._on_commit = on_commit
         self._on_fence = on_fence
         self._fenced: StorageFenced | None = None
         self._closing = False
         self._reserve = Reserve(path.with_name(path.name + ".reserve"))
-        self._connection = self.connect()
+        self._connection = connect(path)
         self._readers = ThreadPoolExecutor(READERS, "remit-read", initializer=self._open_reader)
         self._local = threading.local()
         self._writer = threading.Thread(target=self._write_forever, name="remit-write", daemon=True)
@@ -170,29 +95,6 @@ class SqliteStore:
         self._reserve.hold()
         self._writer.start()
 
-    def connect(self) -> sqlite3.Connection:
-        """Open a connection that writes; raises `UnfitDatabase` where a commit would not be durable."""
-        try:
-            connection = sqlite3.connect(
-                self.path, isolation_level=None, check_same_thread=False, cached_statements=512
-            )
-            for pragma in _PRAGMAS:
-                connection.execute(pragma)
-        except sqlite3.Error as error:
-            raise StorageUnreachable(f"cannot open the database `{self.path}`", debug=str(error)) from error
-        self._assert_durable(connection)
-        return connection
-
-    @staticmethod
-    def _assert_durable(connection: sqlite3.Connection) -> None:
-        (mode,) = connection.execute("PRAGMA journal_mode").fetchone()
-        (level,) = connection.execute("PRAGMA synchronous").fetchone()
-        if mode != "wal" or level != _FULL_SYNC:
-            raise UnfitDatabase(
-                f"the journal is `{mode}`, synchronous `{level}`; they must be `wal`, `{_FULL_SYNC}`",
-                next_step="put the database on a local file system",
-            )
-
     async def submit(self, work: Work[T], *, tenant: TenantId, lane: Lane = Lane.NORMAL) -> T:
         """Queue a work and wait until its commit is durable."""
         if (fenced := self._stopped()) is not None:
@@ -201,7 +103,8 @@ class SqliteStore:
             raise StorageUnreachable("the database is closing")
         loop = asyncio.get_running_loop()
         future: asyncio.Future[T] = loop.create_future()
-        self._queue.put(Unit(work=work, tenant=tenant, lane=lane, future=future, loop=loop))
+        self._lanes.put(Unit(work=work, tenant=tenant, lane=lane, future=future, loop=loop))
+        self._wake.put(None)
         if self._stopped():  # fenced between the look above and the queue: the writer is gone
             self._refuse_rest()
         return await future
@@ -214,7 +117,7 @@ class SqliteStore:
     async def close(self) -> None:
         """Finish what is queued, then let go of the file."""
         self._closing = True
-        self._queue.wake()
+        self._wake.put(None)
         await asyncio.to_thread(self._writer.join)
         self._readers.shutdown()
         self._connection.close()
@@ -223,14 +126,11 @@ class SqliteStore:
         return self._fenced
 
     def _open_reader(self) -> None:
-        connection = sqlite3.connect(self.path, isolation_level=None, cached_statements=512)
-        connection.execute(f"PRAGMA busy_timeout={BUSY_MILLISECONDS}")
-        connection.execute("PRAGMA query_only=ON")
-        self._local.connection = connection
+        self._local.connection = connect_reader(self.path)
 
     def _read(self, work: Callable[[SqlTransaction], Any], tenant: TenantId) -> Any:
         connection: sqlite3.Connection = self._local.connection
-        batch = Batch(SqliteSql(connection, self._statements), exclusive=False)
+        batch = Batch(SqliteSql(connection, self._statements), exclusive=False, journal=self._journal)
         connection.execute("BEGIN")
         try:
             value = work(SqlTransaction(batch, tenant))
@@ -242,54 +142,62 @@ class SqliteStore:
 
     def _write_forever(self) -> None:
         while self._fenced is None:
-            self._queue.wait()
+            self._wake.get()
             self._drain()
-            if self._closing and not self._queue.waiting() and not self._queue.has_kill():
+            if self._closing and not self._lanes.waiting(Lane.NORMAL) and not self._lanes.waiting(Lane.KILL):
                 return
         self._refuse_rest()
 
     def _drain(self) -> None:
         """Run one batch: the waiting kills alone, else ordinary works."""
-        kill = self._queue.has_kill()
-        if not kill and not self._queue.waiting():
+        lane = Lane.KILL if self._lanes.waiting(Lane.KILL) else Lane.NORMAL
+        if not self._lanes.waiting(lane):
             return
         taken: list[Unit] = []
         try:
-            self._run_batch(self._collect(taken, kill=kill), kill=kill)
+            self._run_batch(self._collect(taken, lane), lane)
         except (sqlite3.Error, TransactionLost) as error:
-            self._lose(taken, error, kill=kill)
-        except Exception as error:  # noqa: BLE001  # a bug of ours must reach the callers, not end the writer in silence
-            self._roll_back()
+            self._lose(taken, error, lane)
+        except Exception as error:  # noqa: BLE001  # a bug of ours must reach the callers, not end the writer
+            self._abort()
             resolve([Outcome(unit, error=error) for unit in taken])
-        if not kill:
-            self._queue.settle(len(taken))
+        self._settle(len(taken))
 
-    def _collect(self, taken: list[Unit], *, kill: bool) -> Iterator[Unit]:
+    def _collect(self, taken: list[Unit], lane: Lane) -> Iterator[Unit]:
         deadline = time.monotonic() + BATCH_SECONDS
-        take = self._queue.take_kill if kill else self._queue.take_normal
         while len(taken) < BATCH_LIMIT:
-            unit = take()
+            unit = self._lanes.take(lane)
             if unit is None:
                 return
             taken.append(unit)
             yield unit
-            if time.monotonic() >= deadline or (not kill and self._queue.has_kill()):
+            if time.monotonic() >= deadline or (lane is Lane.NORMAL and self._lanes.waiting(Lane.KILL)):
                 return
 
-    def _run_batch(self, units: Iterable[Unit], *, kill: bool) -> None:
-        if not kill and not self._reserve.hold():
+    def _settle(self, taken: int) -> None:
+        """Forget the wake-ups of works that were taken along with the first."""
+        for _ in range(taken - 1):
+            try:
+                self._wake.get_nowait()
+            except Empty:
+                return
+
+    def _run_batch(self, units: Iterable[Unit], lane: Lane) -> None:
+        if lane is Lane.NORMAL and not self._reserve.hold():
             error = StorageFull(
                 "the disk is full; the reserve is kept for kills", next_step="free some space"
             )
             resolve([Outcome(unit, error=error) for unit in units])
             return
-        batch = Batch(SqliteSql(self._connection, self._statements), exclusive=True)
+        batch = Batch(SqliteSql(self._connection, self._statements), exclusive=True, journal=self._journal)
         self._connection.execute("BEGIN IMMEDIATE")
+        batch.begin()
         done = attempt_all(batch, units, broken=(TransactionLost,))
         batch.seal()
         self._commit()
         # CRASH: durable, not yet told; a caller that asks again finds its idempotency key.
         self.commits += 1
+        batch.committed()
         if self._on_commit is not None and batch.revision:
             self._on_commit(batch.revision)
         resolve(done.outcomes)
@@ -297,11 +205,13 @@ class SqliteStore:
     def _commit(self) -> None:
         self._connection.execute("COMMIT")
 
-    def _roll_back(self) -> None:
+    def _abort(self) -> None:
         if self._connection.in_transaction:
             self._connection.execute("ROLLBACK")
+        if self._journal is not None:
+            self._journal.aborted()
 
-    def _lose(self, taken: Sequence[Unit], error: Exception, *, kill: bool) -> None:
+    def _lose(self, taken: Sequence[Unit], error: Exception, lane: Lane) -> None:
         """The transaction is gone as a whole: say why, make room for a kill, or fence."""
         cause = error.args[0] if isinstance(error, TransactionLost) else error
         code = getattr(cause, "sqlite_errorcode", 0) & 0xFF
@@ -309,8 +219,8 @@ class SqliteStore:
         if verdict is None:
             self._fence(taken, cause)
             return
-        self._roll_back()
-        if code == sqlite3.SQLITE_FULL and kill and self._reserve.is_held():
+        self._abort()
+        if code == sqlite3.SQLITE_FULL and lane is Lane.KILL and self._reserve.is_held():
             self._reserve.free()
             self._run_again(taken)
             return
@@ -319,9 +229,9 @@ class SqliteStore:
 
     def _run_again(self, taken: Sequence[Unit]) -> None:
         try:
-            self._run_batch(taken, kill=True)
+            self._run_batch(taken, Lane.KILL)
         except (sqlite3.Error, TransactionLost) as error:
-            self._lose(taken, error, kill=True)
+            self._lose(taken, error, Lane.KILL)
 
     def _fence(self, taken: Sequence[Unit], cause: object) -> None:
         """Stop acknowledging for good.
@@ -339,5 +249,6 @@ class SqliteStore:
             self._on_fence(self._fenced)
 
     def _refuse_rest(self) -> None:
-        while (unit := self._queue.take()) is not None:
-            resolve([Outcome(unit, error=self._fenced)])
+        for lane in Lane:
+            while (unit := self._lanes.take(lane)) is not None:
+                resolve([Outcome(unit, error=self._fenced)])

@@ -1,0 +1,132 @@
+"""One connection to a SQLite file: durable settings, asserted, and the statements that run on it."""
+
+import sqlite3
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Final
+
+from sqlalchemy import Executable
+
+from remit.platform.storage.errors import (
+    AlreadyExists,
+    ConstraintBroken,
+    StorageUnreachable,
+    UnfitDatabase,
+)
+from remit.platform.storage.sql import Row, Scalar
+from remit.platform.storage.statements import Prepared, Statements
+
+BUSY_MILLISECONDS: Final = 5_000
+_NO_VALUES: Final[Mapping[str, Scalar]] = {}
+_FATAL: Final = {sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
+_FULL_SYNC: Final = 2
+
+# INVARIANT: synchronous=FULL. In WAL mode NORMAL does not sync at commit: a power cut loses what was told.
+_PRAGMAS: Final = (
+    f"PRAGMA busy_timeout={BUSY_MILLISECONDS}",
+    "PRAGMA journal_mode=WAL",
+    "PRAGMA synchronous=FULL",
+    "PRAGMA foreign_keys=ON",
+    "PRAGMA trusted_schema=OFF",
+    "PRAGMA cell_size_check=ON",
+)
+
+
+class TransactionLost(Exception):  # as in `statements`
+    """SQLite has rolled back the whole transaction, not one statement."""
+
+
+class SqliteSql:
+    """Runs statements on one connection. OWNED BY the thread that opened its transaction."""
+
+    def __init__(self, connection: sqlite3.Connection, statements: Statements) -> None:
+        self._connection = connection
+        self._statements = statements
+
+    def run(self, statement: Executable, parameters: Mapping[str, Scalar] | None = None) -> int:
+        """Run and return how many rows it changed."""
+        return self._execute(statement, parameters).rowcount
+
+    def run_many(self, statement: Executable, rows: Sequence[Mapping[str, Scalar]]) -> None:
+        """Run once per row."""
+        prepared = self._statements.prepare(statement)
+        try:
+            self._connection.executemany(prepared.text, [prepared.values(row) for row in rows])
+        except sqlite3.Error as error:
+            raise self._judge(error, prepared) from error
+
+    def row(self, statement: Executable, parameters: Mapping[str, Scalar] | None = None) -> Row | None:
+        """The first row, or None."""
+        cursor = self._execute(statement, parameters)
+        found: Row | None = cursor.fetchone()
+        cursor.close()
+        return found
+
+    def rows(self, statement: Executable, parameters: Mapping[str, Scalar] | None = None) -> list[Row]:
+        """All rows."""
+        return self._execute(statement, parameters).fetchall()
+
+    def savepoint(self) -> None:
+        """Open the one savepoint of a work."""
+        self._connection.execute("SAVEPOINT work")
+
+    def release(self) -> None:
+        """Keep what was done since."""
+        self._connection.execute("RELEASE work")
+
+    def rollback(self) -> None:
+        """Undo what was done since, and close the savepoint."""
+        self._connection.execute("ROLLBACK TO work")
+        self._connection.execute("RELEASE work")
+
+    def _execute(self, statement: Executable, parameters: Mapping[str, Scalar] | None) -> sqlite3.Cursor:
+        prepared = self._statements.prepare(statement)
+        try:
+            return self._connection.execute(prepared.text, prepared.values(parameters or _NO_VALUES))
+        except sqlite3.Error as error:
+            raise self._judge(error, prepared) from error
+
+    def _judge(self, error: sqlite3.Error, prepared: Prepared) -> Exception:
+        code = getattr(error, "sqlite_errorcode", 0)
+        if code in {sqlite3.SQLITE_CONSTRAINT_UNIQUE, sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY}:
+            return AlreadyExists("a thing of this name exists already", debug=f"{error}: {prepared.text}")
+        if code & 0xFF == sqlite3.SQLITE_CONSTRAINT:
+            return ConstraintBroken("the rows that this names do not fit together", debug=str(error))
+        if code & 0xFF in {sqlite3.SQLITE_FULL, sqlite3.SQLITE_READONLY, *_FATAL}:
+            return TransactionLost(error)
+        if not self._connection.in_transaction:
+            return TransactionLost(error)
+        return error
+
+
+def connect(path: Path) -> sqlite3.Connection:
+    """Open a connection that writes; raises `UnfitDatabase` where a commit would not be durable."""
+    try:
+        connection = sqlite3.connect(
+            path, isolation_level=None, check_same_thread=False, cached_statements=512
+        )
+        for pragma in _PRAGMAS:
+            connection.execute(pragma)
+    except sqlite3.Error as error:
+        raise StorageUnreachable(f"cannot open the database `{path}`", debug=str(error)) from error
+    assert_durable(connection)
+    return connection
+
+
+def connect_reader(path: Path) -> sqlite3.Connection:
+    """Open a connection that cannot write."""
+    connection = sqlite3.connect(path, isolation_level=None, cached_statements=512)
+    connection.execute(f"PRAGMA busy_timeout={BUSY_MILLISECONDS}")
+    connection.execute("PRAGMA query_only=ON")
+    return connection
+
+
+def assert_durable(connection: sqlite3.Connection) -> None:
+    """Ask SQLite what it really runs with; some file systems and builds ignore a pragma in silence."""
+    (mode,) = connection.execute("PRAGMA journal_mode").fetchone()
+    (level,) = connection.execute("PRAGMA synchronous").fetchone()
+    if mode != "wal" or level != _FULL_SYNC:
+        raise UnfitDatabase(
+            f"the journal is `{mode}`, synchronous `{level}`; they must be `wal`, `{_FULL_SYNC}`",
+            next_step="put the database on a local file system",
+        )
