@@ -1,8 +1,9 @@
 """Time, as an argument: a wall clock for people and proofs, a boot clock for leases and waits."""
 
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from typing import Protocol
+from typing import Final, NamedTuple, Protocol
 
 
 class Clock(Protocol):
@@ -17,42 +18,97 @@ class Clock(Protocol):
     def generation(self) -> int:
         """Grows with each backward step of the wall clock: what was issued before is refused after."""
 
+    def suspect(self) -> bool:
+        """Whether the wall clock ran ahead of the boot clock: mint nothing and sweep nothing meanwhile."""
+
+
+BACKWARD: Final = timedelta(seconds=5)
+"""How far the wall clock may step back without a new generation."""
+FORWARD: Final = timedelta(seconds=60)
+"""How far the wall clock may step ahead of the boot clock without being suspect."""
+
+
+def read_wall() -> datetime:
+    """CLOCK_REALTIME, in UTC."""
+    return datetime.now(UTC)
+
+
+def read_boottime() -> float:
+    """CLOCK_BOOTTIME in seconds: `CLOCK_MONOTONIC` stops while the machine is suspended."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME)
+
 
 class SystemClock:
-    """The machine's clocks, judged against each other at each reading.
+    """The machine's wall clock, held at each reading against the boot clock.
 
-    A backward step of more than `TOLERANCE` opens a new generation: tokens and proofs of an older one are
-    refused, so no expired thing comes back. Rows that have expired stay expired: their state is stored.
+    - Stepped back by more than 5 s since the latest time told: a new generation. Tokens, proofs and nonces
+      of an older one are refused, so nothing that expired comes back; small steps back add up.
+    - Stepped ahead by more than 60 s: `suspect`. The later time is believed for expiry, but the high-water
+      mark stays. When the clock returns, that is a step back like any other, and service is normal again.
+    - A return to where the clock was before it stepped back is not suspect.
+    `generation` and `high_water` are what was stored before the last stop; storing both is the caller's.
     """
 
-    TOLERANCE = timedelta(seconds=5)
-
-    def __init__(self, *, generation: int = 0, high_water: datetime | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        generation: int = 0,
+        high_water: datetime | None = None,
+        wall: Callable[[], datetime] = read_wall,
+        boot: Callable[[], float] = read_boottime,
+    ) -> None:
+        self._wall, self._boot = wall, boot
         self._generation = generation
-        self._high_water = high_water or datetime.min.replace(tzinfo=UTC)
-        self._judge(datetime.now(UTC))
+        moment, boottime = wall(), boot()
+        self._high_water = high_water or moment
+        self._suspect = False
+        # Both run on with the boot clock: the latest time told, and the latest time that was not suspect.
+        self._told = self._believed = _Line(max(moment, self._high_water), boottime)
+        self.now()
 
     def now(self) -> datetime:
-        """UTC, aware."""
-        moment = datetime.now(UTC)
-        self._judge(moment)
+        """UTC, aware; while the clock is suspect, the later of the two times."""
+        moment, boottime = self._wall(), self._boot()
+        if moment < self._told.at(boottime) - BACKWARD:
+            self._generation += 1
+            self._high_water = moment
+            self._told = _Line(moment, boottime)
+        elif moment > self._told.at(boottime):
+            self._told = _Line(moment, boottime)
+        self._suspect = moment > self._believed.at(boottime) + FORWARD
+        if not self._suspect:
+            self._high_water = max(self._high_water, moment)
+            if moment > self._believed.at(boottime):
+                self._believed = _Line(moment, boottime)
         return moment
 
     def boottime(self) -> float:
-        """CLOCK_BOOTTIME: `CLOCK_MONOTONIC` stops while the machine is suspended."""
-        return time.clock_gettime(time.CLOCK_BOOTTIME)
+        """Seconds since start of the machine, suspended time included."""
+        return self._boot()
 
     def generation(self) -> int:
         """How often the wall clock has stepped back, over all restarts."""
         return self._generation
 
+    def suspect(self) -> bool:
+        """Whether the last reading was more than 60 s ahead of the boot clock."""
+        return self._suspect
+
     def high_water(self) -> datetime:
-        """The latest moment ever read; stored, so that a restart does not forget it."""
+        """The latest moment of this generation that was not suspect."""
         return self._high_water
 
-    def _judge(self, moment: datetime) -> None:
-        if moment < self._high_water - self.TOLERANCE:
-            self._generation += 1
-            self._high_water = moment
-        elif moment > self._high_water:
-            self._high_water = moment
+    def confirm_step(self) -> None:
+        """Believe the wall clock as it is: an operator says that the step ahead was a correction."""
+        self._believed = _Line(self._wall(), self._boot())
+        self.now()
+
+
+class _Line(NamedTuple):
+    """A moment that runs on with the boot clock."""
+
+    moment: datetime
+    boottime: float
+
+    def at(self, boottime: float) -> datetime:
+        return self.moment + timedelta(seconds=boottime - self.boottime)
