@@ -55,7 +55,8 @@ class OwnKey:
 
     def proof(self, *, method: str, url: str, token: str = "", nonce: str = "") -> str:
         """A DPoP proof (RFC 9449 §4.2) for one request."""
-        claims = {"htm": method, "htu": url.split("?", maxsplit=1)[0], "iat": int(time.time()), "jti": fresh()}
+        target = url.partition("?")[0]
+        claims = {"htm": method, "htu": target, "iat": int(time.time()), "jti": fresh()}
         if token:
             claims["ath"] = b64u(hashlib.sha256(token.encode()).digest())
         if nonce:
