@@ -7,7 +7,6 @@ from typing import Any, Final
 
 import msgspec
 
-from remit.kernel.canonical import JsonObject
 from remit.surface.web.api import PREFIX
 from remit.surface.web.errors import MEDIA_TYPE, Problem
 from remit.surface.web.operation import Nothing, Operation
@@ -34,7 +33,7 @@ _REFUSALS: Final = {
 }
 
 
-def document(operations: Sequence[Operation[Any, Any]], *, issuer: str) -> JsonObject:
+def document(operations: Sequence[Operation[Any, Any]], *, issuer: str) -> dict[str, Any]:
     """The whole document. Every refusal of every operation is one `Problem`."""
     schemas, components = _schemas(operations)
     paths: dict[str, dict[str, Any]] = {}

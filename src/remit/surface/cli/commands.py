@@ -1,0 +1,38 @@
+"""Every command by name: where it lives and what it does, in one line that costs no import."""
+
+from typing import Final, NamedTuple
+
+
+class Entry(NamedTuple):
+    """One word after `remit`: the module that holds it (its `app`), and its line of help."""
+
+    module: str
+    help: str
+
+
+FIRST: Final[dict[str, Entry]] = {
+    "up": Entry("up", "Start the server and keep serving."),
+    "dev": Entry("dev", "Start the server and answer approvals in this terminal."),
+    "doctor": Entry("doctor", "Check installation, settings, server and clock; name the step that fails."),
+    "why": Entry("why", "Explain one decision: every stage, nearest miss, remedy."),
+    "can": Entry("can", "Ask what a call would be answered, without making it."),
+    "kill": Entry("kill", "Stop an agent, task, user, blueprint or tool everywhere at once."),
+    "apply": Entry("apply", "Make the installation match a file; plan first."),
+}
+"""Bare words: first hour, emergency, operations."""
+
+NOUNS: Final[dict[str, Entry]] = {
+    "agent": Entry("agent", "Agents: who acts, owned by whom, in which state."),
+    "blueprint": Entry("blueprint", "Blueprints that agents are minted from, and drift from them."),
+    "user": Entry("user", "People: owners, approvers, administrators."),
+    "server": Entry("server", "MCP servers behind the gateway."),
+    "tool": Entry("tool", "Tools: pinned definitions, mappings, quarantine."),
+    "task": Entry("task", "Tasks: one run of an agent, for whom, until when."),
+    "policy": Entry("policy", "Policies: check, publish, list."),
+    "decision": Entry("decision", "Decisions on record."),
+    "delegation": Entry("delegation", "Delegation chains: who handed what to whom, narrowed how."),
+    "approval": Entry("approval", "Asks that wait for a person, and their answers."),
+    "ledger": Entry("ledger", "The log of record: search, export, verify offline."),
+    "key": Entry("key", "Signing keys of this installation: list, rotate."),
+}
+"""`remit <noun> <verb>`, singular."""
