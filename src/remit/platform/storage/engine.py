@@ -1,26 +1,48 @@
 """Opens the system of record by its address: `sqlite:///path` or `postgresql://…`."""
 
+import asyncio
 from collections.abc import Callable
+from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
 from remit.kernel.errors import RemitError
+from remit.kernel.tenancy import DEFAULT_TENANT
+from remit.kernel.uow import Lane
+from remit.platform.storage.batch import Journal
 from remit.platform.storage.errors import UnfitDatabase
+from remit.platform.storage.file_lock import FileLock
 from remit.platform.storage.migrate import migrate_sqlite
+from remit.platform.storage.nodes import Nodes
 from remit.platform.storage.sqlite import SqliteStore
-from remit.platform.storage.unit_of_work import Store
+from remit.platform.storage.unit_of_work import SqlTransaction, Store
 
 
 class OpenStore(Store, Protocol):
     """A store that was started and must be closed."""
 
+    @property
+    def node(self) -> str:
+        """Id of this start of this process; never reused."""
+
+    @property
+    def commits(self) -> int:
+        """Durable commits so far."""
+
     async def close(self) -> None:
         """Finish what is queued, then let go."""
+
+
+OnFence = Callable[[RemitError], None]
+JournalOf = Callable[[Lane], Journal]
+"""Makes the ledger's appender for a lane. SQLite asks for one; PostgreSQL has a writer and a log per lane."""
 
 
 async def open_store(
     url: str,
     *,
+    journals: JournalOf | None = None,
     on_commit: Callable[[int], None] | None = None,
     on_fence: Callable[[RemitError], None] | None = None,
 ) -> OpenStore:
@@ -29,12 +51,55 @@ async def open_store(
     `on_commit` hears the revision of each commit that changed something, from the writer: a hint.
     `on_fence` hears, once, that this node may not write any more.
     """
-    if url.startswith("sqlite:///"):
-        path = Path(url.removeprefix("sqlite:///"))
-        migrate_sqlite(path)
-        store = SqliteStore(path, on_commit=on_commit, on_fence=on_fence)
-        store.start()
-        return store
-    raise UnfitDatabase(
-        f"`{url.split(':', 1)[0]}` is not an engine we know", next_step="use `sqlite:///path`"
+    match url.split(":", 1)[0]:
+        case "sqlite":
+            return await _open_sqlite(url, journals, on_commit, on_fence)
+        case "postgresql" | "postgres":
+            return await _open_postgres(url, journals, on_commit, on_fence)
+        case other:
+            raise UnfitDatabase(
+                f"`{other}` is not an engine we know", next_step="use `sqlite:///path` or `postgresql://…`"
+            )
+
+
+async def _open_sqlite(
+    url: str, journals: JournalOf | None, on_commit: Callable[[int], None] | None, on_fence: OnFence | None
+) -> OpenStore:
+    path = Path(url.removeprefix("sqlite:///"))
+    if not url.startswith("sqlite:///") or not path.name or path.name == ":memory:":
+        raise UnfitDatabase(f"`{url}` names no file", next_step="use `sqlite:///path`")
+    lock = FileLock.take(path)
+    await asyncio.to_thread(migrate_sqlite, path)
+    store = SqliteStore(
+        path,
+        lock=lock,
+        journal=journals(Lane.NORMAL) if journals else None,
+        on_commit=on_commit,
+        on_fence=on_fence,
     )
+    store.start()
+    await store.submit(partial(_enter, node=store.node), tenant=DEFAULT_TENANT)
+    return store
+
+
+def _enter(tx: SqlTransaction, node: str) -> None:
+    """One process writes to a file: whoever did before is gone for good."""
+    nodes = Nodes(tx.sql)
+    nodes.register(node, at=datetime.now(UTC))
+    nodes.bury_others(node)
+
+
+async def _open_postgres(
+    url: str, journals: JournalOf | None, on_commit: Callable[[int], None] | None, on_fence: OnFence | None
+) -> OpenStore:
+    try:
+        from remit.platform.storage.postgres import PostgresStore  # noqa: PLC0415  # its driver is an extra
+        from remit.platform.storage.postgres_migrate import migrate_postgres  # noqa: PLC0415  # as above
+    except ImportError as absent:
+        raise UnfitDatabase(
+            "the driver for PostgreSQL is not installed", next_step="pip install 'remit[postgres]'"
+        ) from absent
+    await migrate_postgres(url)
+    store = PostgresStore(url, journals=journals, on_commit=on_commit, on_fence=on_fence)
+    await store.start()
+    return store

@@ -15,3 +15,7 @@ def from_instant(at: datetime) -> int:
 def to_instant(column: int) -> datetime:
     """Read an instant from a column."""
     return _EPOCH + column * _MICROSECOND
+
+
+micros = from_instant
+moment = to_instant

@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Any, Final, TypeVar
@@ -13,7 +14,7 @@ from typing import Any, Final, TypeVar
 from sqlalchemy.dialects import sqlite
 
 from remit.kernel.errors import RemitError, Unavailable
-from remit.kernel.ids import TenantId
+from remit.kernel.ids import TenantId, mint_id, system_entropy
 from remit.kernel.uow import Lane
 from remit.platform.storage.batch import Batch, Journal
 from remit.platform.storage.errors import (
@@ -22,6 +23,7 @@ from remit.platform.storage.errors import (
     StorageReadOnly,
     StorageUnreachable,
 )
+from remit.platform.storage.file_lock import FileLock
 from remit.platform.storage.group_commit import (
     BATCH_LIMIT,
     BATCH_SECONDS,
@@ -68,12 +70,15 @@ class SqliteStore:
         self,
         path: Path,
         *,
+        lock: FileLock,
         journal: Journal | None = None,
         queue_limit: int = QUEUE_LIMIT,
         on_commit: Callable[[int], None] | None = None,
         on_fence: Callable[[RemitError], None] | None = None,
     ) -> None:
         self.path = path
+        self.node = mint_id("nod", at=datetime.now(UTC), entropy=system_entropy)
+        self._lock = lock
         self.commits = 0
         """Durable commits so far."""
         self._statements = Statements(sqlite.dialect(paramstyle="qmark"))
@@ -121,6 +126,7 @@ class SqliteStore:
         await asyncio.to_thread(self._writer.join)
         self._readers.shutdown()
         self._connection.close()
+        self._lock.release()
 
     def _stopped(self) -> StorageFenced | None:
         return self._fenced

@@ -1,0 +1,204 @@
+"""One connection to PostgreSQL, driven by synchronous works: asyncpg behind a greenlet."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+import asyncpg
+from sqlalchemy import Executable
+from sqlalchemy.util import await_only
+
+from remit.kernel.errors import RemitError
+from remit.platform.storage.errors import (
+    AlreadyExists,
+    ConstraintBroken,
+    StorageFull,
+    StorageReadOnly,
+    StorageUnreachable,
+    UnfitDatabase,
+)
+from remit.platform.storage.sql import Row, Scalar
+from remit.platform.storage.statements import Statements
+
+CONNECT_SECONDS: Final = 5.0
+STATEMENT_MILLISECONDS: Final = 5_000
+COMMAND_SECONDS: Final = 6.0
+"""When we stop waiting for a server that does not even keep its own timeout: stopped, or cut off."""
+LOCK_MILLISECONDS: Final = 1_000
+"""How long ordinary work waits for a lock before it is refused."""
+KILL_LOCK_MILLISECONDS: Final = 5_000
+"""How long a kill waits: longer than `IDLE_MILLISECONDS`, after which the server ends a stopped holder."""
+IDLE_MILLISECONDS: Final = 2_000
+"""How long the server lets a transaction of ours stand idle: a stopped process must not hold a lock."""
+
+_NO_VALUES: Final[Mapping[str, Scalar]] = {}
+_DURABLE: Final = {"fsync": {"on"}, "full_page_writes": {"on"}, "synchronous_commit": {"on", "remote_apply"}}
+LOST: Final = (
+    OSError,
+    asyncpg.InterfaceError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.InternalClientError,
+    asyncpg.AdminShutdownError,
+    asyncpg.CrashShutdownError,
+    asyncpg.CannotConnectNowError,
+    asyncpg.IdleInTransactionSessionTimeoutError,
+    asyncpg.TooManyConnectionsError,
+)
+"""The connection is gone, and its transaction with it."""
+
+
+class TransactionLost(Exception):  # the guide names errors for what happened
+    """The whole transaction is over; `again` says whether its works may simply run once more."""
+
+    def __init__(self, cause: BaseException, *, again: bool = False) -> None:
+        super().__init__(cause)
+        self.cause = cause
+        self.again = again
+
+
+class PostgresSql:
+    """Runs statements on one connection; every call must come from a greenlet of `greenlet_spawn`.
+
+    Control commands (BEGIN, SAVEPOINT, RELEASE) wait and travel together before the next statement: a work
+    costs one round trip more than its statements, not three.
+    """
+
+    def __init__(self, connection: "asyncpg.Connection[asyncpg.Record]", statements: Statements) -> None:
+        self._connection = connection
+        self._statements = statements
+        self._waiting: list[str] = []
+
+    def control(self, command: str) -> None:
+        """Queue a command that has no result."""
+        self._waiting.append(command)
+
+    def send_control(self) -> None:
+        """Let the queued commands take effect now."""
+        if self._waiting:
+            commands, self._waiting = "; ".join(self._waiting), []
+            self._wait(self._connection.execute(commands))
+
+    def run(self, statement: Executable, parameters: Mapping[str, Scalar] | None = None) -> int:
+        """Run and return how many rows it changed."""
+        prepared = self._statements.prepare(statement)
+        self.send_control()
+        values = prepared.values(parameters or _NO_VALUES)
+        if not values:
+            return _count(self._wait(self._connection.execute(prepared.text)))
+        status = self._wait(self._connection.execute(prepared.text, *values))
+        return _count(status)
+
+    def run_many(self, statement: Executable, rows: Sequence[Mapping[str, Scalar]]) -> None:
+        """Run once per row, in one round trip."""
+        prepared = self._statements.prepare(statement)
+        self.send_control()
+        self._wait(self._connection.executemany(prepared.text, [prepared.values(row) for row in rows]))
+
+    def row(self, statement: Executable, parameters: Mapping[str, Scalar] | None = None) -> Row | None:
+        """The first row, or None."""
+        found = self.rows(statement, parameters)
+        return found[0] if found else None
+
+    def rows(self, statement: Executable, parameters: Mapping[str, Scalar] | None = None) -> list[Row]:
+        """All rows."""
+        prepared = self._statements.prepare(statement)
+        self.send_control()
+        found = self._wait(self._connection.fetch(prepared.text, *prepared.values(parameters or _NO_VALUES)))
+        return [tuple(each) for each in found]
+
+    def savepoint(self) -> None:
+        """Open the one savepoint of a work."""
+        self.control("SAVEPOINT work")
+
+    def release(self) -> None:
+        """Keep what was done since."""
+        self.control("RELEASE work")
+
+    def rollback(self) -> None:
+        """Undo what was done since, and close the savepoint."""
+        if self._waiting and self._waiting[-1] == "SAVEPOINT work":
+            self._waiting.pop()  # it never reached the server
+            return
+        self.control("ROLLBACK TO work")
+        self.control("RELEASE work")
+
+    @staticmethod
+    def _wait(answer: Any) -> Any:
+        try:
+            return await_only(answer)
+        except (asyncpg.PostgresError, *LOST) as error:
+            raise judge(error) from error
+
+
+_REFUSALS: Final[
+    tuple[tuple[type[BaseException] | tuple[type[BaseException], ...], type[RemitError], str], ...]
+] = (
+    (asyncpg.UniqueViolationError, AlreadyExists, "a thing of this name exists already"),
+    (
+        asyncpg.IntegrityConstraintViolationError,
+        ConstraintBroken,
+        "the rows that this names do not fit together",
+    ),
+    (
+        (asyncpg.LockNotAvailableError, asyncpg.QueryCanceledError),
+        StorageUnreachable,
+        "the database did not answer in time",
+    ),
+    (asyncpg.DiskFullError, StorageFull, "the database's disk is full"),
+    (asyncpg.ReadOnlySQLTransactionError, StorageReadOnly, "the database is read-only"),
+)
+_RUN_AGAIN: Final = (asyncpg.DeadlockDetectedError, asyncpg.SerializationError)
+
+
+def judge(error: Exception) -> Exception:
+    """What a failure of the server means to the one who asked."""
+    for classes, refusal, sentence in _REFUSALS:
+        if isinstance(error, classes):
+            return refusal(sentence, debug=str(error))
+    if isinstance(error, _RUN_AGAIN):
+        return TransactionLost(error, again=True)
+    return TransactionLost(error) if isinstance(error, LOST) else error
+
+
+def _count(status: str) -> int:
+    """Rows changed, out of a command tag such as `UPDATE 3` or `INSERT 0 1`."""
+    last = status.rsplit(" ", 1)[-1]
+    return int(last) if last.isdigit() else 0
+
+
+async def connect(
+    url: str, *, lock_milliseconds: int = LOCK_MILLISECONDS
+) -> "asyncpg.Connection[asyncpg.Record]":
+    """Open a connection with our timeouts; raises `StorageUnreachable`."""
+    try:
+        connection = await asyncpg.connect(
+            url,
+            timeout=CONNECT_SECONDS,
+            command_timeout=COMMAND_SECONDS,
+            statement_cache_size=512,
+            server_settings={
+                "application_name": "remit",
+                "statement_timeout": str(STATEMENT_MILLISECONDS),
+                "lock_timeout": str(lock_milliseconds),
+                "idle_in_transaction_session_timeout": str(IDLE_MILLISECONDS),
+                "synchronous_commit": "on",
+                "timezone": "UTC",
+            },
+        )
+        # `sum(bigint)` is numeric there; no column of ours has a fraction.
+        await connection.set_type_codec(
+            "numeric", encoder=str, decoder=int, schema="pg_catalog", format="text"
+        )
+    except (asyncpg.PostgresError, TimeoutError, *LOST) as error:
+        raise StorageUnreachable("cannot reach the database", debug=str(error)) from error
+    return connection
+
+
+async def assert_durable(connection: "asyncpg.Connection[asyncpg.Record]") -> None:
+    """Refuse a server whose commits can be lost (P3)."""
+    for name, lawful in _DURABLE.items():
+        value = await connection.fetchval("SELECT current_setting($1)", name)
+        if value not in lawful:
+            raise UnfitDatabase(
+                f"the server runs with `{name}` = `{value}`, it must be {' or '.join(sorted(lawful))}",
+                next_step=f"set `{name}` in postgresql.conf",
+            )
