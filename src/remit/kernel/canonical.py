@@ -9,6 +9,7 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, NoReturn, TypeAlias
 
 import rfc8785
@@ -59,19 +60,17 @@ def parse_json(raw: bytes, *, limits: JsonLimits = DEFAULT_LIMITS) -> Json:
         text = raw.decode("utf-8")
     except UnicodeDecodeError as broken:
         raise MalformedJson("document is not UTF-8") from broken
-    _check_shape(text, limits)
+    # All brackets, or all separators, within the limit: so is any nesting of them, strings or not.
+    if text.count("{") + text.count("[") > limits.depth or text.count(",") + text.count(":") > limits.members:
+        _check_shape(text, limits)
     try:
-        value = json.loads(
-            text,
-            object_pairs_hook=_unique_members,
-            parse_int=lambda digits: _integer(digits, limits),
-            parse_float=lambda digits: _fraction(digits, limits),
-            parse_constant=_no_constant,
-        )
+        value: Json = _decoder(limits.number).decode(text)
     except (json.JSONDecodeError, RecursionError) as broken:
         raise MalformedJson("document is not JSON") from broken
-    _check_strings(value, limits)
-    return value  # type: ignore[no-any-return]  # json.loads is untyped; the hooks above make it Json
+    # UTF-8 holds no surrogate, so only an escape can bring one.
+    if "\\u" in text or len(text) > limits.string:
+        _check_strings(value, limits)
+    return value
 
 
 def parse_object(raw: bytes, *, limits: JsonLimits = DEFAULT_LIMITS) -> JsonObject:
@@ -112,12 +111,17 @@ def b64u(data: bytes) -> str:
 def b64u_decode(text: str) -> bytes:
     """Read unpadded base64url, only in its canonical form: re-encoding gives the same text."""
     try:
-        data = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
-    except (binascii.Error, ValueError) as broken:
+        standard = text.encode("ascii").translate(_TO_STANDARD) + b"=" * (-len(text) % 4)
+        data = binascii.a2b_base64(standard, strict_mode=True)
+    except (binascii.Error, UnicodeEncodeError) as broken:
         raise Invalid("text is not base64url") from broken
-    if b64u(data) != text:
+    # Only the last group can hold bits that decoding drops.
+    if not text.endswith(b64u(data[len(data) // 3 * 3 :])):
         raise Invalid("text is not canonical base64url")
     return data
+
+
+_TO_STANDARD = bytes.maketrans(b"-_+/=", b"+/...")  # what is not of this alphabet stays out of the other
 
 
 def same_bytes(left: bytes, right: bytes) -> bool:
@@ -125,7 +129,8 @@ def same_bytes(left: bytes, right: bytes) -> bool:
     return hmac.compare_digest(left, right)
 
 
-_STRING = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)
+_STRING = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
+_SURROGATE = re.compile("[\ud800-\udfff]")
 _STRUCTURE = re.compile(r"[{}\[\]:,]")
 
 
@@ -155,8 +160,18 @@ def _unique_members(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
     return found
 
 
-def _integer(digits: str, limits: JsonLimits) -> int:
-    if len(digits) > limits.number:
+@lru_cache(maxsize=16)
+def _decoder(longest_number: int) -> json.JSONDecoder:
+    return json.JSONDecoder(
+        object_pairs_hook=_unique_members,
+        parse_int=lambda digits: _integer(digits, longest_number),
+        parse_float=lambda digits: _fraction(digits, longest_number),
+        parse_constant=_no_constant,
+    )
+
+
+def _integer(digits: str, longest: int) -> int:
+    if len(digits) > longest:
         raise MalformedJson("number has too many digits")
     value = int(digits)
     if abs(value) > _SAFE_INTEGER:
@@ -164,8 +179,8 @@ def _integer(digits: str, limits: JsonLimits) -> int:
     return value
 
 
-def _fraction(digits: str, limits: JsonLimits) -> float:
-    if len(digits) > limits.number:
+def _fraction(digits: str, longest: int) -> float:
+    if len(digits) > longest:
         raise MalformedJson("number has too many digits")
     value = float(digits)
     if not math.isfinite(value):
@@ -182,7 +197,7 @@ def _check_strings(value: Json, limits: JsonLimits) -> None:
     if isinstance(value, str):
         if len(value) > limits.string:
             raise JsonTooLarge(f"string has {len(value)} characters, the limit is {limits.string}")
-        if any("\ud800" <= char <= "\udfff" for char in value):
+        if _SURROGATE.search(value):
             raise MalformedJson("string holds a lone surrogate (RFC 7493 §2.1)")
     elif isinstance(value, Mapping):
         for name, member in value.items():

@@ -38,7 +38,7 @@ class Claims:
     def read(cls, payload: bytes, profile: TokenProfile) -> Self:
         """Read the payload in the form that the class demands; nothing is compared yet."""
         members = unverified_members(payload)
-        for name in profile.required - {"aud"}:
+        for name in profile.required:
             if not isinstance(members.get(name), str) or not members[name]:
                 raise TokenRejected(_STEP, "claim_missing", debug=f"`{name}` must be a string")
         expires_at = _moment(members, "exp")

@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Final, Protocol
+from typing import Final, NamedTuple, Protocol
 
 import msgspec
 
@@ -36,23 +36,15 @@ class Header:
     jwk: JsonObject | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Segments:
+class Segments(NamedTuple):
     """The three parts of a token of which nothing is proven yet."""
 
     protected: str
-    """Still encoded: what readers of headers remember them by."""
+    """Still encoded; `read_header` reads it."""
     payload: bytes
     signature: bytes
     signing_input: bytes
     """The exact ASCII that was signed (RFC 7515 §5.2)."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ParsedJws(Segments):
-    """A well-formed token with a header of known members; still unproven."""
-
-    header: Header
 
 
 class SigningKey(Protocol):
@@ -73,26 +65,12 @@ def sign(header: Mapping[str, Json], payload: bytes, key: SigningKey) -> str:
     return f"{signing_input}.{b64u(key.sign(signing_input.encode()))}"
 
 
-def parse(token: str) -> ParsedJws:
-    """Take a token apart: steps 1 (form) and 2 (header) of its verification.
+def take_apart(token: str) -> Segments:
+    """Do step 1 of a verification: the form.
 
-    1 at most 16 KiB of ASCII, exactly three segments, each canonical base64url, none empty
-    2 header: strict JSON of `alg`, `kid`, `typ`, all strings, nothing else: so no `crit`, `b64`, `zip`,
-      `enc`, `jku`, `jwk`, `x5u`, `x5c`, `cty`
+    At most 16 KiB of ASCII, exactly three segments, each canonical base64url, none empty.
     Raises `TokenRejected`; nothing else escapes.
     """
-    parts = take_apart(token)
-    return ParsedJws(
-        header=_header(parts.protected),
-        protected=parts.protected,
-        payload=parts.payload,
-        signature=parts.signature,
-        signing_input=parts.signing_input,
-    )
-
-
-def take_apart(token: str) -> Segments:
-    """Do step 1 alone; the header is left unread."""
     # Size before anything that costs.
     if len(token) > LONGEST_TOKEN:
         raise TokenRejected(1, "too_long", debug=f"{len(token)} characters, the limit is {LONGEST_TOKEN}")
@@ -102,15 +80,27 @@ def take_apart(token: str) -> Segments:
     protected, body, mark = segments
     if len(protected) > LONGEST_HEADER:
         raise TokenRejected(1, "header_too_long", debug=f"{len(protected)}, the limit is {LONGEST_HEADER}")
-    payload, signature = _octets(body), _octets(mark)
     if not protected.isascii():
         raise TokenRejected(1, "not_base64url", debug="header is not ASCII")
-    signing_input = token[: -len(mark) - 1].encode()
-    return Segments(protected=protected, payload=payload, signature=signature, signing_input=signing_input)
+    payload, signature = _octets(body), _octets(mark)
+    return Segments(protected, payload, signature, token[: -len(mark) - 1].encode())
+
+
+@lru_cache(maxsize=1024)
+def header_of(protected: str) -> Header:
+    """Do step 2 for tokens that bring no key.
+
+    SAFETY: a pure function of at most 2 KiB, so remembering it changes nothing but time.
+    """
+    return read_header(protected)
 
 
 def read_header(protected: str, *, with_key: bool = False) -> Header:
-    """Do step 2 alone; `with_key` admits `jwk`, which only a proof of possession may bring."""
+    """Do step 2 of a verification: strict JSON of `alg`, `kid`, `typ`, all strings, and nothing else.
+
+    So no `crit`, `b64`, `zip`, `enc`, `jku`, `jwk`, `x5u`, `x5c`, `cty`. `with_key` admits `jwk`, which only
+    a proof of possession may bring. Raises `TokenRejected`.
+    """
     found = _members(protected)
     # RFC 7515 §4.1.11: what `crit` names must be understood; we understand no extension and ignore none.
     if unknown := found.keys() - (_MEMBERS_WITH_KEY if with_key else _MEMBERS):
@@ -126,12 +116,6 @@ def read_header(protected: str, *, with_key: bool = False) -> Header:
         typ=_text(found, "typ").lower().removeprefix("application/"),
         jwk=jwk or None,
     )
-
-
-@lru_cache(maxsize=1024)
-def _header(protected: str) -> Header:
-    """Remember headers. SAFETY: a pure function of at most 2 KiB; remembering changes nothing but time."""
-    return read_header(protected)
 
 
 def _members(protected: str) -> JsonObject:

@@ -11,7 +11,7 @@ from remit.kernel.errors import Invalid
 from remit.kernel.jose import jws
 from remit.kernel.jose.claims import CLAIM_LIMITS, Claims, unverified_members
 from remit.kernel.jose.errors import KeyMisused, TokenRejected
-from remit.kernel.jose.jws import Header, ParsedJws
+from remit.kernel.jose.jws import Header
 from remit.kernel.jose.keys import KeyLookup, KeyRecord, Signer
 from remit.kernel.jose.profiles import AudienceRule, TokenProfile, TokenType, profile_of
 
@@ -45,7 +45,7 @@ def issue(claims: Mapping[str, Json], *, as_type: TokenType, signer: Signer) -> 
     payload = msgspec.json.encode(claims)
     if len(payload) > CLAIM_LIMITS.size:
         raise UnfitClaims(f"claims have {len(payload)} bytes, the limit is {CLAIM_LIMITS.size}")
-    if missing := {"exp", *profile.required} - claims.keys():
+    if missing := profile.named - claims.keys():
         raise UnfitClaims(f"`{as_type}` needs the claim `{min(missing)}`")
     return jws.sign({"kid": signer.kid, "typ": as_type.value}, payload, signer.private)
 
@@ -55,30 +55,31 @@ def verify(
 ) -> VerifiedJwt:
     """Verify a token of the class that this place expects (RFC 7515 §5.2, RFC 7519 §7.2, RFC 8725 §3).
 
-    1 form and 2 header (`jws.parse`)   3 the key is one of ours, believed now, and `alg` is the key's
+    1 form and 2 header (`jws`)   3 the key is one of ours, believed now, and `alg` is the key's
     4 `typ` is the expected class's     5 the signature holds
     6 claims: strict JSON, `iss` is the key owner's, `aud` exactly `audience`, within its times
     Replay (7) and whether all are still alive (8) are the caller's. Raises `TokenRejected` with the step.
     """
     profile = profile_of(as_type)
     # (1, 2) Form and header.
-    parsed = jws.parse(token)
+    parts = jws.take_apart(token)
+    header = jws.header_of(parts.protected)
     # (3) The record decides the algorithm; the header may only agree (RFC 8725 §3.1).
-    record = _find_key(parsed.header, profile, keys, at)
+    record = _find_key(header, profile, keys, at)
     # (4) The class that this place expects, whatever the token would like to be.
-    if not profile.accepts_typ(parsed.header.typ):
-        raise TokenRejected(4, "wrong_type", debug=f"typ `{parsed.header.typ}`, expected `{as_type}`")
+    if not profile.accepts_typ(header.typ):
+        raise TokenRejected(4, "wrong_type", debug=f"typ `{header.typ}`, expected `{as_type}`")
     # (5) Over the exact bytes that came.
-    if not record.public.verify(parsed.signing_input, parsed.signature):
+    if not record.public.verify(parts.signing_input, parts.signature):
         raise TokenRejected(5, "bad_signature", debug=f"kid `{record.kid}`")
     # (6) Only now is the payload read.
-    claims = _judge_claims(parsed, profile, record, audience, at)
+    claims = _judge_claims(parts.payload, profile, record, audience, at)
     return VerifiedJwt(record=record, claims=claims, raw=token)
 
 
 def peek_issuer(token: str) -> str:
     """Read `iss` of a token of which NOTHING is proven, only to choose whose keys to look among."""
-    issuer = unverified_members(jws.parse(token).payload).get("iss")
+    issuer = unverified_members(jws.take_apart(token).payload).get("iss")
     if not isinstance(issuer, str) or not issuer:
         raise TokenRejected(6, "claim_missing", debug="`iss` must be a string")
     return issuer
@@ -102,9 +103,9 @@ def _find_key(header: Header, profile: TokenProfile, keys: KeyLookup, at: dateti
 
 
 def _judge_claims(
-    parsed: ParsedJws, profile: TokenProfile, record: KeyRecord, audience: str | None, at: datetime
+    payload: bytes, profile: TokenProfile, record: KeyRecord, audience: str | None, at: datetime
 ) -> Claims:
-    claims = Claims.read(parsed.payload, profile)
+    claims = Claims.read(payload, profile)
     # INVARIANT: tenant and issuer are the key owner's; a claim can only agree (JW-21).
     if claims.issuer != record.issuer:
         raise TokenRejected(6, "wrong_issuer", debug=f"`{claims.issuer}`, key is of `{record.issuer}`")

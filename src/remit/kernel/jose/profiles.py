@@ -40,7 +40,7 @@ class TokenProfile:
     type: TokenType
     key_classes: tuple[KeyClass, ...]
     required: frozenset[str]
-    """String claims that must be there and not empty; `exp` always must."""
+    """String claims that must be there and not empty; `exp` always must, `aud` by its own rule."""
     longest: timedelta
     """The most that `exp` may lie after `iat`."""
     leeway: timedelta = timedelta(0)
@@ -49,6 +49,12 @@ class TokenProfile:
     needs_issued_at: bool = True
     also_typ: frozenset[str] = frozenset()
     """Other `typ` values that peers send for this class; the empty one means that it is absent."""
+
+    @property
+    def named(self) -> frozenset[str]:
+        """All claims that must be there."""
+        audience = set() if self.audience is AudienceRule.ABSENT else {"aud"}
+        return self.required | {"exp"} | audience | ({"iat"} if self.needs_issued_at else set())
 
     def accepts_typ(self, typ: str) -> bool:
         """Whether a header's `typ`, lower-cased and without `application/`, names this class."""
@@ -63,13 +69,13 @@ _PROFILES: Final = {
         TokenProfile(  # RFC 9068 §2.2
             type=TokenType.ACCESS_TOKEN,
             key_classes=(KeyClass.ACCESS_TOKEN,),
-            required=frozenset({"iss", "sub", "aud", "client_id", "jti"}),
+            required=frozenset({"iss", "sub", "client_id", "jti"}),
             longest=timedelta(hours=1),
         ),
         TokenProfile(
             type=TokenType.ENVELOPE,
             key_classes=(KeyClass.ENVELOPE,),
-            required=frozenset({"iss", "sub", "aud", "txn"}),
+            required=frozenset({"iss", "sub", "txn"}),
             longest=timedelta(days=90),
         ),
         TokenProfile(
@@ -83,13 +89,13 @@ _PROFILES: Final = {
         TokenProfile(
             type=TokenType.CAPABILITY,
             key_classes=(KeyClass.CAPABILITY,),
-            required=frozenset({"iss", "sub", "aud", "jti"}),
+            required=frozenset({"iss", "sub", "jti"}),
             longest=timedelta(seconds=90),
         ),
         TokenProfile(  # RFC 7523 §3; `iat` is optional there, `jti` is not here: it is used once
             type=TokenType.CLIENT_ASSERTION,
             key_classes=(KeyClass.CLIENT, KeyClass.PERSON),
-            required=frozenset({"iss", "sub", "aud", "jti"}),
+            required=frozenset({"iss", "sub", "jti"}),
             longest=timedelta(minutes=10),
             leeway=PEER_LEEWAY,
             audience=AudienceRule.STRING_OR_ONE,
@@ -99,14 +105,14 @@ _PROFILES: Final = {
         TokenProfile(
             type=TokenType.APPROVAL,
             key_classes=(KeyClass.PERSON,),
-            required=frozenset({"iss", "aud", "jti", "apr", "digest", "answer"}),
+            required=frozenset({"iss", "jti", "apr", "digest", "answer"}),
             longest=timedelta(minutes=5),
             leeway=PEER_LEEWAY,
         ),
         TokenProfile(
             type=TokenType.APPROVAL_LINK,
             key_classes=(KeyClass.APPROVAL_LINK,),
-            required=frozenset({"iss", "sub", "aud", "jti", "apr", "digest"}),
+            required=frozenset({"iss", "sub", "jti", "apr", "digest"}),
             longest=timedelta(days=7),
         ),
     )
