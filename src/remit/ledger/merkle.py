@@ -160,7 +160,7 @@ def consistency_proof(first: int, second: int, fetch: FetchNode) -> list[Hash]:
 def verify_inclusion(leaf: Hash, *, index: int, size: int, proof: Sequence[Hash], root: Hash) -> None:
     """Prove that `leaf` stands at `index` of the tree of `size` leaves under `root` (RFC 9162 §2.1.3.2).
 
-    Raises `TreeProofRejected` with the step that failed: a wrong index, a surplus or missing node, another root.
+    Raises `TreeProofRejected` with the step that failed: wrong index, surplus or missing node, another root.
     The caller MUST have `size` and `root` from a checkpoint that it trusts.
     """
     # (1) The index lies inside the tree.

@@ -7,7 +7,24 @@ from remit.kernel.events import Event
 from remit.kernel.ids import TenantId
 from remit.kernel.uow import Lane
 from remit.platform.storage.batch import Batch
+from remit.platform.storage.repositories.authority import (
+    CeilingRepository,
+    EnvelopeRepository,
+    GrantRepository,
+    LineageRepository,
+    ReplayRepository,
+    TaskRepository,
+    TokenRepository,
+)
+from remit.platform.storage.repositories.capabilities import CapabilityRepository
 from remit.platform.storage.repositories.idempotency import IdempotencyRepository
+from remit.platform.storage.repositories.identity import (
+    CredentialRepository,
+    PrincipalRepository,
+    ServerRepository,
+    ToolRepository,
+)
+from remit.platform.storage.repositories.ledger import SqlLedger, appender_of
 from remit.platform.storage.sql import Sql
 
 T = TypeVar("T")
@@ -43,9 +60,74 @@ class SqlTransaction:
         return self._batch.epoch(self.tenant)
 
     @property
+    def ledger(self) -> SqlLedger:
+        """The log of record: append, read, prove."""
+        return SqlLedger(self.sql, appender_of(self._batch.journal), self.tenant)
+
+    @property
     def idempotency(self) -> IdempotencyRepository:
         """Keys of repeated requests."""
         return IdempotencyRepository(self.sql, self.tenant)
+
+    @property
+    def principals(self) -> PrincipalRepository:
+        """The directory."""
+        return PrincipalRepository(self.sql, self.tenant)
+
+    @property
+    def credentials(self) -> CredentialRepository:
+        """Public keys of principals."""
+        return CredentialRepository(self.sql, self.tenant)
+
+    @property
+    def servers(self) -> ServerRepository:
+        """MCP servers."""
+        return ServerRepository(self.sql, self.tenant)
+
+    @property
+    def tools(self) -> ToolRepository:
+        """Pinned tools."""
+        return ToolRepository(self.sql, self.tenant)
+
+    @property
+    def tasks(self) -> TaskRepository:
+        """Runs of agents and their bounds."""
+        return TaskRepository(self.sql, self.tenant)
+
+    @property
+    def grants(self) -> GrantRepository:
+        """Consents."""
+        return GrantRepository(self.sql, self.tenant)
+
+    @property
+    def ceilings(self) -> CeilingRepository:
+        """Standing ceilings."""
+        return CeilingRepository(self.sql, self.tenant)
+
+    @property
+    def envelopes(self) -> EnvelopeRepository:
+        """Delegations that were verified."""
+        return EnvelopeRepository(self.sql, self.tenant)
+
+    @property
+    def tokens(self) -> TokenRepository:
+        """What access tokens said."""
+        return TokenRepository(self.sql, self.tenant)
+
+    @property
+    def capabilities(self) -> CapabilityRepository:
+        """Capabilities and their one use."""
+        return CapabilityRepository(self.sql, self.tenant)
+
+    @property
+    def replay(self) -> ReplayRepository:
+        """What may be shown once."""
+        return ReplayRepository(self.sql)
+
+    @property
+    def lineage(self) -> LineageRepository:
+        """Tombstones and states: what `alive` reads."""
+        return LineageRepository(self.sql, self.tenant)
 
 
 Work = Callable[[SqlTransaction], T]

@@ -18,7 +18,7 @@ ledger_shard: Final = Table(
     Column("frontier", LargeBinary, nullable=False),
     Column("indexed", BigInteger, nullable=False),
 )
-"""One row per log. `frontier` is its peaks, highest first; `indexed` says how far `ledger_mention` reaches."""
+"""One row per log. `frontier`: its peaks, highest first. `indexed`: how far `ledger_mention` reaches."""
 
 ledger_entries: Final = Table(
     "ledger_entries",
@@ -30,9 +30,13 @@ ledger_entries: Final = Table(
     Column("earliest", BigInteger, nullable=False),
     Column("latest", BigInteger, nullable=False),
     Column("body", LargeBinary, nullable=False),
+    Column("hashes", LargeBinary, nullable=False),
     Index("ledger_entries_time", "tenant", "latest"),
 )
-"""Append-only. Consecutive entries of one commit, each behind its length in two bytes (C2SP entry bundle)."""
+"""Append-only. Consecutive entries, each behind its length in two bytes (C2SP entry bundle).
+
+`hashes` are their leaf hashes, so that a changed entry is known by its own name.
+"""
 
 ledger_tile: Final = Table(
     "ledger_tile",
@@ -44,7 +48,7 @@ ledger_tile: Final = Table(
     Column("root", LargeBinary, nullable=False),
     Column("hashes", LargeBinary, nullable=False),
 )
-"""Append-only. 256 complete nodes of tree level 8 · `level`, and the node of level 8 · (`level` + 1) above."""
+"""Append-only. 256 complete nodes of tree level 8 · `level`; `root` is the node above them."""
 
 ledger_mention: Final = Table(
     "ledger_mention",
