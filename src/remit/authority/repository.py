@@ -113,14 +113,14 @@ class Tokens(Protocol):
     def get(self, ident: TokenId) -> IssuedToken | None:
         """One token."""
 
-    def revoke(self, ident: TokenId, at: datetime) -> bool:
+    def revoke(self, ident: TokenId) -> bool:
         """Revoke one; False if it is not active. One conditional update."""
 
-    def revoke_of_task(self, task: TaskId, at: datetime) -> int:
-        """Revoke all of a task; how many."""
+    def revoke_of_task(self, task: TaskId, at: datetime) -> Sequence[TokenId]:
+        """Revoke all unexpired ones of a task; which."""
 
-    def revoke_of_principal(self, principal: PrincipalId, at: datetime) -> int:
-        """Revoke all of an instance or human; how many."""
+    def revoke_of_principal(self, principal: PrincipalId, at: datetime) -> Sequence[TokenId]:
+        """Revoke all unexpired ones that a principal holds, acts in or is acted for by; which."""
 
     def live_of_task(self, task: TaskId, at: datetime) -> Sequence[IssuedToken]:
         """Active, unexpired tokens of a task."""
@@ -135,10 +135,10 @@ class Capabilities(Protocol):
     def insert_live(self, capability: Capability) -> None:
         """Store an unused capability."""
 
-    def insert_consumed(self, capability: Capability, *, call: CallId, node: str, at: datetime) -> None:
+    def insert_consumed(self, capability: Capability, *, call: CallId, at: datetime, node: str = "") -> None:
         """Store one that is used up in the transaction that made it."""
 
-    def consume(self, use: Use, *, node: str, at: datetime) -> bool:
+    def consume(self, use: Use, *, at: datetime, node: str = "") -> bool:
         """Use it up; True for exactly one of all callers.
 
         INVARIANT: one conditional UPDATE decides (security 2.2); it is never read first (P2).
@@ -159,11 +159,11 @@ class Capabilities(Protocol):
     def settle(self, ident: CapabilityId, state: CapabilityState, at: datetime) -> bool:
         """Move a consumed one to done, failed or unknown; False if it is not consumed."""
 
-    def kill_of_task(self, task: TaskId) -> int:
+    def kill_of_task(self, task: TaskId, at: datetime) -> int:
         """Make all unused ones of a task unusable; how many."""
 
-    def unfinished(self, node: str, limit: int) -> Sequence[tuple[CapabilityId, CallId]]:
-        """Consumed ones of a node that have no outcome."""
+    def unfinished(self, *, before: datetime, limit: int, node: str = "") -> Sequence[CapabilityId]:
+        """Those that a node consumed before that moment and that have no outcome, oldest first."""
 
 
 class Replay(Protocol):
@@ -172,7 +172,7 @@ class Replay(Protocol):
     def burn(self, tenant: TenantId, proof: Proof) -> bool:
         """Remember (key, jti) for as long as it could be shown again; False if it was there already."""
 
-    def forget(self, before: datetime, limit: int) -> int:
+    def forget(self, tenant: TenantId, before: datetime, limit: int) -> int:
         """Drop what could no longer be shown; how many."""
 
 

@@ -32,6 +32,8 @@ class VerifiedSubject:
     key: str
     """Thumbprint (RFC 7638) that the token is bound to; empty for a plain Bearer token."""
     proof: "Proof | None"
+    acr: str = ""
+    """How the user signed in (`acr`, RFC 9470 §6), where the token says so."""
     issued_at: datetime
     expires_at: datetime
 

@@ -5,7 +5,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from remit.identity.lifecycle import State
-from remit.kernel.ids import BlueprintId, PrincipalId, TenantId
+from remit.kernel.ids import BlueprintId, PrincipalId, TaskId, TenantId
 
 
 class Kind(StrEnum):
@@ -97,6 +97,8 @@ class Principal:
     deputy: PrincipalId | None = None
     person: PrincipalId | None = None
     """Humans only: the one natural person behind several accounts (N16); None means this entry."""
+    task: TaskId | None = None
+    """Instances made for one task alone, and retired with it (R103)."""
     segments: frozenset[str] = frozenset()
     """Departments or projects it belongs to; a task is of one segment at most (R10)."""
     attributes: tuple[tuple[str, str], ...] = ()

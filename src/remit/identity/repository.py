@@ -8,7 +8,7 @@ from remit.identity.credentials import Credential
 from remit.identity.lifecycle import State
 from remit.identity.principals import Environment, Kind, Principal
 from remit.identity.tools import Server, Tool
-from remit.kernel.ids import KeyId, PrincipalId, ServerId, TaskId, ToolId
+from remit.kernel.ids import KeyId, PrincipalId, ServerId, TaskId, TokenId, ToolId
 from remit.kernel.uow import Transaction
 from remit.ledger.repository import Recorder
 
@@ -17,7 +17,7 @@ class Principals(Protocol):
     """Entries of the directory."""
 
     def add(self, principal: Principal) -> bool:
-        """Store a new one; False if its name is taken by a living one of its kind, or its id was ever used."""
+        """Store a new one; False if a living one of its kind has the name, or its id was ever used."""
 
     def save(self, principal: Principal, *, was: State) -> bool:
         """Store a change if the state is still `was`; False if somebody was faster."""
@@ -68,7 +68,7 @@ class Credentials(Protocol):
     def of(self, principal: PrincipalId) -> Sequence[Credential]:
         """All keys of a principal, newest first."""
 
-    def revoke(self, ident: KeyId, at: datetime) -> bool:
+    def revoke(self, ident: KeyId) -> bool:
         """Revoke a key; False if it is not active."""
 
 
@@ -111,6 +111,13 @@ class Burials(Protocol):
         """Append a tombstone; a second one for the same id changes nothing."""
 
 
+class Sessions(Protocol):
+    """Issued tokens, as far as an identity's end is theirs; higher wings issue them."""
+
+    def revoke_of_principal(self, principal: PrincipalId, at: datetime) -> Sequence[TokenId]:
+        """Revoke all that a principal holds, acts in or is acted for by; which."""
+
+
 class IdentityTransaction(Transaction, Protocol):
     """The transaction that the directory works in."""
 
@@ -129,6 +136,10 @@ class IdentityTransaction(Transaction, Protocol):
     @property
     def tools(self) -> Tools:
         """Tools."""
+
+    @property
+    def tokens(self) -> Sessions:
+        """Issued tokens."""
 
     @property
     def lineage(self) -> Burials:

@@ -30,6 +30,7 @@ tombstone: Final = Table(
     Column("epoch", BigInteger, primary_key=True),
     Column("cause", Text, nullable=False),
     Column("at", BigInteger, nullable=False),
+    Index("tombstone_ident", "tenant", "ident"),
 )
 """Append-only (P12): no statement of ours updates or deletes a row."""
 

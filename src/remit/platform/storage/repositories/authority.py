@@ -1,0 +1,517 @@
+"""Tasks, consents, ceilings, delegations and tokens over SQL; each race is one conditional statement."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import Final
+
+import msgspec
+from sqlalchemy import BigInteger, Select, bindparam, delete, or_, select, update
+from sqlalchemy.dialects.postgresql import insert as upsert
+
+from remit.authority.alive import TaskLife, Tombstone
+from remit.authority.consent import Grant, GrantState
+from remit.authority.delegations import RecordedEnvelope
+from remit.authority.rights import Ceiling
+from remit.authority.tasks import Task, TaskState
+from remit.authority.tokens import IssuedToken, Proof, TokenState
+from remit.identity.lifecycle import State
+from remit.kernel.canonical import Digest
+from remit.kernel.ids import (
+    AgentId,
+    EnvelopeId,
+    GrantId,
+    PrincipalId,
+    TaskId,
+    TenantId,
+    TokenId,
+    UserId,
+)
+from remit.platform.storage.instants import micros, moment
+from remit.platform.storage.sql import Scalar, Sql
+from remit.platform.storage.tables.authority import ceiling, consent, envelope, replay, task, token
+from remit.platform.storage.tables.core import tombstone
+from remit.platform.storage.tables.identity import principal
+
+_TASK: Final = msgspec.json.Decoder(Task)
+_GRANT: Final = msgspec.json.Decoder(Grant)
+_CEILING: Final = msgspec.json.Decoder(Ceiling)
+_ENVELOPE: Final = msgspec.json.Decoder(RecordedEnvelope)
+_TOKEN: Final = msgspec.json.Decoder(IssuedToken)
+_RUNNING: Final = "running"
+
+_ADD_TASK = upsert(task)
+_GET_TASK = select(task.c.body).where(task.c.tenant == bindparam("tenant"), task.c.id == bindparam("this"))
+_FINISH = (
+    update(task)
+    .where(task.c.tenant == bindparam("ours"), task.c.id == bindparam("this"), task.c.state == _RUNNING)
+    .values(state=bindparam("new_state"), body=bindparam("new_body"))
+)
+_HOLD = (
+    update(task)
+    .where(
+        task.c.tenant == bindparam("ours"),
+        task.c.id == bindparam("this"),
+        task.c.state == _RUNNING,
+        task.c.deadline > bindparam("now"),
+    )
+    .values(state=_RUNNING)
+)
+"""Changes nothing: takes the row's lock on PostgreSQL, and says whether the task runs."""
+_RUNNING_TASKS = (
+    select(task.c.body)
+    .where(
+        task.c.tenant == bindparam("tenant"),
+        task.c.state == _RUNNING,
+        or_(bindparam("any_agent", type_=BigInteger) == 1, task.c.agent == bindparam("this_agent")),
+        or_(bindparam("any_user", type_=BigInteger) == 1, task.c.user == bindparam("this_user")),
+    )
+    .order_by(task.c.id)
+    .limit(bindparam("count"))
+)
+_TASKS_UNDER = (
+    select(task.c.body)
+    .where(
+        task.c.tenant == bindparam("tenant"),
+        task.c.consent == bindparam("this_consent"),
+        task.c.state == _RUNNING,
+    )
+    .order_by(task.c.id)
+    .limit(bindparam("count"))
+)
+_OVERDUE = (
+    select(task.c.body)
+    .where(
+        task.c.tenant == bindparam("tenant"), task.c.state == _RUNNING, task.c.deadline <= bindparam("now")
+    )
+    .order_by(task.c.deadline)
+    .limit(bindparam("count"))
+)
+_TASK_PAGE = (
+    select(task.c.body)
+    .where(task.c.tenant == bindparam("tenant"), task.c.id > bindparam("after"))
+    .order_by(task.c.id)
+    .limit(bindparam("count"))
+)
+
+
+class TaskRepository:
+    """Tasks of one tenant."""
+
+    def __init__(self, sql: Sql, tenant: TenantId) -> None:
+        self._sql = sql
+        self._tenant = tenant
+
+    def add(self, new: Task) -> None:
+        """Store a new task."""
+        values: dict[str, Scalar] = {
+            "tenant": self._tenant,
+            "id": new.id,
+            "user": new.user or "",
+            "agent": new.agent,
+            "consent": new.grant or "",
+            "state": new.state,
+            "deadline": micros(new.deadline),
+            "body": _text(new),
+        }
+        self._sql.run(_ADD_TASK, values)
+
+    def get(self, ident: TaskId) -> Task | None:
+        """One task."""
+        row = self._sql.row(_GET_TASK, {"tenant": self._tenant, "this": ident})
+        return None if row is None else _TASK.decode(row[0])
+
+    def finish(self, ident: TaskId, state: TaskState, at: datetime) -> bool:
+        """End a running task; False if it is not running. Nothing else ever changes a task's body."""
+        known = self.get(ident)
+        if known is None:
+            return False
+        body = _text(replace(known, state=state, ended_at=at))
+        values: dict[str, Scalar] = {
+            "ours": self._tenant,
+            "this": ident,
+            "new_state": state,
+            "new_body": body,
+        }
+        return self._sql.run(_FINISH, values) == 1
+
+    def hold(self, ident: TaskId, at: datetime) -> bool:
+        """Lock a running task before its deadline for the rest of the transaction; False if there is none."""
+        return self._sql.run(_HOLD, {"ours": self._tenant, "this": ident, "now": micros(at)}) == 1
+
+    def running(
+        self, *, agent: AgentId | None = None, user: UserId | None = None, limit: int
+    ) -> Sequence[Task]:
+        """Running tasks, optionally of one agent or user, oldest first."""
+        values: dict[str, Scalar] = {
+            "any_agent": int(agent is None),
+            "this_agent": agent or "",
+            "any_user": int(user is None),
+            "this_user": user or "",
+            "count": limit,
+        }
+        return self._many(_RUNNING_TASKS, values)
+
+    def under(self, grant: GrantId, limit: int) -> Sequence[Task]:
+        """Running tasks that stand on a consent."""
+        return self._many(_TASKS_UNDER, {"this_consent": grant, "count": limit})
+
+    def overdue(self, at: datetime, limit: int) -> Sequence[Task]:
+        """Running tasks whose deadline has passed."""
+        return self._many(_OVERDUE, {"now": micros(at), "count": limit})
+
+    def page(self, *, after: str, limit: int) -> Sequence[Task]:
+        """All tasks by id; `after` is the last id seen."""
+        return self._many(_TASK_PAGE, {"after": after, "count": limit})
+
+    def _many(self, statement: Select[tuple[str]], values: Mapping[str, Scalar]) -> Sequence[Task]:
+        rows = self._sql.rows(statement, {"tenant": self._tenant, **values})
+        return [_TASK.decode(row[0]) for row in rows]
+
+
+_ADD_CONSENT = upsert(consent)
+_GET_CONSENT = select(consent.c.body).where(
+    consent.c.tenant == bindparam("tenant"), consent.c.id == bindparam("this")
+)
+_STANDING = (
+    select(consent.c.body)
+    .where(
+        consent.c.tenant == bindparam("tenant"),
+        consent.c.user == bindparam("this_user"),
+        consent.c.agent == bindparam("this_agent"),
+        consent.c.state == "given",
+    )
+    .order_by(consent.c.id.desc())
+    .limit(1)
+)
+_WITHDRAW = (
+    update(consent)
+    .where(
+        consent.c.tenant == bindparam("ours"), consent.c.id == bindparam("this"), consent.c.state == "given"
+    )
+    .values(state="withdrawn", body=bindparam("new_body"))
+)
+_CONSENTS_OF = (
+    select(consent.c.body)
+    .where(consent.c.tenant == bindparam("tenant"), consent.c.user == bindparam("this_user"))
+    .order_by(consent.c.id.desc())
+    .limit(bindparam("count"))
+)
+
+
+class GrantRepository:
+    """Consents of one tenant's people."""
+
+    def __init__(self, sql: Sql, tenant: TenantId) -> None:
+        self._sql = sql
+        self._tenant = tenant
+
+    def add(self, grant: Grant) -> None:
+        """Store a new consent."""
+        values: dict[str, Scalar] = {
+            "tenant": self._tenant,
+            "id": grant.id,
+            "user": grant.user,
+            "agent": grant.agent,
+            "state": grant.state,
+            "body": _text(grant),
+        }
+        self._sql.run(_ADD_CONSENT, values)
+
+    def get(self, ident: GrantId) -> Grant | None:
+        """One consent."""
+        row = self._sql.row(_GET_CONSENT, {"tenant": self._tenant, "this": ident})
+        return None if row is None else _GRANT.decode(row[0])
+
+    def standing(self, user: UserId, agent: AgentId) -> Grant | None:
+        """The newest consent of a user for an agent that was not withdrawn."""
+        values: dict[str, Scalar] = {"tenant": self._tenant, "this_user": user, "this_agent": agent}
+        row = self._sql.row(_STANDING, values)
+        return None if row is None else _GRANT.decode(row[0])
+
+    def withdraw(self, ident: GrantId, at: datetime) -> bool:
+        """Take a consent back; False if it does not stand."""
+        known = self.get(ident)
+        if known is None:
+            return False
+        body = _text(replace(known, state=GrantState.WITHDRAWN, withdrawn_at=at))
+        return self._sql.run(_WITHDRAW, {"ours": self._tenant, "this": ident, "new_body": body}) == 1
+
+    def of_user(self, user: UserId, limit: int) -> Sequence[Grant]:
+        """All consents of a user, newest first."""
+        values: dict[str, Scalar] = {"tenant": self._tenant, "this_user": user, "count": limit}
+        return [_GRANT.decode(row[0]) for row in self._sql.rows(_CONSENTS_OF, values)]
+
+
+_PUT_CEILING = upsert(ceiling).on_conflict_do_update(
+    index_elements=[ceiling.c.tenant, ceiling.c.principal],
+    set_={"changed_at": upsert(ceiling).excluded.changed_at, "body": upsert(ceiling).excluded.body},
+)
+_GET_CEILING = select(ceiling.c.body).where(
+    ceiling.c.tenant == bindparam("tenant"), ceiling.c.principal == bindparam("this")
+)
+
+
+class CeilingRepository:
+    """Standing ceilings of one tenant's principals."""
+
+    def __init__(self, sql: Sql, tenant: TenantId) -> None:
+        self._sql = sql
+        self._tenant = tenant
+
+    def put(self, principal_: PrincipalId, new: Ceiling, at: datetime) -> None:
+        """Store or replace a ceiling."""
+        values: dict[str, Scalar] = {
+            "tenant": self._tenant,
+            "principal": principal_,
+            "changed_at": micros(at),
+            "body": _text(new),
+        }
+        self._sql.run(_PUT_CEILING, values)
+
+    def get(self, principal_: PrincipalId) -> Ceiling | None:
+        """The ceiling, or None: then the principal may do nothing."""
+        row = self._sql.row(_GET_CEILING, {"tenant": self._tenant, "this": principal_})
+        return None if row is None else _CEILING.decode(row[0])
+
+
+_ADD_ENVELOPE = upsert(envelope).on_conflict_do_nothing()
+_GET_ENVELOPE = select(envelope.c.body).where(
+    envelope.c.tenant == bindparam("tenant"), envelope.c.id == bindparam("this")
+)
+_BY_DIGEST = select(envelope.c.body).where(
+    envelope.c.tenant == bindparam("tenant"), envelope.c.digest == bindparam("this_digest")
+)
+_OF_TASK = (
+    select(envelope.c.body)
+    .where(envelope.c.tenant == bindparam("tenant"), envelope.c.task == bindparam("this_task"))
+    .order_by(envelope.c.depth, envelope.c.id)
+)
+
+
+class EnvelopeRepository:
+    """Verified envelopes of one tenant."""
+
+    def __init__(self, sql: Sql, tenant: TenantId) -> None:
+        self._sql = sql
+        self._tenant = tenant
+
+    def add(self, new: RecordedEnvelope) -> bool:
+        """Store it unless this digest is stored already; False in that case."""
+        values: dict[str, Scalar] = {
+            "tenant": self._tenant,
+            "id": new.id,
+            "task": new.task,
+            "digest": new.digest,
+            "depth": len(new.hops),
+            "body": _text(new),
+        }
+        return self._sql.run(_ADD_ENVELOPE, values) == 1
+
+    def get(self, ident: EnvelopeId) -> RecordedEnvelope | None:
+        """One envelope."""
+        row = self._sql.row(_GET_ENVELOPE, {"tenant": self._tenant, "this": ident})
+        return None if row is None else _ENVELOPE.decode(row[0])
+
+    def by_digest(self, digest: Digest) -> RecordedEnvelope | None:
+        """The envelope that a token names."""
+        row = self._sql.row(_BY_DIGEST, {"tenant": self._tenant, "this_digest": digest})
+        return None if row is None else _ENVELOPE.decode(row[0])
+
+    def of_task(self, ident: TaskId) -> Sequence[RecordedEnvelope]:
+        """All envelopes of a task, the root first."""
+        rows = self._sql.rows(_OF_TASK, {"tenant": self._tenant, "this_task": ident})
+        return [_ENVELOPE.decode(row[0]) for row in rows]
+
+
+_ADD_TOKEN = upsert(token)
+_GET_TOKEN = select(token.c.body).where(
+    token.c.tenant == bindparam("tenant"), token.c.id == bindparam("this")
+)
+_REVOKE = (
+    update(token)
+    .where(token.c.tenant == bindparam("ours"), token.c.id == bindparam("this"), token.c.state == "active")
+    .values(state="revoked", body=bindparam("new_body"))
+)
+_LIVE = (
+    token.c.tenant == bindparam("tenant"),
+    token.c.state == "active",
+    token.c.expires_at > bindparam("now"),
+)
+_LIVE_OF_TASK = select(token.c.body).where(*_LIVE, token.c.task == bindparam("this")).order_by(token.c.id)
+_LIVE_OF_PRINCIPAL = (
+    select(token.c.body)
+    .where(
+        *_LIVE,
+        or_(
+            token.c.principal == bindparam("this"),
+            token.c.agent == bindparam("this"),
+            token.c.user == bindparam("this"),
+        ),
+    )
+    .order_by(token.c.id)
+)
+_EXPIRED = (
+    select(token.c.id)
+    .where(token.c.tenant == bindparam("tenant"), token.c.expires_at < bindparam("before"))
+    .order_by(token.c.expires_at)
+    .limit(bindparam("count"))
+)
+_DROP_TOKEN = delete(token).where(token.c.tenant == bindparam("tenant"), token.c.id == bindparam("this"))
+
+
+class TokenRepository:
+    """What one tenant's access tokens said."""
+
+    def __init__(self, sql: Sql, tenant: TenantId) -> None:
+        self._sql = sql
+        self._tenant = tenant
+
+    def add(self, new: IssuedToken) -> None:
+        """Remember a token that is being issued."""
+        values: dict[str, Scalar] = {
+            "tenant": self._tenant,
+            "id": new.id,
+            "principal": new.principal,
+            "agent": new.agent or "",
+            "user": new.user or "",
+            "task": new.task or "",
+            "state": new.state,
+            "expires_at": micros(new.expires_at),
+            "body": _text(new),
+        }
+        self._sql.run(_ADD_TOKEN, values)
+
+    def get(self, ident: TokenId) -> IssuedToken | None:
+        """One token."""
+        row = self._sql.row(_GET_TOKEN, {"tenant": self._tenant, "this": ident})
+        return None if row is None else _TOKEN.decode(row[0])
+
+    def revoke(self, ident: TokenId) -> bool:
+        """Revoke one; False if it is not active."""
+        known = self.get(ident)
+        return known is not None and self._revoke(known)
+
+    def revoke_of_task(self, ident: TaskId, at: datetime) -> Sequence[TokenId]:
+        """Revoke all unexpired ones of a task; which."""
+        return [known.id for known in self.live_of_task(ident, at) if self._revoke(known)]
+
+    def revoke_of_principal(self, ident: PrincipalId, at: datetime) -> Sequence[TokenId]:
+        """Revoke all unexpired ones that a principal holds, acts in or is acted for by; which."""
+        values: dict[str, Scalar] = {"tenant": self._tenant, "now": micros(at), "this": ident}
+        found = [_TOKEN.decode(row[0]) for row in self._sql.rows(_LIVE_OF_PRINCIPAL, values)]
+        return [known.id for known in found if self._revoke(known)]
+
+    def live_of_task(self, ident: TaskId, at: datetime) -> Sequence[IssuedToken]:
+        """Active, unexpired tokens of a task."""
+        values: dict[str, Scalar] = {"tenant": self._tenant, "now": micros(at), "this": ident}
+        return [_TOKEN.decode(row[0]) for row in self._sql.rows(_LIVE_OF_TASK, values)]
+
+    def forget(self, before: datetime, limit: int) -> int:
+        """Drop tokens that expired before that moment; how many."""
+        values: dict[str, Scalar] = {"tenant": self._tenant, "before": micros(before), "count": limit}
+        expired = self._sql.rows(_EXPIRED, values)
+        self._sql.run_many(_DROP_TOKEN, [{"tenant": self._tenant, "this": row[0]} for row in expired])
+        return len(expired)
+
+    def _revoke(self, known: IssuedToken) -> bool:
+        body = _text(replace(known, state=TokenState.REVOKED))
+        return self._sql.run(_REVOKE, {"ours": self._tenant, "this": known.id, "new_body": body}) == 1
+
+
+_BURN = upsert(replay).on_conflict_do_nothing()
+_SHOWN = (
+    select(replay.c.key, replay.c.jti)
+    .where(replay.c.tenant == bindparam("tenant"), replay.c.keep_until < bindparam("before"))
+    .order_by(replay.c.keep_until)
+    .limit(bindparam("count"))
+)
+_DROP_SHOWN = delete(replay).where(
+    replay.c.tenant == bindparam("tenant"), replay.c.key == bindparam("key"), replay.c.jti == bindparam("jti")
+)
+
+
+class ReplayRepository:
+    """What was shown once; the primary key makes the second showing fail."""
+
+    def __init__(self, sql: Sql) -> None:
+        self._sql = sql
+
+    def burn(self, tenant: TenantId, proof: Proof) -> bool:
+        """Remember (key, jti) for as long as it could be shown again; False if it was there already."""
+        values: dict[str, Scalar] = {
+            "tenant": tenant,
+            "key": proof.key,
+            "jti": proof.jti,
+            "keep_until": micros(proof.keep_until),
+        }
+        return self._sql.run(_BURN, values) == 1
+
+    def forget(self, tenant: TenantId, before: datetime, limit: int) -> int:
+        """Drop what could no longer be shown; how many."""
+        values: dict[str, Scalar] = {"tenant": tenant, "before": micros(before), "count": limit}
+        rows = self._sql.rows(_SHOWN, values)
+        self._sql.run_many(_DROP_SHOWN, [{"tenant": tenant, "key": row[0], "jti": row[1]} for row in rows])
+        return len(rows)
+
+
+_TOMBSTONE = (
+    select(tombstone.c.kind, tombstone.c.ident, tombstone.c.epoch, tombstone.c.cause)
+    .where(tombstone.c.tenant == bindparam("tenant"), tombstone.c.ident == bindparam("this"))
+    .order_by(tombstone.c.epoch)
+    .limit(1)
+)
+_BURY = upsert(tombstone).on_conflict_do_nothing()
+_STATE = select(principal.c.state).where(
+    principal.c.tenant == bindparam("tenant"), principal.c.id == bindparam("this")
+)
+_LIFE = select(task.c.state, task.c.deadline).where(
+    task.c.tenant == bindparam("tenant"), task.c.id == bindparam("this")
+)
+_CONSENT_STATE = select(consent.c.state).where(
+    consent.c.tenant == bindparam("tenant"), consent.c.id == bindparam("this")
+)
+
+
+class LineageRepository:
+    """Tombstones and states as this transaction sees them: what `alive` reads."""
+
+    def __init__(self, sql: Sql, tenant: TenantId) -> None:
+        self._sql = sql
+        self._tenant = tenant
+
+    def tombstone(self, ident: str) -> Tombstone | None:
+        """The first tombstone of this id, whatever its kind."""
+        row = self._sql.row(_TOMBSTONE, {"tenant": self._tenant, "this": ident})
+        return None if row is None else Tombstone(kind=row[0], ident=row[1], epoch=row[2], cause=row[3])
+
+    def state_of(self, ident: PrincipalId) -> State | None:
+        """Where in its life a principal is; None if there is none."""
+        row = self._sql.row(_STATE, {"tenant": self._tenant, "this": ident})
+        return None if row is None else State(row[0])
+
+    def life_of(self, ident: TaskId) -> TaskLife | None:
+        """State and deadline of a task; None if there is none."""
+        row = self._sql.row(_LIFE, {"tenant": self._tenant, "this": ident})
+        return None if row is None else TaskLife(state=TaskState(row[0]), deadline=moment(row[1]))
+
+    def standing_of(self, ident: GrantId) -> GrantState | None:
+        """Whether a consent stands; None if there is none."""
+        row = self._sql.row(_CONSENT_STATE, {"tenant": self._tenant, "this": ident})
+        return None if row is None else GrantState(row[0])
+
+    def bury(self, kind: str, ident: str, *, cause: str, epoch: int, at: datetime) -> None:
+        """Append a tombstone; no statement here changes or removes one (P12)."""
+        values: dict[str, Scalar] = {
+            "tenant": self._tenant,
+            "kind": kind,
+            "ident": ident,
+            "epoch": epoch,
+            "cause": cause,
+            "at": micros(at),
+        }
+        self._sql.run(_BURY, values)
+
+
+def _text(value: Task | Grant | Ceiling | RecordedEnvelope | IssuedToken) -> str:
+    return msgspec.json.encode(value).decode()

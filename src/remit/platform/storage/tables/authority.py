@@ -1,0 +1,116 @@
+"""Tables of authority: what runs, on whose consent, delegated to whom, issued and used up."""
+
+from typing import Final
+
+from sqlalchemy import BigInteger, Column, Index, Table, Text
+
+from remit.platform.storage.tables.metadata import metadata
+
+task: Final = Table(
+    "task",
+    metadata,
+    Column("tenant", Text, primary_key=True),
+    Column("id", Text, primary_key=True),
+    Column("user", Text, nullable=False),
+    Column("agent", Text, nullable=False),
+    Column("consent", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("deadline", BigInteger, nullable=False),
+    Column("body", Text, nullable=False),
+    Index("task_agent", "tenant", "agent", "state"),
+    Index("task_user", "tenant", "user", "state"),
+    Index("task_consent", "tenant", "consent", "state"),
+    Index("task_deadline", "tenant", "state", "deadline"),
+)
+
+consent: Final = Table(
+    "consent",
+    metadata,
+    Column("tenant", Text, primary_key=True),
+    Column("id", Text, primary_key=True),
+    Column("user", Text, nullable=False),
+    Column("agent", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("body", Text, nullable=False),
+    Index("consent_pair", "tenant", "user", "agent", "state"),
+)
+"""Grants that people gave; `grant` is a reserved word of SQL."""
+
+ceiling: Final = Table(
+    "ceiling",
+    metadata,
+    Column("tenant", Text, primary_key=True),
+    Column("principal", Text, primary_key=True),
+    Column("changed_at", BigInteger, nullable=False),
+    Column("body", Text, nullable=False),
+)
+
+envelope: Final = Table(
+    "envelope",
+    metadata,
+    Column("tenant", Text, primary_key=True),
+    Column("id", Text, primary_key=True),
+    Column("task", Text, nullable=False),
+    Column("digest", Text, nullable=False),
+    Column("depth", BigInteger, nullable=False),
+    Column("body", Text, nullable=False),
+    Index("envelope_digest", "tenant", "digest", unique=True),
+    Index("envelope_task", "tenant", "task", "depth"),
+)
+
+token: Final = Table(
+    "token",
+    metadata,
+    Column("tenant", Text, primary_key=True),
+    Column("id", Text, primary_key=True),
+    Column("principal", Text, nullable=False),
+    Column("agent", Text, nullable=False),
+    Column("user", Text, nullable=False),
+    Column("task", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("expires_at", BigInteger, nullable=False),
+    Column("body", Text, nullable=False),
+    Index("token_principal", "tenant", "principal", "state"),
+    Index("token_agent", "tenant", "agent", "state"),
+    Index("token_user", "tenant", "user", "state"),
+    Index("token_task", "tenant", "task", "state"),
+    Index("token_expiry", "tenant", "expires_at"),
+)
+"""What issued access tokens said; never a token."""
+
+capability: Final = Table(
+    "capability",
+    metadata,
+    Column("tenant", Text, primary_key=True),
+    Column("jti", Text, primary_key=True),
+    Column("task", Text, nullable=False),
+    Column("instance", Text, nullable=False),
+    Column("audience", Text, nullable=False),
+    Column("action", Text, nullable=False),
+    Column("resource_type", Text, nullable=False),
+    Column("resource", Text, nullable=False),
+    Column("args_sha256", Text, nullable=False),
+    Column("tool_sha256", Text, nullable=False),
+    Column("cnf_jkt", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("exp", BigInteger, nullable=False),
+    Column("call_id", Text, nullable=False),
+    Column("node", Text, nullable=False),
+    Column("consumed_at", BigInteger, nullable=False),
+    Column("settled_at", BigInteger, nullable=False),
+    Column("body", Text, nullable=False),
+    Index("capability_task", "tenant", "task", "state"),
+    Index("capability_call", "tenant", "call_id"),
+    Index("capability_open", "tenant", "state", "consumed_at"),
+)
+
+replay: Final = Table(
+    "replay",
+    metadata,
+    Column("tenant", Text, primary_key=True),
+    Column("key", Text, primary_key=True),
+    Column("jti", Text, primary_key=True),
+    Column("keep_until", BigInteger, nullable=False),
+    Index("replay_expiry", "tenant", "keep_until"),
+)
+"""One row per proof, assertion or link that was shown: the primary key is the replay check."""
