@@ -4,14 +4,12 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Protocol
 
-from remit.authority.tokens import Proof
-from remit.identity.principals import Principal
+from remit.authority.repository import AuthorityTransaction
+from remit.identity.repository import Servers, Tools
 from remit.kernel.canonical import Digest
 from remit.kernel.ids import ApprovalId, CallId, DecisionId, KillId, PrincipalId, TaskId, TenantId
-from remit.kernel.uow import Transaction
-from remit.ledger.repository import Recorder
 from remit.oversight.approvals.approval import Approval, ApprovalState
-from remit.oversight.containment.kill import Kill, Target
+from remit.oversight.containment.kill import Kill
 
 
 class Approvals(Protocol):
@@ -58,25 +56,8 @@ class Approvals(Protocol):
         """Asks newest first, optionally of one state or for one person; `after` is the last id seen."""
 
 
-class Replay(Protocol):
-    """One-time use of an approval link or a signed answer."""
-
-    def burn(self, tenant: TenantId, proof: Proof) -> bool:
-        """Remember the proof while it could be shown again; False if it was there already."""
-
-
-class People(Protocol):
-    """The directory, as far as oversight reads it."""
-
-    def get(self, ident: PrincipalId) -> Principal | None:
-        """One principal."""
-
-    def humans(self) -> Sequence[Principal]:
-        """All people of the tenant."""
-
-
 class Kills(Protocol):
-    """Kills, their tombstones and what they reach."""
+    """Kills, and what only they ask about."""
 
     def add(self, kill: Kill) -> None:
         """Store a committed kill."""
@@ -91,40 +72,17 @@ class Kills(Protocol):
         """Kills whose planes have not all confirmed."""
 
     def page(self, *, after: str, limit: int) -> Sequence[Kill]:
-        """Kills, newest first."""
+        """Kills, newest first; `after` is the last id seen."""
 
-    def resolve(self, target: Target) -> Target | None:
-        """Find a target by id or name; None if there is no such thing."""
+    def tasks_through(self, principal: PrincipalId) -> Sequence[TaskId]:
+        """Running tasks in which the agent or instance holds or held a token, anywhere in the chain."""
 
-    def entomb(self, kind: str, ident: str, epoch: int, cause: str, at: datetime) -> None:
-        """Append a tombstone; it is never removed."""
-
-    def principals_below(self, target: Target) -> Sequence[PrincipalId]:
-        """The target, if it is a principal, with every agent, instance and tool that descends from it.
-
-        A user's kill reaches tasks, not agents: an agent goes on for other people.
-        """
-
-    def tasks_below(self, target: Target, principals: Sequence[PrincipalId]) -> Sequence[TaskId]:
-        """Running tasks that are the target, or whose user or first agent is among the reach."""
-
-    def stop_tasks(self, tasks: Sequence[str], at: datetime) -> None:
-        """Mark running tasks as killed."""
-
-    def stop_principals(self, principals: Sequence[PrincipalId], at: datetime) -> None:
-        """Mark active principals as suspended."""
-
-    def calls_in_flight(
-        self, principals: Sequence[PrincipalId], tasks: Sequence[str], target: Target
-    ) -> Sequence[CallId]:
-        """Calls of the reach that have consumed a capability and have no outcome yet."""
-
-    def live_tokens(self, principals: Sequence[PrincipalId], at: datetime) -> int:
-        """How many unexpired, unrevoked tokens the kill makes dead."""
+    def calls_in_flight(self, *, instance: str = ..., task: str = ...) -> Sequence[CallId]:
+        """Calls of an instance or task that have consumed a capability and have no outcome yet."""
 
 
-class OversightTransaction(Transaction, Protocol):
-    """The transaction that oversight works in."""
+class OversightTransaction(AuthorityTransaction, Protocol):
+    """The transaction that oversight works in: it stops what the wings below it hold."""
 
     @property
     def approvals(self) -> Approvals:
@@ -135,13 +93,9 @@ class OversightTransaction(Transaction, Protocol):
         """Kills."""
 
     @property
-    def people(self) -> People:
-        """The directory."""
+    def servers(self) -> Servers:
+        """MCP servers."""
 
     @property
-    def replay(self) -> Replay:
-        """One-time links and answers."""
-
-    @property
-    def ledger(self) -> Recorder:
-        """The record."""
+    def tools(self) -> Tools:
+        """Tools."""

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from remit.authority.tokens import Proof
 from remit.identity.lifecycle import State
-from remit.identity.principals import Principal
+from remit.identity.principals import Kind, Principal
 from remit.kernel.clock import Clock
 from remit.kernel.events import Event
 from remit.kernel.ids import ApprovalId, Entropy, EventId, PrincipalId, RecordId, TaskId, TenantId, mint_id
@@ -22,6 +22,7 @@ from remit.oversight.repository import OversightTransaction
 _POLL_SECONDS = 0.5
 """How often a waiting call looks for an answer given on another node; the bell covers this one."""
 _SWEEP = 200
+_PAGE = 500
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,10 +152,10 @@ class ApprovalService:
         since = at - timedelta(minutes=1)
         recent = tx.approvals.sharing(draft.agent, draft.user, since=since)
         check_share(recent, agent=draft.agent, user=draft.user, limits=self._attention, at=at)
-        requester = tx.people.get(PrincipalId(draft.user)) if draft.user else None
+        requester = tx.principals.get(PrincipalId(draft.user)) if draft.user else None
         people = eligible(
             draft.approvers,
-            people=tx.people.humans(),
+            people=_humans(tx),
             requester=requester,
             owner=owner,
             reversible=draft.reversible,
@@ -254,6 +255,14 @@ class ApprovalService:
             bell.set()
 
 
+def _humans(tx: OversightTransaction) -> list[Principal]:
+    """Everybody, page by page; who may answer is a handful among them."""
+    found: list[Principal] = []
+    while page := tx.principals.page(kind=Kind.HUMAN, after=found[-1].id if found else "", limit=_PAGE):
+        found += page
+    return found
+
+
 def _found(tx: OversightTransaction, ident: ApprovalId) -> Approval:
     approval = tx.approvals.get(ident)
     if approval is None:
@@ -266,7 +275,7 @@ def _check_answer(tx: OversightTransaction, approval: Approval, proof: AnswerPro
     if (proof.tenant, proof.approval, proof.digest) != (approval.tenant, approval.id, approval.digest):
         raise AnswerNotProven("the answer names another digest than this approval's")
     # (3) Judged again at the answer: the roster may have changed since the ask.
-    person = tx.people.get(proof.by)
+    person = tx.principals.get(proof.by)
     if person is None or person.state is not State.ACTIVE or person.id not in approval.asked:
         raise NotAnApprover(
             f"`{proof.by}` was not asked about `{approval.id}`",
@@ -277,7 +286,7 @@ def _check_answer(tx: OversightTransaction, approval: Approval, proof: AnswerPro
 
 
 def _is_requester(tx: OversightTransaction, approval: Approval, person: Principal) -> bool:
-    requester = tx.people.get(PrincipalId(approval.user)) if approval.user else None
+    requester = tx.principals.get(PrincipalId(approval.user)) if approval.user else None
     same = requester is not None and (requester.person or requester.id) == (person.person or person.id)
     return same and not (approval.reversible and approval.approvers == "self")
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from remit.kernel.ids import CallId, KillId, PrincipalId, TenantId
+from remit.kernel.ids import CallId, KillId, PrincipalId, TaskId, TenantId
 
 
 class TargetKind(StrEnum):
@@ -51,8 +51,7 @@ class Reach:
     """Everything that a kill stops, computed from the directory and the live tasks before the commit."""
 
     principals: tuple[PrincipalId, ...] = ()
-    tasks: tuple[str, ...] = ()
-    envelopes: tuple[str, ...] = ()
+    tasks: tuple[TaskId, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,14 +4,27 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Protocol
 
+from remit.authority.tasks import TaskState
+from remit.identity.lifecycle import State
 from remit.kernel.clock import Clock
 from remit.kernel.errors import RemitError
 from remit.kernel.events import Event
-from remit.kernel.ids import Entropy, EventId, KillId, PrincipalId, RecordId, TenantId, mint_id
+from remit.kernel.ids import (
+    CallId,
+    Entropy,
+    EventId,
+    KillId,
+    PrincipalId,
+    RecordId,
+    TaskId,
+    TenantId,
+    mint_id,
+)
 from remit.kernel.uow import Lane, UnitOfWork
 from remit.ledger.record import Record
 from remit.oversight.containment.kill import Kill, KillState, PlaneReport, Reach, Target
-from remit.oversight.errors import NoSuchKill, NoSuchTarget
+from remit.oversight.containment.reach import reach, resolve
+from remit.oversight.errors import NoSuchKill
 from remit.oversight.repository import OversightTransaction
 
 
@@ -76,8 +89,8 @@ class ContainmentService:
         """What a kill would stop now, without stopping it."""
 
         def work(tx: OversightTransaction) -> tuple[Target, Reach]:
-            found = _resolved(tx, target)
-            return found, _reach(tx, found)
+            found = resolve(tx, target)
+            return found, reach(tx, found)
 
         return await self._work.read(work)
 
@@ -85,9 +98,9 @@ class ContainmentService:
         at = self._clock.now()
 
         def work(tx: OversightTransaction) -> Kill:
-            found = _resolved(tx, target)
+            found = resolve(tx, target)
             before = tx.epoch()
-            reach = _reach(tx, found)
+            reached = reach(tx, found)
             kill = Kill(
                 id=KillId(mint_id("kil", at=at, entropy=self._entropy)),
                 tenant=tenant,
@@ -97,9 +110,9 @@ class ContainmentService:
                 at=at,
                 epoch_before=before,
                 epoch=tx.advance_epoch(f"kill {found.kind} {found.ident}"),
-                reach=reach,
+                reach=reached,
                 state=KillState.KILLING,
-                in_flight=tuple(tx.kills.calls_in_flight(reach.principals, reach.tasks, found)),
+                in_flight=_in_flight(tx, reached),
             )
             self._stop(tx, kill)
             return kill
@@ -110,10 +123,12 @@ class ContainmentService:
     def _stop(self, tx: OversightTransaction, kill: Kill) -> None:
         cause = f"{kill.id}: {kill.target.kind}"
         for kind, ident in _tombstones(kill):
-            tx.kills.entomb(kind, ident, kill.epoch, cause, kill.at)
-            tx.touch(kind, ident)
-        tx.kills.stop_tasks(kill.reach.tasks, kill.at)
-        tx.kills.stop_principals(kill.reach.principals, kill.at)
+            tx.lineage.bury(kind, ident, cause=cause, epoch=kill.epoch, at=kill.at)
+            tx.touch("tombstone", ident)
+        for task in kill.reach.tasks:
+            _end_task(tx, task, kill)
+        for principal in kill.reach.principals:
+            _suspend(tx, principal, kill)
         tx.kills.add(kill)
         self._record(tx, kill, "committed", planes=())
         tx.publish(self._fact(kill))
@@ -183,23 +198,31 @@ class ContainmentService:
         )
 
 
-def _resolved(tx: OversightTransaction, target: Target) -> Target:
-    found = tx.kills.resolve(target)
-    if found is None:
-        raise NoSuchTarget(
-            f"no {target.kind} `{target.ident}` is there to stop", next_step=f"remit {target.kind} list"
-        )
-    return found
-
-
-def _reach(tx: OversightTransaction, target: Target) -> Reach:
-    principals = tuple(tx.kills.principals_below(target))
-    return Reach(principals=principals, tasks=tuple(tx.kills.tasks_below(target, principals)))
-
-
 def _tombstones(kill: Kill) -> list[tuple[str, str]]:
     """The target itself, and everything it reaches: so a name that is free again revives nothing (P12)."""
     found = [(kill.target.kind.value, kill.target.ident)]
     found += [("principal", ident) for ident in kill.reach.principals if ident != kill.target.ident]
     found += [("task", ident) for ident in kill.reach.tasks if ident != kill.target.ident]
     return found
+
+
+def _in_flight(tx: OversightTransaction, reached: Reach) -> tuple[CallId, ...]:
+    calls = [call for ident in reached.principals for call in tx.kills.calls_in_flight(instance=ident)]
+    calls += [call for task in reached.tasks for call in tx.kills.calls_in_flight(task=task)]
+    return tuple(dict.fromkeys(calls))
+
+
+def _end_task(tx: OversightTransaction, task: TaskId, kill: Kill) -> None:
+    tx.tasks.finish(task, TaskState.KILLED, kill.at)
+    tx.tokens.revoke_of_task(task, kill.at)
+    tx.capabilities.kill_of_task(task, kill.at)
+    tx.touch("task", task)
+
+
+def _suspend(tx: OversightTransaction, ident: PrincipalId, kill: Kill) -> None:
+    tx.tokens.revoke_of_principal(ident, kill.at)
+    principal = tx.principals.get(ident)
+    if principal is not None and principal.state is State.ACTIVE:
+        stopped = replace(principal, state=State.SUSPENDED, changed_at=kill.at)
+        tx.principals.save(stopped, was=State.ACTIVE)
+        tx.touch("principal", ident)

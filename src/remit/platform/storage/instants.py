@@ -7,15 +7,11 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
 
 
-def from_instant(at: datetime) -> int:
+def micros(at: datetime) -> int:
     """Write an instant as a column holds it."""
     return (at - _EPOCH) // _MICROSECOND
 
 
-def to_instant(column: int) -> datetime:
+def moment(column: int) -> datetime:
     """Read an instant from a column."""
     return _EPOCH + column * _MICROSECOND
-
-
-micros = from_instant
-moment = to_instant

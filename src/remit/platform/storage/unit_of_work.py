@@ -25,6 +25,7 @@ from remit.platform.storage.repositories.identity import (
     ToolRepository,
 )
 from remit.platform.storage.repositories.ledger import SqlLedger, appender_of
+from remit.platform.storage.repositories.oversight import ApprovalRepository, KillRepository
 from remit.platform.storage.sql import Sql
 
 T = TypeVar("T")
@@ -128,6 +129,16 @@ class SqlTransaction:
     def lineage(self) -> LineageRepository:
         """Tombstones and states: what `alive` reads."""
         return LineageRepository(self.sql, self.tenant)
+
+    @property
+    def approvals(self) -> ApprovalRepository:
+        """What people were asked."""
+        return ApprovalRepository(self.sql, self.tenant)
+
+    @property
+    def kills(self) -> KillRepository:
+        """What was stopped."""
+        return KillRepository(self.sql, self.tenant)
 
 
 Work = Callable[[SqlTransaction], T]

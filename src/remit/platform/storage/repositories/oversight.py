@@ -6,18 +6,22 @@ from datetime import datetime
 from typing import Final
 
 import msgspec
-from sqlalchemy import Select, bindparam, insert, select, update
+from sqlalchemy import Select, and_, bindparam, insert, or_, select, update
 
 from remit.decision.repository import ApprovalStanding
 from remit.kernel.canonical import Digest
-from remit.kernel.ids import ApprovalId, CallId, DecisionId, PrincipalId, TenantId
+from remit.kernel.ids import ApprovalId, CallId, DecisionId, KillId, PrincipalId, TaskId, TenantId
 from remit.oversight.approvals.approval import Approval, ApprovalState
-from remit.platform.storage.instants import from_instant
+from remit.oversight.containment.kill import Kill
+from remit.platform.storage.instants import micros
 from remit.platform.storage.sql import Row, Scalar, Sql
+from remit.platform.storage.tables.authority import capability, task, token
 from remit.platform.storage.tables.oversight import approval as t
 from remit.platform.storage.tables.oversight import approval_asked as asked
+from remit.platform.storage.tables.oversight import kill as k
 
 _DECODER: Final = msgspec.json.Decoder(Approval)
+_KILL: Final = msgspec.json.Decoder(Kill)
 _OURS = t.c.tenant == bindparam("tenant")
 _ADD = insert(t)
 _ADD_ASKED = insert(asked)
@@ -97,6 +101,93 @@ _LAST_ID: Final = "apr_~"
 """Greater than every id: the start of a page that goes backwards."""
 
 
+_ADD_KILL = insert(k)
+_SAVE_KILL = (
+    update(k)
+    .where(k.c.tenant == bindparam("tenant"), k.c.id == bindparam("this"))
+    .values(state=bindparam("new_state"), body=bindparam("new_body"))
+)
+_GET_KILL = select(k.c.body).where(k.c.tenant == bindparam("tenant"), k.c.id == bindparam("this"))
+_UNFINISHED = (
+    select(k.c.body).where(k.c.tenant == bindparam("tenant"), k.c.state == "killing").order_by(k.c.id)
+)
+_PAGE_KILLS = (
+    select(k.c.body)
+    .where(k.c.tenant == bindparam("tenant"), k.c.id < bindparam("after"))
+    .order_by(k.c.id.desc())
+    .limit(bindparam("count"))
+)
+_TASKS_THROUGH = (
+    select(token.c.task)
+    .distinct()
+    .join(task, and_(task.c.tenant == token.c.tenant, task.c.id == token.c.task))
+    .where(
+        token.c.tenant == bindparam("tenant"),
+        or_(token.c.agent == bindparam("this"), token.c.principal == bindparam("this")),
+        task.c.state == "running",
+    )
+    .order_by(token.c.task)
+)
+_STARTED_BY = (
+    select(task.c.id)
+    .where(task.c.tenant == bindparam("tenant"), task.c.agent == bindparam("this"), task.c.state == "running")
+    .order_by(task.c.id)
+)
+_IN_FLIGHT = (
+    select(capability.c.call_id)
+    .where(
+        capability.c.tenant == bindparam("tenant"),
+        capability.c.state == "consumed",
+        or_(capability.c.instance == bindparam("instance"), capability.c.task == bindparam("task")),
+    )
+    .order_by(capability.c.consumed_at)
+)
+
+
+class KillRepository:
+    """Kills of one tenant."""
+
+    def __init__(self, sql: Sql, tenant: TenantId) -> None:
+        self._sql = sql
+        self._tenant = tenant
+
+    def add(self, kill: Kill) -> None:
+        """Store a committed kill."""
+        self._sql.run(
+            _ADD_KILL, {"tenant": self._tenant, "id": kill.id, "state": kill.state, "body": _kill(kill)}
+        )
+
+    def save(self, kill: Kill) -> None:
+        """Store its planes and state."""
+        values = {"this": kill.id, "new_state": kill.state, "new_body": _kill(kill)}
+        self._sql.run(_SAVE_KILL, {"tenant": self._tenant, **values})
+
+    def get(self, ident: KillId) -> Kill | None:
+        """One kill."""
+        row = self._sql.row(_GET_KILL, {"tenant": self._tenant, "this": ident})
+        return None if row is None else _KILL.decode(row[0])
+
+    def unfinished(self) -> Sequence[Kill]:
+        """Kills whose planes have not all confirmed, oldest first."""
+        return [_KILL.decode(row[0]) for row in self._sql.rows(_UNFINISHED, {"tenant": self._tenant})]
+
+    def page(self, *, after: str, limit: int) -> Sequence[Kill]:
+        """Kills, newest first; `after` is the last id seen."""
+        values: dict[str, Scalar] = {"tenant": self._tenant, "after": after or "kil_~", "count": limit}
+        return [_KILL.decode(row[0]) for row in self._sql.rows(_PAGE_KILLS, values)]
+
+    def tasks_through(self, principal: PrincipalId) -> Sequence[TaskId]:
+        """Running tasks that it began, or in whose chain it holds or held a token."""
+        values = {"tenant": self._tenant, "this": principal}
+        rows = [*self._sql.rows(_STARTED_BY, values), *self._sql.rows(_TASKS_THROUGH, values)]
+        return list(dict.fromkeys(TaskId(row[0]) for row in rows))
+
+    def calls_in_flight(self, *, instance: str = "-", task: str = "-") -> Sequence[CallId]:
+        """Calls of an instance or task that have consumed a capability and have no outcome yet."""
+        values = {"tenant": self._tenant, "instance": instance, "task": task}
+        return [CallId(row[0]) for row in self._sql.rows(_IN_FLIGHT, values)]
+
+
 class ApprovalRepository:
     """Asks of one tenant; also what the decision needs to know about them."""
 
@@ -117,8 +208,8 @@ class ApprovalRepository:
                 "instance": approval.instance,
                 "user": approval.user or "",
                 "task": approval.task or "",
-                "requested_at": from_instant(approval.requested_at),
-                "expires_at": from_instant(approval.expires_at),
+                "requested_at": micros(approval.requested_at),
+                "expires_at": micros(approval.expires_at),
                 "decided_at": 0,
                 "spent_by": "",
                 "body": _body(approval),
@@ -135,7 +226,7 @@ class ApprovalRepository:
 
     def settle(self, approval: Approval) -> bool:
         """Store a terminal state if the ask is still pending; False if somebody was faster (CB-04)."""
-        decided = from_instant(approval.decided_at) if approval.decided_at else 0
+        decided = micros(approval.decided_at) if approval.decided_at else 0
         changed = self._sql.run(
             _SETTLE,
             {
@@ -154,7 +245,7 @@ class ApprovalRepository:
         """Use an approved, unspent, live ask for one call; False if it is gone."""
         del decision  # the decision's own record names the approval
         changed = self._sql.run(
-            _SPEND, {"tenant": tenant, "this": approval, "new_call": call, "now": from_instant(at)}
+            _SPEND, {"tenant": tenant, "this": approval, "new_call": call, "now": micros(at)}
         )
         return changed == 1
 
@@ -188,7 +279,7 @@ class ApprovalRepository:
         """All pending asks of the agent, and those of the user since then."""
         found = self._sql.rows(_PENDING_OF_AGENT, {"tenant": self._tenant, "this_agent": agent})
         if user:
-            values = {"tenant": self._tenant, "this_user": user, "since": from_instant(since)}
+            values: dict[str, Scalar] = {"tenant": self._tenant, "this_user": user, "since": micros(since)}
             found = [*found, *self._sql.rows(_SINCE_OF_USER, values)]
         return list({ask.id: ask for ask in map(_ask, found)}.values())
 
@@ -198,7 +289,7 @@ class ApprovalRepository:
 
     def due(self, at: datetime, limit: int) -> Sequence[Approval]:
         """Pending asks whose time is over, oldest first."""
-        return self._many(_DUE, {"now": from_instant(at), "count": limit})
+        return self._many(_DUE, {"now": micros(at), "count": limit})
 
     def pending_of(self, principals: Iterable[str], tasks: Iterable[str]) -> Sequence[Approval]:
         """Pending asks of any of these agents, instances, users or tasks."""
@@ -206,8 +297,8 @@ class ApprovalRepository:
         for ident in principals:
             for column in ("agent", "instance", "user"):
                 found |= {a.id: a for a in self._many(_PENDING_WHERE[column], {"this_one": ident})}
-        for task in tasks:
-            found |= {a.id: a for a in self._many(_PENDING_WHERE["task"], {"this_one": task})}
+        for ident in tasks:
+            found |= {a.id: a for a in self._many(_PENDING_WHERE["task"], {"this_one": ident})}
         return list(found.values())
 
     def page(
@@ -239,3 +330,7 @@ def _ask(row: Row) -> Approval:
 
 def _body(approval: Approval) -> str:
     return msgspec.json.encode(approval).decode()
+
+
+def _kill(kill: Kill) -> str:
+    return msgspec.json.encode(kill).decode()
