@@ -11,13 +11,28 @@ import asyncpg
 import pytest
 import pytest_asyncio
 
+from remit.kernel.ids import system_entropy
+from remit.kernel.sealing import Kek
+from remit.kernel.secret import Secret
 from remit.kernel.tenancy import DEFAULT_TENANT
+from remit.kernel.uow import Lane
 from remit.platform.storage.engine import OpenStore, open_store
 from remit.platform.storage.migrate import migrate_sqlite
 from remit.platform.storage.postgres_migrate import migrate_postgres
+from remit.platform.storage.repositories.ledger_appender import LedgerAppender
 from remit.platform.storage.unit_of_work import SqlUnitOfWork
 
 TEMPLATE = "remit_template"
+
+
+TEST_KEK = Kek.of(Secret(bytes(range(32))))
+
+
+def journals(lane: Lane) -> LedgerAppender:
+    """The log of each writer of a store under test."""
+    return LedgerAppender(
+        node=f"nod_{secrets.token_hex(8)}", kek=TEST_KEK, entropy=system_entropy, shard=lane.value
+    )
 
 
 @pytest.fixture(scope="session")
@@ -80,14 +95,14 @@ async def postgres_url(postgres_server: str) -> AsyncIterator[str]:
 
 @pytest_asyncio.fixture
 async def sqlite_store(sqlite_url: str) -> AsyncIterator[OpenStore]:
-    store = await open_store(sqlite_url)
+    store = await open_store(sqlite_url, journals=journals)
     yield store
     await store.close()
 
 
 @pytest_asyncio.fixture
 async def postgres_store(postgres_url: str) -> AsyncIterator[OpenStore]:
-    store = await open_store(postgres_url)
+    store = await open_store(postgres_url, journals=journals)
     yield store
     await store.close()
 
@@ -101,7 +116,7 @@ def store_url(request: pytest.FixtureRequest) -> str:
 @pytest_asyncio.fixture
 async def store(store_url: str) -> AsyncIterator[OpenStore]:
     """An open store of each engine in turn."""
-    store = await open_store(store_url)
+    store = await open_store(store_url, journals=journals)
     yield store
     await store.close()
 
