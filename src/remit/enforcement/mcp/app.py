@@ -1,0 +1,342 @@
+"""The ASGI application of `/mcp/<server>`: edge, token, message, answer, in that order."""
+
+import asyncio
+import re
+from collections.abc import Awaitable, Callable, MutableMapping
+from dataclasses import dataclass
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+import structlog
+
+from remit.authority.tokens import VerifiedSubject
+from remit.enforcement.mcp import inbound
+from remit.enforcement.mcp.frames import Message, read_message
+from remit.enforcement.mcp.gateway import Gateway, Request
+from remit.enforcement.mcp.inbound import Edge, Headers, Refused
+from remit.enforcement.mcp.pins import ToolRegistry
+from remit.enforcement.mcp.reply import Responder, Send, challenge, plain
+from remit.enforcement.mcp.results import Answer
+from remit.enforcement.mcp.sessions import Sessions, SessionUnknown, TooManySessions, owner_of
+from remit.enforcement.mcp.streams import Cut, HungUp, Watch, listen_for_hangup
+from remit.enforcement.mcp.wire import (
+    ENVELOPE_HEADER,
+    META_ENVELOPE,
+    NOTIFICATIONS,
+    SESSION_HEADER,
+    Code,
+    Era,
+)
+from remit.enforcement.pep.decider import (
+    Liveness,
+    Presented,
+    ScopeMissing,
+    TokenVerifier,
+    Unauthenticated,
+)
+from remit.identity.tools import Server
+from remit.kernel.canonical import JsonTooLarge, MalformedJson
+from remit.kernel.clock import Clock
+from remit.kernel.errors import RemitError
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+
+_PATH: Final = re.compile(r"/mcp/([A-Za-z0-9][A-Za-z0-9_\-]{0,63})")
+_TOKEN: Final = re.compile(r"(DPoP|Bearer) ([A-Za-z0-9._~+/=\-]{1,16384})", re.IGNORECASE)
+_READ_SECONDS: Final = 30.0
+_log = structlog.get_logger("remit.enforcement.mcp")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AppOptions:
+    """`issuer` is the configured base address; audiences and proofs name `<issuer>/mcp/<server>`.
+
+    `scopes` are named in challenges. `streams` is how many exchanges one instance may have open at once.
+    """
+
+    issuer: str
+    edge: Edge
+    scopes: tuple[str, ...] = ()
+    streams: int = 32
+
+
+@dataclass(slots=True)
+class _Exchange:
+    """One HTTP request on its way, as far as it has been understood."""
+
+    scope: Scope
+    receive: Receive
+    responder: Responder
+    headers: Headers
+    server: Server
+    resource: str
+
+
+class McpApp:
+    """Serves every registered server at `/mcp/<name>`."""
+
+    def __init__(
+        self,
+        *,
+        gateway: Gateway,
+        registry: ToolRegistry,
+        verifier: TokenVerifier,
+        sessions: Sessions,
+        liveness: Liveness,
+        clock: Clock,
+        options: AppOptions,
+    ) -> None:
+        self._gateway = gateway
+        self._registry = registry
+        self._verifier = verifier
+        self._sessions = sessions
+        self._liveness = liveness
+        self._clock = clock
+        self._options = options
+        self._open: dict[str, int] = {}
+        self._cancellable: dict[tuple[str, bytes], asyncio.Event] = {}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one HTTP request; other kinds of connection are closed."""
+        if scope["type"] != "http":
+            return
+        responder = Responder(send)
+        resource = ""
+        try:
+            headers = inbound.gather(scope["headers"])
+            inbound.check_edge(scope["method"], headers, self._options.edge)
+            server = self._server(scope["path"])
+            resource = f"{self._options.issuer}/mcp/{server.name}"
+            exchange = _Exchange(scope, receive, responder, headers, server, resource)
+            await self._serve(exchange)
+        except HungUp:
+            return  # Nobody is there to be answered.
+        except Exception as error:  # noqa: BLE001 — the one outer handler: whatever breaks, denies
+            await self._tell_error(responder, resource, error)
+
+    def _server(self, path: str) -> Server:
+        match = _PATH.fullmatch(path)
+        server = None if match is None else self._registry.server(match[1])
+        if server is None:
+            raise Refused("no such server", status=404)
+        return server
+
+    async def _serve(self, exchange: _Exchange) -> None:
+        method = exchange.scope["method"]
+        legacy = exchange.server.allow_legacy
+        if method == "DELETE" and legacy and SESSION_HEADER in exchange.headers:
+            return await self._end_session(exchange)
+        if method != "POST":
+            allowed = "POST, DELETE" if legacy else "POST"
+            return await exchange.responder.send(
+                *plain(405, "only POST carries a message", ("Allow", allowed))
+            )
+        inbound.check_media(exchange.headers)
+        _authorization(exchange.headers)
+        message = read_message(await self._body(exchange))
+        exchange.responder.raw_id = message.raw_id or b"null"
+        era, version = inbound.era_of(message, exchange.headers, legacy=legacy)
+        exchange.responder.era = era
+        subject = await self._verify(exchange, message)
+        await self._within_limit(exchange, message, era, version, subject)
+        return None
+
+    async def _body(self, exchange: _Exchange) -> bytes:
+        """The whole body: no more and no less than `Content-Length` said."""
+        length = int(exchange.headers["content-length"][0])
+        body = bytearray()
+        try:
+            async with asyncio.timeout(_READ_SECONDS):
+                more = True
+                while more:
+                    part = await exchange.receive()
+                    if part["type"] == "http.disconnect":
+                        raise HungUp("caller closed the connection")
+                    body += part.get("body", b"")
+                    more = part.get("more_body", False)
+        except TimeoutError as slow:
+            raise Refused("body did not arrive in time", status=408, close=True) from slow
+        if len(body) != length:
+            raise Refused("body is not as long as `Content-Length` says", status=400, close=True)
+        return bytes(body)
+
+    async def _verify(self, exchange: _Exchange, message: Message | None) -> VerifiedSubject:
+        scheme, token = _authorization(exchange.headers)
+        carried = "" if message is None else message.meta.get(META_ENVELOPE, "")
+        envelope = exchange.headers.get(ENVELOPE_HEADER, (carried,))[0]
+        subject = await self._verifier.verify(
+            Presented(
+                scheme=scheme,
+                token=token,
+                proof=exchange.headers.get("dpop", ("",))[0],
+                envelope=envelope if isinstance(envelope, str) else "",
+                method=exchange.scope["method"],
+                url=exchange.resource,
+                audience=exchange.resource,
+            )
+        )
+        # RFC 8707 §2: whatever the verifier was asked, a token for another resource ends here.
+        if subject.audience != exchange.resource or subject.tenant != exchange.server.tenant:
+            raise Unauthenticated("token is for another resource")
+        return subject
+
+    async def _within_limit(
+        self, exchange: _Exchange, message: Message, era: Era, version: str, subject: VerifiedSubject
+    ) -> None:
+        if self._open.get(subject.instance, 0) >= self._options.streams:
+            raise Refused(f"no more than {self._options.streams} requests can be open at once", status=429)
+        self._open[subject.instance] = self._open.get(subject.instance, 0) + 1
+        try:
+            session = self._session(exchange, message, era, subject)
+            if message.is_notification:
+                await self._take_notification(exchange, message, era, subject, session)
+            else:
+                await self._answer(exchange, message, era, version, subject, session)
+        finally:
+            self._open[subject.instance] -= 1
+            if not self._open[subject.instance]:
+                del self._open[subject.instance]
+
+    def _session(self, exchange: _Exchange, message: Message, era: Era, subject: VerifiedSubject) -> str:
+        """The legacy session this request is in; empty on the modern wire, where the header means nothing."""
+        if era is Era.MODERN or message.method == "initialize":
+            return ""
+        idents = exchange.headers.get(SESSION_HEADER, ())
+        if len(idents) != 1:
+            raise Refused("`Mcp-Session-Id` must be sent exactly once", status=400)
+        return self._sessions.use(idents[0], subject, exchange.server.id, at=self._clock.now()).id
+
+    async def _take_notification(
+        self, exchange: _Exchange, message: Message, era: Era, subject: VerifiedSubject, session: str
+    ) -> None:
+        """Nothing of a notification is forwarded; a legacy one may cancel a request of its own session."""
+        if message.method not in NOTIFICATIONS:
+            request = self._request(exchange, message, era, "", subject)
+            await self._gateway.refuse(request, "method_unknown", "notification is not served here")
+            raise Refused("notification is not served here", status=400, rpc=Code.METHOD_NOT_FOUND)
+        if message.method == "notifications/cancelled" and session:
+            target = self._cancellable.get((session, message.raw_params.get("requestId", b"")))
+            if target is not None:
+                target.set()
+        await exchange.responder.send(202, (), b"")
+
+    async def _answer(
+        self,
+        exchange: _Exchange,
+        message: Message,
+        era: Era,
+        version: str,
+        subject: VerifiedSubject,
+        session: str,
+    ) -> None:
+        responder = exchange.responder
+        responder.may_stream = inbound.accepts_stream(exchange.headers)
+        if message.method == "subscriptions/listen" and not responder.may_stream:
+            raise Refused("a subscription is answered with an event stream", status=406)
+        watch = Watch(subject, self._liveness)
+        gone = asyncio.Event()
+        hangup = asyncio.create_task(self._hangup(exchange, message, era, session, gone))
+        alive = asyncio.create_task(responder.keep_alive())
+        try:
+            request = self._request(exchange, message, era, version, subject)
+            answer = await watch.run(self._gateway.answer(request), gone=gone)
+            await watch.check()
+        except Cut:
+            self._sessions.close_of(owner_of(subject))
+            raise
+        finally:
+            hangup.cancel()
+            alive.cancel()
+            self._cancellable.pop((session, message.raw_id), None)
+        await responder.finish(answer, *self._opened(message, era, version, subject, exchange, answer))
+
+    async def _hangup(
+        self, exchange: _Exchange, message: Message, era: Era, session: str, gone: asyncio.Event
+    ) -> None:
+        """On the modern wire a closed connection cancels; on the legacy wire only a notification does."""
+        if era is Era.MODERN:
+            await listen_for_hangup(exchange.receive, gone)
+        else:
+            self._cancellable[(session, message.raw_id)] = gone
+
+    def _opened(
+        self,
+        message: Message,
+        era: Era,
+        version: str,
+        subject: VerifiedSubject,
+        exchange: _Exchange,
+        answer: Answer,
+    ) -> tuple[tuple[str, str], ...]:
+        if era is Era.MODERN or message.method != "initialize" or answer.error is not None:
+            return ()
+        session = self._sessions.open(subject, exchange.server.id, version, at=self._clock.now())
+        return (("Mcp-Session-Id", session.id),)
+
+    def _request(
+        self, exchange: _Exchange, message: Message, era: Era, version: str, subject: VerifiedSubject
+    ) -> Request:
+        call, key, repeated = self._gateway.call_of(message, subject)
+        return Request(
+            server=exchange.server,
+            subject=subject,
+            message=message,
+            era=era,
+            version=version,
+            headers=exchange.headers,
+            notify=exchange.responder.notify,
+            call=call,
+            call_key=key,
+            repeated=repeated,
+        )
+
+    async def _end_session(self, exchange: _Exchange) -> None:
+        subject = await self._verify(exchange, None)
+        idents = exchange.headers[SESSION_HEADER]
+        session = self._sessions.use(idents[0], subject, exchange.server.id, at=self._clock.now())
+        self._sessions.close(session.id)
+        await exchange.responder.send(204, (), b"")
+
+    async def _tell_error(self, responder: Responder, resource: str, error: Exception) -> None:
+        """The one table from what went wrong to what the caller is told."""
+        match error:
+            case Refused(rpc=None):
+                await responder.refuse(error.status, error.hint, close=error.close)
+            case Refused(rpc=Code() as code):
+                await responder.finish_error(code, error.hint, error.data, status=error.status)
+            case Unauthenticated() | Cut():
+                known = error if isinstance(error, Unauthenticated) else Unauthenticated(error.hint)
+                await responder.challenge(challenge(self._metadata(resource), self._options.scopes, known))
+            case ScopeMissing():
+                await responder.challenge(challenge(self._metadata(resource), error.scopes, error))
+            case SessionUnknown():
+                await responder.refuse(404, error.hint, close=False)
+            case TooManySessions():
+                await responder.refuse(429, error.hint, close=False)
+            case JsonTooLarge():
+                await responder.finish_error(Code.INVALID_REQUEST, error.hint, None, status=413)
+            case MalformedJson():
+                code = Code.PARSE_ERROR if error.code == MalformedJson.code else Code.INVALID_REQUEST
+                await responder.finish_error(code, error.hint, None, status=400)
+            case RemitError(kind="unavailable"):
+                _log.warning("gateway.request.unavailable", code=error.code, debug=error.debug)
+                await responder.finish_error(Code.INTERNAL, error.hint, None, status=200)
+            case _:
+                _log.exception("gateway.request.failed", exc_info=error)
+                await responder.finish_error(Code.INTERNAL, "request could not be decided", None, status=200)
+
+    def _metadata(self, resource: str) -> str:
+        """RFC 9728 §3.1: the well-known name is inserted before the resource's path."""
+        parts = urlsplit(resource)
+        return f"{parts.scheme}://{parts.netloc}/.well-known/oauth-protected-resource{parts.path}"
+
+
+def _authorization(headers: Headers) -> tuple[str, str]:
+    value = headers.get("authorization", ("",))[0]
+    if not value:
+        raise Unauthenticated("an access token is required", error="")
+    match = _TOKEN.fullmatch(value)
+    if match is None:
+        raise Unauthenticated("`Authorization` holds no access token")
+    return ("DPoP" if match[1].lower() == "dpop" else "Bearer"), match[2]

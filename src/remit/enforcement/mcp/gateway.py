@@ -1,0 +1,429 @@
+"""One message, decided and done: the gateway between a verified caller and one server.
+
+Every request is decided, whatever its method; a method that is not known here is refused, recorded, and
+never forwarded. Nothing is sent before the permit is on record, and nothing is sent twice.
+"""
+
+import asyncio
+import json
+import re
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+from remit.authority.tokens import VerifiedSubject
+from remit.decision.request import ProposedCall
+from remit.enforcement.mcp import forward, headers, mapping, results, streams
+from remit.enforcement.mcp.catalogue import Catalogue, shown
+from remit.enforcement.mcp.frames import Message, dump, object_of
+from remit.enforcement.mcp.inbound import Refused
+from remit.enforcement.mcp.results import Answer, failure
+from remit.enforcement.mcp.upstream import Notify, Reply, UpstreamFailed, Upstreams
+from remit.enforcement.mcp.wire import (
+    ASKABLE,
+    LEGACY_VERSIONS,
+    META_CALL,
+    META_CAPABILITIES,
+    META_SUBSCRIPTION,
+    MODERN_VERSIONS,
+    Code,
+    Era,
+    served,
+)
+from remit.enforcement.pep import obligations
+from remit.enforcement.pep.decider import (
+    AskState,
+    CallLog,
+    CallState,
+    Decider,
+    Explainer,
+    RecordedCall,
+    Refusal,
+    Unauthenticated,
+)
+from remit.enforcement.pep.gate import Denied, Gate, Permit
+from remit.identity.tools import Server, Tool
+from remit.kernel.canonical import JsonObject, framed_digest, sha256
+from remit.kernel.clock import Clock
+from remit.kernel.errors import RemitError
+from remit.kernel.ids import CallId, Entropy, mint_id
+
+_CALL_ID: Final = re.compile(r"call_[0-9A-HJKMNP-TV-Z]{36}")
+_CALL_KEY: Final = re.compile(r"[A-Za-z0-9_.\-]{8,64}")
+_SERVED: Final = ("tools", "resources", "prompts", "completions")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """One request with everything the edge has established about it."""
+
+    server: Server
+    subject: VerifiedSubject
+    message: Message
+    era: Era
+    version: str
+    headers: Mapping[str, Sequence[str]]
+    notify: Notify
+    call: CallId
+    call_key: str
+    repeated: bool
+    """Whether the caller brought the call key, so that the call may be on record."""
+
+
+class Gateway:
+    """Decides requests and carries out those that are permitted."""
+
+    def __init__(
+        self,
+        *,
+        gate: Gate,
+        decider: Decider,
+        calls: CallLog,
+        explainer: Explainer,
+        catalogue: Catalogue,
+        upstreams: Upstreams,
+        clock: Clock,
+        entropy: Entropy,
+    ) -> None:
+        self._gate = gate
+        self._decider = decider
+        self._calls = calls
+        self._explainer = explainer
+        self._catalogue = catalogue
+        self._upstreams = upstreams
+        self._clock = clock
+        self._entropy = entropy
+        self._own: dict[str, Callable[[Request], Awaitable[dict[str, Any]]]] = {
+            "initialize": self._initialize,
+            "server/discover": self._discover,
+            "ping": self._ping,
+            "tools/list": self._list_tools,
+            "subscriptions/listen": self._listen,
+        }
+
+    async def answer(self, request: Request) -> Answer:
+        """Answer one request. Raises `Refused` and `Unauthenticated` for the edge to render."""
+        message = request.message
+        if not served(message.method, request.era):
+            await self.refuse(request, "method_unknown", "method is not served here")
+            return failure(Code.METHOD_NOT_FOUND, f"Method not found: {message.method[:128]}")
+        if "requestState" in message.params:
+            await self.refuse(request, "request_state_unknown", "no request state was issued here")
+            return failure(Code.INVALID_PARAMS, "`requestState` was not issued here")
+        try:
+            if message.method == "tools/call":
+                return await self._call_tool(request)
+            return await self._answer_plain(request)
+        except mapping.ArgumentsUnmapped as unmapped:
+            return await self._unmapped(request, unmapped)
+        except UpstreamFailed as failed:
+            return failure(Code.INTERNAL, failed.hint)
+
+    async def refuse(self, request: Request, code: str, sentence: str) -> None:
+        """Put on record what the gateway refuses by itself."""
+        await self._calls.refuse(
+            Refusal(
+                call=request.call,
+                subject=request.subject,
+                server=request.server.id,
+                method=request.message.method[:128],
+                action=f"{request.server.name}/{request.message.method[:128].replace('/', '.')}",
+                code=code,
+                sentence=sentence,
+                arguments_digest=sha256(request.message.raw_params.get("arguments", b"")),
+                at=self._clock.now(),
+            )
+        )
+
+    def call_of(self, message: Message, subject: VerifiedSubject) -> tuple[CallId, str, bool]:
+        """The call's id, the key by which its caller may repeat it, and whether the caller brought that key.
+
+        A key is worth something only together with the instance that used it first.
+        """
+        key = message.meta.get(META_CALL)
+        if key is None:
+            ident = mint_id("call", at=self._clock.now(), entropy=self._entropy)
+            return CallId(ident), ident, False
+        if not isinstance(key, str) or not (_CALL_ID.fullmatch(key) or _CALL_KEY.fullmatch(key)):
+            raise Refused(
+                "call key is not 8 to 64 of letters, digits, `_`, `.`, `-`",
+                status=400,
+                rpc=Code.INVALID_PARAMS,
+            )
+        if _CALL_ID.fullmatch(key):
+            return CallId(key), key, True
+        parts = [subject.tenant.encode(), subject.instance.encode(), key.encode()]
+        return CallId("call_" + framed_digest("remit call key", parts)[:36].upper()), key, True
+
+    async def _answer_plain(self, request: Request) -> Answer:
+        message = request.message
+        meaning = mapping.meaning_of_method(request.server, message.method, message.params)
+        raw = object_of(forward.judged_params(message))
+        judged = {name: message.params[name] for name in forward.judged_params(message)}
+        match await self._admit(self._propose(request, meaning, judged, raw)):
+            case Denied() as denied:
+                return await self._say_no(request, denied)
+            case Permit() as permit:
+                own = self._own.get(message.method)
+                return await (
+                    self._forward(request, permit, {}) if own is None else self._do(request, permit, own)
+                )
+
+    async def _call_tool(self, request: Request) -> Answer:
+        message = request.message
+        name, arguments = message.params.get("name"), message.params.get("arguments", {})
+        if not isinstance(name, str) or not isinstance(arguments, dict):
+            return failure(Code.INVALID_PARAMS, "`name` must be a string and `arguments` an object")
+        tool = await self._visible_tool(request, name)
+        if tool is None:
+            await self.refuse(request, "tool_unavailable", "tool is unknown, hidden, changed or quarantined")
+            return results.unknown_tool(name)
+        declared = headers.declared(shown(tool)["inputSchema"])
+        await self._check_mirrored(request, declared, arguments)
+        meaning = mapping.meaning_of_tool(request.server, tool, arguments)
+        call = self._propose(request, meaning, arguments, message.raw_params.get("arguments", b""))
+        if (known := await self._recorded(request, call)) is not None:
+            return known
+        try:
+            outcome = await self._admit(call)
+        except RemitError:
+            # Another copy of this call may have won the race for its key meanwhile.
+            if (known := await self._recorded(request, call)) is not None:
+                return known
+            raise
+        match outcome:
+            case Denied() as denied:
+                return await self._say_no(request, denied)
+            case Permit() as permit:
+                return await self._forward(request, permit, headers.mirror(declared, arguments))
+
+    async def _visible_tool(self, request: Request, name: str) -> Tool | None:
+        """The tool, if it is approved, unchanged, and shown to this caller. The same work for every name."""
+        return (await self._shown_tools(request)).get(name)
+
+    async def _check_mirrored(
+        self, request: Request, declared: Sequence[headers.ParamHeader], arguments: JsonObject
+    ) -> None:
+        if request.era is Era.LEGACY:
+            return  # Headers mean nothing on the legacy wire; none of the caller's is forwarded there.
+        try:
+            headers.check_params(declared, arguments, request.headers)
+        except headers.HeaderMismatch as mismatch:
+            await self.refuse(request, mismatch.code, mismatch.hint)
+            raise Refused(mismatch.hint, status=400, rpc=Code.HEADER_MISMATCH) from mismatch
+
+    def _propose(
+        self, request: Request, meaning: mapping.Meaning, arguments: JsonObject, raw: bytes
+    ) -> ProposedCall:
+        return ProposedCall(
+            call=request.call,
+            subject=request.subject,
+            server=request.server.id,
+            method=request.message.method,
+            action=meaning.action,
+            resource=meaning.resource,
+            tool=meaning.tool,
+            arguments=arguments,
+            raw_arguments=raw,
+            arguments_digest=sha256(raw),
+            money=meaning.money,
+            consequential=meaning.consequential,
+            at=self._clock.now(),
+        )
+
+    async def _admit(self, call: ProposedCall) -> Permit | Denied:
+        outcome = await self._gate.admit(call)
+        if any(reason.code == "proof_replayed" for reason in outcome.decision.verdict.reasons):
+            raise Unauthenticated("proof of possession was used before", error="invalid_dpop_proof")
+        return outcome
+
+    async def _recorded(self, request: Request, call: ProposedCall) -> Answer | None:
+        """A call that is on record under this key is answered from the record, never run again (CA-14)."""
+        if not request.repeated:
+            return None
+        record = await self._calls.recall(call.subject.tenant, call.subject.instance, call.call)
+        if record is None:
+            return None
+        if (record.arguments_digest, record.action) != (call.arguments_digest, call.action):
+            await self.refuse(request, "call_key_reused", "call key stands for other bytes")
+            return failure(Code.INVALID_PARAMS, "call key was used for another call")
+        return self._from_record(request, record)
+
+    def _from_record(self, request: Request, record: RecordedCall) -> Answer:
+        if record.result is None or record.state in {CallState.RUNNING, CallState.UNKNOWN}:
+            return results.repeated(record, call_key=request.call_key, era=request.era)
+        return self._tell(request, Reply(era=request.era, **json.loads(record.result)))
+
+    async def _unmapped(self, request: Request, unmapped: mapping.ArgumentsUnmapped) -> Answer:
+        await self.refuse(request, unmapped.code, unmapped.hint)
+        denial: JsonObject = {
+            "version": 1,
+            "kind": unmapped.code,
+            "code": unmapped.code,
+            "message": unmapped.hint,
+            "remedy": {"action": "contact_owner"},
+        }
+        return results.denied(denial, method=request.message.method, era=request.era)
+
+    async def _say_no(self, request: Request, denied: Denied) -> Answer:
+        if self._may_ring(request, denied) and denied.ask is not None:
+            return results.input_required(denied.ask)
+        denial = self._explainer.denial(denied.decision, call_key=request.call_key)
+        if denied.code:
+            denial = {**denial, "code": denied.code, "message": "permitted under a duty not known here"}
+        return results.denied(denial, method=request.message.method, era=request.era)
+
+    def _may_ring(self, request: Request, denied: Denied) -> bool:
+        """MCP 2026-07-28: `input_required` only for a mode that the client has declared."""
+        capabilities = request.message.meta.get(META_CAPABILITIES)
+        asks = capabilities.get("elicitation") if isinstance(capabilities, dict) else None
+        return (
+            request.era is Era.MODERN
+            and request.message.method in ASKABLE
+            and isinstance(asks, dict)
+            and "url" in asks
+            and denied.ask is not None
+            and denied.ask.state is AskState.PENDING
+        )
+
+    async def _do(
+        self, request: Request, permit: Permit, own: Callable[[Request], Awaitable[dict[str, Any]]]
+    ) -> Answer:
+        """Answer a request that the gateway fulfils by itself."""
+        try:
+            result = await own(request)
+        except UpstreamFailed as failed:
+            return await self._unfinished(request, permit, failed)
+        except asyncio.CancelledError:
+            closed = Reply(result={}, error=None, era=Era.MODERN)
+            await asyncio.shield(self._settle(permit, closed))
+            raise
+        reply = Reply(result=result, error=None, era=Era.MODERN)
+        await self._settle(permit, reply)
+        return self._tell(request, reply)
+
+    async def _forward(self, request: Request, permit: Permit, mirrored: Mapping[str, str]) -> Answer:
+        outgoing = forward.prepare(
+            request.message,
+            request.headers if request.era is Era.MODERN else {},
+            mirrored=mirrored,
+            capability=permit.decision.capability_token,
+        )
+        try:
+            reply = await self._upstreams.of(request.server).exchange(outgoing, notify=request.notify)
+            reply = _obliged(permit, reply)
+        except UpstreamFailed as failed:
+            return await self._unfinished(request, permit, failed)
+        except asyncio.CancelledError:
+            # CRASH: the server may have acted; what it would have said is lost with the connection.
+            cancelled = UpstreamFailed("cancelled", sent=True, cause="cancelled")
+            await asyncio.shield(self._unfinished(request, permit, cancelled))
+            raise
+        try:
+            await self._settle(permit, reply)
+        except RemitError:
+            return results.unfinished(
+                "call ran, and its outcome could not be recorded", call_key=request.call_key, sent=True
+            )
+        return self._tell(request, reply)
+
+    async def _settle(self, permit: Permit, reply: Reply) -> None:
+        failed = reply.error is not None or bool((reply.result or {}).get("isError"))
+        code = "upstream_error" if reply.error is not None else "tool_error" if failed else "ok"
+        await self._gate.settle(
+            permit,
+            state=CallState.FAILED if failed else CallState.DONE,
+            code=code,
+            sent=True,
+            result=dump({"result": reply.result, "error": reply.error}),
+            resources=results.touched(reply.result or {}),
+            at=self._clock.now(),
+        )
+
+    async def _unfinished(self, request: Request, permit: Permit, failed: UpstreamFailed) -> Answer:
+        """INVARIANT: what may have reached the server is `unknown`, and nobody tries it a second time."""
+        refused = failed.cause in {"upstream_refused", "upstream_redirected"}
+        state = CallState.UNKNOWN if failed.sent and not refused else CallState.FAILED
+        await self._gate.settle(
+            permit,
+            state=state,
+            code=failed.cause,
+            sent=failed.sent,
+            result=b"",
+            resources=(),
+            at=self._clock.now(),
+        )
+        sent = state is CallState.UNKNOWN
+        return results.unfinished(failed.hint, call_key=request.call_key, sent=sent)
+
+    def _tell(self, request: Request, reply: Reply) -> Answer:
+        if reply.result is None:
+            return results.adapt_error(reply.error or {}, era=request.era)
+        if reply.result.get("resultType", "complete") != "complete":
+            # The gateway declares no client capability, so a server has nothing to ask of anybody.
+            return failure(Code.INTERNAL, "server asks for something that it was not offered")
+        return Answer(result=results.adapt(reply.result, method=request.message.method, era=request.era))
+
+    async def _list_tools(self, request: Request) -> dict[str, Any]:
+        return {"tools": [shown(tool) for tool in (await self._shown_tools(request)).values()]}
+
+    async def _shown_tools(self, request: Request) -> dict[str, Tool]:
+        """The tools that are approved, unchanged, and shown to this caller, in order of their names."""
+        usable = await self._catalogue.usable(request.server)
+        seen = await self._decider.visible(
+            request.subject, request.server, tuple(usable.values()), at=self._clock.now()
+        )
+        return {name: tool for name, tool in usable.items() if tool.id in seen}
+
+    async def _listen(self, request: Request) -> dict[str, Any]:
+        """Tell a modern client when the tools it is shown have changed; nothing else can be subscribed to.
+
+        No resource of a server is watched for anybody, so no foreign one can be (MC-13).
+        """
+        wanted = request.message.params.get("notifications")
+        honoured = (
+            {"toolsListChanged": True} if isinstance(wanted, dict) and wanted.get("toolsListChanged") else {}
+        )
+        meta = {"_meta": {META_SUBSCRIPTION: request.message.id}}
+        await request.notify("notifications/subscriptions/acknowledged", {"notifications": honoured, **meta})
+        before = await self._shown_tools(request)
+        end = self._clock.boottime() + streams.LONGEST
+        while self._clock.boottime() < end:
+            await asyncio.sleep(streams.TICK)
+            now = await self._shown_tools(request)
+            if honoured and now != before:
+                await request.notify("notifications/tools/list_changed", meta)
+            before = now
+        return meta
+
+    async def _initialize(self, request: Request) -> dict[str, Any]:
+        return {"protocolVersion": request.version, **await self._introduce(request.server, request.era)}
+
+    async def _discover(self, request: Request) -> dict[str, Any]:
+        older = LEGACY_VERSIONS if request.server.allow_legacy else ()
+        introduction = await self._introduce(request.server, request.era)
+        who = introduction.pop("serverInfo")
+        return {
+            "supportedVersions": [*older, *MODERN_VERSIONS],
+            "_meta": {"io.modelcontextprotocol/serverInfo": who},
+            **introduction,
+        }
+
+    async def _introduce(self, server: Server, era: Era) -> dict[str, Any]:
+        """Name, instructions, capabilities: the registered text, and what server and gateway both serve."""
+        described = await self._upstreams.of(server).describe()
+        capabilities: dict[str, Any] = {name: {} for name in _SERVED if name in described.capabilities}
+        if "tools" in capabilities and era is Era.MODERN:
+            capabilities["tools"] = {"listChanged": True}
+        who = {"name": server.name, "version": forward.CLIENT["version"]}
+        text = {"instructions": server.instructions} if server.instructions else {}
+        return {"capabilities": capabilities, "serverInfo": who, **text}
+
+    async def _ping(self, _: Request) -> dict[str, Any]:
+        return {}
+
+
+def _obliged(permit: Permit, reply: Reply) -> Reply:
+    if reply.result is None:
+        return reply
+    return replace(reply, result=obligations.fulfil(permit.decision.verdict.obligations, reply.result))
