@@ -36,6 +36,8 @@ class VerifiedSubject:
     """How the user signed in (`acr`, RFC 9470 §6), where the token says so."""
     issued_at: datetime
     expires_at: datetime
+    client: PrincipalId = PrincipalId("")
+    """Who authenticated for it: the instance, or the human or workload whose own token it is."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,1 @@
+"""One file per endpoint: parameters in, a value out; no HTTP. None imports another."""

@@ -1,0 +1,83 @@
+"""Introspection (RFC 7662): whether a token lives, told only to those whom it concerns."""
+
+from datetime import datetime
+from typing import Final
+
+from remit.authority.oauth.access import NAMESPACE, AccessToken, claims_of
+from remit.authority.oauth.callers import admit
+from remit.authority.oauth.client_auth import Authenticated, ClientAuthenticator
+from remit.authority.oauth.clients import Client
+from remit.authority.oauth.errors import InvalidRequest
+from remit.authority.oauth.lineage import why_dead
+from remit.authority.oauth.options import OAuthOptions
+from remit.authority.oauth.parameters import Parameters
+from remit.authority.oauth.presented import read_presented
+from remit.authority.oauth.repository import OAuthTransaction, TransactionView
+from remit.authority.tokens import TokenState
+from remit.kernel.canonical import JsonObject
+from remit.kernel.jose.keys import KeyLookup
+from remit.kernel.uow import UnitOfWork
+
+INACTIVE: Final[JsonObject] = {"active": False}
+"""Everything that is said of a token that is dead, unknown, malformed or none of the caller's (§2.2)."""
+
+
+class IntrospectionEndpoint:
+    """Answers a proven caller about its own tokens, or about those made out to a resource that it serves."""
+
+    def __init__(
+        self,
+        *,
+        uow: UnitOfWork[OAuthTransaction],
+        clients: ClientAuthenticator,
+        keys: KeyLookup,
+        options: OAuthOptions,
+    ) -> None:
+        self._uow = uow
+        self._clients = clients
+        self._keys = keys
+        self._options = options
+
+    async def answer(
+        self, parameters: Parameters, *, authorization: str, at: datetime, generation: int
+    ) -> JsonObject:
+        """What the token says, if it lives and concerns the caller; else exactly `{"active": false}`."""
+        if not parameters.get("token"):
+            raise InvalidRequest("parameter `token` is missing", reason="parameter_missing")
+        caller, token = await self._uow.read(
+            lambda tx: (
+                self._clients.authenticate(
+                    parameters, authorization=authorization, view=TransactionView(tx), at=at
+                ),
+                read_presented(parameters.get("token"), keys=self._keys, options=self._options, at=at),
+            )
+        )
+        return await self._uow.commit(lambda tx: _answer(tx, caller, token, at=at, generation=generation))
+
+
+def _answer(
+    tx: OAuthTransaction, caller: Authenticated, token: AccessToken | None, *, at: datetime, generation: int
+) -> JsonObject:
+    admit(tx, caller, at=at)
+    if token is None or not _concerns(caller.client, token, tx):
+        return INACTIVE
+    # One `why_dead` for every endpoint (N2); what we never issued is no token of ours.
+    dead = why_dead(TransactionView(tx), token, generation=generation, at=at)
+    known = tx.tokens.get(token.id)
+    if dead or known is None or known.state is not TokenState.ACTIVE:
+        return INACTIVE
+    return _active(token)
+
+
+def _concerns(client: Client, token: AccessToken, tx: OAuthTransaction) -> bool:
+    """Its own, or made out to a resource that the directory says it serves (§4: no token scanning)."""
+    if token.client == client.id:
+        return True
+    entry = tx.principals.get(client.id)
+    served = dict(entry.attributes).get("resource_server", "") if entry is not None else ""
+    return token.audience in served.split()
+
+
+def _active(token: AccessToken) -> JsonObject:
+    claims = {name: value for name, value in claims_of(token).items() if name != NAMESPACE}
+    return {"active": True, "token_type": token.token_type, **claims}

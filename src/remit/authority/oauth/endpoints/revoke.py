@@ -1,0 +1,92 @@
+"""Revocation (RFC 7009): a client takes back a token of its own, and all that was exchanged from it."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from remit.authority.oauth import records
+from remit.authority.oauth.access import AccessToken
+from remit.authority.oauth.callers import admit
+from remit.authority.oauth.client_auth import Authenticated, ClientAuthenticator
+from remit.authority.oauth.errors import InvalidRequest, UnsupportedTokenType
+from remit.authority.oauth.options import OAuthOptions
+from remit.authority.oauth.parameters import Parameters
+from remit.authority.oauth.presented import read_presented
+from remit.authority.oauth.repository import OAuthTransaction, TransactionView
+from remit.kernel.events import Event
+from remit.kernel.ids import Entropy, EventId, mint_id
+from remit.kernel.jose.keys import KeyLookup
+from remit.kernel.uow import UnitOfWork
+
+TOMBSTONE_KIND: Final = "token"
+_ENVELOPE_MARK: Final = "~"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Wanted:
+    caller: Authenticated
+    token: AccessToken | None
+
+
+class RevocationEndpoint:
+    """Ends tokens. A token that is unknown, dead or another client's gets the same answer as success."""
+
+    def __init__(
+        self,
+        *,
+        uow: UnitOfWork[OAuthTransaction],
+        clients: ClientAuthenticator,
+        keys: KeyLookup,
+        options: OAuthOptions,
+        entropy: Entropy,
+    ) -> None:
+        self._uow = uow
+        self._clients = clients
+        self._keys = keys
+        self._options = options
+        self._entropy = entropy
+
+    async def answer(self, parameters: Parameters, *, authorization: str, at: datetime) -> None:
+        """Return once the end is durable; `token_type_hint` is read by nobody (§2.1: it is only a hint)."""
+        if not parameters.get("token"):
+            raise InvalidRequest("parameter `token` is missing", reason="parameter_missing")
+        wanted = await self._uow.read(
+            lambda tx: self._judge(tx, parameters, authorization=authorization, at=at)
+        )
+        await self._uow.commit(lambda tx: self._revoke(tx, wanted, at=at))
+
+    def _judge(
+        self, tx: OAuthTransaction, parameters: Parameters, *, authorization: str, at: datetime
+    ) -> _Wanted:
+        caller = self._clients.authenticate(
+            parameters, authorization=authorization, view=TransactionView(tx), at=at
+        )
+        text = parameters.get("token")
+        if _ENVELOPE_MARK in text:
+            raise UnsupportedTokenType(
+                "an envelope is ended with its task", next_step="remit task end <task>", reason="envelope"
+            )
+        token = read_presented(text, keys=self._keys, options=self._options, at=at)
+        return _Wanted(caller=caller, token=token)
+
+    def _revoke(self, tx: OAuthTransaction, wanted: _Wanted, *, at: datetime) -> None:
+        admit(tx, wanted.caller, at=at)
+        token = wanted.token
+        if token is None or token.client != wanted.caller.client.id or not tx.tokens.revoke(token.id):
+            return
+        # INVARIANT: descendants name it among their ancestors, so this one tombstone ends them all.
+        epoch = tx.advance_epoch("token_revoked")
+        tx.lineage.bury(TOMBSTONE_KIND, token.id, cause="revoked", epoch=epoch, at=at)
+        tx.touch("tombstone", token.id)
+        by = wanted.caller.client.id
+        tx.ledger.append(records.revoked(token, by=by, epoch=epoch, at=at, entropy=self._entropy))
+        tx.publish(
+            Event(
+                id=EventId(mint_id("evt", at=at, entropy=self._entropy)),
+                at=at,
+                tenant=token.tenant,
+                name=records.REVOKED,
+                actor=by,
+                subject=token.id,
+            )
+        )

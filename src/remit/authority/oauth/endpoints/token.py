@@ -1,0 +1,115 @@
+"""The token endpoint (RFC 6749 §3.2): who asks, with which grant, and what goes back."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from remit.authority.oauth.client_auth import Authenticated, ClientAuthenticator
+from remit.authority.oauth.errors import OAuthError, TemporarilyUnavailable, UnsupportedGrantType
+from remit.authority.oauth.issuance import Issuance, Issued
+from remit.authority.oauth.possession import PossessionCheck
+from remit.authority.oauth.rar import details_of
+from remit.authority.oauth.repository import OAuthTransaction, TransactionView
+from remit.authority.oauth.requests import Asking, Draft, Grant, TokenRequest
+from remit.authority.oauth.scopes import render
+from remit.authority.tokens import Proof
+from remit.kernel.canonical import JsonObject
+from remit.kernel.clock import Clock
+from remit.kernel.uow import UnitOfWork
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Judged:
+    """A request that was read and judged on one view: a draft, or why there is none."""
+
+    who: Authenticated
+    proof: Proof | None = None
+    draft: Draft | None = None
+    refusal: OAuthError | None = None
+
+
+class TokenEndpoint:
+    """Judges a request on one consistent view, then issues in one transaction.
+
+    A refusal of a client that proved itself is recorded; what nobody proved leaves only a count, so that
+    strangers can't fill the ledger.
+    """
+
+    def __init__(
+        self,
+        *,
+        uow: UnitOfWork[OAuthTransaction],
+        clients: ClientAuthenticator,
+        possession: PossessionCheck,
+        grants: Mapping[str, Grant],
+        issuance: Issuance,
+        clock: Clock,
+    ) -> None:
+        self._uow = uow
+        self._clients = clients
+        self._possession = possession
+        self._grants = grants
+        self._issuance = issuance
+        self._clock = clock
+
+    async def answer(self, request: TokenRequest) -> Issued:
+        """A token that is on record, or an `OAuthError`."""
+        if self._clock.suspect():
+            raise TemporarilyUnavailable("the clock is in doubt; nothing is issued", reason="clock_suspect")
+        judged = await self._uow.read(lambda tx: self._judge(tx, request))
+        if judged.refusal is not None:
+            await self._refuse(request, judged, judged.refusal)
+            raise judged.refusal
+        try:
+            return await self._uow.commit(lambda tx: self._issue(tx, request, judged))
+        except OAuthError as refusal:
+            await self._refuse(request, judged, refusal)
+            raise
+
+    def _judge(self, tx: OAuthTransaction, request: TokenRequest) -> _Judged:
+        view = TransactionView(tx)
+        who = self._clients.authenticate(
+            request.parameters, authorization=request.authorization, view=view, at=request.at
+        )
+        judged = _Judged(who=who)
+        try:
+            grant = self._grant(request)
+            proof = self._possession.prove(
+                request.proofs, who=who, at=request.at, generation=request.generation
+            )
+            judged = replace(judged, proof=proof)
+            asking = Asking(request=request, who=who, proof=proof, tx=tx, view=view)
+            return replace(judged, draft=grant.draft(asking))
+        except OAuthError as refusal:
+            return replace(judged, refusal=refusal)
+
+    def _grant(self, request: TokenRequest) -> Grant:
+        grant = self._grants.get(request.parameters.need("grant_type"))
+        if grant is None:
+            raise UnsupportedGrantType("this grant type is not served here")
+        return grant
+
+    def _issue(self, tx: OAuthTransaction, request: TokenRequest, judged: _Judged) -> Issued:
+        if judged.draft is None:
+            raise TemporarilyUnavailable("the request was not judged")
+        return self._issuance.issue(tx, judged.draft, request=request, who=judged.who, proof=judged.proof)
+
+    async def _refuse(self, request: TokenRequest, judged: _Judged, refusal: OAuthError) -> None:
+        await self._uow.commit(
+            lambda tx: self._issuance.refuse(tx, refusal, request=request, who=judged.who, proof=judged.proof)
+        )
+
+
+def render_issued(issued: Issued) -> JsonObject:
+    """The answer's body (RFC 6749 §5.1, RFC 8693 §2.2.1, RFC 9396 §7)."""
+    token = issued.token
+    body: JsonObject = {
+        "access_token": issued.text,
+        "token_type": token.token_type,
+        "expires_in": int((token.expires_at - token.issued_at).total_seconds()),
+        "scope": render(token.scopes),
+    }
+    if issued.issued_token_type:
+        body["issued_token_type"] = issued.issued_token_type
+    if token.ceiling is not None:
+        body["authorization_details"] = details_of(token.ceiling)
+    return body

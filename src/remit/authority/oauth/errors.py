@@ -1,0 +1,189 @@
+"""Every OAuth error name, in the one place that knows them.
+
+An error carries what its sender may read (`hint`), a stable code of ours (`reason`) for the ledger, and the
+name of the standard (`error`). Which status and challenge it becomes is `surface.web.routes.oauth`'s.
+All failures of JOSE share one hint: a forger learns nothing about which check stopped him.
+"""
+
+from enum import StrEnum
+from typing import ClassVar, Final
+
+from remit.kernel.errors import RemitError
+
+
+class ErrorName(StrEnum):
+    """Names of the standards: RFC 6749 §5.2, 6750 §3.1, 7009 §2.2.1, 8693 §2.2.2, 8707 §2, 9396 §5, 9449."""
+
+    INVALID_REQUEST = "invalid_request"
+    INVALID_CLIENT = "invalid_client"
+    INVALID_GRANT = "invalid_grant"
+    UNAUTHORIZED_CLIENT = "unauthorized_client"
+    UNSUPPORTED_GRANT_TYPE = "unsupported_grant_type"
+    UNSUPPORTED_TOKEN_TYPE = "unsupported_token_type"  # noqa: S105 — an error name
+    INVALID_SCOPE = "invalid_scope"
+    INVALID_TARGET = "invalid_target"
+    INVALID_AUTHORIZATION_DETAILS = "invalid_authorization_details"
+    INVALID_DPOP_PROOF = "invalid_dpop_proof"
+    USE_DPOP_NONCE = "use_dpop_nonce"
+    ACCESS_DENIED = "access_denied"
+    INVALID_TOKEN = "invalid_token"  # noqa: S105 — an error name
+    INSUFFICIENT_SCOPE = "insufficient_scope"
+    TEMPORARILY_UNAVAILABLE = "temporarily_unavailable"
+
+
+UNVERIFIED: Final = "the presented token or proof does not verify"
+"""The one sentence for every failure of JOSE."""
+
+
+class OAuthError(RemitError):
+    """What a client of the authorization server is told. `reason` is stable, documented and recorded."""
+
+    error: ClassVar[ErrorName]
+
+    def __init__(self, hint: str, *, reason: str = "", debug: str = "", next_step: str = "") -> None:
+        super().__init__(hint, debug=debug, next_step=next_step)
+        self.reason = reason or self.code
+
+
+class InvalidRequest(OAuthError):
+    """A parameter is missing, repeated, malformed, or a presented token is unusable (RFC 8693 §2.2.2)."""
+
+    code = "oauth_invalid_request"
+    kind = "invalid"
+    error = ErrorName.INVALID_REQUEST
+
+
+class InvalidClient(OAuthError):
+    """The client did not prove who it is (RFC 6749 §5.2)."""
+
+    code = "oauth_invalid_client"
+    kind = "unauthenticated"
+    error = ErrorName.INVALID_CLIENT
+
+
+class InvalidGrant(OAuthError):
+    """What was presented to earn a token is no longer good."""
+
+    code = "oauth_invalid_grant"
+    kind = "invalid"
+    error = ErrorName.INVALID_GRANT
+
+
+class UnauthorizedClient(OAuthError):
+    """This client may not use this grant."""
+
+    code = "oauth_unauthorized_client"
+    kind = "forbidden"
+    error = ErrorName.UNAUTHORIZED_CLIENT
+
+
+class UnsupportedGrantType(OAuthError):
+    """The grant type is not served here."""
+
+    code = "oauth_unsupported_grant_type"
+    kind = "invalid"
+    error = ErrorName.UNSUPPORTED_GRANT_TYPE
+
+
+class UnsupportedTokenType(OAuthError):
+    """Tokens of this type can't be revoked here (RFC 7009 §2.2.1)."""
+
+    code = "oauth_unsupported_token_type"
+    kind = "invalid"
+    error = ErrorName.UNSUPPORTED_TOKEN_TYPE
+
+
+class InvalidScope(OAuthError):
+    """A scope is unknown, malformed, or more than the client may have."""
+
+    code = "oauth_invalid_scope"
+    kind = "invalid"
+    error = ErrorName.INVALID_SCOPE
+
+
+class InvalidTarget(OAuthError):
+    """The resource is unknown here, or no token for it can be had with what was shown (RFC 8707 §2)."""
+
+    code = "oauth_invalid_target"
+    kind = "invalid"
+    error = ErrorName.INVALID_TARGET
+
+
+class InvalidAuthorizationDetails(OAuthError):
+    """Unknown type or member, malformed, or wider than what was shown (RFC 9396 §5)."""
+
+    code = "oauth_invalid_authorization_details"
+    kind = "invalid"
+    error = ErrorName.INVALID_AUTHORIZATION_DETAILS
+
+
+class InvalidDpopProof(OAuthError):
+    """The proof of possession does not hold, or was used before (RFC 9449 §5, §7.1)."""
+
+    code = "oauth_invalid_dpop_proof"
+    kind = "invalid"
+    error = ErrorName.INVALID_DPOP_PROOF
+
+
+class UseDpopNonce(OAuthError):
+    """The proof must carry the nonce sent along (RFC 9449 §8, §9)."""
+
+    code = "oauth_use_dpop_nonce"
+    kind = "invalid"
+    error = ErrorName.USE_DPOP_NONCE
+
+    def __init__(self, hint: str, *, nonce: str, reason: str = "", debug: str = "") -> None:
+        super().__init__(hint, reason=reason, debug=debug)
+        self.nonce = nonce
+
+
+class AccessDenied(OAuthError):
+    """The client is who it says, and still may not: dead, not named by `may_act`, no task, no consent."""
+
+    code = "oauth_access_denied"
+    kind = "forbidden"
+    error = ErrorName.ACCESS_DENIED
+
+
+class InvalidToken(OAuthError):
+    """The access token is expired, revoked, malformed, or for another resource (RFC 6750 §3.1)."""
+
+    code = "oauth_invalid_token"
+    kind = "unauthenticated"
+    error = ErrorName.INVALID_TOKEN
+
+
+class MissingToken(OAuthError):
+    """The request carries no credentials at all: it is told how to get some, not what it did wrong."""
+
+    code = "oauth_missing_token"
+    kind = "unauthenticated"
+    error = ErrorName.INVALID_TOKEN
+
+
+class ProofRefused(OAuthError):
+    """At a resource: the proof does not hold, is missing, or is of another key (RFC 9449 §7.1)."""
+
+    code = "invalid_dpop_proof"
+    kind = "unauthenticated"
+    error = ErrorName.INVALID_DPOP_PROOF
+
+
+class InsufficientScope(OAuthError):
+    """The token is good but lacks a scope (RFC 6750 §3.1)."""
+
+    code = "insufficient_scope"
+    kind = "forbidden"
+    error = ErrorName.INSUFFICIENT_SCOPE
+
+    def __init__(self, hint: str, *, scopes: frozenset[str]) -> None:
+        super().__init__(hint)
+        self.scopes = scopes
+
+
+class TemporarilyUnavailable(OAuthError):
+    """State is moving under the request, or storage can't be reached; nothing was issued."""
+
+    code = "oauth_temporarily_unavailable"
+    kind = "unavailable"
+    error = ErrorName.TEMPORARILY_UNAVAILABLE

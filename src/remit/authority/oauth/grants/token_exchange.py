@@ -1,0 +1,215 @@
+"""Token exchange (RFC 8693): an agent's own token, with a task's envelope, for a delegated token.
+
+1 one target, and an access token is wanted   2 an agent's instance asks   3 the subject token is an envelope
+or a delegated access token, verified, alive   4 `may_act`: the subject names the agent that asks
+5 the actor token is the asking instance's own, bound to the key of this request's proof   6 the chain grows
+by the verified actor alone: no loop, at most ten   7 scope and authorization details only narrow
+8 the target is one that the rights reach   9 it ends no later than anything that it stands on
+
+There is no impersonation: every result carries `act`, which no parameter can set. There is no refresh token.
+"""
+
+from dataclasses import dataclass, replace
+from typing import Final
+
+from remit.authority.errors import EnvelopeRejected, EnvelopeTooLarge
+from remit.authority.oauth import rar
+from remit.authority.oauth.access import ANCESTOR_LIMIT, AccessToken
+from remit.authority.oauth.actors import extend
+from remit.authority.oauth.errors import (
+    UNVERIFIED,
+    AccessDenied,
+    InvalidRequest,
+    InvalidTarget,
+    UnauthorizedClient,
+)
+from remit.authority.oauth.lineage import why_dead
+from remit.authority.oauth.metadata import GRANT_TOKEN_EXCHANGE
+from remit.authority.oauth.minting import Delegated, Mint
+from remit.authority.oauth.options import OAuthOptions
+from remit.authority.oauth.presented import audience_of, read_access_token
+from remit.authority.oauth.repository import Delegations
+from remit.authority.oauth.requests import Asking, Draft
+from remit.authority.oauth.resources import Target
+from remit.authority.oauth.scopes import Scope, narrow, parse_scope
+from remit.authority.rights import Ceiling
+from remit.authority.verify import VerifiedEnvelope
+from remit.identity.principals import Kind
+from remit.identity.spiffe import spiffe_id
+from remit.kernel.ids import InstanceId, PrincipalId
+from remit.kernel.jose.errors import TokenRejected
+from remit.kernel.jose.keys import KeyLookup
+
+_TYPE: Final = "urn:ietf:params:oauth:token-type:"
+ACCESS_TOKEN_TYPE: Final = f"{_TYPE}access_token"
+TXN_TOKEN_TYPE: Final = f"{_TYPE}txn_token"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Subject:
+    """What the verified subject token gives at most."""
+
+    delegated: Delegated
+    scopes: frozenset[Scope]
+    envelope: VerifiedEnvelope | None
+
+
+class TokenExchange:
+    """Earns an agent's instance a token to act for somebody on a task."""
+
+    type: Final = GRANT_TOKEN_EXCHANGE
+
+    def __init__(
+        self, *, mint: Mint, options: OAuthOptions, keys: KeyLookup, delegations: Delegations
+    ) -> None:
+        self._mint = mint
+        self._options = options
+        self._keys = keys
+        self._delegations = delegations
+
+    def draft(self, asking: Asking) -> Draft:
+        """Judge the exchange; what is alive is judged once more when the token is issued."""
+        parameters = asking.request.parameters
+        # (1) RFC 8693 §2.1; a refresh token, an ID token or a JWT of unknown use is never issued here.
+        if parameters.get("requested_token_type") not in {"", ACCESS_TOKEN_TYPE}:
+            raise InvalidRequest("only access tokens can be had by exchange", reason="requested_type")
+        target = self._mint.target(asking)
+        # (2) Only an instance has an agent that could be named.
+        if asking.who.client.kind is not Kind.INSTANCE:
+            raise UnauthorizedClient("only an agent's instance may exchange", reason="exchange_kind")
+        # (3) to (6): roles follow the verified class of each token, not where it was put.
+        actor = self._actor(asking)
+        subject = self._subject(asking, actor)
+        # (7) What is asked is a part of what was shown, or nothing is issued.
+        allowed = subject.scopes & asking.who.client.scopes_at(target.server)
+        scopes = narrow(parse_scope(parameters.get("scope")), allowed)
+        ceiling = rar.narrow(parameters.get("authorization_details"), subject.delegated.ceiling)
+        # (8) and (9), the end, is the mint's.
+        _check_reach(target, ceiling)
+        delegated = _within(subject.delegated, ceiling)
+        token = self._mint.token(asking, target, scopes, delegated=delegated)
+        return Draft(token=token, envelope=subject.envelope, issued_token_type=ACCESS_TOKEN_TYPE)
+
+    def _actor(self, asking: Asking) -> AccessToken | None:
+        """The actor token, if there is one: the asking instance's own, for our API."""
+        parameters = asking.request.parameters
+        text, kind = parameters.get("actor_token"), parameters.get("actor_token_type")
+        if bool(text) != bool(kind):
+            raise InvalidRequest("`actor_token` and its type go together", reason="actor_incomplete")
+        if not text:
+            return None
+        if kind != ACCESS_TOKEN_TYPE:
+            raise InvalidRequest("the actor token must be an access token", reason="actor_type")
+        actor = self._read(text, self._options.api, asking)
+        # (5) RFC 8693 §2.1: the actor is who asks, never a party that it names.
+        if actor.delegated or actor.client != asking.who.client.id:
+            raise AccessDenied("the actor token is not the client's own", reason="actor_other")
+        return actor
+
+    def _subject(self, asking: Asking, actor: AccessToken | None) -> _Subject:
+        text = asking.request.parameters.need("subject_token")
+        match asking.request.parameters.need("subject_token_type"):
+            case kind if kind == TXN_TOKEN_TYPE:
+                if actor is None:
+                    # RFC 8693 §1.1: without an actor this would be impersonation.
+                    raise InvalidRequest("`actor_token` is missing", reason="actor_missing")
+                return self._from_envelope(text, asking, actor)
+            case kind if kind == ACCESS_TOKEN_TYPE:
+                return self._from_token(text, asking, actor)
+            case _:
+                raise InvalidRequest("subject token is of no type that is taken here", reason="subject_type")
+
+    def _from_envelope(self, text: str, asking: Asking, actor: AccessToken) -> _Subject:
+        client = asking.who.client
+        try:
+            envelope = self._delegations.verify(asking.tx, text, at=asking.request.at)
+        except (EnvelopeRejected, EnvelopeTooLarge) as rejected:
+            raise InvalidRequest(UNVERIFIED, reason="subject_rejected", debug=rejected.debug) from rejected
+        # (4) RFC 8693 §4.4: compared byte for byte; who is not named may not act.
+        if envelope.holder != client.agent:
+            raise AccessDenied("`may_act` names another agent", reason="may_act")
+        task = asking.view.task(envelope.task)
+        if task is None or envelope.root.subject != (task.user or task.trigger):
+            raise AccessDenied("no such task", reason="no_task")
+        # (6) The chain is made of verified signers and of the client; no parameter reaches it.
+        before = tuple(self._name(asking, instance) for instance in envelope.instances)
+        chain = extend(before, client.subject, limit=self._options.chain_limit)
+        delegated = Delegated(
+            subject=task.user or chain[0],
+            user=task.user,
+            task=task.id,
+            chain=chain,
+            ceiling=envelope.ceiling,
+            envelope=envelope.digest,
+            envelopes=(),
+            ancestors=(actor.id,),
+            ends=(envelope.expires_at, task.deadline, envelope.ceiling.window.end, actor.expires_at),
+        )
+        return _Subject(delegated=delegated, scopes=_known(envelope.root.scope), envelope=envelope)
+
+    def _from_token(self, text: str, asking: Asking, actor: AccessToken | None) -> _Subject:
+        held = self._read(text, "", asking)
+        if held.task is None or held.ceiling is None or held.envelope is None or not held.chain:
+            raise AccessDenied("the subject token carries no task", reason="no_task")
+        # (4) Only the outermost actor is authority; an inner one gains nothing (RFC 8693 §4.1).
+        if held.client != asking.who.client.id or held.chain[-1] != asking.who.client.subject:
+            raise AccessDenied("the subject token is another instance's", reason="may_act")
+        parents = (held, actor) if actor is not None else (held,)
+        ancestors = (*held.ancestors, *(parent.id for parent in parents))
+        if len(set(ancestors)) > ANCESTOR_LIMIT:
+            raise AccessDenied(f"exchanged more than {ANCESTOR_LIMIT} times", reason="exchange_too_deep")
+        delegated = Delegated(
+            subject=held.subject,
+            user=held.user,
+            task=held.task,
+            chain=held.chain,
+            ceiling=held.ceiling,
+            envelope=held.envelope,
+            envelopes=held.envelopes,
+            ancestors=tuple(dict.fromkeys(ancestors)),
+            ends=tuple(parent.expires_at for parent in parents),
+        )
+        scopes = frozenset(Scope(name) for name in held.scopes)
+        return _Subject(delegated=delegated, scopes=scopes, envelope=None)
+
+    def _read(self, text: str, audience: str, asking: Asking) -> AccessToken:
+        """A presented access token: verified, alive, bound to the key of this request's proof.
+
+        Without `audience` it may be made out to any one resource of ours.
+        """
+        try:
+            resource = audience or audience_of(text, self._options)
+            token, _ = read_access_token(text, keys=self._keys, audience=resource, at=asking.request.at)
+        except TokenRejected as rejected:
+            raise InvalidRequest(UNVERIFIED, reason=rejected.reason, debug=rejected.debug) from rejected
+        request = asking.request
+        dead = why_dead(asking.view, token, generation=request.generation, at=request.at)
+        if dead:
+            raise InvalidRequest(UNVERIFIED, reason=dead)
+        if token.key != ("" if asking.proof is None else asking.proof.key):
+            raise InvalidRequest(UNVERIFIED, reason="other_key")
+        return token
+
+    def _name(self, asking: Asking, instance: InstanceId) -> str:
+        """The SPIFFE ID of a verified delegator."""
+        entry = asking.view.principal(PrincipalId(instance))
+        agent = None if entry is None or entry.parent is None else asking.view.principal(entry.parent)
+        if agent is None:
+            raise InvalidRequest(UNVERIFIED, reason="delegator_unknown")
+        return spiffe_id(self._options.trust_domain, agent.name, instance)
+
+
+def _check_reach(target: Target, ceiling: Ceiling) -> None:
+    """Refuse a token for a server at which nothing would be allowed (RFC 8707 §2)."""
+    if target.server and not any(right.action.startswith(f"{target.server}/") for right in ceiling.rights):
+        raise InvalidTarget("the task allows nothing at that resource", reason="target_no_right")
+
+
+def _within(delegated: Delegated, ceiling: Ceiling) -> Delegated:
+    return replace(delegated, ceiling=ceiling, ends=(*delegated.ends, ceiling.window.end))
+
+
+def _known(scope: str) -> frozenset[Scope]:
+    """Scopes of an envelope that we know; others were never ours to give."""
+    names = set(scope.split())
+    return frozenset(known for known in Scope if known in names)

@@ -1,0 +1,77 @@
+"""What the authorization server and each protected resource publish (RFC 8414 §2, RFC 9728 §2).
+
+Advertises only what is on: no authorization endpoint exists yet, so no response type and no PKCE is named.
+"""
+
+from typing import Final
+
+from remit.authority.oauth.options import OAuthOptions
+from remit.authority.oauth.rar import TYPE
+from remit.authority.oauth.resources import Target
+from remit.authority.oauth.scopes import AGENT_AT_API, AT_MCP, Scope
+from remit.kernel.canonical import Json, JsonObject
+from remit.kernel.jose import dpop
+from remit.kernel.jose.algorithms import Algorithm
+
+GRANT_CLIENT_CREDENTIALS: Final = "client_credentials"
+GRANT_TOKEN_EXCHANGE: Final = "urn:ietf:params:oauth:grant-type:token-exchange"  # noqa: S105 — a name
+ALGORITHMS: Final[tuple[str, ...]] = tuple(sorted(Algorithm))
+"""What clients may sign assertions with."""
+PROOF_ALGORITHMS: Final[tuple[str, ...]] = tuple(sorted(set(dpop.ALGORITHMS.values())))
+"""What clients may sign DPoP proofs with."""
+_AUTH_METHODS: Final[tuple[str, ...]] = ("private_key_jwt",)
+
+
+def server_metadata(options: OAuthOptions) -> JsonObject:
+    """Describe the authorization server (RFC 8414 §2); empty arrays are left out, except one.
+
+    RFC 8414 §2 requires `response_types_supported`; without an authorization endpoint it is empty.
+    """
+    issuer = options.issuer
+    return {
+        "issuer": issuer,
+        "token_endpoint": options.token_endpoint,
+        "introspection_endpoint": f"{issuer}/introspect",
+        "revocation_endpoint": f"{issuer}/revoke",
+        "jwks_uri": f"{issuer}/jwks",
+        "response_types_supported": [],
+        "grant_types_supported": [GRANT_CLIENT_CREDENTIALS, GRANT_TOKEN_EXCHANGE],
+        "scopes_supported": _sorted(Scope),
+        "token_endpoint_auth_methods_supported": [*_AUTH_METHODS],
+        "token_endpoint_auth_signing_alg_values_supported": [*ALGORITHMS],
+        "introspection_endpoint_auth_methods_supported": [*_AUTH_METHODS],
+        "introspection_endpoint_auth_signing_alg_values_supported": [*ALGORITHMS],
+        "revocation_endpoint_auth_methods_supported": [*_AUTH_METHODS],
+        "revocation_endpoint_auth_signing_alg_values_supported": [*ALGORITHMS],
+        "dpop_signing_alg_values_supported": [*PROOF_ALGORITHMS],
+        "authorization_details_types_supported": [TYPE],
+    }
+
+
+def resource_metadata(target: Target, options: OAuthOptions, *, bearer: bool) -> JsonObject:
+    """Describe one protected resource (RFC 9728 §2); `resource` is the URL that its clients call.
+
+    `bearer`: whether some registered client may come without a key-bound token.
+    """
+    scopes = AT_MCP if target.server else AGENT_AT_API | {Scope.READ, Scope.WRITE}
+    return {
+        "resource": target.resource,
+        "resource_name": f"Remit gateway: {target.server}" if target.server else "Remit API",
+        "authorization_servers": [options.issuer],
+        "scopes_supported": _sorted(scopes),
+        "bearer_methods_supported": ["header"],
+        "dpop_signing_alg_values_supported": [*PROOF_ALGORITHMS],
+        "dpop_bound_access_tokens_required": not bearer,
+        "authorization_details_types_supported": [TYPE],
+    }
+
+
+def well_known(name: str, url: str) -> str:
+    """Insert the well-known name between host and path (RFC 8414 §3.1, RFC 9728 §3.1)."""
+    scheme, _, rest = url.partition("://")
+    host, slash, path = rest.partition("/")
+    return f"{scheme}://{host}/.well-known/{name}{slash}{path}"
+
+
+def _sorted(scopes: "frozenset[Scope] | type[Scope]") -> list[Json]:
+    return [str(scope) for scope in sorted(scopes)]

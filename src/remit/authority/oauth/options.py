@@ -1,0 +1,58 @@
+"""What an operator may set, each with unit and default; hard ceilings are in `Limits`."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from remit.authority.oauth.errors import InvalidRequest
+
+
+class BadIssuer(InvalidRequest):
+    """The configured issuer can't name an authorization server."""
+
+    code = "bad_issuer"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OAuthOptions:
+    """Issuer identifier, lifetimes and proofs of one tenant's authorization server.
+
+    `issuer` comes from settings alone, never from a request header; it ends in no slash (standards 0.2).
+    `trust_domain` is that of the SPIFFE IDs of its agents and the audience of its envelopes.
+    """
+
+    issuer: str
+    trust_domain: str
+    access_token_life: timedelta = timedelta(seconds=300)
+    bearer_token_life: timedelta = timedelta(seconds=120)
+    """Life of a token that is bound to no key: shorter, because whoever holds it is believed."""
+    assertion_life: timedelta = timedelta(seconds=300)
+    """How far ahead a client assertion may expire."""
+    require_nonce: bool = False
+    """Whether proofs at the token endpoint must carry our nonce (RFC 9449 §8)."""
+    strict_assertion_type: bool = False
+    """Whether a client assertion must have `typ` `client-authentication+jwt` (RFC 10070)."""
+    chain_limit: int = 10
+    """Members of the actor chain at most."""
+    cache_size: int = 10_000
+    """Verified tokens remembered at most."""
+
+    def __post_init__(self) -> None:
+        scheme, mark, rest = self.issuer.partition("://")
+        if not mark or scheme not in {"https", "http"} or not rest or self.issuer.endswith("/"):
+            raise BadIssuer(f"issuer `{self.issuer}` must be an absolute URL without a trailing slash")
+        if "?" in rest or "#" in rest:
+            raise BadIssuer(f"issuer `{self.issuer}` must have no query and no fragment (RFC 8414 §2)")
+
+    @property
+    def api(self) -> str:
+        """Resource identifier of the HTTP API."""
+        return f"{self.issuer}/api"
+
+    @property
+    def token_endpoint(self) -> str:
+        """Where tokens are had; `htu` of the proofs sent there."""
+        return f"{self.issuer}/token"
+
+    def mcp(self, server: str) -> str:
+        """Resource identifier of one MCP server behind the gateway."""
+        return f"{self.issuer}/mcp/{server}"

@@ -1,0 +1,62 @@
+"""Proof of possession at the token endpoint: what a new token will be bound to (RFC 9449 §5)."""
+
+from datetime import datetime
+
+from remit.authority.oauth.client_auth import Authenticated
+from remit.authority.oauth.clients import Binding
+from remit.authority.oauth.errors import UNVERIFIED, InvalidDpopProof, InvalidRequest, UseDpopNonce
+from remit.authority.oauth.options import OAuthOptions
+from remit.authority.tokens import Proof
+from remit.identity.credentials import CredentialState
+from remit.kernel.jose.dpop import VerifiedProof, verify_proof
+from remit.kernel.jose.errors import NonceRequired, ProofRejected
+from remit.kernel.jose.nonce import NonceBox
+
+
+class PossessionCheck:
+    """Decides which key a new token is bound to: a registered one of the client, or none.
+
+    INVARIANT: a bound token's key is a credential of its client, so revoking the credential ends the token,
+    and a thief of an assertion gets no token for a key of his own. Without a proof only a client whose
+    registration says `bearer` gets a token at all.
+    """
+
+    def __init__(self, *, options: OAuthOptions, nonces: NonceBox | None) -> None:
+        self._options = options
+        self._nonces = nonces if options.require_nonce else None
+
+    def prove(
+        self, proofs: tuple[str, ...], *, who: Authenticated, at: datetime, generation: int
+    ) -> Proof | None:
+        """The proof to burn, its `key` being the thumbprint to bind to; None for a lawful Bearer token."""
+        if len(proofs) > 1:
+            # RFC 9449 §4.3 (1)
+            raise InvalidDpopProof("more than one `DPoP` header", reason="proof_repeated")
+        if not proofs:
+            if who.client.binding is not Binding.BEARER:
+                raise InvalidDpopProof("a `DPoP` proof is required", reason="proof_missing")
+            return None
+        proof = self._verify(proofs[0], at, generation)
+        known = who.client.credential_of(proof.thumbprint)
+        if known is None or known.state is not CredentialState.ACTIVE:
+            raise InvalidDpopProof("the proof's key is not registered to this client", reason="proof_key")
+        return Proof(key=proof.thumbprint, jti=proof.jti, keep_until=proof.keep_until)
+
+    def _verify(self, proof: str, at: datetime, generation: int) -> VerifiedProof:
+        try:
+            return verify_proof(
+                proof,
+                method="POST",
+                target=self._options.token_endpoint,
+                at=at,
+                access_token=None,
+                nonces=self._nonces,
+                generation=generation,
+            )
+        except NonceRequired as needed:
+            if self._nonces is None:
+                raise InvalidRequest(UNVERIFIED, reason=needed.reason) from needed
+            nonce = self._nonces.issue(at=at, generation=generation)
+            raise UseDpopNonce("the proof must carry this nonce", nonce=nonce) from needed
+        except ProofRejected as rejected:
+            raise InvalidDpopProof(UNVERIFIED, reason=rejected.reason, debug=rejected.debug) from rejected

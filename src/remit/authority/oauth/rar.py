@@ -1,0 +1,94 @@
+"""Rich authorization requests: `authorization_details` of the one type `remit_action` (RFC 9396).
+
+The closed form is that of a signed ceiling (`authority.ceiling_json`) beside `type`; an array holds exactly
+one object. In a request `window`, `caps`, `depth` and `purpose` may be absent, which inherits the parent's;
+`rights` may not, because empty never means all. In tokens and answers every member is stated.
+"""
+
+from typing import Final
+
+from remit.authority.attenuation import covers, meet, normal
+from remit.authority.ceiling_json import ceiling_from_json, ceiling_to_json
+from remit.authority.oauth.errors import InvalidAuthorizationDetails
+from remit.authority.rights import Ceiling, MalformedCeiling
+from remit.kernel.canonical import Json, JsonLimits, JsonObject, JsonTooLarge, MalformedJson, parse_json
+
+TYPE: Final = "remit_action"
+ITEMS_LIMIT: Final = 16
+_LIMITS: Final = JsonLimits(size=16 << 10, depth=8, members=2_000, string=4 << 10)
+_INHERITED: Final = frozenset({"window", "caps", "depth", "purpose"})
+
+
+def details_of(ceiling: Ceiling) -> list[Json]:
+    """Write a ceiling as `authorization_details` (RFC 9396 §7): the array that was granted."""
+    return [{"type": TYPE, **ceiling_to_json(ceiling)}]
+
+
+def ceiling_of(details: Json) -> Ceiling:
+    """Read what `details_of` wrote, every member stated. Raises `InvalidAuthorizationDetails`."""
+    body = _one_object(details)
+    try:
+        return ceiling_from_json({name: value for name, value in body.items() if name != "type"})
+    except MalformedCeiling as broken:
+        raise _refused(broken.hint) from broken
+
+
+def narrow(text: str, parent: Ceiling) -> Ceiling:
+    """Read a request's `authorization_details` and narrow the parent to it; nothing asked keeps the parent.
+
+    INVARIANT: `covers(parent, result)`. What would widen in action, resource, argument, time, depth or
+    purpose is refused, never clipped in silence; a cap that the request leaves open is the parent's.
+    """
+    if not text:
+        return normal(parent)
+    asked = _asked(text, parent)
+    narrowed = meet(parent, asked)
+    if not covers(_with_caps_of(parent, narrowed), _with_caps_of(asked, narrowed)):
+        raise InvalidAuthorizationDetails(
+            "authorization details go beyond what was shown", reason="details_widened"
+        )
+    if not narrowed.rights:
+        raise InvalidAuthorizationDetails("authorization details name no right", reason="details_empty")
+    return narrowed
+
+
+def _asked(text: str, parent: Ceiling) -> Ceiling:
+    try:
+        value = parse_json(text.encode(), limits=_LIMITS)
+    except (MalformedJson, JsonTooLarge) as broken:
+        raise _refused(broken.hint) from broken
+    body = _one_object(value)
+    inherited = {name: value for name, value in ceiling_to_json(parent).items() if name in _INHERITED}
+    return ceiling_of([{**inherited, **body}])
+
+
+def _one_object(details: Json) -> JsonObject:
+    if not isinstance(details, list) or not details:
+        raise _refused("`authorization_details` is no array with an object in it")
+    if len(details) > ITEMS_LIMIT:
+        raise _refused(f"`authorization_details` has {len(details)} objects, the limit is {ITEMS_LIMIT}")
+    if any(not isinstance(item, dict) or item.get("type") != TYPE for item in details):
+        raise InvalidAuthorizationDetails(
+            f"the only type of authorization details here is `{TYPE}`", reason="details_type_unknown"
+        )
+    if len(details) > 1:
+        raise _refused(f"one `{TYPE}` per token; it holds several rights")
+    only = details[0]
+    if not isinstance(only, dict):
+        raise _refused("an authorization detail is no object")
+    return only
+
+
+def _with_caps_of(ceiling: Ceiling, other: Ceiling) -> Ceiling:
+    """The same ceiling with other caps, so that only what may not be inherited is compared."""
+    return Ceiling(
+        rights=ceiling.rights,
+        window=ceiling.window,
+        caps=other.caps,
+        depth=ceiling.depth,
+        purpose=ceiling.purpose,
+    )
+
+
+def _refused(hint: str) -> InvalidAuthorizationDetails:
+    return InvalidAuthorizationDetails(hint, reason="details_malformed")

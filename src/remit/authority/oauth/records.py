@@ -1,0 +1,109 @@
+"""Ledger records of tokens: identities, permissions, time, and the task or resource (R34)."""
+
+from datetime import datetime
+from typing import Final
+
+from remit.authority.oauth.access import AccessToken
+from remit.authority.oauth.client_auth import Authenticated
+from remit.authority.oauth.errors import OAuthError
+from remit.authority.oauth.parameters import Parameters
+from remit.authority.oauth.rar import details_of
+from remit.authority.oauth.scopes import render
+from remit.authority.tasks import Task
+from remit.kernel.canonical import canonical_json, sha256
+from remit.kernel.ids import Entropy, RecordId, mint_id
+from remit.ledger.record import Record
+
+ISSUED: Final = "authority.token.issued"
+REFUSED: Final = "authority.token.refused"
+REVOKED: Final = "authority.token.revoked"
+_ACTIONS_SHOWN: Final = 32
+
+
+def issued(
+    token: AccessToken, *, task: Task | None, owner: str, grant_type: str, epoch: int, entropy: Entropy
+) -> Record:
+    """That a token went out: to whom, for whom, through whom, with which rights, until when."""
+    return Record(
+        id=RecordId(mint_id("rec", at=token.issued_at, entropy=entropy)),
+        at=token.issued_at,
+        tenant=token.tenant,
+        kind=ISSUED,
+        actor=token.client,
+        user=token.user or "",
+        owner=owner,
+        agent=token.agent or "",
+        task=token.task or "",
+        purpose="" if task is None else task.purpose,
+        mode="" if task is None else task.mode,
+        initiative="" if task is None else task.initiative,
+        chain=token.instances,
+        envelope=token.envelopes[-1] if token.envelopes else "",
+        grant="" if task is None or task.grant is None else task.grant,
+        resource=token.audience,
+        subject=token.id,
+        epoch=epoch,
+        digests=_digests(token),
+        detail=(
+            ("grant_type", grant_type),
+            ("scope", render(token.scopes)),
+            ("actions", _actions(token)),
+            ("expires_at", token.expires_at.isoformat()),
+            ("key", token.key),
+            ("credential", token.credential),
+            ("exchanged_from", " ".join(token.ancestors)),
+        ),
+    )
+
+
+def refused(
+    error: OAuthError, *, who: Authenticated, parameters: Parameters, at: datetime, entropy: Entropy
+) -> Record:
+    """That a client which had proven itself got no token, and why. What it sent is kept by digest alone."""
+    asked = "\x00".join(f"{name}={value}" for name, values in parameters.values.items() for value in values)
+    return Record(
+        id=RecordId(mint_id("rec", at=at, entropy=entropy)),
+        at=at,
+        tenant=who.client.tenant,
+        kind=REFUSED,
+        actor=who.client.id,
+        owner=who.client.owner or "",
+        agent=who.client.agent or "",
+        effect="deny",
+        codes=(str(error.error), error.reason),
+        digests=(("request", sha256(asked.encode())),),
+        detail=(("credential", who.credential),),
+    )
+
+
+def revoked(token: AccessToken, *, by: str, epoch: int, at: datetime, entropy: Entropy) -> Record:
+    """That a token was taken back, with all that stands on it."""
+    return Record(
+        id=RecordId(mint_id("rec", at=at, entropy=entropy)),
+        at=at,
+        tenant=token.tenant,
+        kind=REVOKED,
+        actor=by,
+        user=token.user or "",
+        agent=token.agent or "",
+        task=token.task or "",
+        chain=token.instances,
+        resource=token.audience,
+        subject=token.id,
+        epoch=epoch,
+        detail=(("scope", render(token.scopes)),),
+    )
+
+
+def _digests(token: AccessToken) -> tuple[tuple[str, str], ...]:
+    found = [] if token.envelope is None else [("envelope", token.envelope)]
+    if token.ceiling is not None:
+        found.append(("rights", sha256(canonical_json(details_of(token.ceiling)))))
+    return tuple(found)
+
+
+def _actions(token: AccessToken) -> str:
+    """Which actions the token allows at most, by name; the digest covers the rest."""
+    if token.ceiling is None:
+        return ""
+    return " ".join(sorted({right.action for right in token.ceiling.rights})[:_ACTIONS_SHOWN])

@@ -1,0 +1,61 @@
+"""A token request as the grants see it: who asks, with which proof, for what."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from remit.authority.oauth.access import AccessToken
+from remit.authority.oauth.client_auth import Authenticated
+from remit.authority.oauth.parameters import Parameters
+from remit.authority.oauth.repository import OAuthTransaction, View
+from remit.authority.tokens import Proof
+from remit.authority.verify import VerifiedEnvelope
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TokenRequest:
+    """What came to the token endpoint, nothing of it believed yet.
+
+    `authorization` is the header's whole value, or empty; `proofs` all `DPoP` headers.
+    """
+
+    parameters: Parameters
+    authorization: str
+    proofs: tuple[str, ...]
+    at: datetime
+    generation: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asking:
+    """A request whose client is proven, on one consistent view of the directory."""
+
+    request: TokenRequest
+    who: Authenticated
+    proof: Proof | None
+    """The proof of possession to burn, its key being the one to bind to; None for a lawful Bearer token."""
+    tx: OAuthTransaction
+    """Open for reading alone."""
+    view: View
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Draft:
+    """A token that a grant allows; it is issued only if all still lives in the issuing transaction."""
+
+    token: AccessToken
+    envelope: VerifiedEnvelope | None = None
+    """To be put on record with it."""
+    issued_token_type: str = ""
+    """Named in the answer to an exchange (RFC 8693 §2.2.1)."""
+
+
+class Grant(Protocol):
+    """One way to earn a token."""
+
+    @property
+    def type(self) -> str:
+        """The `grant_type`."""
+
+    def draft(self, asking: Asking) -> Draft:
+        """Judge the request, or raise an `OAuthError`; reads, writes nothing."""

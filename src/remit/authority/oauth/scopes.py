@@ -1,0 +1,78 @@
+"""Scopes: coarse doors; what may be done behind a door is `authorization_details` (RFC 6749 §3.3)."""
+
+from enum import StrEnum
+from typing import Final
+
+from remit.authority.oauth.errors import InvalidScope
+
+COUNT_LIMIT: Final = 64
+
+
+class Scope(StrEnum):
+    """The closed set of scopes.
+
+    The first five are people's, given by role; `ACT` is an agent's at the API (its own tasks, hops,
+    capabilities, approvals), `MCP` anyone's at the gateway.
+    """
+
+    READ = "remit.read"
+    WRITE = "remit.write"
+    APPROVE = "remit.approve"
+    KILL = "remit.kill"
+    ADMIN = "remit.admin"
+    ACT = "remit.act"
+    MCP = "mcp"
+
+
+BY_ROLE: Final[dict[str, frozenset[Scope]]] = {
+    "reader": frozenset({Scope.READ}),
+    "approver": frozenset({Scope.READ, Scope.APPROVE}),
+    "admin": frozenset({Scope.READ, Scope.WRITE, Scope.APPROVE, Scope.KILL, Scope.ADMIN}),
+}
+"""What each role of a human earns; unknown roles earn nothing."""
+
+OF_EVERY_PERSON: Final = frozenset({Scope.WRITE, Scope.READ})
+"""What a person without any role has: own tasks, own grants, own agents; whose they are is checked there."""
+
+AGENT_AT_API: Final = frozenset({Scope.ACT})
+AT_MCP: Final = frozenset({Scope.MCP})
+
+
+def parse_scope(text: str) -> frozenset[Scope]:
+    """Read a space-separated list; empty means that none was asked.
+
+    Raises `InvalidScope` for a name that is not ours, or more than 64 of them.
+    """
+    names = text.split(" ") if text else []
+    if len(names) > COUNT_LIMIT:
+        raise InvalidScope(
+            f"{len(names)} scopes were asked, the limit is {COUNT_LIMIT}", reason="scope_too_many"
+        )
+    try:
+        return frozenset(Scope(name) for name in names)
+    except ValueError as unknown:
+        raise InvalidScope("a scope is unknown here", reason="scope_unknown") from unknown
+
+
+def scopes_of_roles(roles: str) -> frozenset[Scope]:
+    """What the space-separated roles of a human earn together."""
+    return OF_EVERY_PERSON.union(*(BY_ROLE.get(role, frozenset()) for role in roles.split()))
+
+
+def narrow(asked: frozenset[Scope], allowed: frozenset[Scope]) -> frozenset[Scope]:
+    """What is granted: everything allowed if nothing was asked, else exactly what was asked.
+
+    INVARIANT: the result is a subset of `allowed`. Raises `InvalidScope` rather than granting less than
+    was asked in silence.
+    """
+    if not allowed:
+        raise InvalidScope("no scope can be had here", reason="scope_none")
+    if not asked <= allowed:
+        beyond = " ".join(sorted(asked - allowed))
+        raise InvalidScope(f"scope `{beyond}` is more than what was shown allows", reason="scope_widened")
+    return asked or allowed
+
+
+def render(scopes: frozenset[str]) -> str:
+    """Space-separated, sorted, so that equal sets are equal text."""
+    return " ".join(sorted(scopes))

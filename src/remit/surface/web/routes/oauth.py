@@ -1,0 +1,180 @@
+"""The OAuth endpoints over HTTP: forms in, JSON out, the status of each error, and nothing else."""
+
+from collections.abc import Awaitable, Callable
+from typing import Final
+from urllib.parse import urlsplit
+
+import msgspec
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from remit.authority.oauth.endpoints.token import render_issued
+from remit.authority.oauth.errors import (
+    InvalidClient,
+    InvalidRequest,
+    OAuthError,
+    TemporarilyUnavailable,
+    UseDpopNonce,
+)
+from remit.authority.oauth.metadata import resource_metadata, server_metadata, well_known
+from remit.authority.oauth.parameters import BODY_LIMIT, Parameters, parse_form
+from remit.authority.oauth.provider import OAuth
+from remit.authority.oauth.requests import TokenRequest
+from remit.authority.oauth.resources import Target
+from remit.kernel.canonical import JsonObject
+from remit.kernel.errors import Unavailable
+from remit.surface.web.errors import NoSuchAddress
+
+_FORM: Final = "application/x-www-form-urlencoded"
+_NO_STORE: Final = {"cache-control": "no-store", "pragma": "no-cache"}
+_PUBLIC: Final = {"cache-control": "public, max-age=300"}
+_RETRY_SECONDS: Final = "2"
+_SCHEMES: Final = {"basic": "Basic", "bearer": "Bearer", "dpop": "DPoP"}
+_BAD_REQUEST, _UNAUTHORIZED, _TOO_LARGE, _UNAVAILABLE = 400, 401, 413, 503
+
+Handler = Callable[[Request], Awaitable[Response]]
+
+
+class OAuthRoutes:
+    """Serves one tenant's authorization server below its issuer's path."""
+
+    def __init__(self, oauth: OAuth) -> None:
+        self._oauth = oauth
+
+    def routes(self) -> list[Route]:
+        """What is served: well-known names are inserted before the issuer's path (RFC 8414 §3.1)."""
+        options = self._oauth.options
+        base = urlsplit(options.issuer).path
+        server = urlsplit(well_known("oauth-authorization-server", options.issuer)).path
+        resource = urlsplit(well_known("oauth-protected-resource", options.issuer)).path.rstrip("/")
+        return [
+            Route(f"{base}/token", _guarded(self._token), methods=["POST"]),
+            Route(f"{base}/introspect", _guarded(self._introspect), methods=["POST"]),
+            Route(f"{base}/revoke", _guarded(self._revoke), methods=["POST"]),
+            Route(f"{base}/jwks", self._jwks, methods=["GET"]),
+            Route(server, self._server, methods=["GET"]),
+            Route(f"{resource}/api", self._api, methods=["GET"]),
+            Route(f"{resource}/mcp/{{server}}", self._mcp, methods=["GET"]),
+        ]
+
+    async def _token(self, request: Request) -> Response:
+        asked = TokenRequest(
+            parameters=await _form(request),
+            authorization=_authorization(request),
+            proofs=tuple(request.headers.getlist("dpop")),
+            at=self._oauth.clock.now(),
+            generation=self._oauth.clock.generation(),
+        )
+        issued = await self._oauth.token.answer(asked)
+        return _json(render_issued(issued), headers=_NO_STORE)
+
+    async def _introspect(self, request: Request) -> Response:
+        body = await self._oauth.introspection.answer(
+            await _form(request),
+            authorization=_authorization(request),
+            at=self._oauth.clock.now(),
+            generation=self._oauth.clock.generation(),
+        )
+        return _json(body, headers=_NO_STORE)
+
+    async def _revoke(self, request: Request) -> Response:
+        await self._oauth.revocation.answer(
+            await _form(request), authorization=_authorization(request), at=self._oauth.clock.now()
+        )
+        return Response(status_code=200, headers=_NO_STORE)
+
+    async def _jwks(self, _: Request) -> Response:
+        return _json(self._oauth.keys.jwks(at=self._oauth.clock.now()), headers=_PUBLIC)
+
+    async def _server(self, _: Request) -> Response:
+        return _json(server_metadata(self._oauth.options), headers=_PUBLIC)
+
+    async def _api(self, _: Request) -> Response:
+        target = Target(resource=self._oauth.options.api)
+        return _json(resource_metadata(target, self._oauth.options, bearer=False), headers=_PUBLIC)
+
+    async def _mcp(self, request: Request) -> Response:
+        name = str(request.path_params["server"])
+        known = await self._oauth.uow.read(lambda tx: tx.servers.named(name))
+        if known is None:
+            raise NoSuchAddress("no such server is protected here", next_step="remit tool list")
+        target = Target(resource=self._oauth.options.mcp(known.name), server=known.name)
+        return _json(resource_metadata(target, self._oauth.options, bearer=True), headers=_PUBLIC)
+
+
+def _guarded(handler: Handler) -> Handler:
+    """Answer OAuth errors in OAuth's form (RFC 6749 §5.2); all others are the outer door's."""
+
+    async def answer(request: Request) -> Response:
+        try:
+            return await handler(request)
+        except OAuthError as refused:
+            return _refuse(refused, request)
+        except Unavailable as missing:
+            return _refuse(TemporarilyUnavailable(missing.hint, reason=missing.code), request)
+
+    return answer
+
+
+async def _form(request: Request) -> Parameters:
+    """The one form of the body; parameters in the query are refused (RFC 6749 §3.2, §2.3.1)."""
+    if request.url.query:
+        raise InvalidRequest("parameters belong into the body", reason="query_parameters")
+    media = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if media != _FORM:
+        raise InvalidRequest(f"the body must be `{_FORM}`", reason="form_media_type")
+    body = bytearray()
+    try:
+        async for part in request.stream():
+            body += part
+            if len(body) > BODY_LIMIT:
+                raise InvalidRequest(f"the form is over {BODY_LIMIT} bytes", reason="form_too_large")
+    except ClientDisconnect as gone:
+        raise InvalidRequest("the body is not whole", reason="form_cut") from gone
+    return parse_form(bytes(body))
+
+
+def _authorization(request: Request) -> str:
+    """The one `Authorization` header; two would be two answers to one question."""
+    found = request.headers.getlist("authorization")
+    if len(found) > 1:
+        raise InvalidRequest("more than one `Authorization` header", reason="client_auth_several")
+    return found[0] if found else ""
+
+
+def _refuse(error: OAuthError, request: Request) -> Response:
+    headers = dict(_NO_STORE)
+    if isinstance(error, UseDpopNonce):
+        headers["dpop-nonce"] = error.nonce
+    if isinstance(error, TemporarilyUnavailable):
+        headers["retry-after"] = _RETRY_SECONDS
+    scheme = request.headers.get("authorization", "").partition(" ")[0].lower()
+    if isinstance(error, InvalidClient) and scheme in _SCHEMES:
+        # RFC 6749 §5.2: the scheme that the client used.
+        headers["www-authenticate"] = f'{_SCHEMES[scheme]} realm="remit"'
+    body: JsonObject = {"error": str(error.error), "error_description": _described(error.hint)}
+    return _json(body, status=_status(error), headers=headers)
+
+
+def _status(error: OAuthError) -> int:
+    match error:
+        case InvalidClient():
+            return _UNAUTHORIZED
+        case TemporarilyUnavailable():
+            return _UNAVAILABLE
+        case InvalidRequest(reason="form_too_large"):
+            return _TOO_LARGE
+        case _:
+            return _BAD_REQUEST
+
+
+def _described(hint: str) -> str:
+    """A hint within what RFC 6749 §5.2 allows: printable ASCII without quote and backslash."""
+    return "".join(char if " " <= char <= "~" and char not in '"\\' else "?" for char in hint)
+
+
+def _json(body: JsonObject, *, status: int = 200, headers: dict[str, str]) -> Response:
+    return Response(
+        msgspec.json.encode(body), status_code=status, media_type="application/json", headers=headers
+    )
