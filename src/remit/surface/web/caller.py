@@ -5,9 +5,10 @@ from typing import Protocol
 
 from starlette.requests import Request
 
+from remit.authority.oauth.scopes import Scope
 from remit.authority.tokens import VerifiedSubject
+from remit.kernel.errors import NotFound, RemitError
 from remit.kernel.ids import PrincipalId, TenantId
-from remit.surface.web.errors import ScopeInsufficient
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,16 +21,27 @@ class Caller:
     tenant: TenantId
     principal: PrincipalId
     person: bool
+    roles: frozenset[str]
+    """Roles of a person as of now, whatever the token was given for: `admin`, `approver`, `reader`."""
     scopes: frozenset[str]
     subject: VerifiedSubject
 
-    def require(self, scope: str) -> None:
-        """Raise `ScopeInsufficient` unless the token has this scope."""
-        if scope not in self.scopes:
-            raise ScopeInsufficient(
-                f"this needs the scope `{scope}`, the token has `{' '.join(sorted(self.scopes)) or 'none'}`",
-                next_step=scope,
-            )
+    @property
+    def administers(self) -> bool:
+        """Whether it may change what is not its own: role *and* scope."""
+        return "admin" in self.roles and Scope.ADMIN in self.scopes
+
+    @property
+    def sees_all(self) -> bool:
+        """Whether it may read what is not its own."""
+        return bool(self.roles & {"admin", "reader"}) and Scope.READ in self.scopes
+
+
+class NotAdministrator(RemitError):
+    """The caller is known, and this is an administrator's."""
+
+    code = "not_administrator"
+    kind = "forbidden"
 
 
 class Doorkeeper(Protocol):
@@ -40,3 +52,21 @@ class Doorkeeper(Protocol):
 
         Raises a `RemitError` of kind `unauthenticated`, or `unavailable` if that can't be known now.
         """
+
+
+class NotYourOwn(NotFound):
+    """It is somebody else's: looks the same as what does not exist."""
+
+    code = "not_found"
+
+
+def require_own(caller: Caller, *owners: str | None, what: str) -> None:
+    """Raise `NotYourOwn` unless the caller is one of these or may read everything."""
+    if caller.principal not in owners and not caller.sees_all:
+        raise NotYourOwn(f"no {what} that you may see is there")
+
+
+def require_admin(caller: Caller, *, what: str) -> None:
+    """Raise `NotAdministrator` unless the caller administers this installation."""
+    if not caller.administers:
+        raise NotAdministrator(f"only an administrator may {what}", next_step="ask one: remit user list")

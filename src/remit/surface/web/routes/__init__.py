@@ -1,0 +1,1 @@
+"""The API, one module per noun: each reads a request, calls one service, shows the result."""
