@@ -1,4 +1,4 @@
-"""The name of exactly one action: what a person says yes to, and what is recognized when it is tried again."""
+"""The name of exactly one action: what a person says yes to, and what is known again when it is retried."""
 
 from remit.decision.request import ActionRequest, ProposedCall
 from remit.kernel.canonical import Digest, Json, JsonObject, canonical_json, framed_digest, sha256

@@ -4,9 +4,10 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from remit.authority.rights import Ceiling, Money
-from remit.authority.tasks import Lineage
+from remit.authority.tasks import Lineage, Task
 from remit.authority.tokens import VerifiedSubject
-from remit.identity.tools import Tool
+from remit.identity.principals import Principal
+from remit.identity.tools import Server, Tool
 from remit.kernel.canonical import Digest, JsonObject
 from remit.kernel.ids import CallId, ServerId
 
@@ -50,6 +51,10 @@ class Factor:
 
     name: str
     ceiling: Ceiling
+    account: str
+    """Whose budget its caps are: id of the task, prefix of the hop, agent, consent or token."""
+    daily: bool = False
+    """Whether its caps are per UTC day; those of a task, hop or token are for its whole life."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +62,18 @@ class ActionRequest:
     """A proposed call with every fact that the stages need, all from one snapshot."""
 
     call: ProposedCall
+    principal: Principal
+    """Who acts: the agent, or the person or workload that calls by itself."""
+    instance: Principal
+    blueprint: Principal | None
+    user: Principal | None
+    task: Task | None
+    server: Server
+    tool: Tool | None
+    """The tool as it is pinned now; `call.tool` is what the enforcement point saw."""
+    standing: tuple[Principal, ...]
+    """Everybody that the call stands on: each member of the chain, their agents, blueprints, the user."""
     lineage: Lineage
     factors: tuple[Factor, ...]
     purpose: str
+    """That of the signed task; empty without one."""

@@ -5,6 +5,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import NoReturn
 
+from remit.kernel.canonical import Digest
 from remit.kernel.ids import ApprovalId, CapabilityId, DecisionId
 
 
@@ -15,6 +16,32 @@ class Effect(StrEnum):
     STEP_UP = "step_up"
     ASK = "ask"
     DENY = "deny"
+
+    @property
+    def strength(self) -> int:
+        """Rank among the verdicts: 0 for a permit, 3 for a denial."""
+        return _STRENGTH[self]
+
+
+_STRENGTH = {Effect.PERMIT: 0, Effect.STEP_UP: 1, Effect.ASK: 2, Effect.DENY: 3}
+
+
+class Mode(StrEnum):
+    """How far a policy is in force (N7)."""
+
+    OBSERVE = "observe"
+    """Its effect is recorded, never applied."""
+    WARN = "warn"
+    """As observe, and the caller is told."""
+    ENFORCE = "enforce"
+
+
+class Disclose(StrEnum):
+    """How much of a denial its receiver is told."""
+
+    FULL = "full"
+    REMEDY = "remedy"
+    CODE = "code"
 
 
 class Stage(StrEnum):
@@ -47,6 +74,7 @@ class DenialKind(StrEnum):
     KILLED = "killed"
     TOOL_QUARANTINED = "tool_quarantined"
     ARGUMENTS_UNMAPPED = "arguments_unmapped"
+    PROOF_REPLAYED = "proof_replayed"
     UNAVAILABLE = "unavailable"
 
 
@@ -84,7 +112,8 @@ class Reason:
 class NearestMiss:
     """The smallest change that would have passed this stage; `never` if no change would.
 
-    `argument` with `one_of`, `at_most` or `at_least`; or `approval_from`; or `at` (a time); else `never`.
+    `argument` with `one_of`, `at_most`, `at_least` or `absent`; or `approval_from`; or `at` (a time);
+    else `never`.
     """
 
     argument: str = ""
@@ -94,6 +123,8 @@ class NearestMiss:
     approval_from: str = ""
     except_: tuple[str, ...] = ()
     at: datetime | None = None
+    absent: bool = False
+    """Leave `argument` out."""
     never: bool = False
     rule: str = ""
 
@@ -119,6 +150,16 @@ class Obligation:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Observation:
+    """What would have been decided if a policy in observe or warn mode were in force."""
+
+    rule: str
+    mode: Mode
+    effect: Effect
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
     """What the pipeline found, before anything is recorded."""
 
@@ -129,6 +170,9 @@ class Verdict:
     obligations: tuple[Obligation, ...]
     approvers: str = ""
     """Who may answer an ASK: `team:support-leads`, `owner`, `user`."""
+    observed: tuple[Observation, ...] = ()
+    """Where policies that are not in force would have decided otherwise."""
+    disclose: Disclose = Disclose.FULL
     policy_version: str
     revision: int
     epoch: int
@@ -148,6 +192,9 @@ class Decision:
     capability_token: str | None = None
     """The signed capability (`remit-cap+jwt`) for the resource; absent unless permitted."""
     approval: ApprovalId | None = None
+    """The approval that this permit spent, or the one that is pending."""
+    key: Digest = ""
+    """Name of exactly this action under this policy version (`digest.action_key`): an approval's key."""
 
     def __bool__(self) -> NoReturn:
         raise TypeError("a decision has no truth value; match on `verdict.effect`")

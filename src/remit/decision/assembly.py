@@ -1,0 +1,264 @@
+"""Gather every fact about a proposed call from one snapshot; what is missing is a reason to deny.
+
+1 the tenant   2 who acts   3 the server and the tool as they are pinned now   4 the task and its consent
+5 the delegation, hop by hop   6 everybody that the call stands on   7 every ceiling.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from remit.authority.consent import Grant
+from remit.authority.delegations import RecordedEnvelope
+from remit.authority.envelope import Delegation
+from remit.authority.tasks import Lineage, Task
+from remit.decision.codes import Code, reason
+from remit.decision.facts import Snapshot
+from remit.decision.request import ActionRequest, Factor, ProposedCall
+from remit.decision.response import Reason
+from remit.identity.principals import Kind, Principal, Tier
+from remit.identity.tools import Pin, Tool
+from remit.kernel.ids import EnvelopeId, PrincipalId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unassembled:
+    """A fact is missing or contradicts another; nothing further can be asked."""
+
+    reason: Reason
+
+
+class _Missing(Exception):
+    def __init__(self, code: Code, step: int, /, **places: object) -> None:
+        super().__init__(code)
+        self.reason = replace(reason(code, **places), step=step)
+
+
+def assemble(call: ProposedCall, snapshot: Snapshot) -> ActionRequest | Unassembled:
+    """Gather the facts of a call, or say which one is missing and at which step."""
+    try:
+        return _assemble(call, snapshot)
+    except _Missing as missing:
+        return Unassembled(reason=missing.reason)
+
+
+def _assemble(call: ProposedCall, snapshot: Snapshot) -> ActionRequest:
+    # (1) The tenant is the owner of the key that verified, never what a claim says.
+    if call.subject.tenant != snapshot.tenant:
+        raise _Missing(Code.TENANT_MISMATCH, 1)
+    if call.at >= call.subject.expires_at:
+        raise _Missing(Code.TOKEN_EXPIRED, 1, when=call.subject.expires_at.isoformat())
+    # (2) who acts, and what it is an instance of
+    instance, principal = _actor(call, snapshot)
+    # (3) as they are pinned now, not as the caller saw them
+    server = snapshot.servers.get(call.server)
+    if server is None:
+        raise _Missing(Code.SERVER_UNKNOWN, 3, id=call.server)
+    tool = _tool(call, snapshot)
+    # (4) the task, and the consent that it stands on
+    task, grant = _task(call, snapshot, principal)
+    # (5) every hop, as it was recorded
+    envelope = _envelope(call, snapshot, task)
+    # (6) whoever's end must reach the call
+    standing = tuple(_standing(call, snapshot))
+    # (7) each factor, or none of it counts
+    factors = tuple(_factors(call, snapshot, principal, task, grant, envelope))
+    return ActionRequest(
+        call=call,
+        principal=principal,
+        instance=instance,
+        blueprint=_blueprint(principal, snapshot),
+        user=_known(PrincipalId(call.subject.user), snapshot, "user") if call.subject.user else None,
+        task=task,
+        server=server,
+        tool=tool,
+        standing=standing,
+        lineage=_lineage(call, task, grant, envelope, standing),
+        factors=factors,
+        # PD-19: from the signed task alone; a principal without a task has the purpose it was registered for.
+        purpose=task.purpose if task else principal.purpose,
+    )
+
+
+def _known(ident: PrincipalId, snapshot: Snapshot, what: str) -> Principal:
+    found = snapshot.principals.get(ident)
+    if found is None:
+        raise _Missing(Code.PRINCIPAL_UNKNOWN, 2, what=what, id=ident)
+    return found
+
+
+def _actor(call: ProposedCall, snapshot: Snapshot) -> tuple[Principal, Principal]:
+    """The instance and what it is an instance of; people and workloads act by themselves."""
+    subject = call.subject
+    instance = _known(PrincipalId(subject.instance), snapshot, "instance")
+    if instance.kind is not Kind.INSTANCE:
+        acting = instance
+    else:
+        acting = _known(PrincipalId(instance.parent or ""), snapshot, "agent")
+    if acting.id != PrincipalId(subject.agent):
+        raise _Missing(Code.PRINCIPAL_UNKNOWN, 2, what="agent", id=subject.agent)
+    return instance, acting
+
+
+def _tool(call: ProposedCall, snapshot: Snapshot) -> Tool | None:
+    if call.tool is None:
+        if call.method == "tools/call":
+            raise _Missing(Code.TOOL_UNKNOWN, 3, action=call.action)
+        return None
+    pinned = snapshot.tools.get(call.tool.id)
+    if pinned is None or pinned.server != call.server:
+        raise _Missing(Code.TOOL_UNKNOWN, 3, action=call.action)
+    if pinned.pin is not Pin.APPROVED:
+        raise _Missing(Code.TOOL_QUARANTINED, 3, action=call.action)
+    if pinned.digest != call.tool.digest:
+        raise _Missing(Code.TOOL_CHANGED, 3, action=call.action)
+    return pinned
+
+
+def _task(call: ProposedCall, snapshot: Snapshot, principal: Principal) -> tuple[Task | None, Grant | None]:
+    """The task, and the consent that it stands on; an agent has rights only within a task (R43)."""
+    subject = call.subject
+    if subject.task is None:
+        if principal.tier is Tier.AGENTIC:
+            raise _Missing(Code.TASK_UNKNOWN, 4, id="")
+        return None, None
+    task = snapshot.tasks.get(subject.task)
+    if task is None:
+        raise _Missing(Code.TASK_UNKNOWN, 4, id=subject.task)
+    first = _agent_of(_chain(call)[0], snapshot)
+    if task.user != subject.user or PrincipalId(task.agent) != first:
+        raise _Missing(Code.TASK_MISMATCH, 4, id=task.id)
+    if task.user is None:
+        return task, None
+    grant = snapshot.grants.get(task.grant) if task.grant else None
+    if grant is None or (grant.user, grant.agent) != (task.user, task.agent):
+        raise _Missing(Code.GRANT_UNKNOWN, 4, id=task.grant or "")
+    return task, grant
+
+
+def _chain(call: ProposedCall) -> tuple[PrincipalId, ...]:
+    """Instance ids, first agent first; the last is the one that acts."""
+    chain = tuple(PrincipalId(member) for member in call.subject.chain)
+    return chain or (PrincipalId(call.subject.instance),)
+
+
+def _agent_of(member: PrincipalId, snapshot: Snapshot) -> PrincipalId:
+    found = _known(member, snapshot, "instance")
+    return found.parent or found.id if found.kind is Kind.INSTANCE else found.id
+
+
+def _envelope(call: ProposedCall, snapshot: Snapshot, task: Task | None) -> RecordedEnvelope | None:
+    """The recorded delegation; a chain of several members without one is no root chain (DE-17)."""
+    chain, digest = _chain(call), call.subject.envelope
+    if chain[-1] != PrincipalId(call.subject.instance):
+        raise _Missing(Code.CHAIN_MISMATCH, 5, members=str(len(chain)), hops="0")
+    if digest is None:
+        if len(chain) > 1:
+            raise _Missing(Code.ENVELOPE_UNKNOWN, 5)
+        return None
+    found = snapshot.envelopes.get(digest)
+    if found is None or task is None or found.task != task.id:
+        raise _Missing(Code.ENVELOPE_UNKNOWN, 5)
+    agents = tuple(PrincipalId(agent) for agent in (found.first, *(hop.to for hop in found.hops)))
+    givers = tuple(PrincipalId(hop.by) for hop in found.hops)
+    if agents != tuple(_agent_of(member, snapshot) for member in chain) or givers != chain[:-1]:
+        raise _Missing(Code.CHAIN_MISMATCH, 5, members=str(len(chain)), hops=str(len(found.hops)))
+    for number, hop in enumerate(found.hops, start=1):
+        if call.at >= hop.expires_at:
+            raise _Missing(Code.HOP_EXPIRED, 5, hop=str(number), when=hop.expires_at.isoformat())
+    return found
+
+
+def _standing(call: ProposedCall, snapshot: Snapshot) -> Iterator[Principal]:
+    """Each member of the chain with its agent, blueprint and owner: the end of any reaches the call."""
+    for member in _chain(call):
+        found = _known(member, snapshot, "instance")
+        yield found
+        agent = _known(found.parent, snapshot, "agent") if found.parent else found
+        yield agent
+        for above in (agent.blueprint, found.blueprint, agent.owner):
+            if above is not None:
+                yield _known(PrincipalId(above), snapshot, "owner or blueprint")
+        if agent.owner is None and agent.kind is not Kind.HUMAN:
+            raise _Missing(Code.OWNER_MISSING, 6, id=agent.id)
+
+
+def _blueprint(principal: Principal, snapshot: Snapshot) -> Principal | None:
+    if principal.blueprint is None:
+        return None
+    return _known(PrincipalId(principal.blueprint), snapshot, "blueprint")
+
+
+def _lineage(
+    call: ProposedCall,
+    task: Task | None,
+    grant: Grant | None,
+    envelope: RecordedEnvelope | None,
+    standing: tuple[Principal, ...],
+) -> Lineage:
+    others = {str(call.subject.token), str(call.server)}
+    if call.tool is not None:
+        others.add(call.tool.id)
+    if envelope is not None:
+        others.update(envelope.parents)
+    if call.subject.key:
+        others.add(call.subject.key)
+    return Lineage(
+        tenant=call.subject.tenant,
+        user=call.subject.user,
+        task=task.id if task else None,
+        grant=grant.id if grant else None,
+        chain=_chain(call),
+        principals=frozenset(person.id for person in standing),
+        envelope=EnvelopeId(envelope.id) if envelope else None,
+        others=frozenset(others),
+    )
+
+
+def _factors(
+    call: ProposedCall,
+    snapshot: Snapshot,
+    principal: Principal,
+    task: Task | None,
+    grant: Grant | None,
+    envelope: RecordedEnvelope | None,
+) -> Iterator[Factor]:
+    """User, task, each agent that counts with its blueprint, each hop, and the token itself (N10)."""
+    if grant is not None:
+        yield Factor(name="user", ceiling=grant.ceiling, account=grant.id, daily=True)
+    if task is not None:
+        yield Factor(name="task", ceiling=task.ceiling, account=task.id)
+    for agent in _counting(principal, envelope):
+        yield from _standing_ceilings(_known(agent, snapshot, "agent"), snapshot)
+    for number, hop in enumerate(envelope.hops if envelope else (), start=1):
+        yield Factor(name=f"hop {number}", ceiling=hop.ceiling, account=hop.prefix)
+    if call.subject.ceiling is not None:
+        yield Factor(name="token", ceiling=call.subject.ceiling, account=call.subject.token)
+
+
+def _counting(principal: Principal, envelope: RecordedEnvelope | None) -> list[PrincipalId]:
+    """Whose standing ceilings count: all agents back to the last broker hop.
+
+    A brokered worker acts under its own ceiling and not under its coordinator's; what user, task and hops
+    allow stays the limit for both kinds.
+    """
+    if envelope is None:
+        return [principal.id]
+    agents = [PrincipalId(envelope.first), *(PrincipalId(hop.to) for hop in envelope.hops)]
+    brokered = [number for number, hop in enumerate(envelope.hops, start=1) if hop.kind is Delegation.BROKER]
+    return agents[brokered[-1] if brokered else 0 :]
+
+
+def _standing_ceilings(agent: Principal, snapshot: Snapshot) -> Iterator[Factor]:
+    word = {Kind.AGENT: "agent", Kind.HUMAN: "human"}.get(agent.kind, "workload")
+    yield _ceiling(agent.id, f"{word} {agent.name}", agent.id, snapshot)
+    blueprint = _blueprint(agent, snapshot)
+    if blueprint is not None:
+        account = f"{blueprint.id}/{agent.id}"
+        yield _ceiling(blueprint.id, f"blueprint {blueprint.name}", account, snapshot)
+
+
+def _ceiling(ident: PrincipalId, name: str, account: str, snapshot: Snapshot) -> Factor:
+    found = snapshot.ceilings.get(ident)
+    if found is None:
+        raise _Missing(Code.CEILING_MISSING, 7, factor=name)
+    return Factor(name=name, ceiling=found, account=account, daily=True)

@@ -1,0 +1,98 @@
+"""What a person or a program can do about an answer, and the answer told in plain words."""
+
+from collections.abc import Sequence
+from typing import Final
+
+from remit.authority.arguments import pointed_at, text_of
+from remit.decision.codes import TABLE, Code
+from remit.decision.response import Effect, NearestMiss, Reason, Remedy, RemedyAction
+from remit.decision.trace import Explanation
+from remit.identity.tools import ToolMapping
+from remit.kernel.canonical import JsonObject
+
+_POLL_S: Final = 5
+_SAME_CALL: Final = frozenset({RemedyAction.REQUEST_APPROVAL, RemedyAction.WAIT, RemedyAction.RETRY_AT})
+_DEPENDS: Final = frozenset(
+    {
+        Code.FORBIDDEN,
+        Code.CONDITION_FAILED,
+        Code.RESOURCE_OUTSIDE,
+        Code.ARGUMENT_OUTSIDE,
+        Code.WINDOW_CLOSED,
+        Code.CALLS_EXHAUSTED,
+        Code.MONEY_EXHAUSTED,
+    }
+)
+"""Codes whose remedy follows from what was nearest: other arguments, another time, or nothing."""
+
+
+def remedy_for(said: Reason, misses: Sequence[NearestMiss]) -> Remedy:
+    """The one next step for the reason that decided."""
+    code = Code(said.code)
+    action = _nearest_action(code, misses) if code in _DEPENDS else TABLE[code].remedy
+    return Remedy(
+        action=action,
+        retry="same_call" if action in _SAME_CALL else "",
+        tell_user=TABLE[code].tell,
+        poll_after_s=_POLL_S if said.effect is Effect.ASK else 0,
+    )
+
+
+def _nearest_action(code: Code, misses: Sequence[NearestMiss]) -> RemedyAction:
+    if any(miss.never for miss in misses) or not misses:
+        # What no other argument and no other time would change, only other rights or rules do.
+        return RemedyAction.NONE if code is Code.FORBIDDEN else _beyond(code)
+    if all(miss.at is not None for miss in misses):
+        return RemedyAction.RETRY_AT
+    return RemedyAction.NARROW_ARGUMENTS
+
+
+def _beyond(code: Code) -> RemedyAction:
+    budget = code in {Code.CALLS_EXHAUSTED, Code.MONEY_EXHAUSTED}
+    return RemedyAction.CONTACT_OWNER if budget else RemedyAction.REQUEST_ACCESS
+
+
+def tell(explanation: Explanation) -> str:
+    """The answer in plain words: who, for whom, why, what decided (R140)."""
+    verdict = explanation.verdict
+    behalf = f", acting for `{explanation.user_name}`" if explanation.user_name else ""
+    purpose = f" for purpose `{explanation.purpose}`" if explanation.purpose else ""
+    because = "; ".join(said.sentence for said in verdict.reasons) or "every stage agreed"
+    return (
+        f"`{explanation.agent_name}`{behalf} wanted `{explanation.action}` on "
+        f"`{explanation.resource}`{purpose} at {explanation.at.isoformat()}: "
+        f"{verdict.effect}, because {because} "
+        f"(policy {verdict.policy_version}, revision {verdict.revision})"
+    )
+
+
+def sentence_of(mapping: ToolMapping, arguments: JsonObject) -> str:
+    """The mapping's past-tense phrase with the call's own values, as in `reserved Room-401 for 14:00`.
+
+    A place that the arguments do not fill shows as `?`; values are shown as they are, quoted by no rule.
+    """
+    phrase, out = mapping.sentence, []
+    while phrase:
+        before, brace, rest = phrase.partition("{")
+        out.append(before)
+        if not brace:
+            break
+        pointer, _, phrase = rest.partition("}")
+        found, value = pointed_at(arguments, pointer)
+        out.append((text_of(value) if found else None) or "?")
+    return "".join(out)
+
+
+def told_sentence(explanation: Explanation, phrase: str, *, approved_by: str = "") -> str:
+    """One permitted action as R39 wants it told."""
+    verdict = explanation.verdict
+    behalf = f", acting on behalf of {explanation.user_name}," if explanation.user_name else ""
+    rules = ", ".join(
+        f"`{said.rule}`" for said in verdict.reasons if said.rule and said.code == Code.PERMITTED
+    )
+    authorized = f"authorized by policy {rules}" if rules else "authorized by approval"
+    approved = f"approved by {approved_by}" if approved_by else "approved by nobody because no rule asked"
+    return (
+        f"Agent {explanation.agent_name}{behalf} {phrase or 'did ' + explanation.action}; "
+        f"{authorized} (decision {explanation.decision}), {approved}."
+    )

@@ -1,0 +1,71 @@
+"""What decisions are made on: one immutable view of everything that counts, at one revision and epoch."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from immutables import Map
+
+from remit.authority.alive import TaskLife, Tombstone
+from remit.authority.consent import Grant, GrantState
+from remit.authority.delegations import RecordedEnvelope
+from remit.authority.rights import Ceiling
+from remit.authority.tasks import Task
+from remit.decision.policy.bundle import Bundle
+from remit.identity.lifecycle import State
+from remit.identity.principals import Principal
+from remit.identity.tools import Server, Tool
+from remit.kernel.canonical import Digest
+from remit.kernel.ids import GrantId, PrincipalId, ServerId, TaskId, TenantId, ToolId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Snapshot:
+    """Everything that decisions of one tenant can see; swapped as a whole, never edited.
+
+    It is the `Graveyard` that `authority.alive` reads.
+    """
+
+    tenant: TenantId
+    revision: int
+    epoch: int
+    principals: Map[PrincipalId, Principal]
+    servers: Map[ServerId, Server]
+    tools: Map[ToolId, Tool]
+    tasks: Map[TaskId, Task]
+    grants: Map[GrantId, Grant]
+    ceilings: Map[PrincipalId, Ceiling]
+    """Standing ceilings of agents, blueprints, people and workloads."""
+    envelopes: Map[Digest, RecordedEnvelope]
+    """By the digest that tokens name."""
+    tombstones: Map[str, Tombstone]
+    """By id: ids are prefixed, so no two kinds share one."""
+    bundle: Bundle
+
+    def tombstone(self, ident: str) -> Tombstone | None:
+        """The first tombstone of an id."""
+        return self.tombstones.get(ident)
+
+    def state_of(self, principal: PrincipalId) -> State | None:
+        """Where in its life a principal is."""
+        found = self.principals.get(principal)
+        return None if found is None else found.state
+
+    def life_of(self, task: TaskId) -> TaskLife | None:
+        """State and deadline of a task."""
+        found = self.tasks.get(task)
+        return None if found is None else TaskLife(state=found.state, deadline=found.deadline)
+
+    def standing_of(self, grant: GrantId) -> GrantState | None:
+        """Whether a consent stands."""
+        found = self.grants.get(grant)
+        return None if found is None else found.state
+
+
+class Snapshots(Protocol):
+    """Gives the present snapshot, and newer ones on demand."""
+
+    def current(self) -> Snapshot:
+        """The newest snapshot that this node holds; never waits."""
+
+    async def catch_up(self, at_least: int | None = None) -> Snapshot:
+        """A snapshot of the present head, or of `at_least` that revision; raises `Unavailable` in vain."""

@@ -1,0 +1,115 @@
+"""The decision: a fold over stages. The strongest effect wins, an error denies, nothing at all denies.
+
+Pure: the same request and snapshot give the same findings, on every node, today and in a year.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Final, TypeAlias
+
+from remit.decision.codes import Code, reason
+from remit.decision.explain import remedy_for
+from remit.decision.facts import Snapshot
+from remit.decision.finding import Finding
+from remit.decision.policy_stage import policy_stage
+from remit.decision.request import ActionRequest
+from remit.decision.response import Disclose, Effect, NearestMiss, Obligation, Reason, Stage, Verdict
+from remit.decision.stages import alive_stage, authority_stage
+
+Judge: TypeAlias = Callable[[ActionRequest, Snapshot], Finding]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """One stage and its rule."""
+
+    stage: Stage
+    judge: Judge
+
+
+STEPS: Final = (
+    Step(stage=Stage.ALIVE, judge=alive_stage),
+    Step(stage=Stage.AUTHORITY, judge=authority_stage),
+    Step(stage=Stage.POLICY, judge=policy_stage),
+)
+"""The stages that need only the snapshot; budget and oversight follow inside the transaction."""
+
+
+def judge(
+    request: ActionRequest, snapshot: Snapshot, *, steps: Sequence[Step] = STEPS, thorough: bool = False
+) -> tuple[Finding, ...]:
+    """Run the stages in order, up to the first denial unless `thorough`."""
+    found: list[Finding] = []
+    for step in steps:
+        found.append(_run(step, request, snapshot))
+        if found[-1].effect is Effect.DENY and not thorough:
+            break
+    return tuple(found)
+
+
+def denied(findings: Iterable[Finding]) -> bool:
+    """Whether some stage refused for good."""
+    return any(finding.effect is Effect.DENY for finding in findings)
+
+
+def refusal(said: Reason) -> Finding:
+    """A finding that denies for one reason that nothing about the call could change."""
+    return Finding(
+        stage=said.stage,
+        effect=Effect.DENY,
+        reasons=(said,),
+        nearest_miss=(NearestMiss(never=True, rule=said.rule),),
+    )
+
+
+def fold(findings: Sequence[Finding], *, snapshot: Snapshot) -> Verdict:
+    """Make one verdict: the strongest effect wins; of no findings at all the verdict is a denial."""
+    whole = _reached(findings) or (refusal(reason(Code.STAGE_ERROR, failed="none")),)
+    effect = max((finding.effect for finding in whole), key=lambda found: found.strength)
+    deciding = [finding for finding in whole if finding.effect is effect]
+    reasons = _reasons(whole, effect)
+    misses = tuple(dict.fromkeys(miss for finding in reversed(deciding) for miss in finding.nearest_miss))
+    return Verdict(
+        effect=effect,
+        reasons=reasons,
+        nearest_miss=() if effect is Effect.PERMIT else misses,
+        remedy=None if effect is Effect.PERMIT else remedy_for(reasons[0], misses),
+        obligations=_duties(whole) if effect is Effect.PERMIT else (),
+        approvers=next((f.approvers for f in deciding if f.approvers), "") if effect is Effect.ASK else "",
+        observed=tuple(seen for finding in whole for seen in finding.observed),
+        disclose=max((finding.disclose for finding in deciding), key=_SECRECY.index),
+        policy_version=str(snapshot.bundle.version),
+        revision=snapshot.revision,
+        epoch=snapshot.epoch,
+    )
+
+
+def _reached(findings: Sequence[Finding]) -> tuple[Finding, ...]:
+    """Up to the first denial: an explanation that ran on says the same as the decision that stopped."""
+    found: list[Finding] = []
+    for finding in findings:
+        found.append(finding)
+        if finding.effect is Effect.DENY:
+            break
+    return tuple(found)
+
+
+_SECRECY: Final = (Disclose.FULL, Disclose.REMEDY, Disclose.CODE)
+
+
+def _duties(findings: Iterable[Finding]) -> tuple[Obligation, ...]:
+    return tuple(duty for finding in findings for duty in finding.obligations)
+
+
+def _reasons(findings: Sequence[Finding], effect: Effect) -> tuple[Reason, ...]:
+    """Those that decided, the latest stage first: a pending ask says more than the rule that wanted it."""
+    said = [why for finding in reversed(findings) for why in finding.reasons]
+    deciding = [why for why in said if why.effect is effect]
+    return (*deciding, *(why for why in said if why.effect is not effect and why.effect is not Effect.PERMIT))
+
+
+def _run(step: Step, request: ActionRequest, snapshot: Snapshot) -> Finding:
+    try:
+        return step.judge(request, snapshot)
+    except Exception:  # noqa: BLE001 — N39: whatever goes wrong in a stage, the answer is no, and says so
+        return refusal(replace(reason(Code.STAGE_ERROR, failed=step.stage), stage=step.stage))

@@ -1,0 +1,159 @@
+"""What a policy text must pass before it may decide anything: parse, annotate, validate, compile."""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import fields, is_dataclass
+from typing import Final
+
+from cedarpy import PolicySet, Schema, policies_to_pst, pst, validate_policies
+
+from remit.decision.policy.bundle import Bundle, PolicyVersion
+from remit.decision.policy.errors import Fault, PolicyRefused
+from remit.decision.policy.rules import Rule, read_rule
+from remit.decision.response import Mode
+from remit.kernel.canonical import sha256
+
+TEXT_LIMIT: Final = 256 << 10
+"""Bytes of a policy text."""
+RULE_LIMIT: Final = 1_000
+"""Policies in a text."""
+NODE_LIMIT: Final = 2_000
+"""Parts of the syntax tree of one policy: bounds what one evaluation can cost (PD-14)."""
+_LITERALS: Final = (pst.BoolLit, pst.LongLit, pst.StringLit, pst.EntityLit)
+
+
+def parse(text: str) -> tuple[dict[str, Rule], dict[str, pst.Template]]:
+    """Read the text and its annotations, by Cedar's place names; raises `PolicyRefused` with every fault."""
+    size = len(text.encode())
+    if size > TEXT_LIMIT:
+        raise PolicyRefused(
+            (Fault(policy="", sentence=f"the text has {size} bytes, the limit is {TEXT_LIMIT}"),)
+        )
+    try:
+        nodes = policies_to_pst(text)
+    except ValueError as broken:
+        raise PolicyRefused((Fault(policy="", sentence=f"not Cedar: {_first_line(broken)}"),)) from broken
+    if nodes.templates:
+        raise PolicyRefused(
+            (Fault(policy="", sentence="templates (`?principal`, `?resource`) are not taken"),)
+        )
+    if len(nodes.static_policies) > RULE_LIMIT:
+        raise PolicyRefused((Fault(policy="", sentence=f"more than {RULE_LIMIT} policies"),))
+    rules = _rules(nodes.static_policies)
+    return rules, dict(nodes.static_policies)
+
+
+def admit(text: str, *, version: PolicyVersion, schema: Schema) -> Bundle:
+    """Take a text that parses, is annotated and fits the schema; raises `PolicyRefused` with every fault."""
+    bundle = compile_bundle(text, version=version)
+    found = validate_policies(text, schema)
+    if not found.validation_passed:
+        raise PolicyRefused(
+            tuple(
+                Fault(policy=_name(bundle.rules, error.policy_id), sentence=error.error)
+                for error in found.errors
+            )
+            or (Fault(policy="", sentence="the text does not fit the schema"),)
+        )
+    return bundle
+
+
+def compile_bundle(text: str, *, version: PolicyVersion) -> Bundle:
+    """Prepare a text that was admitted before; validation against a later schema is not repeated.
+
+    A tool may have changed since: a policy that names what is no longer there then fails when it is
+    evaluated, and an error denies.
+    """
+    rules, nodes = parse(text)
+    enforced = {place: node for place, node in nodes.items() if rules[place].mode is Mode.ENFORCE}
+    return Bundle(
+        version=version,
+        text=text,
+        rules=rules,
+        nodes=nodes,
+        enforced=policy_set(enforced) if enforced else None,
+        rehearsed=policy_set(nodes) if len(enforced) < len(nodes) else None,
+        zones=tuple(sorted({zone for rule in rules.values() for zone in rule.zones})),
+        named=_named(nodes.values()),
+    )
+
+
+def version_of(text: str, number: int) -> PolicyVersion:
+    """Name a text by its place in the order and by its bytes."""
+    return PolicyVersion(number=number, digest=sha256(text.encode()))
+
+
+def policy_set(nodes: Mapping[str, pst.Template]) -> PolicySet:
+    """Hand syntax trees back to Cedar, under the same place names."""
+    return PolicySet.from_pst(
+        pst.PolicySet(templates=pst.FrozenMap(), static_policies=pst.FrozenMap(nodes), template_links=())
+    )
+
+
+def walk(node: object) -> Iterator[object]:
+    """Every part of a syntax tree; iterative, so its depth is no limit."""
+    stack = [node]
+    while stack:
+        part = stack.pop()
+        if isinstance(part, Mapping):
+            stack.extend(part.values())
+        elif isinstance(part, tuple):
+            stack.extend(part)
+        elif is_dataclass(part) and not isinstance(part, type):
+            yield part
+            stack.extend(getattr(part, member.name) for member in fields(part))
+
+
+def _rules(nodes: Mapping[str, pst.Template]) -> dict[str, Rule]:
+    rules: dict[str, Rule] = {}
+    faults: list[Fault] = []
+    for place, node in nodes.items():
+        read = read_rule(place, node.effect, node.annotations)
+        if isinstance(read, Rule):
+            rules[place] = read
+        else:
+            faults.extend(read)
+        if sum(1 for _ in walk(node.clauses)) > NODE_LIMIT:
+            faults.append(
+                Fault(policy=node.annotations.get("id", place), sentence=f"more than {NODE_LIMIT} parts")
+            )
+    twice = [name for name, times in Counter(rule.id for rule in rules.values()).items() if times > 1]
+    faults.extend(Fault(policy=name, sentence="`@id` is used twice") for name in sorted(twice))
+    if faults:
+        raise PolicyRefused(tuple(faults))
+    return rules
+
+
+def _named(nodes: Iterator[pst.Template] | object) -> frozenset[str] | None:
+    """Every attribute name in the policies; None where a record could be compared as a whole."""
+    names: set[str] = set()
+    for part in walk(tuple(nodes) if not isinstance(nodes, tuple) else nodes):  # type: ignore[arg-type]  # values view
+        match part:
+            case pst.GetAttr(attr=name):
+                names.add(name)
+            case pst.HasAttr(attrs=found):
+                names.update(found)
+            case pst.Record():
+                return None
+            case pst.BinaryOp(left=left, right=right) if part.op in _COMPARING and not (
+                isinstance(left, _LITERALS) or isinstance(right, _LITERALS) or _literal_set(left)
+            ):
+                return None
+            case _:
+                pass
+    return frozenset(names)
+
+
+_COMPARING: Final = frozenset({"eq", "not_eq", "contains", "contains_all", "contains_any"})
+
+
+def _literal_set(node: object) -> bool:
+    return isinstance(node, pst.Set) and all(isinstance(part, _LITERALS) for part in node.elements)
+
+
+def _name(rules: Mapping[str, Rule], place: str) -> str:
+    return rules[place].id if place in rules else place
+
+
+def _first_line(broken: ValueError) -> str:
+    return str(broken).splitlines()[0] if str(broken) else "it does not parse"

@@ -1,0 +1,39 @@
+"""A published policy text, parsed once: what every decision of a version is made with."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from cedarpy import PolicySet, pst
+
+from remit.decision.policy.rules import Rule
+from remit.kernel.canonical import Digest
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PolicyVersion:
+    """Which text is in force. Numbers only grow; 0 is "nothing was ever published"."""
+
+    number: int
+    digest: Digest
+
+    def __str__(self) -> str:
+        return f"v{self.number}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bundle:
+    """One version, ready to evaluate.
+
+    `rules` is keyed by Cedar's own place names (`policy0`, …), which answers use. `enforced` is None if no
+    policy is in force; `rehearsed` holds all policies and is None unless some are in observe or warn mode.
+    """
+
+    version: PolicyVersion
+    text: str
+    rules: Mapping[str, Rule]
+    nodes: Mapping[str, pst.Template]
+    enforced: PolicySet | None
+    rehearsed: PolicySet | None
+    zones: tuple[str, ...]
+    named: frozenset[str] | None
+    """Names of arguments that any policy looks at; None if a policy compares whole records."""

@@ -1,0 +1,71 @@
+"""Ask Cedar, and believe it only if nothing went wrong: an error anywhere is a denial (PD-03, PD-04).
+
+Cedar skips a policy that fails to evaluate, also a forbid. Here any error among the policies that apply
+denies, whatever the others say.
+"""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+import cedarpy
+
+from remit.decision.policy.bundle import Bundle
+from remit.decision.policy.context import Question
+from remit.decision.policy.rules import Rule
+from remit.decision.response import Effect
+
+_BROKEN = re.compile(r"policy `([^`]+)`")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What a set of policies says. `rules` are those that decided, in the order of the text.
+
+    `allowed` is true only if some permit holds, no forbid does, and nothing failed.
+    """
+
+    allowed: bool
+    rules: tuple[Rule, ...] = ()
+    failed: tuple[str, ...] = ()
+    """Ids of policies that could not be evaluated; `""` where Cedar refused the question itself."""
+    debug: tuple[str, ...] = field(default=(), repr=False)
+
+
+def evaluate(question: Question, policies: cedarpy.PolicySet, bundle: Bundle) -> Answer:
+    """Ask once; every policy sees the same facts."""
+    said = cedarpy.is_authorized(question.wire(), policies, question.entities)
+    errors = tuple(said.diagnostics.errors)
+    rules = tuple(bundle.rules[place] for place in _ordered(said.diagnostics.reasons))
+    failed = tuple(_blamed(error, bundle) for error in errors)
+    return Answer(
+        allowed=said.decision is cedarpy.Decision.Allow and not errors and bool(rules),
+        rules=() if errors else rules,
+        failed=failed,
+        debug=errors,
+    )
+
+
+def effect_of(answer: Answer, *, acr: str) -> Effect:
+    """What an answer amounts to: a rule that needs a person beats any plain permit."""
+    if not answer.allowed:
+        return Effect.DENY
+    if any(rule.approval for rule in answer.rules):
+        return Effect.ASK
+    return Effect.STEP_UP if any(needs_step_up(rule, acr) for rule in answer.rules) else Effect.PERMIT
+
+
+def needs_step_up(rule: Rule, acr: str) -> bool:
+    """Whether the user must sign in again: exactly the class that the rule names counts."""
+    return bool(rule.step_up) and rule.step_up != acr
+
+
+def _ordered(places: Iterable[str]) -> list[str]:
+    """Cedar's place names in the order of the text: `policy2` before `policy10`."""
+    return sorted(places, key=lambda place: (len(place), place))
+
+
+def _blamed(error: str, bundle: Bundle) -> str:
+    found = _BROKEN.search(error)
+    rule = bundle.rules.get(found.group(1)) if found else None
+    return rule.id if rule else ""

@@ -1,0 +1,102 @@
+"""What an annotated policy says beyond permit and forbid."""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from remit.decision.policy.errors import Fault
+from remit.decision.policy.zones import is_zone
+from remit.decision.response import Disclose, Mode, Obligation
+
+_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+_APPROVERS = re.compile(r"owner|self|(team|user):[^\s:]{1,128}")
+_OBLIGATION = re.compile(r"[a-z][a-z0-9_.-]{0,63}( [a-z][a-z0-9_.-]{0,63}=[^\s]{1,256}){0,8}")
+_REASON_LIMIT: Final = 300
+_ACR = re.compile(r"[\x21-\x7e]{1,128}")
+ANNOTATIONS: Final = frozenset(
+    {"id", "mode", "approval", "stepup", "reason", "obligation", "zone", "disclose"}
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rule:
+    """One admitted policy, by the name that its author gave it."""
+
+    id: str
+    effect: Literal["permit", "forbid"]
+    mode: Mode
+    approval: str = ""
+    """Who must say yes, if this permit is among those that decide."""
+    step_up: str = ""
+    """The authentication context class (`acr`) that the user must have signed in with."""
+    reason: str = ""
+    obligations: tuple[Obligation, ...] = ()
+    zones: tuple[str, ...] = ()
+    disclose: Disclose = Disclose.FULL
+
+
+def read_rule(
+    place: str, effect: Literal["permit", "forbid"], notes: Mapping[str, str]
+) -> Rule | list[Fault]:
+    """Read the annotations of one policy, or say everything that is wrong with them."""
+    faults = [Fault(policy=notes.get("id") or place, sentence=said) for said in _faults(effect, notes)]
+    if faults:
+        return faults
+    return Rule(
+        id=notes["id"],
+        effect=effect,
+        mode=Mode(notes.get("mode", Mode.ENFORCE)),
+        approval=notes.get("approval", ""),
+        step_up=notes.get("stepup", ""),
+        reason=notes.get("reason", ""),
+        obligations=tuple(_obligation(text) for text in _listed(notes.get("obligation", ""), ";")),
+        zones=tuple(_listed(notes.get("zone", ""), " ")),
+        disclose=Disclose(notes.get("disclose", Disclose.FULL)),
+    )
+
+
+def _faults(effect: str, notes: Mapping[str, str]) -> Iterator[str]:
+    for name in sorted(notes.keys() - ANNOTATIONS):
+        yield f"annotation `@{name}` is not known; known are {', '.join(sorted(ANNOTATIONS))}"
+    if not _ID.fullmatch(notes.get("id", "")):
+        yield "each policy needs an `@id` of at most 64 letters, digits, `.`, `_`, `-`"
+    yield from _bad_values(notes)
+    yield from _bad_lists(notes)
+    if effect == "forbid":
+        yield from (
+            f"`@{name}` belongs to a permit, this is a forbid"
+            for name in ("approval", "stepup", "obligation")
+            if name in notes
+        )
+
+
+def _bad_values(notes: Mapping[str, str]) -> Iterator[str]:
+    for name, choices in (("mode", set(Mode)), ("disclose", set(Disclose))):
+        if name in notes and notes[name] not in choices:
+            yield f"`@{name}` is `{notes[name]}`, it is one of {', '.join(sorted(choices))}"
+    if "approval" in notes and not _APPROVERS.fullmatch(notes["approval"]):
+        yield f"`@approval` is `{notes['approval']}`, it is `team:<name>`, `user:<id>`, `owner` or `self`"
+    if "stepup" in notes and not _ACR.fullmatch(notes["stepup"]):
+        yield f"`@stepup` is `{notes['stepup']}`, it is one authentication context class"
+    if len(notes.get("reason", "")) > _REASON_LIMIT:
+        yield f"`@reason` has {len(notes['reason'])} characters, the limit is {_REASON_LIMIT}"
+
+
+def _bad_lists(notes: Mapping[str, str]) -> Iterator[str]:
+    for text in _listed(notes.get("obligation", ""), ";"):
+        if not _OBLIGATION.fullmatch(text):
+            yield f"`@obligation` holds `{text}`, it is `type name=value …`, several by `;`"
+    for name in _listed(notes.get("zone", ""), " "):
+        if not is_zone(name):
+            yield f"`@zone` names `{name}`, which is no IANA time zone"
+
+
+def _listed(text: str, separator: str) -> list[str]:
+    return [part.strip() for part in text.split(separator) if part.strip()]
+
+
+def _obligation(text: str) -> Obligation:
+    kind, *pairs = text.split(" ")
+    properties = (pair.partition("=") for pair in pairs)
+    return Obligation(type=kind, properties=tuple((name, value) for name, _, value in properties))

@@ -1,0 +1,181 @@
+"""Does the policy permit it? Cedar answers; here its answer becomes a finding that a person can read."""
+
+from dataclasses import replace
+
+from remit.decision.codes import Code, reason
+from remit.decision.facts import Snapshot
+from remit.decision.finding import Finding
+from remit.decision.policy.bundle import Bundle
+from remit.decision.policy.context import Question, ask
+from remit.decision.policy.evaluate import Answer, effect_of, evaluate, needs_step_up
+from remit.decision.policy.nearest import escape, nearest_permit
+from remit.decision.policy.rules import Rule
+from remit.decision.policy.shapes import Misfit
+from remit.decision.request import ActionRequest
+from remit.decision.response import (
+    Disclose,
+    Effect,
+    Mode,
+    NearestMiss,
+    Obligation,
+    Observation,
+    Reason,
+    Stage,
+)
+
+UNBOUND_APPROVERS = "owner"
+"""Who is asked about a consequential call under a token that is bound to no key."""
+
+
+def policy_stage(request: ActionRequest, snapshot: Snapshot) -> Finding:
+    """Some permit, no forbid, no error; then people, if the permit wants them."""
+    bundle = snapshot.bundle
+    if not bundle.rules:
+        return _denied(reason(Code.NO_POLICIES))
+    try:
+        question = ask(request, bundle)
+    except Misfit as misfit:
+        said = reason(Code.ARGUMENT_TYPE, argument=misfit.pointer, expected=misfit.expected)
+        # The type is what the tool declares; which value of it would pass is not known from here.
+        return _denied(said, NearestMiss(never=True))
+    finding = _judge(request, bundle, question)
+    return _with_rehearsal(finding, request, bundle, question)
+
+
+def _judge(request: ActionRequest, bundle: Bundle, question: Question) -> Finding:
+    if bundle.enforced is None:
+        return _denied(reason(Code.NO_POLICIES))
+    answer = evaluate(question, bundle.enforced, bundle)
+    if answer.failed:
+        return _denied(*(reason(Code.POLICY_ERROR, rule=name or "policy set") for name in answer.failed[:1]))
+    if not answer.allowed:
+        return _refused(request, bundle, question, answer)
+    return _allowed(request, bundle, question, answer)
+
+
+def _refused(request: ActionRequest, bundle: Bundle, question: Question, answer: Answer) -> Finding:
+    if answer.rules:
+        return _forbidden(request, bundle, question, answer)
+    near = nearest_permit(question, bundle, request)
+    if near is None:
+        call = request.call
+        said = reason(
+            Code.NO_PERMIT,
+            action=call.action,
+            resource=f"{call.resource.type}:{call.resource.id}",
+            agent=request.principal.name,
+        )
+        return _denied(said, NearestMiss(never=True))
+    said = reason(Code.CONDITION_FAILED, rule=near.rule.id, because=_because(near.rule))
+    misses = near.misses or (NearestMiss(never=True, rule=near.rule.id),)
+    return _denied(said, *misses, disclose=near.rule.disclose)
+
+
+def _forbidden(request: ActionRequest, bundle: Bundle, question: Question, answer: Answer) -> Finding:
+    reasons = tuple(reason(Code.FORBIDDEN, rule=rule.id, because=_because(rule)) for rule in answer.rules)
+    first = answer.rules[0]
+    misses = escape(question, bundle, request, first) if len(answer.rules) == 1 else ()
+    return Finding(
+        stage=Stage.POLICY,
+        effect=Effect.DENY,
+        reasons=reasons,
+        nearest_miss=misses or (NearestMiss(never=True, rule=first.id),),
+        disclose=max((rule.disclose for rule in answer.rules), key=_SECRECY.index),
+        detail=tuple(rule.id for rule in answer.rules),
+    )
+
+
+_SECRECY = (Disclose.FULL, Disclose.REMEDY, Disclose.CODE)
+
+
+def _allowed(request: ActionRequest, bundle: Bundle, question: Question, answer: Answer) -> Finding:
+    reasons = tuple(_said(rule, request) for rule in answer.rules)
+    if _needs_key(request):
+        reasons = (*reasons, reason(Code.KEY_NOT_BOUND, approvers=UNBOUND_APPROVERS))
+    effect = max((said.effect for said in reasons), key=lambda found: found.strength)
+    asking = next((rule for rule in answer.rules if rule.approval), None)
+    return Finding(
+        stage=Stage.POLICY,
+        effect=effect,
+        reasons=tuple(sorted(reasons, key=lambda said: -said.effect.strength)),
+        nearest_miss=_instead(request, bundle, question, asking) if effect is Effect.ASK else (),
+        obligations=_obligations(answer.rules),
+        approvers=_approvers(asking) if effect is Effect.ASK else "",
+        detail=tuple(rule.id for rule in answer.rules),
+    )
+
+
+def _said(rule: Rule, request: ActionRequest) -> Reason:
+    if rule.approval:
+        return reason(Code.APPROVAL_REQUIRED, rule=rule.id, approvers=rule.approval, because=_because(rule))
+    if needs_step_up(rule, request.call.subject.acr):
+        return reason(Code.STEP_UP_REQUIRED, rule=rule.id, acr=rule.step_up)
+    return reason(Code.PERMITTED, rule=rule.id)
+
+
+def _needs_key(request: ActionRequest) -> bool:
+    """A plain Bearer token works for whoever holds it: what can do harm is then asked."""
+    return request.call.consequential and not request.call.subject.key
+
+
+def _approvers(asking: Rule | None) -> str:
+    return asking.approval if asking else UNBOUND_APPROVERS
+
+
+def _instead(
+    request: ActionRequest, bundle: Bundle, question: Question, asking: Rule | None
+) -> tuple[NearestMiss, ...]:
+    """Either a yes, or what would need none."""
+    yes = NearestMiss(
+        approval_from=_approvers(asking),
+        except_=(f"user:{request.user.name}",) if request.user else (),
+        rule=asking.id if asking else "",
+    )
+    near = nearest_permit(question, bundle, request, plain=True) if asking else None
+    return (*(near.misses if near else ()), yes)
+
+
+def _obligations(rules: tuple[Rule, ...]) -> tuple[Obligation, ...]:
+    """Those of every permit that decided, each once: one that is owed is not waived by another permit."""
+    return tuple(dict.fromkeys(duty for rule in rules for duty in rule.obligations))
+
+
+def _because(rule: Rule) -> str:
+    return f": {rule.reason}" if rule.reason else ""
+
+
+def _denied(*reasons_and_misses: Reason | NearestMiss, disclose: Disclose = Disclose.FULL) -> Finding:
+    misses = tuple(part for part in reasons_and_misses if isinstance(part, NearestMiss))
+    return Finding(
+        stage=Stage.POLICY,
+        effect=Effect.DENY,
+        reasons=tuple(part for part in reasons_and_misses if isinstance(part, Reason)),
+        nearest_miss=misses or (NearestMiss(never=True),),
+        disclose=disclose,
+    )
+
+
+def _with_rehearsal(finding: Finding, request: ActionRequest, bundle: Bundle, question: Question) -> Finding:
+    """Note what the policies that are not in force would have changed; apply nothing of it (N7)."""
+    if bundle.rehearsed is None:
+        return finding
+    answer = evaluate(question, bundle.rehearsed, bundle)
+    would = effect_of(answer, acr=request.call.subject.acr)
+    if would is finding.effect:
+        return finding
+    known = {rule.id: rule for rule in bundle.rules.values()}
+    shadows = [
+        rule
+        for rule in (*answer.rules, *(known[name] for name in answer.failed if name in known))
+        if rule.mode is not Mode.ENFORCE
+    ]
+    observed = tuple(
+        Observation(
+            rule=rule.id,
+            mode=rule.mode,
+            effect=would,
+            sentence=f"policy `{rule.id}` would turn `{finding.effect}` into `{would}`{_because(rule)}",
+        )
+        for rule in shadows
+    )
+    return replace(finding, observed=observed)

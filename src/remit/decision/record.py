@@ -1,0 +1,86 @@
+"""A decision as the ledger keeps it: ids, codes and digests in the tree, clear text sealed beside it."""
+
+from remit.decision.request import ActionRequest, ProposedCall
+from remit.decision.trace import StoredDecision
+from remit.kernel.ids import RecordId
+from remit.ledger.record import Content, Record
+
+
+def decided(
+    ident: RecordId, stored: StoredDecision, call: ProposedCall, request: ActionRequest | None
+) -> tuple[Record, tuple[Content, ...]]:
+    """The record of a decision, whatever it was: one for each that was asked for (R139)."""
+    told, verdict = stored.explanation, stored.explanation.verdict
+    task = request.task if request else None
+    record = Record(
+        id=ident,
+        at=call.at,
+        tenant=call.subject.tenant,
+        kind="decision.action.decided",
+        actor=call.subject.instance,
+        user=call.subject.user or "",
+        owner=(request.principal.owner or "") if request else "",
+        agent=call.subject.agent,
+        task=call.subject.task or "",
+        purpose=told.purpose,
+        mode=task.mode if task else "",
+        initiative=task.initiative if task else "",
+        chain=told.chain,
+        envelope=call.subject.envelope or "",
+        grant=(task.grant or "") if task else "",
+        decision=stored.id,
+        capability=stored.capability or "",
+        call=call.call,
+        approval=stored.approval or "",
+        action=call.action,
+        resource=told.resource,
+        tool=call.tool.id if call.tool else "",
+        effect=verdict.effect,
+        codes=tuple(dict.fromkeys(said.code for said in verdict.reasons)),
+        rules=tuple(dict.fromkeys(said.rule for said in verdict.reasons if said.rule)),
+        policy_version=verdict.policy_version,
+        revision=verdict.revision,
+        epoch=verdict.epoch,
+        digests=_digests(call, stored),
+        detail=_detail(stored),
+    )
+    owner = call.subject.user or call.subject.agent
+    clear = Content(name="arguments", subject=owner, text=call.raw_arguments.decode(errors="strict"))
+    return record, (clear,) if call.raw_arguments else ()
+
+
+def spent(ident: RecordId, stored: StoredDecision, call: ProposedCall) -> Record:
+    """That an approval was used up, by which call."""
+    return Record(
+        id=ident,
+        at=call.at,
+        tenant=call.subject.tenant,
+        kind="oversight.approval.spent",
+        actor=call.subject.instance,
+        user=call.subject.user or "",
+        agent=call.subject.agent,
+        task=call.subject.task or "",
+        decision=stored.id,
+        call=call.call,
+        approval=stored.approval or "",
+        subject=stored.approval or "",
+        digests=(("action", stored.explanation.key),),
+    )
+
+
+def _digests(call: ProposedCall, stored: StoredDecision) -> tuple[tuple[str, str], ...]:
+    found = [("arguments", call.arguments_digest)]
+    if call.tool is not None:
+        found.append(("tool", call.tool.digest))
+    if stored.explanation.key:
+        found.append(("action", stored.explanation.key))
+    return tuple(found)
+
+
+def _detail(stored: StoredDecision) -> tuple[tuple[str, str], ...]:
+    """What policies that are not in force would have said, and what the permit obliges to."""
+    verdict = stored.explanation.verdict
+    return (
+        *((f"observed.{seen.rule}", str(seen.effect)) for seen in verdict.observed),
+        *((f"obligation.{duty.type}", str(len(duty.properties))) for duty in verdict.obligations),
+    )

@@ -1,0 +1,153 @@
+"""What a decision needs inside its transaction: repositories of its own, and Protocols that others fulfil."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from remit.authority.capability import Capability, Minted
+from remit.authority.tokens import Proof
+from remit.decision.budget import Line
+from remit.decision.policy.bundle import PolicyVersion
+from remit.decision.request import ActionRequest
+from remit.decision.trace import StoredDecision
+from remit.kernel.canonical import Digest
+from remit.kernel.ids import ApprovalId, CallId, DecisionId, PrincipalId, TenantId
+from remit.kernel.uow import Transaction
+from remit.ledger.repository import Recorder
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApprovalStanding:
+    """How the newest ask about an action stands: `pending`, `approved`, `denied`, `expired`, `cancelled`."""
+
+    id: ApprovalId
+    state: str
+
+
+class ApprovalFacts(Protocol):
+    """Approvals, as far as a decision must know them; the oversight wing keeps them."""
+
+    def unspent(self, tenant: TenantId, key: Digest, at: datetime) -> ApprovalId | None:
+        """An approved, live, unspent ask for this action key."""
+
+    def standing(self, tenant: TenantId, key: Digest, at: datetime) -> ApprovalStanding | None:
+        """The newest ask about this action key, whatever its state."""
+
+    def spend(
+        self, tenant: TenantId, approval: ApprovalId, *, call: CallId, decision: DecisionId, at: datetime
+    ) -> bool:
+        """Use it up for one call; False if it is gone. One conditional update."""
+
+
+class ReplayGuard(Protocol):
+    """What may be shown once."""
+
+    def burn(self, tenant: TenantId, proof: Proof) -> bool:
+        """Remember the proof; False if it was there already."""
+
+
+class CapabilityStore(Protocol):
+    """Where capabilities are kept."""
+
+    def insert_consumed(self, capability: Capability, *, call: CallId, node: str, at: datetime) -> None:
+        """Store one that is used up in the transaction that made it."""
+
+
+class CapabilityMinter(Protocol):
+    """Signs what a decision permitted; bound in `app` to the authority wing's `mint` and our key."""
+
+    def mint(self, request: ActionRequest, *, decision: DecisionId, at: datetime) -> Minted:
+        """Make a capability for exactly this call."""
+
+
+class BudgetStore(Protocol):
+    """Counters, one row per account, dimension and period."""
+
+    def reserve(self, line: Line) -> bool:
+        """Add the cost if the cap allows it; False if not. One conditional statement (DE-16)."""
+
+    def release(self, line: Line) -> None:
+        """Give a reservation back, if its period still runs; never below zero."""
+
+    def spent(self, line: Line) -> int:
+        """How much of the line's period is used."""
+
+
+class DecisionStore(Protocol):
+    """Every decision with its trace."""
+
+    def add(self, decision: StoredDecision) -> None:
+        """Store a decision."""
+
+    def get(self, ident: DecisionId) -> StoredDecision | None:
+        """One decision."""
+
+    def page(
+        self, *, agent: str = "", effect: str = "", since: datetime | None = None, after: str = "", limit: int
+    ) -> Sequence[StoredDecision]:
+        """Newest first; `after` is the last id seen."""
+
+    def of_call(self, call: CallId) -> Sequence[StoredDecision]:
+        """All decisions about one call, newest first."""
+
+    def settle(self, ident: DecisionId, outcome: str) -> bool:
+        """Move a reservation to its outcome; False if it was settled before. One conditional update."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PublishedPolicy:
+    """A policy text with its place in the order."""
+
+    version: PolicyVersion
+    text: str
+    published_by: PrincipalId
+    published_at: datetime
+
+
+class PolicyStore(Protocol):
+    """Versions of the policy text; nothing of them is ever changed."""
+
+    def add(self, policy: PublishedPolicy) -> bool:
+        """Store a version; False if its number is taken."""
+
+    def newest(self) -> PublishedPolicy | None:
+        """What is in force."""
+
+    def get(self, number: int) -> PublishedPolicy | None:
+        """One version."""
+
+    def page(self, *, before: int, limit: int) -> Sequence[PublishedPolicy]:
+        """Versions below a number, newest first."""
+
+
+class DecisionTransaction(Transaction, Protocol):
+    """The transaction that decisions are recorded in."""
+
+    @property
+    def policies(self) -> PolicyStore:
+        """Policy texts."""
+
+    @property
+    def budgets(self) -> BudgetStore:
+        """Counters."""
+
+    @property
+    def decisions(self) -> DecisionStore:
+        """Decisions."""
+
+    @property
+    def approvals(self) -> ApprovalFacts:
+        """Approvals."""
+
+    @property
+    def replay(self) -> ReplayGuard:
+        """One-time proofs."""
+
+    @property
+    def capabilities(self) -> CapabilityStore:
+        """Capabilities."""
+
+    @property
+    def ledger(self) -> Recorder:
+        """The record."""

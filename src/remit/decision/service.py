@@ -1,0 +1,329 @@
+"""Decide, and put it on record, in one durable step; explain without any effect; publish policy.
+
+One unit of work per decision: epoch, proof of possession, budgets, approval, capability, record. It is
+committed before the answer leaves, so no permit exists without its record, and none that a kill preceded.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Final
+
+from remit.authority.capability import Minted
+from remit.authority.tokens import VerifiedSubject
+from remit.decision.account import Account, balance, reserve
+from remit.decision.assembly import Unassembled, assemble
+from remit.decision.budget import Line, Settlement, cost_fault, lines_of, nothing_short
+from remit.decision.codes import Code, reason
+from remit.decision.digest import action_key
+from remit.decision.facts import Snapshot, Snapshots
+from remit.decision.finding import Finding
+from remit.decision.oversight import asks, lifted, nothing_asked, unanswered
+from remit.decision.pipeline import STEPS, Step, denied, fold, judge, refusal
+from remit.decision.preview import visible
+from remit.decision.record import decided, spent
+from remit.decision.repository import CapabilityMinter, DecisionTransaction
+from remit.decision.request import ActionRequest, ProposedCall
+from remit.decision.response import Decision, Effect, Verdict
+from remit.decision.trace import Explanation, StoredDecision
+from remit.identity.tools import Server, Tool
+from remit.kernel.canonical import Digest
+from remit.kernel.errors import NotFound
+from remit.kernel.ids import (
+    ApprovalId,
+    DecisionId,
+    Entropy,
+    PrincipalId,
+    RecordId,
+    ToolId,
+    mint_id,
+)
+from remit.kernel.uow import UnitOfWork
+
+_TRIES: Final = 4
+"""How often a decision is made anew because authority shrank while it was made."""
+
+
+class DecisionUnknown(NotFound):
+    """No such decision, or none that the caller may know of."""
+
+    code = "decision_unknown"
+
+
+class _Stale(Exception):
+    """The snapshot that the decision was made on is older than the epoch in force."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Draft:
+    """A decision made on one snapshot, before anything is recorded."""
+
+    id: DecisionId
+    call: ProposedCall
+    request: ActionRequest | None
+    snapshot: Snapshot
+    findings: tuple[Finding, ...]
+    key: Digest
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Outcome:
+    """What the unit of work came to."""
+
+    verdict: Verdict
+    findings: tuple[Finding, ...]
+    lines: tuple[Line, ...] = ()
+    minted: Minted | None = None
+    approval: ApprovalId | None = None
+
+
+class DecisionService:
+    """The decision point of one tenant."""
+
+    def __init__(
+        self,
+        *,
+        uow: UnitOfWork[DecisionTransaction],
+        snapshots: Snapshots,
+        capabilities: CapabilityMinter,
+        entropy: Entropy,
+        node: str,
+        steps: Sequence[Step] = STEPS,
+    ) -> None:
+        self._uow = uow
+        self._snapshots = snapshots
+        self._capabilities = capabilities
+        self._entropy = entropy
+        self._node = node
+        self._steps = steps
+
+    async def decide(self, call: ProposedCall, *, at_least: int | None = None) -> Decision:
+        """Decide a call and record it; a permit has consumed its capability when this returns.
+
+        Every answer is a value. Raises `Unavailable` only where nothing could be recorded: then nothing
+        is permitted (P4).
+        """
+        snapshot = await self._snapshot(at_least)
+        for _ in range(_TRIES):
+            draft = self._draft(call, snapshot)
+            if denied(draft.findings):
+                # A refusal on an old view would be wrong where something was granted since.
+                newer = await self._snapshots.catch_up()
+                if newer.revision != snapshot.revision:
+                    snapshot = newer
+                    continue
+            try:
+                return await self._uow.commit(lambda tx, draft=draft: self._settle(tx, draft))  # type: ignore[misc]  # mypy infers no type for a default
+            except _Stale:
+                snapshot = await self._snapshots.catch_up()
+        return await self._give_up(call, snapshot)
+
+    async def explain(self, call: ProposedCall) -> Explanation:
+        """What `decide` would answer now, every stage, with no effect and no record."""
+        snapshot = await self._snapshots.catch_up()
+        draft = self._draft(call, snapshot, thorough=True)
+        outcome = await self._uow.read(lambda tx: self._rehearse(tx, draft))
+        return _explanation(draft, outcome, decision=None)
+
+    async def why(self, decision: DecisionId) -> StoredDecision:
+        """A decision as it was made, with the trace of that moment; raises `DecisionUnknown`."""
+        found = await self._uow.read(lambda tx: tx.decisions.get(decision))
+        if found is None:
+            raise DecisionUnknown(f"decision `{decision}` not found")
+        return found
+
+    async def page(
+        self, *, agent: str = "", effect: str = "", since: datetime | None = None, after: str = "", limit: int
+    ) -> Sequence[StoredDecision]:
+        """Decisions, newest first."""
+        return await self._uow.read(
+            lambda tx: tx.decisions.page(agent=agent, effect=effect, since=since, after=after, limit=limit)
+        )
+
+    async def preview(
+        self, subject: VerifiedSubject, server: Server, tools: Sequence[Tool], *, at: datetime
+    ) -> frozenset[ToolId]:
+        """The tools that the subject could be permitted, or asked about, with some arguments."""
+        return visible(subject, server, tools, snapshot=await self._snapshots.catch_up(), at=at)
+
+    async def settle(self, decision: DecisionId, outcome: Settlement) -> None:
+        """Say how a permitted call went: an unused one gives its reservations back, once."""
+        await self._uow.commit(lambda tx: settle(tx, decision, outcome))
+
+    async def _snapshot(self, at_least: int | None) -> Snapshot:
+        present = self._snapshots.current()
+        if at_least is None or present.revision >= at_least:
+            return present
+        return await self._snapshots.catch_up(at_least)
+
+    def _draft(self, call: ProposedCall, snapshot: Snapshot, *, thorough: bool = False) -> _Draft:
+        """Everything that can be known without the transaction."""
+        request = assemble(call, snapshot)
+        ident = DecisionId(mint_id("dec", at=call.at, entropy=self._entropy))
+        if isinstance(request, Unassembled):
+            found = (refusal(request.reason),)
+            return _Draft(id=ident, call=call, request=None, snapshot=snapshot, findings=found, key="")
+        return _Draft(
+            id=ident,
+            call=call,
+            request=request,
+            snapshot=snapshot,
+            findings=judge(request, snapshot, steps=self._steps, thorough=thorough),
+            key=action_key(request, str(snapshot.bundle.version)),
+        )
+
+    def _settle(self, tx: DecisionTransaction, draft: _Draft) -> Decision:
+        """The one unit of work; the order is that of security 2.2."""
+        if not denied(draft.findings) and tx.epoch() != draft.snapshot.epoch:
+            raise _Stale
+        outcome = self._spend(tx, draft)
+        explanation = _explanation(draft, outcome, decision=draft.id)
+        capability = outcome.minted.capability if outcome.minted else None
+        if capability is not None:
+            tx.capabilities.insert_consumed(
+                capability, call=draft.call.call, node=self._node, at=draft.call.at
+            )
+        stored = StoredDecision(
+            id=draft.id,
+            explanation=explanation,
+            lines=outcome.lines,
+            outcome=Settlement.RESERVED if outcome.verdict.effect is Effect.PERMIT else None,
+            capability=capability.id if capability else None,
+            approval=outcome.approval,
+        )
+        tx.decisions.add(stored)
+        tx.ledger.append(*decided(self._record_id(draft), stored, draft.call, draft.request))
+        if outcome.approval and outcome.verdict.effect is Effect.PERMIT:
+            tx.ledger.append(spent(self._record_id(draft), stored, draft.call))
+        # CRASH: all of the above is one commit. After it the call may run, and is found as consumed
+        # without an outcome if we stop here; before it nothing of this exists.
+        return Decision(
+            id=draft.id,
+            at=draft.call.at,
+            verdict=outcome.verdict,
+            capability=stored.capability,
+            capability_token=outcome.minted.token if outcome.minted else None,
+            approval=outcome.approval,
+            key=draft.key,
+        )
+
+    def _spend(self, tx: DecisionTransaction, draft: _Draft) -> _Outcome:
+        """Burn the proof, then let budget and oversight have their say, and use up what a permit needs."""
+        proof = draft.call.subject.proof
+        # A proof is burnt whatever the answer: a refused request can't be sent again with it either.
+        if proof is not None and not tx.replay.burn(draft.call.subject.tenant, proof):
+            return _concluded(draft, (refusal(reason(Code.PROOF_REPLAYED)),))
+        if draft.request is None or denied(draft.findings):
+            return _concluded(draft, draft.findings)
+        findings, approval = _heard(tx, draft)
+        account = reserve if fold(findings, snapshot=draft.snapshot).effect is Effect.PERMIT else balance
+        budget, lines = _charged(tx, draft.request, account)
+        outcome = _concluded(draft, (*findings, budget), approval=approval)
+        if outcome.verdict.effect is not Effect.PERMIT:
+            return outcome
+        if approval is not None and not _spent(tx, draft, approval):
+            return self._outrun(tx, draft, lines)
+        return replace(outcome, lines=lines, minted=self._mint(draft))
+
+    def _outrun(self, tx: DecisionTransaction, draft: _Draft, lines: Sequence[Line]) -> _Outcome:
+        """Somebody used the approval first: give back what was reserved, and ask anew."""
+        for line in lines:
+            tx.budgets.release(line)
+        findings = (*draft.findings, unanswered(draft.findings, None), nothing_short(()))
+        return _concluded(draft, findings)
+
+    def _mint(self, draft: _Draft) -> Minted | None:
+        """A capability for a call of a tool; discovery needs none."""
+        if draft.request is None or draft.call.tool is None:
+            return None
+        return self._capabilities.mint(draft.request, decision=draft.id, at=draft.call.at)
+
+    def _rehearse(self, tx: DecisionTransaction, draft: _Draft) -> _Outcome:
+        """As `_spend`, with nothing used up: `can` is the real call minus its effects (N12)."""
+        if draft.request is None:
+            return _concluded(draft, draft.findings)
+        findings, approval = _heard(tx, draft)
+        budget, _ = _charged(tx, draft.request, balance)
+        return _concluded(draft, (*findings, budget), approval=approval)
+
+    async def _give_up(self, call: ProposedCall, snapshot: Snapshot) -> Decision:
+        """Authority shrank faster than we could look: refuse, and say that it was not the caller's doing."""
+        draft = self._draft(call, snapshot)
+        stale = replace(draft, findings=(refusal(reason(Code.SNAPSHOT_STALE)),))
+        return await self._uow.commit(lambda tx: self._settle(tx, stale))
+
+    def _record_id(self, draft: _Draft) -> RecordId:
+        return RecordId(mint_id("rec", at=draft.call.at, entropy=self._entropy))
+
+
+def settle(tx: DecisionTransaction, decision: DecisionId, outcome: Settlement) -> bool:
+    """Settle inside another unit of work (`call finished`); False if it was settled before."""
+    found = tx.decisions.get(decision)
+    if found is None or not tx.decisions.settle(decision, outcome):
+        return False
+    if outcome is Settlement.UNUSED:
+        for line in found.lines:
+            tx.budgets.release(line)
+    return True
+
+
+def _heard(tx: DecisionTransaction, draft: _Draft) -> tuple[tuple[Finding, ...], ApprovalId | None]:
+    """What people have said about exactly this action."""
+    findings, call = draft.findings, draft.call
+    if not asks(findings):
+        return (*findings, nothing_asked()), None
+    approval = tx.approvals.unspent(call.subject.tenant, draft.key, call.at)
+    if approval is not None:
+        return lifted(findings, approval), approval
+    standing = tx.approvals.standing(call.subject.tenant, draft.key, call.at)
+    pending = standing.id if standing is not None and standing.state == "pending" else None
+    return (*findings, unanswered(findings, standing)), pending
+
+
+def _charged(
+    tx: DecisionTransaction, request: ActionRequest, account: Account
+) -> tuple[Finding, tuple[Line, ...]]:
+    """What the accounts say; impossible amounts are refused before any is looked at."""
+    fault = cost_fault(request)
+    if fault is not None:
+        return fault, ()
+    lines = lines_of(request)
+    return account(tx.budgets, request, lines), lines
+
+
+def _spent(tx: DecisionTransaction, draft: _Draft, approval: ApprovalId) -> bool:
+    call = draft.call
+    return tx.approvals.spend(call.subject.tenant, approval, call=call.call, decision=draft.id, at=call.at)
+
+
+def _concluded(
+    draft: _Draft, findings: tuple[Finding, ...], *, approval: ApprovalId | None = None
+) -> _Outcome:
+    return _Outcome(verdict=fold(findings, snapshot=draft.snapshot), findings=findings, approval=approval)
+
+
+def _explanation(draft: _Draft, outcome: _Outcome, *, decision: DecisionId | None) -> Explanation:
+    call, request = draft.call, draft.request
+    subject = call.subject
+    agent = draft.snapshot.principals.get(PrincipalId(subject.agent))
+    user = draft.snapshot.principals.get(PrincipalId(subject.user)) if subject.user else None
+    return Explanation(
+        decision=decision,
+        at=call.at,
+        tenant=subject.tenant,
+        call=call.call,
+        action=call.action,
+        resource=f"{call.resource.type}:{call.resource.id}",
+        agent=subject.agent,
+        agent_name=agent.name if agent else subject.agent,
+        instance=subject.instance,
+        chain=tuple(subject.chain),
+        user=subject.user,
+        user_name=(user.email or user.name) if user else "",
+        task=subject.task,
+        purpose=request.purpose if request else "",
+        arguments=call.arguments_digest,
+        verdict=outcome.verdict,
+        stages=outcome.findings,
+        key=draft.key,
+    )

@@ -1,0 +1,61 @@
+"""A decision as it is kept and told: what was asked, what each stage found, what came of it."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from remit.decision.budget import Line, Settlement
+from remit.decision.finding import Finding
+from remit.decision.response import Verdict
+from remit.kernel.canonical import Digest
+from remit.kernel.ids import (
+    ApprovalId,
+    CallId,
+    CapabilityId,
+    DecisionId,
+    TaskId,
+    TenantId,
+    UserId,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Explanation:
+    """Why an answer is what it is, stage by stage; never taken from a cache (N12).
+
+    `decision` is None for an explanation of a call that was not made. A decision that was refused early
+    holds the stages up to the refusal; the others were not reached.
+    """
+
+    decision: DecisionId | None
+    at: datetime
+    tenant: TenantId
+    call: CallId
+    action: str
+    resource: str
+    """`Type:id`."""
+    agent: str
+    agent_name: str
+    instance: str
+    chain: tuple[str, ...]
+    user: UserId | None
+    user_name: str
+    task: TaskId | None
+    purpose: str
+    arguments: Digest
+    verdict: Verdict
+    stages: tuple[Finding, ...]
+    key: Digest
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredDecision:
+    """An explanation on record, with what the call used up."""
+
+    id: DecisionId
+    explanation: Explanation
+    lines: tuple[Line, ...] = ()
+    """What was reserved; empty unless permitted."""
+    outcome: Settlement | None = None
+    """None unless permitted."""
+    capability: CapabilityId | None = None
+    approval: ApprovalId | None = None
