@@ -9,6 +9,8 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 
 from remit.kernel.events import Event
 from remit.kernel.ids import TenantId
+from remit.ledger.repository import LedgerFenced
+from remit.platform.storage.errors import StorageFenced
 from remit.platform.storage.sql import Sql
 from remit.platform.storage.tables import core
 
@@ -178,7 +180,14 @@ class Batch:
                 for place, event in enumerate(self._events)
             ])  # fmt: skip
         if self.journal is not None:
-            self.journal.flush(self.sql)
+            self._flush(self.journal)
+
+    def _flush(self, journal: Journal) -> None:
+        try:
+            journal.flush(self.sql)
+        except LedgerFenced as fenced:
+            # The log has another writer, or is not what was signed: nothing of this process may be believed.
+            raise StorageFenced(fenced.hint, debug=fenced.debug, next_step=fenced.next_step) from fenced
 
     def _take(self, sequence: str, many: int) -> int:
         row = self.sql.row(_TAKE_NUMBERS, {"sequence": sequence, "many": many})

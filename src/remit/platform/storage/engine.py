@@ -30,6 +30,9 @@ class OpenStore(Store, Protocol):
     def commits(self) -> int:
         """Durable commits so far."""
 
+    def listen(self, told: Callable[[int], None]) -> None:
+        """Have each commit of this process that changed something tell its revision: a hint, any thread."""
+
     async def close(self) -> None:
         """Finish what is queued, then let go."""
 
@@ -43,28 +46,24 @@ async def open_store(
     url: str,
     *,
     journals: JournalOf | None = None,
-    on_commit: Callable[[int], None] | None = None,
     on_fence: Callable[[RemitError], None] | None = None,
 ) -> OpenStore:
     """Open, bring to this binary's schema, and start; raises `UnfitDatabase` or `StorageUnreachable`.
 
-    `on_commit` hears the revision of each commit that changed something, from the writer: a hint.
     `on_fence` hears, once, that this node may not write any more.
     """
     match url.split(":", 1)[0]:
         case "sqlite":
-            return await _open_sqlite(url, journals, on_commit, on_fence)
+            return await _open_sqlite(url, journals, on_fence)
         case "postgresql" | "postgres":
-            return await _open_postgres(url, journals, on_commit, on_fence)
+            return await _open_postgres(url, journals, on_fence)
         case other:
             raise UnfitDatabase(
                 f"`{other}` is not an engine we know", next_step="use `sqlite:///path` or `postgresql://…`"
             )
 
 
-async def _open_sqlite(
-    url: str, journals: JournalOf | None, on_commit: Callable[[int], None] | None, on_fence: OnFence | None
-) -> OpenStore:
+async def _open_sqlite(url: str, journals: JournalOf | None, on_fence: OnFence | None) -> OpenStore:
     path = Path(url.removeprefix("sqlite:///"))
     if not url.startswith("sqlite:///") or not path.name or path.name == ":memory:":
         raise UnfitDatabase(f"`{url}` names no file", next_step="use `sqlite:///path`")
@@ -74,7 +73,6 @@ async def _open_sqlite(
         path,
         lock=lock,
         journal=journals(Lane.NORMAL) if journals else None,
-        on_commit=on_commit,
         on_fence=on_fence,
     )
     store.start()
@@ -89,9 +87,7 @@ def _enter(tx: SqlTransaction, node: str) -> None:
     nodes.bury_others(node)
 
 
-async def _open_postgres(
-    url: str, journals: JournalOf | None, on_commit: Callable[[int], None] | None, on_fence: OnFence | None
-) -> OpenStore:
+async def _open_postgres(url: str, journals: JournalOf | None, on_fence: OnFence | None) -> OpenStore:
     try:
         from remit.platform.storage.postgres import PostgresStore  # noqa: PLC0415  # its driver is an extra
         from remit.platform.storage.postgres_migrate import migrate_postgres  # noqa: PLC0415  # as above
@@ -100,6 +96,6 @@ async def _open_postgres(
             "the driver for PostgreSQL is not installed", next_step="pip install 'remit[postgres]'"
         ) from absent
     await migrate_postgres(url)
-    store = PostgresStore(url, journals=journals, on_commit=on_commit, on_fence=on_fence)
+    store = PostgresStore(url, journals=journals, on_fence=on_fence)
     await store.start()
     return store

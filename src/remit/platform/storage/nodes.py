@@ -5,7 +5,7 @@ from typing import Final
 
 from sqlalchemy import BigInteger, Text, bindparam, insert, select, update
 
-from remit.platform.storage.instants import from_instant
+from remit.platform.storage.instants import micros
 from remit.platform.storage.sql import Sql
 from remit.platform.storage.tables import core
 
@@ -51,16 +51,16 @@ class Nodes:
 
     def register(self, node: str, *, at: datetime) -> None:
         """Begin a node's life; ids are never reused."""
-        until = from_instant(at + NODE_LEASE)
+        until = micros(at + NODE_LEASE)
         self._sql.run(_REGISTER, {"id": node, "fence": 1, "state": ALIVE, "lease_until": until})
 
     def renew(self, node: str, *, at: datetime) -> bool:
         """Lengthen the lease; False if the node was declared dead."""
-        return self._sql.run(_RENEW, {"this": node, "until": from_instant(at + NODE_LEASE)}) == 1
+        return self._sql.run(_RENEW, {"this": node, "until": micros(at + NODE_LEASE)}) == 1
 
     def expire(self, *, at: datetime) -> list[str]:
         """Declare dead whoever let its lease lapse, and name them."""
-        return [str(row[0]) for row in self._sql.rows(_EXPIRE, {"now": from_instant(at)})]
+        return [str(row[0]) for row in self._sql.rows(_EXPIRE, {"now": micros(at)})]
 
     def bury_others(self, node: str) -> list[str]:
         """Declare dead all but one: for an engine with one writing process, at its start."""

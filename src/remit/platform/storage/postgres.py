@@ -45,7 +45,6 @@ class PostgresStore:
         *,
         journals: Callable[[Lane], Journal] | None = None,
         queue_limit: int = QUEUE_LIMIT,
-        on_commit: Callable[[int], None] | None = None,
         on_fence: Callable[[RemitError], None] | None = None,
     ) -> None:
         self.node = mint_id("nod", at=datetime.now(UTC), entropy=system_entropy)
@@ -53,6 +52,7 @@ class PostgresStore:
         self._statements = Statements(dialect.dialect())  # type: ignore[no-untyped-call]  # untyped there
         self._lanes = Lanes(limit=queue_limit)
         self._on_fence = on_fence
+        self._listeners: tuple[Callable[[int], None], ...] = ()
         self._fenced: StorageFenced | None = None
         self._closing = False
         self._free: asyncio.LifoQueue[asyncpg.Connection[asyncpg.Record] | None] = asyncio.LifoQueue()
@@ -65,7 +65,7 @@ class PostgresStore:
                 lanes=self._lanes,
                 journal=self._journals[lane],
                 statements=self._statements,
-                on_commit=on_commit,
+                on_commit=self._tell,
                 on_fence=self._fence,
                 on_kill=self._lift,
             )
@@ -89,6 +89,14 @@ class PostgresStore:
         await greenlet_spawn(Nodes(sql).register, self.node, at=datetime.now(UTC))
         self._tasks = [asyncio.create_task(writer.run()) for writer in self._writers.values()]
         self._tasks.append(asyncio.create_task(self._renew_forever()))
+
+    def listen(self, told: Callable[[int], None]) -> None:
+        """Have each commit that changed something tell its revision: a hint."""
+        self._listeners = (*self._listeners, told)
+
+    def _tell(self, revision: int) -> None:
+        for told in self._listeners:
+            told(revision)
 
     async def submit(self, work: Work[T], *, tenant: TenantId, lane: Lane = Lane.NORMAL) -> T:
         """Queue a work and wait until its commit is durable."""

@@ -25,7 +25,7 @@ from remit.platform.storage.group_commit import (
     attempt_all,
     resolve,
 )
-from remit.platform.storage.instants import from_instant
+from remit.platform.storage.instants import micros
 from remit.platform.storage.nodes import ADD_UNIT_IF_ALIVE
 from remit.platform.storage.postgres_connection import (
     KILL_LOCK_MILLISECONDS,
@@ -72,7 +72,7 @@ class PostgresWriter:
         lanes: Lanes,
         journal: Journal | None,
         statements: Statements,
-        on_commit: Callable[[int], None] | None,
+        on_commit: Callable[[int], None],
         on_fence: Callable[[StorageFenced], None],
         on_kill: Callable[[Unit], None],
     ) -> None:
@@ -158,7 +158,7 @@ class PostgresWriter:
         # CRASH: durable, not yet told; a caller that asks again finds its idempotency key.
         self.commits += 1
         batch.committed()
-        if self._on_commit is not None and batch.revision:
+        if batch.revision:
             self._on_commit(batch.revision)
         return done
 
@@ -173,12 +173,12 @@ class PostgresWriter:
         for key in sorted({tenant_lock(unit.tenant) for unit in units}):
             sql.control(f"SELECT pg_advisory_xact_lock{suffix}({key})")
         now = datetime.now(UTC)
-        if sql.run(ADD_UNIT_IF_ALIVE, {"unit": name, "now": from_instant(now), "node": self._node}) != 1:
+        if sql.run(ADD_UNIT_IF_ALIVE, {"unit": name, "now": micros(now), "node": self._node}) != 1:
             raise StorageFenced(
                 "another node has declared this one dead; this node has stopped", next_step="start again"
             )
         if self.commits % _FORGET_EVERY == _FORGET_EVERY - 1:
-            sql.run(_FORGET_UNITS, {"before": from_instant(now - UNITS_KEPT)})
+            sql.run(_FORGET_UNITS, {"before": micros(now - UNITS_KEPT)})
         batch.begin()
         done = attempt_all(batch, units, broken=(TransactionLost,))
         batch.seal()
@@ -223,7 +223,7 @@ class PostgresWriter:
         connection = await connect(self._url)
         try:
             prepared = self._statements.prepare(_CLAIM_UNIT)
-            values = prepared.values({"id": name, "at": from_instant(datetime.now(UTC))})
+            values = prepared.values({"id": name, "at": micros(datetime.now(UTC))})
             answer: str = await connection.execute(prepared.text, *values)
             return answer == "INSERT 0 0"
         finally:

@@ -73,7 +73,6 @@ class SqliteStore:
         lock: FileLock,
         journal: Journal | None = None,
         queue_limit: int = QUEUE_LIMIT,
-        on_commit: Callable[[int], None] | None = None,
         on_fence: Callable[[RemitError], None] | None = None,
     ) -> None:
         self.path = path
@@ -85,7 +84,7 @@ class SqliteStore:
         self._lanes = Lanes(limit=queue_limit)
         self._wake: SimpleQueue[None] = SimpleQueue()
         self._journal = journal
-        self._on_commit = on_commit
+        self._listeners: tuple[Callable[[int], None], ...] = ()
         self._on_fence = on_fence
         self._fenced: StorageFenced | None = None
         self._closing = False
@@ -99,6 +98,10 @@ class SqliteStore:
         """Take works from now on."""
         self._reserve.hold()
         self._writer.start()
+
+    def listen(self, told: Callable[[int], None]) -> None:
+        """Have each commit that changed something tell its revision, from the writer: a hint."""
+        self._listeners = (*self._listeners, told)
 
     async def submit(self, work: Work[T], *, tenant: TenantId, lane: Lane = Lane.NORMAL) -> T:
         """Queue a work and wait until its commit is durable."""
@@ -164,6 +167,9 @@ class SqliteStore:
             self._run_batch(self._collect(taken, lane), lane)
         except (sqlite3.Error, TransactionLost) as error:
             self._lose(taken, error, lane)
+        except StorageFenced as fenced:
+            self._abort()
+            self._stop(taken, fenced)
         except Exception as error:  # noqa: BLE001  # a bug of ours must reach the callers, not end the writer
             self._abort()
             resolve([Outcome(unit, error=error) for unit in taken])
@@ -204,8 +210,9 @@ class SqliteStore:
         # CRASH: durable, not yet told; a caller that asks again finds its idempotency key.
         self.commits += 1
         batch.committed()
-        if self._on_commit is not None and batch.revision:
-            self._on_commit(batch.revision)
+        if batch.revision:
+            for told in self._listeners:
+                told(batch.revision)
         resolve(done.outcomes)
 
     def _commit(self) -> None:
@@ -245,14 +252,18 @@ class SqliteStore:
         INVARIANT: a failed write or sync is never repeated. The kernel may have dropped the dirty pages and
         report success next time (fsyncgate); only a new process, reading the disk, knows what is there.
         """
-        self._fenced = StorageFenced(
+        fenced = StorageFenced(
             "a commit failed in a way that leaves its outcome open; this node has stopped",
             debug=str(cause),
             next_step="check the disk, then start again",
         )
-        resolve([Outcome(unit, error=self._fenced) for unit in taken])
+        self._stop(taken, fenced)
+
+    def _stop(self, taken: Sequence[Unit], fenced: StorageFenced) -> None:
+        self._fenced = fenced
+        resolve([Outcome(unit, error=fenced) for unit in taken])
         if self._on_fence is not None:
-            self._on_fence(self._fenced)
+            self._on_fence(fenced)
 
     def _refuse_rest(self) -> None:
         for lane in Lane:

@@ -7,6 +7,8 @@ from remit.kernel.events import Event
 from remit.kernel.ids import TenantId
 from remit.kernel.uow import Lane
 from remit.platform.storage.batch import Batch
+from remit.platform.storage.keystore import Keystore
+from remit.platform.storage.nodes import Nodes
 from remit.platform.storage.repositories.authority import (
     CeilingRepository,
     EnvelopeRepository,
@@ -26,6 +28,8 @@ from remit.platform.storage.repositories.identity import (
 )
 from remit.platform.storage.repositories.ledger import SqlLedger, appender_of
 from remit.platform.storage.repositories.oversight import ApprovalRepository, KillRepository
+from remit.platform.storage.repositories.settings import SettingsRepository
+from remit.platform.storage.revision import ChangeLog
 from remit.platform.storage.sql import Sql
 
 T = TypeVar("T")
@@ -139,6 +143,26 @@ class SqlTransaction:
     def kills(self) -> KillRepository:
         """What was stopped."""
         return KillRepository(self.sql, self.tenant)
+
+    @property
+    def keys(self) -> Keystore:
+        """The server's own keys, sealed."""
+        return Keystore(self.sql, self.tenant)
+
+    @property
+    def changes(self) -> ChangeLog:
+        """What decisions can see has changed."""
+        return ChangeLog(self.sql, self.tenant)
+
+    @property
+    def nodes(self) -> Nodes:
+        """Which processes may write."""
+        return Nodes(self.sql)
+
+    @property
+    def settings_store(self) -> SettingsRepository:
+        """Small values that outlive a start."""
+        return SettingsRepository(self.sql, self.tenant)
 
 
 Work = Callable[[SqlTransaction], T]

@@ -114,13 +114,16 @@ signing_key: Final = Table(
     metadata,
     Column("tenant", Text, primary_key=True),
     Column("kid", Text, primary_key=True),
-    Column("purpose", Text, nullable=False),
-    Column("state", Text, nullable=False),
+    Column("key_class", Text, nullable=False),
+    Column("issuer", Text, nullable=False),
+    Column("algorithm", Text, nullable=False),
     Column("public", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("not_before", BigInteger, nullable=False),
+    Column("not_after", BigInteger),
     Column("sealed", LargeBinary, nullable=False),
-    Column("created", BigInteger, nullable=False),
 )
-"""`sealed` is the private part under the key-encryption key; `public` a JWK."""
+"""`sealed` is the private part under the key-encryption key; `public` a JWK. No row is ever removed."""
 
 setting: Final = Table(
     "setting",
