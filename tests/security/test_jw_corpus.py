@@ -1,5 +1,7 @@
 """Every class of token against the whole negative corpus, and that corpus against verifiers with a hole."""
 
+from functools import cache
+
 import pytest
 
 from remit.kernel.errors import RemitError
@@ -29,6 +31,7 @@ def audience_of(token_type: TokenType) -> str | None:
     return None if profile_of(token_type).audience is AudienceRule.ABSENT else AUDIENCE
 
 
+@cache
 def accepted(
     token_type: TokenType, algorithm: Algorithm
 ) -> tuple[list[Mutation], list[tuple[Mutation, RemitError]]]:

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -49,13 +49,13 @@ class PublicKey:
         return members
 
 
-def parse_jwk(source: bytes | str | JsonObject, *, algorithm: Algorithm | None = None) -> PublicKey:
+def parse_jwk(source: bytes | str | Mapping[str, Json], *, algorithm: Algorithm | None = None) -> PublicKey:
     """Read a public JWK that may verify signatures.
 
     `algorithm` is needed for RSA keys without `alg`, and checked where the key says one.
     Raises `KeyRefused`; `MalformedJson` or `JsonTooLarge` if it is no JSON object within 8 KiB.
     """
-    jwk = source if isinstance(source, dict) else parse_object(_raw(source), limits=JWK_LIMITS)
+    jwk = dict(source) if isinstance(source, Mapping) else parse_object(_raw(source), limits=JWK_LIMITS)
     if found := sorted(_PRIVATE & jwk.keys()):
         raise KeyRefused(f"key holds the private member `{found[0]}`: send the public half only")
     _check_use(jwk)
