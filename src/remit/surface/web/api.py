@@ -1,7 +1,7 @@
 """From operations to routes: authenticate, read strictly, run once, answer."""
 
-from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, Final
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any, Final, TypeAlias
 
 import msgspec
 from starlette.requests import Request
@@ -16,6 +16,8 @@ from remit.surface.web.idempotency import Attempt, Idempotency, Kept, check_key
 from remit.surface.web.inbound import read_body, read_path, read_query
 from remit.surface.web.operation import Inbound, Nothing, Operation, Replay
 
+Endpoint: TypeAlias = Callable[[Request], Awaitable[Response]]
+
 PREFIX: Final = "/api/v1"
 _MEDIA: Final = "application/json"
 
@@ -29,14 +31,16 @@ class Api:
         self._clock = clock
 
     def routes(self, operations: Sequence[Operation[Any, Any]]) -> list[Route]:
-        """One route per operation, literal paths before those with a name in them."""
-        ordered = sorted(operations, key=lambda each: (each.path.count("{"), each.path))
+        """One route per path, so that a wrong method is told all right ones; literal paths first."""
+        by_path: dict[str, dict[str, Endpoint]] = {}
+        for each in sorted(operations, key=lambda each: (each.path.count("{"), each.path)):
+            by_path.setdefault(each.path, {})[each.method] = self._endpoint(each)
         return [
-            Route(PREFIX + each.path, self._endpoint(each), methods=[each.method], name=each.name)
-            for each in ordered
+            Route(PREFIX + path, _by_method(endpoints), methods=list(endpoints))
+            for path, endpoints in by_path.items()
         ]
 
-    def _endpoint(self, operation: Operation[Any, Any]) -> Callable[[Request], Awaitable[Response]]:
+    def _endpoint(self, operation: Operation[Any, Any]) -> Endpoint:
         async def endpoint(request: Request) -> Response:
             caller = await self._door.admit(request)
             _require_any(caller, operation.scopes)
@@ -75,6 +79,14 @@ class Api:
             keep_answer=operation.replay is Replay.ANSWER,
         )
         return await self._once.once(attempt, run)
+
+
+def _by_method(endpoints: Mapping[str, Endpoint]) -> Endpoint:
+    async def endpoint(request: Request) -> Response:
+        chosen = endpoints["GET" if request.method == "HEAD" else request.method]
+        return await chosen(request)
+
+    return endpoint
 
 
 def _require_any(caller: Caller, scopes: tuple[str, ...]) -> None:
