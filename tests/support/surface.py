@@ -8,6 +8,7 @@ from starlette.requests import Request
 from starlette.routing import BaseRoute
 from starlette.types import ASGIApp
 
+from remit.authority.oauth.errors import MissingToken
 from remit.authority.oauth.scopes import Scope
 from remit.authority.tokens import VerifiedSubject
 from remit.kernel.ids import AgentId, InstanceId, PrincipalId, TenantId, TokenId
@@ -15,7 +16,6 @@ from remit.platform.settings.options import HttpOptions
 from remit.platform.telemetry.metrics import Metrics
 from remit.surface.web.app import build_app
 from remit.surface.web.caller import Caller
-from remit.surface.web.errors import Unauthenticated
 from support.clock import NOON
 from support.jose import entropy_of
 
@@ -63,7 +63,7 @@ class OpenDoor:
     async def admit(self, request: Request) -> Caller:
         name = request.headers.get("authorization", "").removeprefix("Test ")
         if name not in self.known:
-            raise Unauthenticated("no access token", next_step="remit up")
+            raise MissingToken("no access token")
         return self.known[name]
 
 

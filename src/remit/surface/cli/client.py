@@ -61,7 +61,6 @@ class Client:
         self._server = server
         self._key = key
         self._private = PrivateKey.load(Algorithm(key.algorithm), key.private)
-        self._proof = PrivateKey.generate(Algorithm.ED25519, secrets.token_bytes)
         self._http = httpx2.Client(timeout=_TIMEOUT, trust_env=False, follow_redirects=False)
         self._token = ""
 
@@ -155,7 +154,7 @@ class Client:
 
     def _prove(self, method: str, target: str, *, token: str | None = None) -> str:
         return dpop.make_proof(
-            self._proof,
+            self._private,
             method=method,
             target=target,
             jti=secrets.token_urlsafe(18),

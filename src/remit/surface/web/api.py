@@ -8,10 +8,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from remit.authority.oauth.errors import InsufficientScope
 from remit.kernel.canonical import framed_digest
 from remit.kernel.clock import Clock
 from remit.surface.web.caller import Caller, Doorkeeper
-from remit.surface.web.errors import ScopeInsufficient
 from remit.surface.web.idempotency import Attempt, Idempotency, Kept, check_key
 from remit.surface.web.inbound import read_body, read_path, read_query
 from remit.surface.web.operation import Inbound, Nothing, Operation, Replay
@@ -91,7 +91,6 @@ def _by_method(endpoints: Mapping[str, Endpoint]) -> Endpoint:
 
 def _require_any(caller: Caller, scopes: tuple[str, ...]) -> None:
     if not any(scope in caller.scopes for scope in scopes):
-        raise ScopeInsufficient(
-            f"this needs the scope {' or '.join(f'`{scope}`' for scope in scopes)}",
-            next_step=" ".join(scopes),
+        raise InsufficientScope(
+            f"this needs the scope {' or '.join(f'`{scope}`' for scope in scopes)}", scopes=frozenset(scopes)
         )

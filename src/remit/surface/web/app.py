@@ -20,7 +20,7 @@ def build_app(
     """Put the doors in front of the routes, outermost last: routes ← limits ← observation ← headers."""
     router = Router(routes, redirect_slashes=False, default=_not_found)
     inner = EdgeLimits(_Raising(router), options=options)
-    observed = Observation(inner, metrics=metrics, entropy=entropy)
+    observed = Observation(inner, metrics=metrics, entropy=entropy, resource=f"{issuer}/api")
     return SecurityHeaders(observed, https=issuer.startswith("https://"))
 
 

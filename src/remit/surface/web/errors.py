@@ -7,7 +7,9 @@ import msgspec
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
+from remit.authority.oauth.errors import InsufficientScope, OAuthError
 from remit.kernel.errors import Invalid, NotFound, RemitError, TooLarge
+from remit.surface.web.challenge import challenge_of
 
 MEDIA_TYPE: Final = "application/problem+json"
 
@@ -118,20 +120,6 @@ class MethodNotAllowed(Invalid):
     code = "method_not_allowed"
 
 
-class Unauthenticated(RemitError):
-    """The request bears no access token."""
-
-    code = "token_missing"
-    kind = "unauthenticated"
-
-
-class ScopeInsufficient(RemitError):
-    """The token is good, its scope is too small."""
-
-    code = "insufficient_scope"
-    kind = "forbidden"
-
-
 class Problem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What went wrong, for a program (`code`) and for a person (`detail`, `next`)."""
 
@@ -164,14 +152,14 @@ def problem_of(error: RemitError, *, request_id: str = "") -> Problem:
     )
 
 
-def problem_response(error: RemitError, *, request_id: str = "") -> Response:
-    """Answer with the error's status, document and headers."""
+def problem_response(error: RemitError, *, resource: str, request_id: str = "") -> Response:
+    """Answer with the error's status, document and headers; a challenge is for `resource`."""
     problem = problem_of(error, request_id=request_id)
     return Response(
         msgspec.json.encode(problem),
         status_code=problem.status,
         media_type=MEDIA_TYPE,
-        headers=_headers(error, problem.status),
+        headers=_headers(error, resource),
     )
 
 
@@ -201,21 +189,15 @@ def _all_errors(root: type[RemitError]) -> list[type[RemitError]]:
     return [root, *below]
 
 
-def _headers(error: RemitError, status: int) -> dict[str, str]:
+def _headers(error: RemitError, resource: str) -> dict[str, str]:
     if isinstance(error, MethodNotAllowed):
         return {"allow": error.next_step.removeprefix("use ")}
-    if status == _BY_KIND["unauthenticated"]:
-        return {"www-authenticate": f'DPoP algs="Ed25519 ES256"{_challenge(error)}'}
-    if isinstance(error, ScopeInsufficient):
-        return {"www-authenticate": f'DPoP error="insufficient_scope", scope="{error.next_step}"'}
+    if isinstance(error, OAuthError) and (error.kind == "unauthenticated" or _lacks_scope(error)):
+        return {"www-authenticate": challenge_of(error, resource=resource, scopes=frozenset())}
     if error.kind in {"rate_limited", "unavailable"}:
         return {"retry-after": "5"}
     return {}
 
 
-def _challenge(error: RemitError) -> str:
-    """RFC 6750 §3.1: without credentials no error code; RFC 9449 §7.1 names the one of a bad proof."""
-    if isinstance(error, Unauthenticated):
-        return ""
-    names = {"invalid_dpop_proof", "use_dpop_nonce"}
-    return f', error="{error.code if error.code in names else "invalid_token"}"'
+def _lacks_scope(error: OAuthError) -> bool:
+    return isinstance(error, InsufficientScope)

@@ -23,11 +23,27 @@ _log = structlog.stdlib.get_logger("remit.surface.web")
 _tracer = trace.get_tracer("remit")
 
 
+class _Answer:
+    """A `send` that adds the request id and remembers the status."""
+
+    def __init__(self, send: Send, *, request_id: str) -> None:
+        self._send = send
+        self.request_id = request_id
+        self.status = 0
+
+    async def __call__(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            MutableHeaders(scope=message)["remit-request-id"] = self.request_id
+        await self._send(message)
+
+
 class Observation:
     """Nothing escapes it: what is raised becomes a problem document, and what is unknown a 500 with an id."""
 
-    def __init__(self, app: ASGIApp, *, metrics: Metrics, entropy: Entropy) -> None:
+    def __init__(self, app: ASGIApp, *, metrics: Metrics, entropy: Entropy, resource: str) -> None:
         self._app = app
+        self._resource = resource
         self._metrics = metrics
         self._entropy = entropy
 
@@ -46,7 +62,7 @@ class Observation:
             try:
                 await self._app(scope, receive, answer)
             except Exception as raised:  # noqa: BLE001 — the one outer handler: every error gets an answer
-                await _refuse(raised, scope, receive, answer)
+                await self._refuse(raised, scope, receive, answer)
             finally:
                 route = route_of(scope)
                 span.set_attributes(
@@ -64,34 +80,20 @@ class Observation:
                     seconds=time.perf_counter() - started,
                 )
 
-
-class _Answer:
-    """A `send` that adds the request id and remembers the status."""
-
-    def __init__(self, send: Send, *, request_id: str) -> None:
-        self._send = send
-        self.request_id = request_id
-        self.status = 0
-
-    async def __call__(self, message: Message) -> None:
-        if message["type"] == "http.response.start":
-            self.status = message["status"]
-            MutableHeaders(scope=message)["remit-request-id"] = self.request_id
-        await self._send(message)
+    async def _refuse(self, raised: Exception, scope: Scope, receive: Receive, answer: _Answer) -> None:
+        error = foreign_error(raised)
+        status = status_of(error)
+        if status >= _SERVER_ERROR:
+            _log.error("surface.request.failed", code=error.code, route=route_of(scope), exc_info=raised)
+        else:
+            _log.info("surface.request.refused", code=error.code, route=route_of(scope), status=status)
+        if answer.status:
+            raise raised  # the head is out: only closing the connection can still say that something failed
+        await problem_response(error, resource=self._resource, request_id=answer.request_id)(
+            scope, receive, answer
+        )
 
 
 def route_of(scope: Scope) -> str:
     """The template that matched (`/api/v1/agents/{agent}`), never the path itself."""
     return str(getattr(scope.get("route"), "path", OTHER))
-
-
-async def _refuse(raised: Exception, scope: Scope, receive: Receive, answer: _Answer) -> None:
-    error = foreign_error(raised)
-    status = status_of(error)
-    if status >= _SERVER_ERROR:
-        _log.error("surface.request.failed", code=error.code, route=route_of(scope), exc_info=raised)
-    else:
-        _log.info("surface.request.refused", code=error.code, route=route_of(scope), status=status)
-    if answer.status:
-        raise raised  # the head is out: only closing the connection can still say that something failed
-    await problem_response(error, request_id=answer.request_id)(scope, receive, answer)

@@ -1,0 +1,92 @@
+"""The door of the API: token, proof, and the caller's roles as they are now, in one unit of work."""
+
+from dataclasses import replace
+from typing import Final, Protocol
+
+from starlette.requests import Request
+
+from remit.authority.oauth.errors import InvalidToken, ProofRefused
+from remit.authority.oauth.verifier import AccessTokenVerifier
+from remit.authority.tokens import Proof, VerifiedSubject
+from remit.identity.principals import Kind, Principal
+from remit.kernel.clock import Clock
+from remit.kernel.ids import PrincipalId, TenantId
+from remit.kernel.uow import Transaction, UnitOfWork
+from remit.surface.web.caller import Caller
+
+_ROLES: Final = "roles"
+
+
+class ReplayGuard(Protocol):
+    """Proofs of possession, each good once."""
+
+    def burn(self, tenant: TenantId, proof: Proof) -> bool:
+        """Remember the proof; False if it was there already."""
+
+
+class Directory(Protocol):
+    """Who the caller is."""
+
+    def get(self, ident: PrincipalId) -> Principal | None:
+        """One principal."""
+
+
+class DoorTransaction(Transaction, Protocol):
+    """The transaction that the door works in."""
+
+    @property
+    def replay(self) -> ReplayGuard:
+        """One-time proofs."""
+
+    @property
+    def principals(self) -> Directory:
+        """The directory."""
+
+
+class Door:
+    """Admits whoever has a live token for the API and proves its key, once per proof.
+
+    INVARIANT: a person is who authenticated for the token and has no chain; a delegated token names a user
+    too, and is never that user (api tokens of agents carry `remit.act` alone).
+    """
+
+    def __init__(
+        self, *, verifier: AccessTokenVerifier, uow: UnitOfWork[DoorTransaction], clock: Clock, issuer: str
+    ) -> None:
+        self._verifier = verifier
+        self._uow = uow
+        self._clock = clock
+        self._issuer = issuer
+
+    async def admit(self, request: Request) -> Caller:
+        """Verify token, audience and proof; burn the proof; look up who this is.
+
+        Raises an `OAuthError` of kind `unauthenticated`.
+        """
+        subject = self._verifier.verify(
+            request.headers.get("authorization", ""),
+            request.headers.getlist("dpop"),
+            request.method,
+            f"{self._issuer}{request.url.path}",
+            f"{self._issuer}/api",
+            self._clock.now(),
+        )
+        principal = await self._uow.commit(lambda tx: _enter(tx, subject))
+        person = principal.kind is Kind.HUMAN and not subject.chain
+        return Caller(
+            tenant=subject.tenant,
+            principal=principal.id,
+            person=person,
+            roles=frozenset(dict(principal.attributes).get(_ROLES, "").split()) if person else frozenset(),
+            scopes=subject.scopes,
+            subject=replace(subject, proof=None),
+        )
+
+
+def _enter(tx: DoorTransaction, subject: VerifiedSubject) -> Principal:
+    if subject.proof is not None and not tx.replay.burn(subject.tenant, subject.proof):
+        raise ProofRefused("this proof was used before", reason="proof_replayed")
+    principal = tx.principals.get(subject.client)
+    if principal is None:
+        raise InvalidToken("the token's client is not in the directory", reason="client_unknown")
+    return principal
