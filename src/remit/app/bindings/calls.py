@@ -1,0 +1,164 @@
+"""How a call ended, in one unit: the capability's state, the budget's settlement, the record."""
+
+from collections import OrderedDict
+from dataclasses import dataclass
+from typing import Final
+
+from remit.authority.capability import CapabilityState
+from remit.decision.budget import Settlement
+from remit.decision.facts import Snapshot, Snapshots
+from remit.decision.service import settle
+from remit.enforcement.pep.decider import CallOutcome, CallState, RecordedCall, Refusal
+from remit.kernel.canonical import Digest
+from remit.kernel.ids import CallId, Entropy, InstanceId, PrincipalId, RecordId, TaskId, TenantId, mint_id
+from remit.ledger.record import Record
+from remit.platform.storage.unit_of_work import SqlTransaction, SqlUnitOfWork
+
+_KEPT: Final = 4096
+"""Results kept in memory for a caller that repeats its call; the record itself is durable."""
+_KEPT_BYTES: Final = 64 << 10
+
+_ENDS: Final = {
+    CallState.DONE: CapabilityState.DONE,
+    CallState.FAILED: CapabilityState.FAILED,
+    CallState.UNKNOWN: CapabilityState.UNKNOWN,
+}
+_STATES: Final = {
+    CapabilityState.CONSUMED: CallState.RUNNING,
+    CapabilityState.DONE: CallState.DONE,
+    CapabilityState.FAILED: CallState.FAILED,
+    CapabilityState.UNKNOWN: CallState.UNKNOWN,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """A result, and whose it is."""
+
+    instance: InstanceId
+    result: bytes
+
+
+class CallJournal:
+    """`CallLog`: durable through the ledger and the capability; results are a courtesy of this process."""
+
+    def __init__(self, *, work: SqlUnitOfWork, snapshots: Snapshots, entropy: Entropy) -> None:
+        self._work = work
+        self._snapshots = snapshots
+        self._entropy = entropy
+        self._kept: OrderedDict[CallId, _Kept] = OrderedDict()  # OWNED BY: the event loop
+
+    async def finish(self, outcome: CallOutcome) -> None:
+        """Record how a permitted call ended; settle its capability and its budget with it."""
+        record = self._finished(outcome)
+        capability = outcome.decision.capability
+
+        def work(tx: SqlTransaction) -> None:
+            if capability is not None:
+                tx.capabilities.settle(capability, _ENDS[outcome.state], outcome.at)
+            settle(tx, outcome.decision.id, _settlement(outcome))
+            tx.ledger.append(record)
+
+        # CRASH: without this commit the capability stays consumed; the sweep at start makes it `unknown`.
+        await self._work.commit(work)
+        self._keep(outcome)
+
+    async def refuse(self, refusal: Refusal) -> None:
+        """Record a refusal that no decision stands behind."""
+        subject, snapshot = refusal.subject, self._snapshots.current()
+        record = Record(
+            id=RecordId(mint_id("rec", at=refusal.at, entropy=self._entropy)),
+            at=refusal.at,
+            tenant=subject.tenant,
+            kind="enforcement.call.refused",
+            actor=subject.instance,
+            user=subject.user or "",
+            owner=_owner(snapshot, subject.agent),
+            agent=subject.agent,
+            task=subject.task or "",
+            purpose=_purpose(snapshot, subject.task),
+            chain=subject.chain,
+            call=refusal.call,
+            action=refusal.action,
+            effect="deny",
+            codes=(refusal.code,),
+            digests=(("arguments", refusal.arguments_digest),),
+            detail=(("method", refusal.method), ("server", refusal.server)),
+        )
+        await self._work.commit(lambda tx: tx.ledger.append(record))
+
+    async def recall(self, tenant: TenantId, instance: InstanceId, call: CallId) -> RecordedCall | None:
+        """Find a permitted call of this instance by its id; None for anyone else's."""
+
+        def work(tx: SqlTransaction) -> tuple[Digest, str, CapabilityState] | None:
+            found = tx.capabilities.by_call(call)
+            capability = tx.capabilities.get(found[0]) if found else None
+            if found is None or capability is None or capability.instance != instance:
+                return None
+            return capability.arguments, capability.action, found[1]
+
+        known = await self._work.read(work) if tenant else None
+        if known is None:
+            return None
+        kept = self._kept.get(call)
+        return RecordedCall(
+            call=call,
+            arguments_digest=known[0],
+            action=known[1],
+            state=_STATES[known[2]],
+            result=kept.result if kept is not None and kept.instance == instance else None,
+        )
+
+    def _keep(self, outcome: CallOutcome) -> None:
+        if len(outcome.result) <= _KEPT_BYTES:
+            self._kept[outcome.call.call] = _Kept(outcome.call.subject.instance, outcome.result)
+        while len(self._kept) > _KEPT:
+            self._kept.popitem(last=False)
+
+    def _finished(self, outcome: CallOutcome) -> Record:
+        call, subject, snapshot = outcome.call, outcome.call.subject, self._snapshots.current()
+        return Record(
+            id=RecordId(mint_id("rec", at=outcome.at, entropy=self._entropy)),
+            at=outcome.at,
+            tenant=subject.tenant,
+            kind="enforcement.call.finished",
+            actor=subject.instance,
+            user=subject.user or "",
+            owner=_owner(snapshot, subject.agent),
+            agent=subject.agent,
+            task=subject.task or "",
+            purpose=_purpose(snapshot, subject.task),
+            chain=subject.chain,
+            envelope=subject.envelope or "",
+            decision=outcome.decision.id,
+            capability=outcome.decision.capability or "",
+            call=call.call,
+            approval=outcome.decision.approval or "",
+            action=call.action,
+            resource=f"{call.resource.type}:{call.resource.id}",
+            tool=call.tool.id if call.tool else "",
+            effect=outcome.state,
+            codes=(outcome.code,),
+            digests=(("arguments", call.arguments_digest), ("result", outcome.result_digest)),
+            detail=(("sent", str(outcome.sent).lower()), *_touched(outcome)),
+        )
+
+
+def _touched(outcome: CallOutcome) -> tuple[tuple[str, str], ...]:
+    return tuple(("touched", address) for address in outcome.resources)
+
+
+def _settlement(outcome: CallOutcome) -> Settlement:
+    if not outcome.sent:
+        return Settlement.UNUSED
+    return Settlement.UNKNOWN if outcome.state is CallState.UNKNOWN else Settlement.SPENT
+
+
+def _owner(snapshot: Snapshot, agent: str) -> str:
+    found = snapshot.principals.get(PrincipalId(agent))
+    return (found.owner or "") if found else ""
+
+
+def _purpose(snapshot: Snapshot, task: TaskId | None) -> str:
+    found = snapshot.tasks.get(task) if task else None
+    return found.purpose if found else ""

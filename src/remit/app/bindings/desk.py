@@ -1,0 +1,107 @@
+"""The enforcement point's desk: questions to people, kept by the oversight wing."""
+
+from remit.decision.facts import Snapshot, Snapshots
+from remit.decision.request import ProposedCall
+from remit.decision.response import Decision
+from remit.enforcement.pep.decider import Ask, AskState
+from remit.kernel.ids import ApprovalId, CallId, PrincipalId
+from remit.oversight.approvals.approval import Approval, ApprovalState
+from remit.oversight.approvals.service import ApprovalService
+from remit.oversight.approvals.visible import show
+
+
+class ApprovalDesk:
+    """Turns a decision that asks into an ask of exactly those bytes."""
+
+    def __init__(self, *, approvals: ApprovalService, snapshots: Snapshots, issuer: str) -> None:
+        self._approvals = approvals
+        self._snapshots = snapshots
+        self._issuer = issuer
+
+    async def ask(self, call: ProposedCall, decision: Decision) -> Ask:
+        """Open the question, or find the open one for the same bytes of the same agent and task."""
+        snapshot = self._snapshots.current()
+        owner = snapshot.principals.get(PrincipalId(call.subject.agent))
+        opened = await self._approvals.ask(
+            _draft(call, decision, snapshot), owner=owner.owner if owner else None
+        )
+        return self._as_ask(opened)
+
+    async def wait(self, ask: Ask, seconds: float) -> Ask:
+        """Return as soon as it is answered, at the latest after `seconds`."""
+        return self._as_ask(await self._approvals.wait(ask.id, seconds=seconds))
+
+    def _as_ask(self, approval: Approval) -> Ask:
+        return Ask(
+            id=approval.id,
+            state=AskState(approval.state.value),
+            page=f"{self._issuer}/approvals/{approval.id}",
+            sentence=_sentence(approval),
+            give_up_at=approval.expires_at,
+        )
+
+
+def _sentence(approval: Approval) -> str:
+    what = f"{approval.action} on {approval.resource}"
+    match approval.state:
+        case ApprovalState.PENDING:
+            return f"{what} waits for a yes from {approval.approvers}"
+        case ApprovalState.APPROVED:
+            return f"{what} was approved"
+        case ApprovalState.DENIED:
+            return f"{what} was denied by {approval.decided_by}"
+        case ApprovalState.EXPIRED:
+            return f"nobody answered about {what} in time"
+        case ApprovalState.CANCELLED:
+            return f"the question about {what} was cancelled"
+
+
+def _draft(call: ProposedCall, decision: Decision, snapshot: Snapshot) -> Approval:
+    subject, tool, at = call.subject, call.tool, call.at
+    deciding = decision.verdict.reasons[-1]
+    return Approval(
+        id=ApprovalId(""),
+        tenant=subject.tenant,
+        state=ApprovalState.PENDING,
+        key=decision.key,
+        decision=decision.id,
+        call=CallId(call.call),
+        agent=PrincipalId(subject.agent),
+        agent_name=_name(snapshot, subject.agent),
+        instance=PrincipalId(subject.instance),
+        user=subject.user,
+        user_name=_name(snapshot, subject.user) if subject.user else "",
+        task=subject.task,
+        purpose=_purpose(snapshot, call),
+        chain=tuple(_name(snapshot, member) for member in subject.chain),
+        server=call.action.partition("/")[0],
+        tool=tool.name if tool else call.method,
+        tool_digest=tool.digest if tool else "",
+        action=call.action,
+        resource=f"{call.resource.type}:{call.resource.id}",
+        effect=tool.mapping.effect if tool and tool.mapping else "",
+        reversible=tool.reversible if tool else False,
+        arguments=call.raw_arguments.decode() or "{}",
+        arguments_digest=call.arguments_digest,
+        policy_version=decision.verdict.policy_version,
+        rule=deciding.rule,
+        reason=show(deciding.sentence).text,
+        approvers=decision.verdict.approvers,
+        asked=(),
+        requested_at=at,
+        expires_at=at,
+    )
+
+
+def _name(snapshot: Snapshot, ident: str) -> str:
+    """What people call a principal; an instance goes by its agent's name."""
+    found = snapshot.principals.get(PrincipalId(ident))
+    if found is None:
+        return ident
+    parent = snapshot.principals.get(found.parent) if found.parent else None
+    return found.email or (parent.name if parent else found.name)
+
+
+def _purpose(snapshot: Snapshot, call: ProposedCall) -> str:
+    task = snapshot.tasks.get(call.subject.task) if call.subject.task else None
+    return task.purpose if task else ""

@@ -1,0 +1,174 @@
+"""What the gateway's door asks: who is this, do they live, which tools are pinned, how is a no written."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+from remit.authority.alive import Alive, alive
+from remit.authority.envelope import text_digest
+from remit.authority.errors import EnvelopeRejected, EnvelopeTooLarge
+from remit.authority.oauth.errors import InsufficientScope, OAuthError
+from remit.authority.oauth.verifier import AccessTokenVerifier
+from remit.authority.tasks import Lineage
+from remit.authority.tokens import VerifiedSubject
+from remit.authority.verify import require_envelope
+from remit.decision.denial import denial_of
+from remit.decision.facts import Snapshot, Snapshots
+from remit.decision.request import ProposedCall
+from remit.decision.response import Decision
+from remit.decision.service import DecisionService
+from remit.enforcement.mcp.pins import Sighting
+from remit.enforcement.pep.decider import Presented, ScopeMissing, Unauthenticated
+from remit.identity.lifecycle import State
+from remit.identity.tool_service import Seen, ToolService
+from remit.identity.tools import Server, Tool
+from remit.kernel.canonical import JsonObject, parse_object
+from remit.kernel.clock import Clock
+from remit.kernel.ids import PrincipalId, TenantId, ToolId
+
+_GATEWAY = PrincipalId("system")
+"""Who is on record as having seen a changed definition: the gateway itself."""
+
+
+class Doorman:
+    """`TokenVerifier`: token, proof and envelope, by the authority wing's own procedures."""
+
+    def __init__(self, *, verifier: AccessTokenVerifier, clock: Clock) -> None:
+        self._verifier = verifier
+        self._clock = clock
+
+    async def verify(self, presented: Presented) -> VerifiedSubject:
+        """Verify what was presented; the envelope must be the one that the token names."""
+        try:
+            subject = self._verifier.verify(
+                f"{presented.scheme} {presented.token}",
+                [presented.proof] if presented.proof else [],
+                presented.method,
+                presented.url,
+                presented.audience,
+                self._clock.now(),
+            )
+            _check_envelope(presented.envelope, subject)
+        except InsufficientScope as small:
+            raise ScopeMissing(small.hint, scopes=sorted(small.scopes)) from small
+        except OAuthError as refused:
+            raise Unauthenticated(refused.hint, error=refused.error, debug=refused.reason) from refused
+        except (EnvelopeRejected, EnvelopeTooLarge) as broken:
+            raise Unauthenticated(broken.hint, debug=broken.debug) from broken
+        return subject
+
+
+def _check_envelope(text: str, subject: VerifiedSubject) -> None:
+    """DE-17: a chain of several must show its envelope; whatever is shown must be the token's own."""
+    if not text:
+        require_envelope(text, chain=len(subject.chain))
+    elif not text.isascii() or subject.envelope is None or text_digest(text) != subject.envelope:
+        raise Unauthenticated("the envelope is not the one that the token names")
+
+
+class PipelineDecider:
+    """`Decider`: the decision wing, in this process."""
+
+    def __init__(self, decisions: DecisionService) -> None:
+        self._decisions = decisions
+
+    async def decide(self, call: ProposedCall) -> Decision:
+        """Judge one call; it is on record before this returns."""
+        return await self._decisions.decide(call)
+
+    async def visible(
+        self, subject: VerifiedSubject, server: Server, tools: Sequence[Tool], *, at: datetime
+    ) -> frozenset[ToolId]:
+        """The tools that this subject could call with some arguments."""
+        return await self._decisions.preview(subject, server, tools, at=at)
+
+
+class SnapshotLiveness:
+    """`Liveness`: what this node's newest snapshot says."""
+
+    def __init__(self, *, snapshots: Snapshots, clock: Clock) -> None:
+        self._snapshots = snapshots
+        self._clock = clock
+
+    def epoch(self, tenant: TenantId) -> int:
+        """The newest epoch that this node knows."""
+        snapshot = self._snapshots.current()
+        return snapshot.epoch if snapshot.tenant == tenant else -1
+
+    async def alive(self, subject: VerifiedSubject) -> bool:
+        """Whether everything above the subject lives, on a snapshot of the present head."""
+        snapshot = await self._snapshots.catch_up()
+        found = alive(snapshot, _lineage(subject, snapshot), self._clock.now())
+        return isinstance(found, Alive)
+
+
+def _lineage(subject: VerifiedSubject, snapshot: Snapshot) -> Lineage:
+    """Everything above an open stream that could be stopped."""
+    task = snapshot.tasks.get(subject.task) if subject.task else None
+    members = [snapshot.principals.get(PrincipalId(ident)) for ident in subject.chain]
+    parents = [snapshot.principals.get(member.parent) for member in members if member and member.parent]
+    known = [entry for entry in (*members, *parents) if entry is not None]
+    envelope = snapshot.envelopes.get(subject.envelope) if subject.envelope else None
+    ancestors = envelope.parents if envelope else ()
+    above = {ident for entry in known for ident in (entry.owner, entry.blueprint) if ident}
+    return Lineage(
+        tenant=subject.tenant,
+        user=subject.user,
+        task=subject.task,
+        grant=task.grant if task else None,
+        chain=tuple(PrincipalId(ident) for ident in subject.chain) or (subject.client,),
+        principals=frozenset(PrincipalId(ident) for ident in (*(entry.id for entry in known), *above)),
+        envelope=None,
+        others=frozenset({str(subject.token), subject.key, subject.envelope or "", *ancestors} - {""}),
+    )
+
+
+class PinnedTools:
+    """`ToolRegistry`: servers and tools of the newest snapshot; sightings go to the directory."""
+
+    def __init__(self, *, snapshots: Snapshots, tools: ToolService, clock: Clock) -> None:
+        self._snapshots = snapshots
+        self._tools = tools
+        self._clock = clock
+
+    def server(self, name: str) -> Server | None:
+        """The server at `/mcp/<name>`, if it is registered and active."""
+        snapshot = self._snapshots.current()
+        found = next((server for server in snapshot.servers.values() if server.name == name), None)
+        if found is None or snapshot.state_of(PrincipalId(found.id)) is not State.ACTIVE:
+            return None
+        return found
+
+    def tools(self, server: Server) -> Mapping[str, Tool]:
+        """Every tool of the server by name, quarantined ones included."""
+        snapshot = self._snapshots.current()
+        return {tool.name: tool for tool in snapshot.tools.values() if tool.server == server.id}
+
+    async def quarantine(self, sightings: Sequence[Sighting]) -> None:
+        """Put what was seen on record, server by server; a changed tool is out of use afterwards."""
+        for ident in {sighting.server.id for sighting in sightings}:
+            seen = [
+                Seen(name=sighting.name, definition=_definition(sighting))
+                for sighting in sightings
+                if sighting.server.id == ident
+            ]
+            await self._tools.observe(ident, seen, by=_GATEWAY, at=self._clock.now())
+        await self._snapshots.catch_up()
+
+
+def _definition(sighting: Sighting) -> JsonObject:
+    """What the server sent; a definition without canonical form is shown as its name and fault alone."""
+    if not sighting.definition:
+        return {"name": sighting.name, "refused": sighting.cause}
+    return parse_object(sighting.definition.encode())
+
+
+class PublicExplainer:
+    """`Explainer`: the structured denial, with the page where people read why."""
+
+    def __init__(self, issuer: str) -> None:
+        self._issuer = issuer
+
+    def denial(self, decision: Decision, *, call_key: str) -> JsonObject:
+        """The object of `_meta["dev.remit/denial"]`."""
+        why = f"{self._issuer}/api/v1/decisions/{decision.id}"
+        return denial_of(decision, call_key=call_key, why=why).to_json()

@@ -1,0 +1,46 @@
+"""The decision's capabilities: the authority wing's `mint`, with our key and our names."""
+
+from datetime import datetime, timedelta
+
+from remit.app.keys import KeyHolder
+from remit.authority.capability import Minted, Order, mint
+from remit.decision.request import ActionRequest
+from remit.identity.spiffe import spiffe_id
+from remit.kernel.ids import DecisionId, Entropy
+from remit.kernel.jose.keys import KeyClass
+
+
+class CapabilityPress:
+    """`CapabilityMinter`: one capability for exactly the call that was permitted."""
+
+    def __init__(
+        self, *, keys: KeyHolder, issuer: str, trust_domain: str, lifetime: timedelta, entropy: Entropy
+    ) -> None:
+        self._keys = keys
+        self._issuer = issuer
+        self._trust_domain = trust_domain
+        self._lifetime = lifetime
+        self._entropy = entropy
+
+    def mint(self, request: ActionRequest, *, decision: DecisionId, at: datetime) -> Minted:
+        """Sign it for the instance, the tool's digest and the digest of the raw argument bytes."""
+        call, subject = request.call, request.call.subject
+        order = Order(
+            tenant=subject.tenant,
+            audience=f"{self._issuer}/mcp/{request.server.name}",
+            subject=spiffe_id(self._trust_domain, request.principal.name, subject.instance),
+            instance=subject.instance,
+            action=call.action,
+            resource_type=call.resource.type,
+            resource=call.resource.id,
+            arguments=call.arguments_digest,
+            tool=call.tool.digest if call.tool else "",
+            decision=decision,
+            task=subject.task,
+            envelope=subject.envelope,
+            key=subject.key,
+        )
+        signer = self._keys.signer(KeyClass.CAPABILITY)
+        return mint(
+            order, issuer=self._issuer, signer=signer, lifetime=self._lifetime, at=at, entropy=self._entropy
+        )

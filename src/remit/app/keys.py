@@ -1,0 +1,114 @@
+"""The server's own keys, in one holder that every signer and verifier shares and rotation swaps."""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Final
+
+from remit.kernel.canonical import JsonObject, b64u_decode
+from remit.kernel.errors import Unavailable
+from remit.kernel.ids import Entropy
+from remit.kernel.jose.algorithms import Algorithm
+from remit.kernel.jose.keyring import Keyring
+from remit.kernel.jose.keys import KeyClass, KeyRecord, Signer
+from remit.kernel.jose.rotation import RotationRule
+from remit.kernel.sealing import Kek
+from remit.ledger.checkpoint import LogKey
+from remit.platform.storage.unit_of_work import SqlTransaction, SqlUnitOfWork
+
+_FOREVER: Final = timedelta(days=36_500)
+RULES: Final[Mapping[KeyClass, RotationRule]] = {
+    KeyClass.ACCESS_TOKEN: RotationRule(),
+    KeyClass.ENVELOPE: RotationRule(longest_life=timedelta(days=90)),
+    KeyClass.CAPABILITY: RotationRule(longest_life=timedelta(seconds=90)),
+    KeyClass.APPROVAL_LINK: RotationRule(longest_life=timedelta(days=7)),
+    KeyClass.LEDGER: RotationRule(use_for=timedelta(days=365), longest_life=_FOREVER),
+}
+"""Every class that this server signs, and how its keys live: a checkpoint is believed for ever."""
+
+
+class KeyHolder:
+    """The present key ring; a `KeyLookup` and `SigningKeys` that stays the same object over rotations."""
+
+    def __init__(self, *, work: SqlUnitOfWork, kek: Kek, issuer: str, entropy: Entropy) -> None:
+        self._work = work
+        self._kek = kek
+        self._issuer = issuer
+        self._entropy = entropy
+        self._ring: Keyring | None = None  # OWNED BY: the event loop
+
+    async def rotate(self, at: datetime) -> tuple[KeyRecord, ...]:
+        """Take every step that is due for every class, then swap the ring; what changed.
+
+        At the first start it makes the first keys. Raises `KekWrong` before anything is made.
+        """
+
+        def work(tx: SqlTransaction) -> tuple[tuple[KeyRecord, ...], Keyring]:
+            changed = [
+                record
+                for key_class, rule in RULES.items()
+                for record in tx.keys.rotate(
+                    key_class,
+                    issuer=self._issuer,
+                    algorithm=Algorithm.ED25519,
+                    rule=rule,
+                    kek=self._kek,
+                    entropy=self._entropy,
+                    at=at,
+                )
+            ]
+            return tuple(changed), tx.keys.keyring(self._kek)
+
+        changed, self._ring = await self._work.commit(work)
+        return changed
+
+    async def reload(self) -> None:
+        """Swap the ring for what is stored now: another node, or a person, may have changed it."""
+        self._ring = await self._work.read(lambda tx: tx.keys.keyring(self._kek))
+
+    def find(self, kid: str, key_class: KeyClass) -> KeyRecord | None:
+        """The record of that id and class, whatever its state."""
+        return self._present().find(kid, key_class)
+
+    def signer(self, key_class: KeyClass) -> Signer:
+        """The active key of a class."""
+        return self._present().signer(key_class)
+
+    def jwks(self, *, at: datetime) -> JsonObject:
+        """Public halves, for `/jwks`."""
+        return self._present().jwks(at=at)
+
+    def records(self) -> tuple[KeyRecord, ...]:
+        """Every key there ever was, whatever its state."""
+        return tuple(self._present().records.values())
+
+    def _present(self) -> Keyring:
+        if self._ring is None:
+            raise Unavailable("the keys are not loaded yet", next_step="remit doctor")
+        return self._ring
+
+
+class LogSigner:
+    """`CheckpointSigner`: the ledger's key, under the name of the log (C2SP signed-note)."""
+
+    def __init__(self, keys: KeyHolder, *, name: str) -> None:
+        self._keys = keys
+        self._name = name
+
+    def key(self) -> LogKey:
+        """The public half, as an auditor keeps it."""
+        return self._log_key(self._keys.signer(KeyClass.LEDGER).private.public.jwk())
+
+    def known_keys(self) -> tuple[LogKey, ...]:
+        """Every key that ever signed a checkpoint."""
+        return tuple(
+            self._log_key(record.public.jwk())
+            for record in self._keys.records()
+            if record.key_class is KeyClass.LEDGER
+        )
+
+    def sign(self, message: bytes) -> bytes:
+        """Sign the text of a checkpoint."""
+        return self._keys.signer(KeyClass.LEDGER).private.sign(message)
+
+    def _log_key(self, jwk: JsonObject) -> LogKey:
+        return LogKey(name=self._name, public=b64u_decode(str(jwk["x"])))
