@@ -11,7 +11,7 @@ from remit.authority.delegations import RecordedEnvelope
 from remit.authority.rights import Ceiling
 from remit.authority.tasks import Task, TaskState
 from remit.authority.tokens import IssuedToken, Proof
-from remit.identity.repository import Credentials, Principals
+from remit.identity.repository import IdentityTransaction
 from remit.kernel.canonical import Digest
 from remit.kernel.ids import (
     AgentId,
@@ -25,8 +25,6 @@ from remit.kernel.ids import (
     TokenId,
     UserId,
 )
-from remit.kernel.uow import Transaction
-from remit.ledger.repository import Recorder
 
 
 class Tasks(Protocol):
@@ -183,8 +181,8 @@ class Lineages(Graveyard, Protocol):
         """Append a tombstone; a second one for the same id changes nothing."""
 
 
-class AuthorityTransaction(Transaction, Protocol):
-    """The transaction that authority works in."""
+class AuthorityTransaction(IdentityTransaction, Protocol):
+    """The transaction that authority works in; it reaches down into the directory."""
 
     @property
     def tasks(self) -> Tasks:
@@ -217,15 +215,3 @@ class AuthorityTransaction(Transaction, Protocol):
     @property
     def lineage(self) -> Lineages:
         """Tombstones and states."""
-
-    @property
-    def principals(self) -> Principals:
-        """The directory."""
-
-    @property
-    def credentials(self) -> Credentials:
-        """Public keys."""
-
-    @property
-    def ledger(self) -> Recorder:
-        """The record."""

@@ -1,0 +1,60 @@
+"""What stands above an agent's action: every principal whose end must end it."""
+
+from collections.abc import Callable, Iterable
+
+from remit.authority.tasks import Lineage, Task
+from remit.identity.errors import OwnerLoop, OwnerMissing, OwnerUnfit
+from remit.identity.ownership import accountable
+from remit.identity.principals import Principal
+from remit.kernel.ids import EnvelopeId, PrincipalId, TenantId
+
+Find = Callable[[PrincipalId], Principal | None]
+
+
+def line_of(ident: PrincipalId, find: Find) -> frozenset[PrincipalId]:
+    """A principal with its agent, their blueprints and the owners up to the human who answers.
+
+    Where a deputy answers, the one stood in for is left out. Whatever can't be resolved stays in by its
+    id, so that `alive` finds it unknown, and dead.
+    """
+    entry = find(ident)
+    if entry is None:
+        return frozenset({ident})
+    found = {ident}
+    if entry.parent is not None:
+        found |= line_of(entry.parent, find)
+    if entry.blueprint is not None:
+        found.add(PrincipalId(entry.blueprint))
+    return frozenset(found) | _owners(entry, find)
+
+
+def lineage_of(
+    chain: Iterable[PrincipalId],
+    find: Find,
+    *,
+    tenant: TenantId,
+    task: Task | None,
+    envelope: EnvelopeId | None = None,
+    others: Iterable[str] = (),
+) -> Lineage:
+    """The lineage of an action by a chain of instances or agents, first one first."""
+    members = tuple(chain)
+    return Lineage(
+        tenant=tenant,
+        user=None if task is None else task.user,
+        task=None if task is None else task.id,
+        grant=None if task is None else task.grant,
+        chain=members,
+        principals=frozenset().union(*(line_of(member, find) for member in members)),
+        envelope=envelope,
+        others=frozenset(others),
+    )
+
+
+def _owners(entry: Principal, find: Find) -> frozenset[PrincipalId]:
+    try:
+        ownership = accountable(entry, find)
+    except (OwnerMissing, OwnerLoop, OwnerUnfit):
+        return frozenset({PrincipalId(entry.owner or "")})
+    absent = frozenset(ownership.chain[-2:-1]) if ownership.by_deputy else frozenset()
+    return frozenset(ownership.chain) - absent
