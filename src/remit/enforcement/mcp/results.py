@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from remit.enforcement.mcp.wire import (
     CACHEABLE,
+    META,
     META_CALL,
     META_DENIAL,
     META_OUTCOME,
@@ -74,8 +75,9 @@ def adapt(result: dict[str, Any], *, method: str, era: Era) -> dict[str, Any]:
     INVARIANT: what passed a gateway that filters by subject is private to it, whatever the server said.
     """
     plain = {name: value for name, value in result.items() if name not in _MODERN_MEMBERS}
-    if isinstance(plain.get("_meta"), dict):
-        plain["_meta"] = {name: value for name, value in plain["_meta"].items() if not name.startswith(OURS)}
+    meta = plain.pop("_meta", None)
+    if isinstance(meta, dict) and (kept_meta := _foreign(meta, era)):
+        plain["_meta"] = kept_meta
     if era is Era.LEGACY:
         return plain
     kept: dict[str, Any] = {name: result[name] for name in _MODERN_MEMBERS if name in result}
@@ -139,6 +141,12 @@ def touched(result: dict[str, Any]) -> tuple[str, ...]:
         place["uri"] for place in places if isinstance(place, dict) and isinstance(place.get("uri"), str)
     ]
     return tuple(dict.fromkeys(uri[:2048] for uri in found))[:_LINKS]
+
+
+def _foreign(meta: dict[str, Any], era: Era) -> dict[str, Any]:
+    """A server's own `_meta`: nothing in our name, and on the legacy wire nothing of the modern one."""
+    strange = (OURS, META) if era is Era.LEGACY else (OURS,)
+    return {name: value for name, value in meta.items() if not name.startswith(strange)}
 
 
 def _items(value: Any) -> list[dict[str, Any]]:

@@ -1,0 +1,174 @@
+"""MCP servers to stand behind the gateway: the demo's business, one that misbehaves by script, and a child."""
+
+import asyncio
+import json
+import socket
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import uvicorn
+
+from remit_demo.business.__main__ import http_app
+from remit_demo.business.capability import CapabilityCheck, IssuerKeys
+from remit_demo.business.server import mappings
+from remit_demo.business.store import Store
+
+App = Callable[..., Awaitable[None]]
+
+
+@asynccontextmanager
+async def serving(app: App, *, lifespan: str = "auto", http: str = "httptools") -> AsyncIterator[int]:
+    """A real server on a real port of this machine, for as long as the block runs."""
+    listener = socket.socket()
+    listener.bind(("127.0.0.1", 0))
+    listener.listen(128)
+    config = uvicorn.Config(
+        app,
+        log_level="critical",
+        lifespan=lifespan,  # type: ignore[arg-type]  # a literal at each caller
+        http=http,  # type: ignore[arg-type]  # a literal at each caller
+        timeout_graceful_shutdown=1,
+        server_header=False,
+    )
+    server = uvicorn.Server(config)
+    running = asyncio.create_task(server.serve(sockets=[listener]))
+    while not server.started:
+        if running.done():
+            running.result()
+        await asyncio.sleep(0.005)
+    try:
+        yield int(listener.getsockname()[1])
+    finally:
+        server.should_exit = True
+        await running
+
+
+@dataclass
+class Business:
+    """The demo's business server over HTTP, and what its journal says."""
+
+    store: Store
+    port: int
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}/mcp"
+
+    @property
+    def hits(self) -> list[dict[str, Any]]:
+        """Tool calls that were carried out."""
+        return [entry for entry in self.store.journal() if entry.get("hit")]
+
+
+@asynccontextmanager
+async def business(
+    *, jwks: Callable[[], dict[str, Any]] | None = None, issuer: str = "", audience: str = ""
+) -> AsyncIterator[Business]:
+    """Start it; with `jwks` it demands capabilities of that issuer."""
+    store = Store()
+    check = None
+    if jwks is not None:
+        actions = {entry["tool"]: f"business/{entry['mapping']['action']}" for entry in mappings()}
+        check = CapabilityCheck(
+            store=store, keys=IssuerKeys(jwks), issuer=issuer, audience=audience, actions=actions
+        )
+    async with serving(http_app(store, check, show_journal=False)) as port:
+        yield Business(store=store, port=port)
+
+
+def business_argv() -> tuple[str, ...]:
+    """The same server as a child process."""
+    return (sys.executable, "-m", "remit_demo.business", "--stdio", "--unsafe-open")
+
+
+def tool(name: str = "act", **changes: Any) -> dict[str, Any]:
+    """A tool as a server lists it."""
+    schema = {"type": "object", "properties": {"item": {"type": "string"}}, "required": ["item"]}
+    return {"name": name, "description": f"The tool {name}.", "inputSchema": schema, **changes}
+
+
+@dataclass
+class Scripted:
+    """A modern MCP server, by hand: lists `tools`, answers calls with `result`, and remembers everything.
+
+    `on_call` may take over the whole response of a call: it gets the ASGI `send` and the message.
+    """
+
+    tools: list[dict[str, Any]] = field(default_factory=lambda: [tool()])
+    result: dict[str, Any] = field(default_factory=lambda: {"content": [{"type": "text", "text": "done"}]})
+    on_call: Callable[[Any, Any, dict[str, Any]], Awaitable[None]] | None = None
+    on_list: Callable[[], list[dict[str, Any]]] | None = None
+    seen: list[tuple[dict[str, list[str]], dict[str, Any], bytes]] = field(default_factory=list)
+    cancelled: int = 0
+    port: int = 0
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}/mcp"
+
+    @property
+    def calls(self) -> list[tuple[dict[str, list[str]], dict[str, Any], bytes]]:
+        """Headers, message and raw body of each tool call."""
+        return [entry for entry in self.seen if entry[1].get("method") == "tools/call"]
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] != "http":
+            return
+        body = await whole(receive)
+        headers: dict[str, list[str]] = {}
+        for name, value in scope["headers"]:
+            headers.setdefault(name.decode(), []).append(value.decode("latin-1"))
+        message = json.loads(body)
+        self.seen.append((headers, message, body))
+        try:
+            await self._answer(receive, send, message)
+        except asyncio.CancelledError:
+            self.cancelled += 1
+            raise
+
+    async def _answer(self, receive: Any, send: Any, message: dict[str, Any]) -> None:
+        method = message.get("method")
+        if method == "server/discover":
+            found = {"supportedVersions": ["2026-07-28"], "capabilities": {"tools": {}}, "resultType": "complete"}
+            await answer(send, message, {**found, "ttlMs": 0, "cacheScope": "private"})
+        elif method == "tools/list":
+            tools = self.tools if self.on_list is None else self.on_list()
+            await answer(send, message, {"tools": tools, "resultType": "complete"})
+        elif method == "tools/call" and self.on_call is not None:
+            await self.on_call(receive, send, message)
+        else:
+            await answer(send, message, {"resultType": "complete", **self.result})
+
+
+@asynccontextmanager
+async def scripted(**how: Any) -> AsyncIterator[Scripted]:
+    """Start a scripted server."""
+    server = Scripted(**how)
+    async with serving(server, lifespan="off") as port:
+        server.port = port
+        yield server
+
+
+async def whole(receive: Any) -> bytes:
+    body, more = b"", True
+    while more:
+        part = await receive()
+        body += part.get("body", b"")
+        more = part.get("more_body", False)
+    return body
+
+
+async def answer(send: Any, message: MutableMapping[str, Any], result: dict[str, Any]) -> None:
+    """A JSON answer."""
+    await respond(send, 200, {"jsonrpc": "2.0", "id": message["id"], "result": result})
+
+
+async def respond(send: Any, status: int, value: Any, *headers: tuple[bytes, bytes]) -> None:
+    """Any response."""
+    body = json.dumps(value).encode()
+    lines = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode()), *headers]
+    await send({"type": "http.response.start", "status": status, "headers": lines})
+    await send({"type": "http.response.body", "body": body})
