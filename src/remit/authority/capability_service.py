@@ -38,7 +38,7 @@ class CapabilityMint:
         return mint(
             order,
             issuer=self.options.issuer,
-            signer=self.keys.signer(KeyClass.CAPABILITY, at),
+            signer=self.keys.signer(KeyClass.CAPABILITY),
             lifetime=self.options.lifetimes.capability,
             at=at,
             entropy=self.entropy,

@@ -1,7 +1,6 @@
 """What an installation states about its authority; `platform.settings` composes it."""
 
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Protocol
 
 from remit.authority.lifetimes import Lifetimes
@@ -25,5 +24,5 @@ class AuthorityOptions:
 class Signing(KeyLookup, Protocol):
     """Our own keys: to sign, and to verify what we signed."""
 
-    def signer(self, key_class: KeyClass, at: datetime) -> Signer:
+    def signer(self, key_class: KeyClass) -> Signer:
         """The key of that class that signs now. Raises `NoSigningKey`."""

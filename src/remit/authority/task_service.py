@@ -216,7 +216,7 @@ class TaskService:
             issued_at=at,
             expires_at=task.deadline,
         )
-        return issue_root(root, signer=self._keys.signer(KeyClass.ENVELOPE, at))
+        return issue_root(root, signer=self._keys.signer(KeyClass.ENVELOPE))
 
     def _store(
         self, tx: AuthorityTransaction, task: Task, text: str, intent: Intent, by: PrincipalId, at: datetime

@@ -111,7 +111,7 @@ class ToolService:
         """Compare what a server lists with what is pinned; gives back the tools that changed state.
 
         A changed definition is quarantined, a new tool enters quarantined, and one whose definition is the
-        pinned one again stays as it is: only a person lifts a quarantine (MC-03).
+        pinned one again stays as it is: only a person lifts a quarantine (MC-05).
         """
         _check_count(len(seen))
 
