@@ -30,7 +30,7 @@ class Unassembled:
 class _Missing(Exception):
     def __init__(self, code: Code, step: int, /, **places: object) -> None:
         super().__init__(code)
-        self.reason = replace(reason(code, **places), step=step)
+        self.reason = replace(reason(code, rule="", **places), step=step)
 
 
 def assemble(call: ProposedCall, snapshot: Snapshot) -> ActionRequest | Unassembled:

@@ -103,19 +103,19 @@ class DecisionService:
         Every answer is a value. Raises `Unavailable` only where nothing could be recorded: then nothing
         is permitted (P4).
         """
-        snapshot = await self._snapshot(at_least)
+        snapshot, fresh = await self._snapshot(at_least), False
         for _ in range(_TRIES):
             draft = self._draft(call, snapshot)
-            if denied(draft.findings):
+            if denied(draft.findings) and not fresh:
                 # A refusal on an old view would be wrong where something was granted since.
-                newer = await self._snapshots.catch_up()
+                newer, fresh = await self._snapshots.catch_up(), True
                 if newer.revision != snapshot.revision:
                     snapshot = newer
                     continue
             try:
-                return await self._uow.commit(lambda tx, draft=draft: self._settle(tx, draft))  # type: ignore[misc]  # mypy infers no type for a default
+                return await self._commit(draft)
             except _Stale:
-                snapshot = await self._snapshots.catch_up()
+                snapshot, fresh = await self._snapshots.catch_up(), True
         return await self._give_up(call, snapshot)
 
     async def explain(self, call: ProposedCall) -> Explanation:
@@ -149,6 +149,9 @@ class DecisionService:
     async def settle(self, decision: DecisionId, outcome: Settlement) -> None:
         """Say how a permitted call went: an unused one gives its reservations back, once."""
         await self._uow.commit(lambda tx: settle(tx, decision, outcome))
+
+    async def _commit(self, draft: _Draft) -> Decision:
+        return await self._uow.commit(lambda tx: self._settle(tx, draft))
 
     async def _snapshot(self, at_least: int | None) -> Snapshot:
         present = self._snapshots.current()
@@ -250,7 +253,7 @@ class DecisionService:
         """Authority shrank faster than we could look: refuse, and say that it was not the caller's doing."""
         draft = self._draft(call, snapshot)
         stale = replace(draft, findings=(refusal(reason(Code.SNAPSHOT_STALE)),))
-        return await self._uow.commit(lambda tx: self._settle(tx, stale))
+        return await self._commit(stale)
 
     def _record_id(self, draft: _Draft) -> RecordId:
         return RecordId(mint_id("rec", at=draft.call.at, entropy=self._entropy))

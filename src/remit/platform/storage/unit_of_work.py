@@ -19,6 +19,11 @@ from remit.platform.storage.repositories.authority import (
     TokenRepository,
 )
 from remit.platform.storage.repositories.capabilities import CapabilityRepository
+from remit.platform.storage.repositories.decision import (
+    BudgetRepository,
+    DecisionRepository,
+    PolicyRepository,
+)
 from remit.platform.storage.repositories.idempotency import IdempotencyRepository
 from remit.platform.storage.repositories.identity import (
     CredentialRepository,
@@ -133,6 +138,21 @@ class SqlTransaction:
     def lineage(self) -> LineageRepository:
         """Tombstones and states: what `alive` reads."""
         return LineageRepository(self.sql, self.tenant)
+
+    @property
+    def policies(self) -> PolicyRepository:
+        """Policy texts."""
+        return PolicyRepository(self.sql, self.tenant)
+
+    @property
+    def budgets(self) -> BudgetRepository:
+        """What accounts have spent."""
+        return BudgetRepository(self.sql, self.tenant)
+
+    @property
+    def decisions(self) -> DecisionRepository:
+        """Every answer that was given."""
+        return DecisionRepository(self.sql, self.tenant)
 
     @property
     def approvals(self) -> ApprovalRepository:

@@ -1,0 +1,228 @@
+"""Policies, counters and decisions over SQL; one conditional statement decides every race."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import Final
+
+import msgspec
+from sqlalchemy import BigInteger, Text, and_, bindparam, case, insert, or_, select, update
+from sqlalchemy.dialects.postgresql import insert as upsert
+
+from remit.decision.budget import Line, Settlement
+from remit.decision.policy.bundle import PolicyVersion
+from remit.decision.repository import PublishedPolicy
+from remit.decision.trace import StoredDecision
+from remit.kernel.ids import CallId, DecisionId, PrincipalId, TenantId
+from remit.platform.storage.instants import micros, moment
+from remit.platform.storage.sql import Row, Scalar, Sql
+from remit.platform.storage.tables.decision import budget as b
+from remit.platform.storage.tables.decision import decision as d
+from remit.platform.storage.tables.decision import policy as p
+
+_DECISION: Final = msgspec.json.Decoder(StoredDecision)
+
+_PUBLISH = upsert(p).on_conflict_do_nothing()
+_POLICY = select(p.c.number, p.c.digest, p.c.text, p.c.published_by, p.c.published_at).where(
+    p.c.tenant == bindparam("tenant")
+)
+_NEWEST = _POLICY.order_by(p.c.number.desc()).limit(1)
+_ONE_POLICY = _POLICY.where(p.c.number == bindparam("this"))
+_POLICY_PAGE = (
+    _POLICY.where(p.c.number < bindparam("before")).order_by(p.c.number.desc()).limit(bindparam("count"))
+)
+
+
+class PolicyRepository:
+    """Versions of one tenant's policy."""
+
+    def __init__(self, sql: Sql, tenant: TenantId) -> None:
+        self._sql = sql
+        self._tenant = tenant
+
+    def add(self, policy: PublishedPolicy) -> bool:
+        """Store a version; False if its number is taken."""
+        return (
+            self._sql.run(
+                _PUBLISH,
+                {
+                    "tenant": self._tenant,
+                    "number": policy.version.number,
+                    "digest": policy.version.digest,
+                    "text": policy.text,
+                    "published_by": policy.published_by,
+                    "published_at": micros(policy.published_at),
+                },
+            )
+            == 1
+        )
+
+    def newest(self) -> PublishedPolicy | None:
+        """What is in force."""
+        return _policy(self._sql.row(_NEWEST, {"tenant": self._tenant}))
+
+    def get(self, number: int) -> PublishedPolicy | None:
+        """One version."""
+        return _policy(self._sql.row(_ONE_POLICY, {"tenant": self._tenant, "this": number}))
+
+    def page(self, *, before: int, limit: int) -> Sequence[PublishedPolicy]:
+        """Versions below a number, newest first."""
+        rows = self._sql.rows(_POLICY_PAGE, {"tenant": self._tenant, "before": before, "count": limit})
+        return [found for row in rows if (found := _policy(row)) is not None]
+
+
+_period, _cost, _cap = (bindparam(name, type_=BigInteger) for name in ("new_period", "cost", "cap"))
+_first = upsert(b).values(tenant=bindparam("ours"), id=bindparam("this"), period=_period, spent=_cost)
+_RESERVE = _first.on_conflict_do_update(
+    index_elements=[b.c.tenant, b.c.id],
+    set_={
+        # A period that is over is forgotten; one that a clock step would bring back is not.
+        "spent": case((b.c.period >= _period, b.c.spent + _cost), else_=_cost),
+        "period": case((b.c.period >= _period, b.c.period), else_=_period),
+    },
+    where=or_(and_(b.c.period >= _period, b.c.spent + _cost <= _cap), b.c.period < _period),
+)
+_RELEASE = (
+    update(b)
+    .where(
+        b.c.tenant == bindparam("ours"),
+        b.c.id == bindparam("this"),
+        b.c.period == bindparam("old_period"),
+        b.c.spent >= bindparam("cost"),
+    )
+    .values(spent=b.c.spent - bindparam("cost"))
+)
+_SPENT = select(b.c.period, b.c.spent).where(b.c.tenant == bindparam("ours"), b.c.id == bindparam("this"))
+
+
+class BudgetRepository:
+    """Counters of one tenant."""
+
+    def __init__(self, sql: Sql, tenant: TenantId) -> None:
+        self._sql = sql
+        self._tenant = tenant
+
+    def reserve(self, line: Line) -> bool:
+        """Add the cost if the cap allows it; False if not."""
+        if not 0 <= line.cost <= line.cap:
+            return False
+        values: dict[str, Scalar] = {
+            "ours": self._tenant,
+            "this": line.id,
+            "new_period": line.period,
+            "cost": line.cost,
+            "cap": line.cap,
+        }
+        return self._sql.run(_RESERVE, values) == 1
+
+    def release(self, line: Line) -> None:
+        """Give a reservation back, if its period still runs."""
+        values: dict[str, Scalar] = {
+            "ours": self._tenant,
+            "this": line.id,
+            "old_period": line.period,
+            "cost": line.cost,
+        }
+        self._sql.run(_RELEASE, values)
+
+    def spent(self, line: Line) -> int:
+        """How much of the line's period is used."""
+        row = self._sql.row(_SPENT, {"ours": self._tenant, "this": line.id})
+        return int(row[1]) if row is not None and row[0] >= line.period else 0
+
+
+_ADD = insert(d)
+_OURS = d.c.tenant == bindparam("tenant")
+_GET = select(d.c.body, d.c.outcome).where(_OURS, d.c.id == bindparam("this"))
+_OF_CALL = select(d.c.body, d.c.outcome).where(_OURS, d.c.call == bindparam("this")).order_by(d.c.id.desc())
+_SETTLE = (
+    update(d)
+    .where(
+        d.c.tenant == bindparam("ours"), d.c.id == bindparam("this"), d.c.outcome == Settlement.RESERVED.value
+    )
+    .values(outcome=bindparam("new_outcome"))
+)
+_PAGE = (
+    select(d.c.body, d.c.outcome)
+    .where(
+        _OURS,
+        d.c.at >= bindparam("since"),
+        or_(bindparam("any_place", type_=Text) == "", d.c.id < bindparam("after")),
+        or_(bindparam("any_agent", type_=Text) == "", d.c.agent == bindparam("this_agent")),
+        or_(bindparam("any_effect", type_=Text) == "", d.c.effect == bindparam("this_effect")),
+    )
+    .order_by(d.c.id.desc())
+    .limit(bindparam("count"))
+)
+
+
+class DecisionRepository:
+    """Every decision of one tenant."""
+
+    def __init__(self, sql: Sql, tenant: TenantId) -> None:
+        self._sql = sql
+        self._tenant = tenant
+
+    def add(self, decision: StoredDecision) -> None:
+        """Store a decision."""
+        told = decision.explanation
+        self._sql.run(
+            _ADD,
+            {
+                "tenant": self._tenant,
+                "id": decision.id,
+                "call": told.call,
+                "agent": told.agent,
+                "effect": told.verdict.effect,
+                "at": micros(told.at),
+                "outcome": decision.outcome or "",
+                "body": msgspec.json.encode(decision).decode(),
+            },
+        )
+
+    def get(self, ident: DecisionId) -> StoredDecision | None:
+        """One decision."""
+        row = self._sql.row(_GET, {"tenant": self._tenant, "this": ident})
+        return None if row is None else _stored(row)
+
+    def page(
+        self, *, agent: str = "", effect: str = "", since: datetime | None = None, after: str = "", limit: int
+    ) -> Sequence[StoredDecision]:
+        """Newest first; `after` is the last id seen."""
+        values: dict[str, Scalar] = {
+            "tenant": self._tenant,
+            "since": micros(since) if since else 0,
+            "any_place": after,
+            "after": after,
+            "any_agent": agent,
+            "this_agent": agent,
+            "any_effect": effect,
+            "this_effect": effect,
+            "count": limit,
+        }
+        return [_stored(row) for row in self._sql.rows(_PAGE, values)]
+
+    def of_call(self, call: CallId) -> Sequence[StoredDecision]:
+        """All decisions about one call, newest first."""
+        return [_stored(row) for row in self._sql.rows(_OF_CALL, {"tenant": self._tenant, "this": call})]
+
+    def settle(self, ident: DecisionId, outcome: str) -> bool:
+        """Move a reservation to its outcome; False if it was settled before."""
+        values: dict[str, Scalar] = {"ours": self._tenant, "this": ident, "new_outcome": outcome}
+        return self._sql.run(_SETTLE, values) == 1
+
+
+def _policy(row: Row | None) -> PublishedPolicy | None:
+    if row is None:
+        return None
+    return PublishedPolicy(
+        version=PolicyVersion(number=row[0], digest=row[1]),
+        text=row[2],
+        published_by=PrincipalId(row[3]),
+        published_at=moment(row[4]),
+    )
+
+
+def _stored(row: Row) -> StoredDecision:
+    found = _DECISION.decode(row[0])
+    return replace(found, outcome=Settlement(row[1]) if row[1] else None)

@@ -1,0 +1,233 @@
+"""The snapshot that decisions are made on: loaded once, then carried along by the change feed.
+
+INVARIANT: each snapshot is read in one consistent view with its revision and epoch; a decision made on it
+is only recorded while that epoch is still in force.
+"""
+
+import asyncio
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Final
+
+import msgspec
+from immutables import Map
+from sqlalchemy import Select, bindparam, select
+
+from remit.authority.alive import Tombstone
+from remit.authority.consent import Grant
+from remit.authority.delegations import RecordedEnvelope
+from remit.authority.rights import Ceiling
+from remit.authority.tasks import Task
+from remit.decision.facts import Snapshot
+from remit.decision.policy.admission import compile_bundle
+from remit.decision.policy.bundle import Bundle, PolicyVersion
+from remit.decision.repository import PublishedPolicy
+from remit.identity.principals import Principal
+from remit.identity.tools import Server, Tool
+from remit.kernel.canonical import sha256
+from remit.kernel.errors import Unavailable
+from remit.kernel.ids import PrincipalId, TenantId
+from remit.kernel.uow import UnitOfWork
+from remit.platform.storage.revision import ChangesForgotten
+from remit.platform.storage.sql import Scalar, Sql
+from remit.platform.storage.tables import authority, core, identity
+from remit.platform.storage.unit_of_work import SqlTransaction
+
+POLL_S: Final = 0.5
+"""How often the feed is asked without a hint; bounds how old a snapshot may grow on a silent bus."""
+PATIENCE_S: Final = 2.0
+"""How long a demanded revision is waited for."""
+
+
+class SnapshotBehind(Unavailable):
+    """The demanded revision was not seen in time."""
+
+    code = "snapshot_behind"
+
+
+def _of(statement: Select[Any], kind: type[object]) -> Callable[[Sql, TenantId], list[tuple[str, Any]]]:
+    """Read (key, body) rows of one table."""
+    decoder = msgspec.json.Decoder(kind)
+
+    def load(sql: Sql, tenant: TenantId) -> list[tuple[str, Any]]:
+        return [(row[0], decoder.decode(row[1])) for row in sql.rows(statement, {"tenant": tenant})]
+
+    return load
+
+
+_P, _S, _T = identity.principal, identity.server, identity.tool
+_K, _G, _C, _E = authority.task, authority.consent, authority.ceiling, authority.envelope
+_RUNNING = select(_K.c.id).where(_K.c.tenant == bindparam("tenant"), _K.c.state == "running")
+_LOADS: Final = {
+    "principals": _of(
+        select(_P.c.id, _P.c.body).where(_P.c.tenant == bindparam("tenant"), _P.c.state != "retired"),
+        Principal,
+    ),
+    "servers": _of(select(_S.c.id, _S.c.body).where(_S.c.tenant == bindparam("tenant")), Server),
+    "tools": _of(select(_T.c.id, _T.c.body).where(_T.c.tenant == bindparam("tenant")), Tool),
+    "tasks": _of(
+        select(_K.c.id, _K.c.body).where(_K.c.tenant == bindparam("tenant"), _K.c.state == "running"), Task
+    ),
+    "grants": _of(select(_G.c.id, _G.c.body).where(_G.c.tenant == bindparam("tenant")), Grant),
+    "ceilings": _of(select(_C.c.principal, _C.c.body).where(_C.c.tenant == bindparam("tenant")), Ceiling),
+    "envelopes": _of(
+        select(_E.c.digest, _E.c.body).where(_E.c.tenant == bindparam("tenant"), _E.c.task.in_(_RUNNING)),
+        RecordedEnvelope,
+    ),
+}
+"""How each member of the snapshot is read whole."""
+_ALL_TOMBSTONES = (
+    select(core.tombstone.c.kind, core.tombstone.c.ident, core.tombstone.c.epoch, core.tombstone.c.cause)
+    .where(core.tombstone.c.tenant == bindparam("tenant"))
+    .order_by(core.tombstone.c.epoch.desc())
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Tables:
+    """What was read in one view; None for a table that was not asked for."""
+
+    revision: int
+    epoch: int
+    policy: PublishedPolicy | None
+    whole: Mapping[str, dict[str, Any]]
+    """Whole tables, by name of the snapshot's member."""
+    things: Mapping[str, dict[str, Any]] = field(default_factory=dict)
+    """Single things that changed; None for one that is gone."""
+
+
+class SnapshotKeeper:
+    """Keeps the newest snapshot of one tenant in memory. OWNED BY: the event loop that starts it."""
+
+    def __init__(self, uow: UnitOfWork[SqlTransaction], *, tenant: TenantId) -> None:
+        self._uow = uow
+        self._tenant = tenant
+        self._present: Snapshot | None = None
+        self._next: asyncio.Task[None] | None = None
+        self._turn = asyncio.Lock()
+        self._hint = asyncio.Event()
+
+    def current(self) -> Snapshot:
+        """The newest snapshot that this node holds; raises `Unavailable` before the first load."""
+        if self._present is None:
+            raise SnapshotBehind("no snapshot is loaded yet")
+        return self._present
+
+    async def catch_up(self, at_least: int | None = None) -> Snapshot:
+        """A snapshot of a view that was opened after this was called."""
+        await self._refreshed()
+        if at_least is not None and self.current().revision < at_least:
+            await self._wait_for(at_least)
+        return self.current()
+
+    def hint(self, _revision: int = 0) -> None:
+        """Something was committed; only saves the wait for the next poll. Call from the event loop."""
+        self._hint.set()
+
+    async def follow(self) -> None:
+        """Carry the snapshot along until cancelled: a hint wakes it, polling is the truth."""
+        while True:
+            self._hint.clear()
+            await self._refreshed()
+            try:
+                await asyncio.wait_for(self._hint.wait(), POLL_S)
+            except TimeoutError:
+                continue
+
+    async def _wait_for(self, revision: int) -> None:
+        deadline = asyncio.get_running_loop().time() + PATIENCE_S
+        while self.current().revision < revision:
+            if asyncio.get_running_loop().time() > deadline:
+                raise SnapshotBehind(f"revision {self.current().revision} is here, {revision} was asked for")
+            await asyncio.sleep(PATIENCE_S / 100)
+            await self._refreshed()
+
+    async def _refreshed(self) -> None:
+        """Join the next reading; who comes while one is under way waits for another."""
+        if self._next is None:
+            self._next = asyncio.create_task(self._refresh())
+        await asyncio.shield(self._next)
+
+    async def _refresh(self) -> None:
+        async with self._turn:
+            self._next = None
+            known = self._present
+            read = await self._uow.read(lambda tx: _read(tx, known))
+            self._present = _load(self._tenant, read) if known is None or read.whole else _carry(known, read)
+
+
+def _read(tx: SqlTransaction, known: Snapshot | None) -> _Tables:
+    """Everything that differs from the known snapshot, all from one view."""
+    if known is None:
+        return _read_all(tx)
+    try:
+        changes = tx.changes.since(known.revision)
+    except ChangesForgotten:
+        return _read_all(tx)
+    things: dict[str, dict[str, Any]] = {}
+    for kind, ident in changes.things:
+        read = _ONE.get(kind)
+        if read is not None:
+            member, get = read
+            things.setdefault(member, {})[ident] = get(tx, ident)
+    policy = tx.policies.newest() if any(kind == "policy" for kind, _ in changes.things) else None
+    return _Tables(changes.revision, tx.epoch(), policy, {}, things)
+
+
+def _read_all(tx: SqlTransaction) -> _Tables:
+    whole = {name: dict(load(tx.sql, tx.tenant)) for name, load in _LOADS.items()}
+    values: dict[str, Scalar] = {"tenant": tx.tenant}
+    # Oldest last, so that of several stones of one id the first one stays.
+    whole["tombstones"] = {
+        row[1]: Tombstone(kind=row[0], ident=row[1], epoch=row[2], cause=row[3])
+        for row in tx.sql.rows(_ALL_TOMBSTONES, values)
+    }
+    return _Tables(tx.changes.revision(), tx.epoch(), tx.policies.newest(), whole)
+
+
+_ONE: Final[dict[str, tuple[str, Callable[[SqlTransaction, Any], Any]]]] = {
+    "principal": ("principals", lambda tx, ident: tx.principals.get(ident)),
+    "server": ("servers", lambda tx, ident: tx.servers.get(ident)),
+    "tool": ("tools", lambda tx, ident: tx.tools.get(ident)),
+    "task": ("tasks", lambda tx, ident: tx.tasks.get(ident)),
+    "grant": ("grants", lambda tx, ident: tx.grants.get(ident)),
+    "ceiling": ("ceilings", lambda tx, ident: tx.ceilings.get(PrincipalId(ident))),
+    "envelope": ("envelopes", lambda tx, ident: tx.envelopes.by_digest(ident)),
+    "tombstone": ("tombstones", lambda tx, ident: tx.lineage.tombstone(ident)),
+}
+"""What each kind of change reloads; a kind that is not here is nothing that decisions see."""
+
+
+def _load(tenant: TenantId, read: _Tables) -> Snapshot:
+    maps: dict[str, Any] = {name: Map(rows) for name, rows in read.whole.items()}
+    return Snapshot(
+        tenant=tenant,
+        revision=read.revision,
+        epoch=read.epoch,
+        bundle=_bundle(read.policy),
+        **maps,
+    )
+
+
+def _carry(known: Snapshot, read: _Tables) -> Snapshot:
+    changed: dict[str, Any] = {
+        name: _changed(getattr(known, name), rows.items()) for name, rows in read.things.items()
+    }
+    bundle = known.bundle if read.policy is None else _bundle(read.policy)
+    return replace(known, revision=read.revision, epoch=read.epoch, bundle=bundle, **changed)
+
+
+def _changed(before: Map[Any, Any], rows: Iterable[tuple[str, Any]]) -> Map[Any, Any]:
+    draft = before.mutate()
+    for ident, body in rows:
+        if body is not None:
+            draft[ident] = body
+        elif ident in draft:
+            del draft[ident]
+    return draft.finish()
+
+
+def _bundle(policy: PublishedPolicy | None) -> Bundle:
+    if policy is None:
+        return compile_bundle("", version=PolicyVersion(number=0, digest=sha256(b"")))
+    return compile_bundle(policy.text, version=policy.version)

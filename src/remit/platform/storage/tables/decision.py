@@ -1,0 +1,45 @@
+"""Tables of decisions: policy texts, counters, and every answer that was given."""
+
+from typing import Final
+
+from sqlalchemy import BigInteger, Column, Index, Table, Text
+
+from remit.platform.storage.tables.metadata import metadata
+
+policy: Final = Table(
+    "policy",
+    metadata,
+    Column("tenant", Text, primary_key=True),
+    Column("number", BigInteger, primary_key=True, autoincrement=False),
+    Column("digest", Text, nullable=False),
+    Column("text", Text, nullable=False),
+    Column("published_by", Text, nullable=False),
+    Column("published_at", BigInteger, nullable=False),
+)
+"""Append-only: the highest number is in force."""
+
+budget: Final = Table(
+    "budget",
+    metadata,
+    Column("tenant", Text, primary_key=True),
+    Column("id", Text, primary_key=True),
+    Column("period", BigInteger, nullable=False),
+    Column("spent", BigInteger, nullable=False),
+)
+"""One counter per account and dimension; `period` is the day or minute that `spent` belongs to."""
+
+decision: Final = Table(
+    "decision",
+    metadata,
+    Column("tenant", Text, primary_key=True),
+    Column("id", Text, primary_key=True),
+    Column("call", Text, nullable=False),
+    Column("agent", Text, nullable=False),
+    Column("effect", Text, nullable=False),
+    Column("at", BigInteger, nullable=False),
+    Column("outcome", Text, nullable=False),
+    Column("body", Text, nullable=False),
+    Index("decision_call", "tenant", "call"),
+    Index("decision_agent", "tenant", "agent", "id"),
+)
+"""`outcome` is the truth about the reservation of a permit; `body` holds the trace."""
