@@ -13,6 +13,7 @@ from remit.kernel.uow import Lane
 from remit.platform.storage.batch import Journal
 from remit.platform.storage.errors import UnfitDatabase
 from remit.platform.storage.file_lock import FileLock
+from remit.platform.storage.group_commit import QUEUE_LIMIT
 from remit.platform.storage.migrate import migrate_sqlite
 from remit.platform.storage.nodes import Nodes
 from remit.platform.storage.sqlite import SqliteStore
@@ -47,34 +48,43 @@ async def open_store(
     *,
     journals: JournalOf | None = None,
     on_fence: Callable[[RemitError], None] | None = None,
+    queue_limit: int = QUEUE_LIMIT,
 ) -> OpenStore:
     """Open, bring to this binary's schema, and start; raises `UnfitDatabase` or `StorageUnreachable`.
 
+    `queue_limit` bounds the works that wait on the normal lane.
     `on_fence` hears, once, that this node may not write any more.
     """
     match url.split(":", 1)[0]:
         case "sqlite":
-            return await _open_sqlite(url, journals, on_fence)
+            return await _open_sqlite(url, journals, on_fence, queue_limit)
         case "postgresql" | "postgres":
-            return await _open_postgres(url, journals, on_fence)
+            return await _open_postgres(url, journals, on_fence, queue_limit)
         case other:
             raise UnfitDatabase(
                 f"`{other}` is not an engine we know", next_step="use `sqlite:///path` or `postgresql://…`"
             )
 
 
-async def _open_sqlite(url: str, journals: JournalOf | None, on_fence: OnFence | None) -> OpenStore:
+async def _open_sqlite(
+    url: str, journals: JournalOf | None, on_fence: OnFence | None, queue_limit: int
+) -> OpenStore:
     path = Path(url.removeprefix("sqlite:///"))
     if not url.startswith("sqlite:///") or not path.name or path.name == ":memory:":
         raise UnfitDatabase(f"`{url}` names no file", next_step="use `sqlite:///path`")
     lock = FileLock.take(path)
-    await asyncio.to_thread(migrate_sqlite, path)
-    store = SqliteStore(
-        path,
-        lock=lock,
-        journal=journals(Lane.NORMAL) if journals else None,
-        on_fence=on_fence,
-    )
+    try:
+        await asyncio.to_thread(migrate_sqlite, path)
+        store = SqliteStore(
+            path,
+            lock=lock,
+            journal=journals(Lane.NORMAL) if journals else None,
+            on_fence=on_fence,
+            queue_limit=queue_limit,
+        )
+    except BaseException:
+        lock.release()
+        raise
     store.start()
     await store.submit(partial(_enter, node=store.node), tenant=DEFAULT_TENANT)
     return store
@@ -87,7 +97,9 @@ def _enter(tx: SqlTransaction, node: str) -> None:
     nodes.bury_others(node)
 
 
-async def _open_postgres(url: str, journals: JournalOf | None, on_fence: OnFence | None) -> OpenStore:
+async def _open_postgres(
+    url: str, journals: JournalOf | None, on_fence: OnFence | None, queue_limit: int
+) -> OpenStore:
     try:
         from remit.platform.storage.postgres import PostgresStore  # noqa: PLC0415  # its driver is an extra
         from remit.platform.storage.postgres_migrate import migrate_postgres  # noqa: PLC0415  # as above
@@ -96,6 +108,6 @@ async def _open_postgres(url: str, journals: JournalOf | None, on_fence: OnFence
             "the driver for PostgreSQL is not installed", next_step="pip install 'remit[postgres]'"
         ) from absent
     await migrate_postgres(url)
-    store = PostgresStore(url, journals=journals, on_fence=on_fence)
+    store = PostgresStore(url, journals=journals, on_fence=on_fence, queue_limit=queue_limit)
     await store.start()
     return store

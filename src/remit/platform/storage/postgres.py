@@ -87,6 +87,8 @@ class PostgresStore:
             self._free.put_nowait(None)
         sql = PostgresSql(connection, self._statements)
         await greenlet_spawn(Nodes(sql).register, self.node, at=datetime.now(UTC))
+        for writer in self._writers.values():
+            await writer.warm()
         self._tasks = [asyncio.create_task(writer.run()) for writer in self._writers.values()]
         self._tasks.append(asyncio.create_task(self._renew_forever()))
 

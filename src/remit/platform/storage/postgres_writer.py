@@ -96,6 +96,10 @@ class PostgresWriter:
         self._finishing = True
         self.wake.set()
 
+    async def warm(self) -> None:
+        """Connect before there is need: a kill must not wait for that."""
+        await self._connected()
+
     async def run(self) -> None:
         """Take works until told to finish."""
         while True:
