@@ -86,7 +86,9 @@ def test_pyjwt_and_joserfc_verify_what_we_sign(algorithm: Algorithm) -> None:
     )
     assert read == claims_of(TokenType.ACCESS_TOKEN)
     by_joserfc = joserfc.jwt.decode(
-        token, joserfc.jwk.ECKey.import_key(owner.private.public.canonical), algorithms=[algorithm]
+        token,
+        joserfc.jwk.ECKey.import_key(json.loads(owner.private.public.canonical)),
+        algorithms=[algorithm],
     )
     assert by_joserfc.claims == read
     assert by_joserfc.header == {"alg": algorithm, "kid": owner.record.kid, "typ": "at+jwt"}
@@ -95,7 +97,7 @@ def test_pyjwt_and_joserfc_verify_what_we_sign(algorithm: Algorithm) -> None:
 def test_pyjwt_and_joserfc_verify_what_we_sign_with_ed25519() -> None:
     owner = party(key_class_of(TokenType.ACCESS_TOKEN))
     token = valid_token(TokenType.ACCESS_TOKEN, owner)
-    key = joserfc.jwk.OKPKey.import_key(owner.private.public.canonical)
+    key = joserfc.jwk.OKPKey.import_key(json.loads(owner.private.public.canonical))
     assert joserfc.jwt.decode(token, key, algorithms=["Ed25519"]).claims == claims_of(TokenType.ACCESS_TOKEN)
     parts = jws.take_apart(token)
     # PyJWT knows the algorithm by its older name only; its check of the signature is the same.

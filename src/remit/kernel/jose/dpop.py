@@ -77,7 +77,7 @@ def verify_proof(
     `target` is the configured external URL, never one that the request claims. `access_token` is None only
     where none is presented (the token endpoint). That a proof is never seen twice is the caller's: last, so
     that a forged proof can't burn an honest one's `jti`.
-    Raises `ProofRejected` with the step that failed, or `NonceRequired`.
+    Raises `ProofRejected` with the step that failed, or `NonceRequired`; `Invalid` if `target` is no URL.
     """
     # (1, 2, 3) The algorithm comes from our list; the header only chooses among its entries.
     try:
