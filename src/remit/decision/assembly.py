@@ -7,10 +7,11 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from remit.authority.consent import Grant
+from remit.authority.consent import Grant, GrantState
 from remit.authority.delegations import RecordedEnvelope
-from remit.authority.envelope import Delegation
-from remit.authority.tasks import Lineage, Task
+from remit.authority.lineage import lineage_of
+from remit.authority.shares import Member, shares
+from remit.authority.tasks import Task
 from remit.decision.codes import Code, reason
 from remit.decision.facts import Snapshot
 from remit.decision.request import ActionRequest, Factor, ProposedCall
@@ -59,7 +60,14 @@ def _assemble(call: ProposedCall, snapshot: Snapshot) -> ActionRequest:
     # (5) every hop, as it was recorded
     envelope = _envelope(call, snapshot, task)
     # (6) whoever's end must reach the call
-    standing = tuple(_standing(call, snapshot))
+    lineage = lineage_of(
+        _chain(call),
+        snapshot.principals.get,
+        tenant=call.subject.tenant,
+        task=task,
+        envelope=EnvelopeId(envelope.id) if envelope else None,
+        others=_others(call, envelope),
+    )
     # (7) each factor, or none of it counts
     factors = tuple(_factors(call, snapshot, principal, task, grant, envelope))
     return ActionRequest(
@@ -71,8 +79,7 @@ def _assemble(call: ProposedCall, snapshot: Snapshot) -> ActionRequest:
         task=task,
         server=server,
         tool=tool,
-        standing=standing,
-        lineage=_lineage(call, task, grant, envelope, standing),
+        lineage=lineage,
         factors=factors,
         # PD-19: from the signed task alone; a principal without a task has the purpose it was registered for.
         purpose=task.purpose if task else principal.purpose,
@@ -168,50 +175,23 @@ def _envelope(call: ProposedCall, snapshot: Snapshot, task: Task | None) -> Reco
     return found
 
 
-def _standing(call: ProposedCall, snapshot: Snapshot) -> Iterator[Principal]:
-    """Each member of the chain with its agent, blueprint and owner: the end of any reaches the call."""
-    for member in _chain(call):
-        found = _known(member, snapshot, "instance")
-        yield found
-        agent = _known(found.parent, snapshot, "agent") if found.parent else found
-        yield agent
-        for above in (agent.blueprint, found.blueprint, agent.owner):
-            if above is not None:
-                yield _known(PrincipalId(above), snapshot, "owner or blueprint")
-        if agent.owner is None and agent.kind is not Kind.HUMAN:
-            raise _Missing(Code.OWNER_MISSING, 6, id=agent.id)
-
-
 def _blueprint(principal: Principal, snapshot: Snapshot) -> Principal | None:
     if principal.blueprint is None:
         return None
     return _known(PrincipalId(principal.blueprint), snapshot, "blueprint")
 
 
-def _lineage(
-    call: ProposedCall,
-    task: Task | None,
-    grant: Grant | None,
-    envelope: RecordedEnvelope | None,
-    standing: tuple[Principal, ...],
-) -> Lineage:
-    others = {str(call.subject.token), str(call.server)}
+def _others(call: ProposedCall, envelope: RecordedEnvelope | None) -> frozenset[str]:
+    """What else a tombstone can stop the call by."""
+    named = [
+        str(call.subject.token),
+        str(call.server),
+        call.subject.key,
+        *(envelope.parents if envelope else ()),
+    ]
     if call.tool is not None:
-        others.add(call.tool.id)
-    if envelope is not None:
-        others.update(envelope.parents)
-    if call.subject.key:
-        others.add(call.subject.key)
-    return Lineage(
-        tenant=call.subject.tenant,
-        user=call.subject.user,
-        task=task.id if task else None,
-        grant=grant.id if grant else None,
-        chain=_chain(call),
-        principals=frozenset(person.id for person in standing),
-        envelope=EnvelopeId(envelope.id) if envelope else None,
-        others=frozenset(others),
-    )
+        named.append(call.tool.id)
+    return frozenset(name for name in named if name)
 
 
 def _factors(
@@ -222,43 +202,70 @@ def _factors(
     grant: Grant | None,
     envelope: RecordedEnvelope | None,
 ) -> Iterator[Factor]:
-    """User, task, each agent that counts with its blueprint, each hop, and the token itself (N10)."""
-    if grant is not None:
-        yield Factor(name="user", ceiling=grant.ceiling, account=grant.id, daily=True)
-    if task is not None:
-        yield Factor(name="task", ceiling=task.ceiling, account=task.id)
-    for agent in _counting(principal, envelope):
-        yield from _standing_ceilings(_known(agent, snapshot, "agent"), snapshot)
-    for number, hop in enumerate(envelope.hops if envelope else (), start=1):
-        yield Factor(name=f"hop {number}", ceiling=hop.ceiling, account=hop.prefix)
+    """User, task, each hop, each agent that counts with its blueprint, and the token itself (N10)."""
+    if task is None:
+        yield from _own_factors(call, snapshot, principal)
+        return
+    members = [snapshot.principals[agent] for agent in _agents(principal, envelope)]
+    hops = envelope.hops if envelope else ()
+    accounts = {f"hop {number}": hop.prefix for number, hop in enumerate(hops, start=1)}
+    accounts |= {"task": task.id, "token": call.subject.token, "user": grant.id if grant else ""}
+    for agent in members:
+        accounts[f"agent {agent.name}"] = agent.id
+        accounts[f"user for {agent.name}"] = f"{task.user}/{agent.id}"
+        if agent.blueprint is not None:
+            accounts[f"blueprint {_blueprint_name(agent, snapshot)}"] = f"{agent.blueprint}/{agent.id}"
+    for share in shares(
+        task=task,
+        consent=grant,
+        members=[_member(agent, task, snapshot) for agent in members],
+        hops=hops,
+        token=call.subject.ceiling,
+    ):
+        daily = not share.name.startswith(("task", "hop", "token"))
+        yield Factor(name=share.name, ceiling=share.ceiling, account=accounts[share.name], daily=daily)
+
+
+def _own_factors(call: ProposedCall, snapshot: Snapshot, principal: Principal) -> Iterator[Factor]:
+    """Those of a person or workload that acts by itself."""
+    own = snapshot.ceilings.get(principal.id)
+    if own is None:
+        raise _Missing(Code.CEILING_MISSING, 7, factor=principal.name)
+    yield Factor(name=f"{principal.kind} {principal.name}", ceiling=own, account=principal.id, daily=True)
     if call.subject.ceiling is not None:
         yield Factor(name="token", ceiling=call.subject.ceiling, account=call.subject.token)
 
 
-def _counting(principal: Principal, envelope: RecordedEnvelope | None) -> list[PrincipalId]:
-    """Whose standing ceilings count: all agents back to the last broker hop.
-
-    A brokered worker acts under its own ceiling and not under its coordinator's; what user, task and hops
-    allow stays the limit for both kinds.
-    """
+def _agents(principal: Principal, envelope: RecordedEnvelope | None) -> list[PrincipalId]:
+    """The agents of the chain, the first one first; that all are known was seen at step 5."""
     if envelope is None:
         return [principal.id]
-    agents = [PrincipalId(envelope.first), *(PrincipalId(hop.to) for hop in envelope.hops)]
-    brokered = [number for number, hop in enumerate(envelope.hops, start=1) if hop.kind is Delegation.BROKER]
-    return agents[brokered[-1] if brokered else 0 :]
+    return [PrincipalId(envelope.first), *(PrincipalId(hop.to) for hop in envelope.hops)]
 
 
-def _standing_ceilings(agent: Principal, snapshot: Snapshot) -> Iterator[Factor]:
-    word = {Kind.AGENT: "agent", Kind.HUMAN: "human"}.get(agent.kind, "workload")
-    yield _ceiling(agent.id, f"{word} {agent.name}", agent.id, snapshot)
+def _member(agent: Principal, task: Task, snapshot: Snapshot) -> Member:
+    blueprint = PrincipalId(agent.blueprint) if agent.blueprint else None
+    return Member(
+        name=agent.name,
+        ceiling=snapshot.ceilings.get(agent.id),
+        blueprint=_blueprint_name(agent, snapshot),
+        blueprint_ceiling=snapshot.ceilings.get(blueprint) if blueprint else None,
+        consent=_consent(agent, task, snapshot),
+    )
+
+
+def _blueprint_name(agent: Principal, snapshot: Snapshot) -> str:
     blueprint = _blueprint(agent, snapshot)
-    if blueprint is not None:
-        account = f"{blueprint.id}/{agent.id}"
-        yield _ceiling(blueprint.id, f"blueprint {blueprint.name}", account, snapshot)
+    return blueprint.name if blueprint else ""
 
 
-def _ceiling(ident: PrincipalId, name: str, account: str, snapshot: Snapshot) -> Factor:
-    found = snapshot.ceilings.get(ident)
-    if found is None:
-        raise _Missing(Code.CEILING_MISSING, 7, factor=name)
-    return Factor(name=name, ceiling=found, account=account, daily=True)
+def _consent(agent: Principal, task: Task, snapshot: Snapshot) -> Grant | None:
+    """The newest standing consent of the task's user for this very agent: what a brokered worker needs."""
+    if PrincipalId(task.agent) == agent.id:
+        return snapshot.grants.get(task.grant) if task.grant else None
+    given = [
+        grant
+        for grant in snapshot.grants.values()
+        if (grant.user, PrincipalId(grant.agent)) == (task.user, agent.id) and grant.state is GrantState.GIVEN
+    ]
+    return max(given, key=lambda grant: grant.id, default=None)

@@ -168,7 +168,7 @@ TABLE: Final[dict[Code, Entry]] = {
     Code.OWNER_MISSING: _deny(
         Stage.ALIVE,
         DenialKind.IDENTITY_SUSPENDED,
-        "nobody answers for `{id}`: its owner and deputy are not active",
+        "nobody answers for the agent: its owner can't be resolved to a person",
         RemedyAction.CONTACT_OWNER,
         _STOP,
         "An agent acts only while an active person, its owner or the owner's deputy, answers for it.",

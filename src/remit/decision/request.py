@@ -71,8 +71,6 @@ class ActionRequest:
     server: Server
     tool: Tool | None
     """The tool as it is pinned now; `call.tool` is what the enforcement point saw."""
-    standing: tuple[Principal, ...]
-    """Everybody that the call stands on: each member of the chain, their agents, blueprints, the user."""
     lineage: Lineage
     factors: tuple[Factor, ...]
     purpose: str

@@ -107,6 +107,8 @@ def _obituary(dead: Dead, request: ActionRequest) -> Reason:  # noqa: PLR0911 â€
 
 
 def _unknown(dead: Dead, what: str) -> Reason:
+    if not dead.ident:
+        return reason(Code.OWNER_MISSING)
     match dead.level:
         case Level.TASK:
             return reason(Code.TASK_UNKNOWN, id=dead.ident)
