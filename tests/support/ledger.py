@@ -1,7 +1,7 @@
 """Builders for tests of the log: a signer, records, a small story of one governed call."""
 
 import hashlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -12,8 +12,12 @@ from remit.kernel.sealing import Kek
 from remit.kernel.secret import Secret
 from remit.kernel.tenancy import DEFAULT_TENANT
 from remit.kernel.uow import Lane
-from remit.ledger.checkpoint import LogKey
+from remit.ledger.checkpoint import Checkpoint, LogKey, sign_checkpoint
+from remit.ledger.encoding import encode_record
+from remit.ledger.export import export_files, make_export
+from remit.ledger.merkle import Frontier, leaf_hash
 from remit.ledger.record import Record
+from remit.ledger.repository import Disclosed, SignedCheckpoint
 from remit.platform.storage.repositories.ledger_appender import Anchors, LedgerAppender, never_anchored
 
 START = datetime(2026, 5, 15, 14, tzinfo=UTC)
@@ -113,6 +117,37 @@ def many(count: int) -> Iterable[Record]:
     """So many unrelated records."""
     kind = "identity.principal.changed"
     return (record(number, kind, subject=identity("agt", number)) for number in range(count))
+
+
+def note_of(entries: Sequence[bytes], signer: TestSigner, shard: str = "main") -> SignedCheckpoint:
+    """A signed head of exactly these entries."""
+    frontier = Frontier()
+    frontier.extend([leaf_hash(entry) for entry in entries])
+    head = Checkpoint(origin=f"{signer.key.name}/{shard}", size=len(entries), root=frontier.root())
+    return SignedCheckpoint(size=head.size, note=sign_checkpoint(head, signer), at=START)
+
+
+def export_of(
+    records: Iterable[Record],
+    *,
+    signer: TestSigner,
+    heads: Iterable[int] = (),
+    contents: Iterable[Disclosed] = (),
+) -> dict[str, bytes]:
+    """The files of an export of these records; `heads` are sizes at which it was signed before."""
+    entries = [encode_record(each) for each in records]
+    return export_files(
+        make_export(
+            tenant=DEFAULT_TENANT,
+            shard="main",
+            checkpoint=note_of(entries, signer),
+            entries=entries,
+            leaves=[leaf_hash(entry) for entry in entries],
+            earlier=[note_of(entries[:size], signer) for size in heads],
+            contents=contents,
+            keys=[signer.key],
+        )
+    )
 
 
 def appenders(node: str, *, anchors: Anchors = never_anchored) -> Callable[[Lane], LedgerAppender]:

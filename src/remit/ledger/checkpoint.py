@@ -14,7 +14,10 @@ from typing import Final, Protocol
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
+from remit.kernel.canonical import b64u_decode
 from remit.kernel.errors import Invalid
+from remit.kernel.jose.algorithms import Algorithm
+from remit.kernel.jose.keys import KeyClass, Signer
 from remit.ledger.merkle import HASH_SIZE, MAX_SIZE, Hash
 
 MAX_NOTE_SIZE: Final = 16 << 10
@@ -98,6 +101,26 @@ class CheckpointSigner(Protocol):
 
     def sign(self, message: bytes) -> bytes:
         """Ed25519 signature, 64 bytes."""
+
+
+class RingSigner:
+    """Signs heads with the key ring's key of class `ledger`, under the name of the log's owner."""
+
+    def __init__(self, name: str, signer: Signer) -> None:
+        signer.require(KeyClass.LEDGER)
+        if signer.private.algorithm is not Algorithm.ED25519:
+            raise Invalid(f"a log is signed with Ed25519, not `{signer.private.algorithm}`")
+        self._private = signer.private
+        self._key = LogKey(name=name, public=b64u_decode(str(signer.private.public.jwk()["x"])))
+
+    @property
+    def key(self) -> LogKey:
+        """Its public half and name."""
+        return self._key
+
+    def sign(self, message: bytes) -> bytes:
+        """Ed25519 signature, 64 bytes."""
+        return self._private.sign(message)
 
 
 def sign_checkpoint(checkpoint: Checkpoint, signer: CheckpointSigner) -> bytes:

@@ -8,7 +8,7 @@ import dataclasses
 import hashlib
 import operator
 from datetime import UTC
-from typing import Final, get_type_hints
+from typing import Final, cast, get_type_hints
 
 import msgspec
 
@@ -52,6 +52,7 @@ _Entry = msgspec.defstruct(
 _members = operator.attrgetter(*_NAMES)
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(_Entry).decode
+_decode_record = msgspec.json.Decoder(Record).decode
 
 
 def encode_record(record: Record) -> bytes:
@@ -69,21 +70,22 @@ def encode_record(record: Record) -> bytes:
 
 def decode_record(entry: bytes) -> Record:
     """Read a leaf back, only in its one encoding: encoding it again gives the same bytes."""
+    scan_record(entry)
+    return _decode_record(entry)
+
+
+def scan_record(entry: bytes) -> Record:
+    """The same for a reader of many: a value with every member of a `Record`, at a third of the cost.
+
+    It is no instance of the class, so it is for looking at, not for keeping or comparing.
+    """
     try:
         members = _decode(entry)
     except (msgspec.MsgspecError, UnicodeDecodeError, ValueError) as broken:
         raise MalformedEntry("entry is not a record") from broken
     if _encode(members) != entry:
         raise MalformedEntry("entry is not in the one encoding of its record")
-    return Record(**dict(zip(_NAMES, _members(members), strict=True)))
-
-
-def check_entry(entry: bytes) -> bool:
-    """Whether bytes are a record in its one encoding, at a quarter of the cost of reading it."""
-    try:
-        return _encode(_decode(entry)) == entry
-    except (msgspec.MsgspecError, UnicodeDecodeError, ValueError):
-        return False
+    return cast("Record", members)
 
 
 def content_digest(salt: bytes, text: str) -> str:

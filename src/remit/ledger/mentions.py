@@ -23,7 +23,8 @@ def mentions(record: Record) -> frozenset[str]:
         record.decision, record.capability, record.call, record.approval, record.resource, record.subject,
         *record.chain,
     }  # fmt: skip
-    named.update(value for name, value in record.detail if name == _TOKEN or _ID.fullmatch(value))
+    named.update(value for name, value in record.detail if name == _TOKEN)
+    named.update(ident for _, value in record.detail for ident in value.split(" ") if _ID.fullmatch(ident))
     named.update(value for name, value in record.digests if name == _TOKEN)
     named.discard("")
     return frozenset(index_key(ident) for ident in named)
