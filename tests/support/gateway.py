@@ -3,6 +3,7 @@
 import asyncio
 import json
 import secrets
+import ssl
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -74,6 +75,8 @@ TENANT = TenantId("default")
 ISSUER = "http://remit.test"
 MODERN = "2026-07-28"
 LEGACY = "2025-11-25"
+TLS = ssl.create_default_context()
+"""Reading the machine's authorities takes a tenth of a second; the tests share one."""
 
 
 def subject(name: str = "a", *, server: str = "business", **changes: Any) -> VerifiedSubject:
@@ -367,7 +370,7 @@ class House:
             ("Authorization", f"DPoP {token or self.token(server=server)}"),
             *(headers.items() if isinstance(headers, Mapping) else headers or ()),
         ]
-        async with httpx2.AsyncClient(trust_env=False, timeout=timeout) as client:
+        async with httpx2.AsyncClient(trust_env=False, timeout=timeout, verify=TLS) as client:
             return await client.post(self.url(server), content=body, headers=lines)
 
     async def call(
@@ -387,7 +390,7 @@ class House:
         """The SDK's client, through the gateway."""
         headers = {"Authorization": f"DPoP {token or self.token(server=server)}"}
         async with (
-            httpx2.AsyncClient(trust_env=False, headers=headers, timeout=30) as http,
+            httpx2.AsyncClient(trust_env=False, headers=headers, timeout=30, verify=TLS) as http,
             Client(streamable_http_client(self.url(server), http_client=http), mode=mode, **how) as client,
         ):
             yield client
@@ -421,7 +424,7 @@ async def house(
     """Build and serve a gateway; the `make_…` arguments let a twin leave a defence out."""
     async with AsyncExitStack() as stack:
         rule = RegisteredByTest()
-        exit_ = GuardedHttp(rule=rule)  # type: ignore[arg-type]  # learns ports, judges alike
+        exit_ = GuardedHttp(rule=rule, tls=TLS)  # type: ignore[arg-type]  # learns ports, judges alike
         stack.push_async_callback(exit_.close)
         directory = Path(stack.enter_context(TemporaryDirectory()))
         spawner = ChildProcesses(directory=directory)

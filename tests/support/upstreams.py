@@ -33,17 +33,21 @@ async def serving(app: App, *, lifespan: str = "auto", http: str = "httptools") 
         timeout_graceful_shutdown=1,
         server_header=False,
     )
+    config.load()
     server = uvicorn.Server(config)
-    running = asyncio.create_task(server.serve(sockets=[listener]))
-    while not server.started:
-        if running.done():
-            running.result()
-        await asyncio.sleep(0.005)
+    server.lifespan = config.lifespan_class(config)
+    # Started and stopped by hand: the server's own loop looks only every 100 ms whether it should go on.
+    await server.startup(sockets=[listener])
     try:
         yield int(listener.getsockname()[1])
     finally:
-        server.should_exit = True
-        await running
+        server.force_exit = True
+        for connection in list(server.server_state.connections):
+            connection.shutdown()
+        await server.shutdown(sockets=[listener])
+        for task in list(server.server_state.tasks):
+            task.cancel()
+        await asyncio.gather(*server.server_state.tasks, return_exceptions=True)
 
 
 @dataclass
