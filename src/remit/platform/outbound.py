@@ -20,7 +20,6 @@ from remit.enforcement.mcp.exit import ExitFailed, ExitReply, ExitRequest
 from remit.kernel.errors import Unavailable
 from remit.kernel.outbound import (
     Address,
-    AddressRule,
     Destination,
     OutboundRefused,
     OutboundRequest,
@@ -78,11 +77,22 @@ class _Reply:
             raise ExitFailed("connection broke", sent=True, debug=str(broken)) from broken
 
 
+class Rule(Protocol):
+    """Where a connection may go now: `kernel.outbound.AddressRule`, or one that follows the directory."""
+
+    @property
+    def registered(self) -> frozenset[Destination]:
+        """Exact pairs that the operator named."""
+
+    def check(self, destination: Destination, address: Address) -> None:
+        """Raise `OutboundRefused` unless the connection may be made."""
+
+
 class GuardedHttp:
     """Implements the exits of `kernel.outbound` and of the gateway."""
 
     def __init__(
-        self, *, rule: AddressRule, resolver: Resolver | None = None, tls: ssl.SSLContext | None = None
+        self, *, rule: Rule, resolver: Resolver | None = None, tls: ssl.SSLContext | None = None
     ) -> None:
         self._rule = rule
         self._resolver = resolver or SystemResolver()

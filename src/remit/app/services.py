@@ -1,0 +1,262 @@
+"""Composition: settings in, one object with every service out. Read it from top to bottom."""
+
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+from remit.app.bindings.calls import CallJournal
+from remit.app.bindings.delegations import EnvelopeRegister
+from remit.app.bindings.desk import ApprovalDesk
+from remit.app.bindings.doors import (
+    Doorman,
+    PinnedTools,
+    PipelineDecider,
+    PublicExplainer,
+    SnapshotLiveness,
+)
+from remit.app.bindings.exits import RegisteredServers
+from remit.app.bindings.minter import CapabilityPress
+from remit.app.bindings.standing import SnapshotStandings
+from remit.app.keys import KeyHolder, LogSigner
+from remit.app.planes import planes
+from remit.authority.consent_service import ConsentService
+from remit.authority.delegation_service import DelegationService
+from remit.authority.lifetimes import Lifetimes
+from remit.authority.oauth.options import OAuthOptions
+from remit.authority.oauth.provider import OAuth
+from remit.authority.oauth.repository import NoObjection
+from remit.authority.oauth.verifier import AccessTokenVerifier
+from remit.authority.options import AuthorityOptions
+from remit.authority.task_service import TaskService
+from remit.decision.service import DecisionService
+from remit.enforcement.mcp.app import AppOptions, McpApp
+from remit.enforcement.mcp.catalogue import Catalogue, CatalogueOptions
+from remit.enforcement.mcp.gateway import Gateway
+from remit.enforcement.mcp.inbound import Edge
+from remit.enforcement.mcp.pool import UpstreamPool
+from remit.enforcement.mcp.sessions import SessionOptions, Sessions
+from remit.enforcement.pep.gate import Gate, GateOptions
+from remit.identity.credential_service import CredentialService
+from remit.identity.service import IdentityService
+from remit.identity.tool_service import ToolService
+from remit.kernel.clock import Clock
+from remit.kernel.errors import RemitError
+from remit.kernel.ids import Entropy, TenantId
+from remit.kernel.sealing import Kek
+from remit.kernel.tenancy import DEFAULT_TENANT
+from remit.kernel.uow import Lane
+from remit.oversight.approvals.attention import Attention
+from remit.oversight.approvals.service import ApprovalService, Patience
+from remit.oversight.containment.service import ContainmentService
+from remit.platform.outbound import GuardedHttp
+from remit.platform.settings.model import Settings
+from remit.platform.stdio import ChildProcesses
+from remit.platform.storage.engine import OpenStore, open_store
+from remit.platform.storage.repositories.ledger_appender import LedgerAppender
+from remit.platform.storage.snapshot import SnapshotKeeper
+from remit.platform.storage.unit_of_work import SqlUnitOfWork
+
+GRANTS = ("client_credentials", "urn:ietf:params:oauth:grant-type:token-exchange")
+"""The grants that are served: what the issuance plane of a kill counts."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ground:
+    """What every service stands on."""
+
+    settings: Settings
+    tenant: TenantId
+    clock: Clock
+    entropy: Entropy
+    kek: Kek
+    store: OpenStore
+    work: SqlUnitOfWork
+    keys: KeyHolder
+    snapshots: SnapshotKeeper
+
+    @property
+    def issuer(self) -> str:
+        """Our address, in every token and document."""
+        return self.settings.issuer_url
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Services:
+    """Everything that a surface or a job may call."""
+
+    ground: Ground
+    identity: IdentityService
+    credentials: CredentialService
+    tools: ToolService
+    consent: ConsentService
+    tasks: TaskService
+    delegations: DelegationService
+    oauth: OAuth
+    verifier: AccessTokenVerifier
+    decisions: DecisionService
+    approvals: ApprovalService
+    containment: ContainmentService
+    gateway: McpApp
+    upstreams: UpstreamPool
+    exits: GuardedHttp
+    log: LogSigner
+
+    async def close(self) -> None:
+        """Let go of everything, in the order in which it was taken."""
+        await self.upstreams.close()
+        await self.exits.close()
+        await self.ground.store.close()
+
+
+async def open_ground(
+    settings: Settings,
+    *,
+    kek: Kek,
+    clock: Clock,
+    entropy: Entropy = secrets.token_bytes,
+    on_fence: Callable[[RemitError], None] | None = None,
+) -> Ground:
+    """Open the store, the keys and the first snapshot; raises rather than serve on less."""
+    url = settings.store.url or f"sqlite:///{settings.directory / 'remit.db'}"
+    node = f"nod_{secrets.token_hex(8)}"
+    journals = partial(_journal, node=node, kek=kek, entropy=entropy)
+    store = await open_store(url, journals=journals, on_fence=on_fence)
+    work = SqlUnitOfWork(store, tenant=DEFAULT_TENANT)
+    keys = KeyHolder(work=work, kek=kek, issuer=settings.issuer_url, entropy=entropy)
+    await keys.rotate(clock.now())
+    snapshots = SnapshotKeeper(work, tenant=DEFAULT_TENANT)
+    await snapshots.catch_up()
+    return Ground(
+        settings=settings,
+        tenant=DEFAULT_TENANT,
+        clock=clock,
+        entropy=entropy,
+        kek=kek,
+        store=store,
+        work=work,
+        keys=keys,
+        snapshots=snapshots,
+    )
+
+
+def build(ground: Ground) -> Services:
+    """Bind every service to what it stands on."""
+    work, tenant, entropy, clock = ground.work, ground.tenant, ground.entropy, ground.clock
+    options = AuthorityOptions(issuer=ground.issuer, trust_domain=ground.settings.trust_domain)
+    standings = SnapshotStandings(ground.snapshots)
+    verifier = AccessTokenVerifier(keys=ground.keys, standings=standings, clock=clock)
+    approvals = ApprovalService(
+        work=work, clock=clock, entropy=entropy, attention=Attention(), patience=Patience()
+    )
+    containment = ContainmentService(
+        work=work,
+        planes=planes(work=work, clock=clock, snapshots=ground.snapshots, approvals=approvals, grants=GRANTS),
+        clock=clock,
+        entropy=entropy,
+    )
+    tools = ToolService(uow=work, entropy=entropy, tenant=tenant)
+    decisions = _decisions(ground, options.lifetimes)
+    exits = GuardedHttp(rule=RegisteredServers(ground.snapshots))
+    upstreams = UpstreamPool(http=exits, spawner=ChildProcesses(directory=ground.settings.directory))
+    return Services(
+        ground=ground,
+        identity=IdentityService(uow=work, entropy=entropy, tenant=tenant),
+        credentials=CredentialService(uow=work, entropy=entropy, tenant=tenant),
+        tools=tools,
+        consent=ConsentService(uow=work, entropy=entropy, tenant=tenant),
+        tasks=TaskService(uow=work, keys=ground.keys, options=options, entropy=entropy, tenant=tenant),
+        delegations=DelegationService(uow=work, keys=ground.keys, options=options, entropy=entropy),
+        oauth=_oauth(ground, options),
+        verifier=verifier,
+        decisions=decisions,
+        approvals=approvals,
+        containment=containment,
+        gateway=_gateway(ground, verifier, decisions, approvals, tools, upstreams),
+        upstreams=upstreams,
+        exits=exits,
+        log=LogSigner(ground.keys, name=log_name(ground.settings)),
+    )
+
+
+def log_name(settings: Settings) -> str:
+    """The name of this installation's log in checkpoints: its issuer without the scheme."""
+    return settings.issuer_url.partition("://")[2]
+
+
+def _journal(lane: Lane, *, node: str, kek: Kek, entropy: Entropy) -> LedgerAppender:
+    return LedgerAppender(node=node, kek=kek, entropy=entropy, shard=lane.value)
+
+
+def _decisions(ground: Ground, lifetimes: Lifetimes) -> DecisionService:
+    press = CapabilityPress(
+        keys=ground.keys,
+        issuer=ground.issuer,
+        trust_domain=ground.settings.trust_domain,
+        lifetime=lifetimes.capability,
+        entropy=ground.entropy,
+    )
+    return DecisionService(
+        uow=ground.work,
+        snapshots=ground.snapshots,
+        capabilities=press,
+        entropy=ground.entropy,
+        node=ground.store.node,
+    )
+
+
+def _oauth(ground: Ground, options: AuthorityOptions) -> OAuth:
+    return OAuth.build(
+        options=OAuthOptions(
+            issuer=options.issuer,
+            trust_domain=options.trust_domain,
+            access_token_life=options.lifetimes.access_token,
+        ),
+        tenant=ground.tenant,
+        uow=ground.work,
+        keys=ground.keys,
+        delegations=EnvelopeRegister(keys=ground.keys, options=options, entropy=ground.entropy),
+        gate=NoObjection(),
+        clock=ground.clock,
+        entropy=ground.entropy,
+        nonces=None,
+    )
+
+
+def _gateway(
+    ground: Ground,
+    verifier: AccessTokenVerifier,
+    decisions: DecisionService,
+    approvals: ApprovalService,
+    tools: ToolService,
+    upstreams: UpstreamPool,
+) -> McpApp:
+    registry = PinnedTools(snapshots=ground.snapshots, tools=tools, clock=ground.clock)
+    decider = PipelineDecider(decisions)
+    calls = CallJournal(work=ground.work, snapshots=ground.snapshots, entropy=ground.entropy)
+    desk = ApprovalDesk(approvals=approvals, snapshots=ground.snapshots, issuer=ground.issuer)
+    gateway = Gateway(
+        gate=Gate(decider=decider, desk=desk, calls=calls, options=GateOptions()),
+        decider=decider,
+        calls=calls,
+        explainer=PublicExplainer(ground.issuer),
+        catalogue=Catalogue(
+            registry=registry, upstreams=upstreams, clock=ground.clock, options=CatalogueOptions()
+        ),
+        upstreams=upstreams,
+        clock=ground.clock,
+        entropy=ground.entropy,
+    )
+    host = ground.issuer.partition("://")[2]
+    return McpApp(
+        gateway=gateway,
+        registry=registry,
+        verifier=Doorman(verifier=verifier, clock=ground.clock),
+        sessions=Sessions(options=SessionOptions(), entropy=ground.entropy),
+        liveness=SnapshotLiveness(snapshots=ground.snapshots, clock=ground.clock),
+        clock=ground.clock,
+        options=AppOptions(
+            issuer=ground.issuer,
+            edge=Edge(hosts=frozenset({host}), origins=frozenset({ground.issuer})),
+        ),
+    )
