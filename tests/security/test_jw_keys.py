@@ -2,9 +2,13 @@
 
 import json
 from datetime import timedelta
+from typing import Any
 
+import joserfc.jwk
+import joserfc.jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from remit.kernel.canonical import Json, JsonObject, b64u, b64u_decode
 from remit.kernel.ids import TenantId
@@ -85,6 +89,26 @@ def test_weak_and_symmetric_keys_are_refused(jwk: JsonObject) -> None:
     ],
 )
 def test_a_key_off_its_curve_is_refused(jwk: JsonObject) -> None:
+    with pytest.raises(KeyRefused):
+        parse_jwk(jwk)
+
+
+@pytest.mark.twin("JW-12")
+def test_a_reader_that_takes_any_point_verifies_what_nobody_signed() -> None:
+    """The identity as key, the identity and zero as signature: the equation holds for every message."""
+    identity = b"\x01" + bytes(31)
+    forged = identity + bytes(32)
+    for message in (b"any", b"message"):
+        Ed25519PublicKey.from_public_bytes(identity).verify(forged, message)
+    with pytest.raises(KeyRefused):
+        parse_jwk(ED | {"x": b64u(identity)})
+
+
+@pytest.mark.twin("JW-19")
+def test_a_reader_that_takes_symmetric_keys_verifies_what_anybody_signed() -> None:
+    jwk: dict[str, Any] = {"kty": "oct", "k": b64u(b"a secret that the key set shows to all")}
+    forged = joserfc.jwt.encode({"alg": "HS256"}, {"sub": "admin"}, joserfc.jwk.import_key(jwk))
+    assert joserfc.jwt.decode(forged, joserfc.jwk.import_key(jwk)).claims == {"sub": "admin"}
     with pytest.raises(KeyRefused):
         parse_jwk(jwk)
 
