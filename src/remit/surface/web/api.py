@@ -14,12 +14,11 @@ from remit.kernel.clock import Clock
 from remit.surface.web.caller import Caller, Doorkeeper
 from remit.surface.web.idempotency import Attempt, Idempotency, Kept, check_key
 from remit.surface.web.inbound import read_body, read_path, read_query
-from remit.surface.web.operation import Inbound, Nothing, Operation, Replay
+from remit.surface.web.operation import Blob, Inbound, Nothing, Operation, Replay
 
 Endpoint: TypeAlias = Callable[[Request], Awaitable[Response]]
 
 PREFIX: Final = "/api/v1"
-_MEDIA: Final = "application/json"
 
 
 class Api:
@@ -46,7 +45,7 @@ class Api:
             _require_any(caller, operation.scopes)
             inbound, raw = await self._read(request, operation, caller)
             kept = await self._run(request, operation, inbound, raw)
-            return Response(kept.body, status_code=kept.status, media_type=_MEDIA if kept.body else None)
+            return Response(kept.body, status_code=kept.status, media_type=kept.media if kept.body else None)
 
         return endpoint
 
@@ -63,6 +62,8 @@ class Api:
     ) -> Kept:
         async def run() -> Kept:
             answer = await operation.handler(inbound)
+            if isinstance(answer, Blob):
+                return Kept(status=operation.status, body=answer.body, media=answer.media)
             return Kept(status=operation.status, body=b"" if answer is None else msgspec.json.encode(answer))
 
         key = request.headers.get("idempotency-key")

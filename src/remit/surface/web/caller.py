@@ -44,6 +44,13 @@ class NotAdministrator(RemitError):
     kind = "forbidden"
 
 
+class NotAPerson(RemitError):
+    """Only a person can do this: an agent can't consent, ask or answer for anybody."""
+
+    code = "not_a_person"
+    kind = "forbidden"
+
+
 class Doorkeeper(Protocol):
     """Turns a request's credentials into a caller, or refuses."""
 

@@ -50,6 +50,7 @@ class Kept:
 
     status: int
     body: bytes
+    media: str = "application/json"
 
 
 class KeptRow(Protocol):

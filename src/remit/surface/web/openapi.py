@@ -9,7 +9,7 @@ import msgspec
 
 from remit.surface.web.api import PREFIX
 from remit.surface.web.errors import MEDIA_TYPE, Problem
-from remit.surface.web.operation import Nothing, Operation
+from remit.surface.web.operation import Blob, Nothing, Operation
 from remit.surface.web.paging import IDENT
 
 _REF: Final = "#/components/schemas/{name}"
@@ -77,7 +77,7 @@ def _schemas(operations: Iterable[Operation[Any, Any]]) -> tuple[dict[Any, Any],
     kinds: list[Any] = [Problem]
     for operation in operations:
         for kind in (operation.body, operation.answer):
-            if kind is not None and kind is not Nothing and kind not in kinds:
+            if kind is not Blob and kind is not None and kind is not Nothing and kind not in kinds:
                 kinds.append(kind)
     found, components = msgspec.json.schema_components(kinds, ref_template=_REF)
     return dict(zip(kinds, found, strict=True)), components
@@ -103,6 +103,9 @@ def _entry(operation: Operation[Any, Any], schemas: dict[Any, Any]) -> dict[str,
 def _success(operation: Operation[Any, Any], schemas: dict[Any, Any]) -> dict[str, Any]:
     if operation.answer is None:
         return {"description": "done"}
+    if operation.answer is Blob:
+        schema = {"type": "string", "contentMediaType": "application/octet-stream"}
+        return {"description": "a file", "content": {"application/octet-stream": {"schema": schema}}}
     return {"description": "done", "content": {"application/json": {"schema": schemas[operation.answer]}}}
 
 

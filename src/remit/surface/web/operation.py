@@ -18,6 +18,14 @@ class Nothing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """No body, or no query parameter."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Blob:
+    """An answer that is no JSON: a file, with its media type."""
+
+    media: str
+    body: bytes
+
+
 class Method(StrEnum):
     """The methods in use; GET never changes state."""
 

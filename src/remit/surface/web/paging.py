@@ -37,8 +37,18 @@ class Page(msgspec.Struct, Generic[T], frozen=True, kw_only=True, omit_defaults=
     next: str = ""
 
 
-def page_of(found: Sequence[S], *, limit: int, key: Callable[[S], str], view: Callable[[S], T]) -> Page[T]:
-    """Make a page of `limit` items out of `limit + 1` that were asked for."""
+def page_of(
+    found: Sequence[S],
+    *,
+    limit: int,
+    key: Callable[[S], str],
+    view: Callable[[S], T],
+    full_is_more: bool = False,
+) -> Page[T]:
+    """Make a page out of `limit + 1` items that were asked for.
+
+    With `full_is_more`, `limit` were asked for (more than 200 can't be) and a full page has a next one.
+    """
     shown = found[:limit]
-    more = len(found) > limit
+    more = len(found) > limit or (full_is_more and len(found) == limit)
     return Page(items=[view(each) for each in shown], next=key(shown[-1]) if more and shown else "")

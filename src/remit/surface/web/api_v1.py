@@ -1,0 +1,41 @@
+"""Every operation of `/api/v1`, from the routes of each noun: one readable list."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from remit.surface.web.operation import Operation
+from remit.surface.web.routes.approvals import ApprovalRoutes
+from remit.surface.web.routes.authority import AuthorityRoutes
+from remit.surface.web.routes.decisions import DecisionRoutes
+from remit.surface.web.routes.directory import DirectoryRoutes
+from remit.surface.web.routes.keys import KeyRoutes
+from remit.surface.web.routes.kills import KillRoutes
+from remit.surface.web.routes.ledger import LedgerRoutes
+from remit.surface.web.routes.tools import ToolRoutes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Nouns:
+    """The routes of every noun, each built from the services that it needs."""
+
+    directory: DirectoryRoutes
+    tools: ToolRoutes
+    authority: AuthorityRoutes
+    decisions: DecisionRoutes
+    approvals: ApprovalRoutes
+    kills: KillRoutes
+    ledger: LedgerRoutes
+    keys: KeyRoutes
+
+    def operations(self) -> list[Operation[Any, Any]]:
+        """All of them; names and (method, path) pairs are unique, which a test demands."""
+        return [
+            *self.directory.operations(),
+            *self.tools.operations(),
+            *self.authority.operations(),
+            *self.decisions.operations(),
+            *self.approvals.operations(),
+            *self.kills.operations(),
+            *self.ledger.operations(),
+            *self.keys.operations(),
+        ]

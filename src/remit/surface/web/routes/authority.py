@@ -1,0 +1,240 @@
+"""Tasks, consents and delegations: on whose behalf anything happens."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from remit.authority.consent_service import ConsentService
+from remit.authority.delegation_service import DelegationService
+from remit.authority.oauth.scopes import Scope
+from remit.authority.task_service import StartTask, TaskService
+from remit.authority.tasks import Task
+from remit.identity.principals import Kind
+from remit.identity.service import IdentityService
+from remit.kernel.ids import AgentId, GrantId, PrincipalId, TaskId, UserId
+from remit.surface.web.caller import Caller, NotAPerson, require_admin, require_own
+from remit.surface.web.operation import Inbound, Method, Nothing, Operation, Replay
+from remit.surface.web.paging import Page, PageQuery, page_of
+from remit.surface.web.schemas.authority import (
+    DelegationView,
+    ExtendedEnvelope,
+    GrantView,
+    NewGrant,
+    NewTask,
+    StartedView,
+    TaskView,
+)
+from remit.surface.web.schemas.rights import ceiling_of
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuthorityRoutes:
+    """What the nouns `task`, `grant` and `delegation` need."""
+
+    tasks: TaskService
+    consent: ConsentService
+    delegations: DelegationService
+    identity: IdentityService
+
+    def operations(self) -> list[Operation[Any, Any]]:
+        """What is served."""
+        return [*self._tasks(), *self._grants(), *self._delegations()]
+
+    def _tasks(self) -> list[Operation[Any, Any]]:
+        return [
+            Operation(
+                name="startTask",
+                summary="Ask an agent for something within the caller's consent; gives the root envelope",
+                method=Method.POST,
+                path="/tasks",
+                scopes=(Scope.WRITE,),
+                handler=self._start,
+                body=NewTask,
+                query=Nothing,
+                answer=StartedView,
+                status=201,
+                replay=Replay.REFUSE,
+            ),
+            Operation(
+                name="listTasks",
+                summary="Tasks by id; the caller's own, unless they may see all",
+                method=Method.GET,
+                path="/tasks",
+                scopes=(Scope.READ,),
+                handler=self._page,
+                body=Nothing,
+                query=PageQuery,
+                answer=Page[TaskView],
+            ),
+            Operation(
+                name="getTask",
+                summary="One task",
+                method=Method.GET,
+                path="/tasks/{task}",
+                scopes=(Scope.READ, Scope.ACT),
+                handler=self._get,
+                body=Nothing,
+                query=Nothing,
+                answer=TaskView,
+            ),
+            Operation(
+                name="endTask",
+                summary="End a task with all that exists only for it",
+                method=Method.POST,
+                path="/tasks/{task}/end",
+                scopes=(Scope.WRITE, Scope.ACT),
+                handler=self._end,
+                body=Nothing,
+                query=Nothing,
+                answer=TaskView,
+            ),
+            Operation(
+                name="listTaskDelegations",
+                summary="All delegations of a task, the root first",
+                method=Method.GET,
+                path="/tasks/{task}/delegations",
+                scopes=(Scope.READ, Scope.ACT),
+                handler=self._of_task,
+                body=Nothing,
+                query=Nothing,
+                answer=list[DelegationView],
+            ),
+        ]
+
+    def _grants(self) -> list[Operation[Any, Any]]:
+        return [
+            Operation(
+                name="giveGrant",
+                summary="Let an agent act for the caller, within a ceiling",
+                method=Method.POST,
+                path="/grants",
+                scopes=(Scope.WRITE,),
+                handler=self._give,
+                body=NewGrant,
+                query=Nothing,
+                answer=GrantView,
+                status=201,
+            ),
+            Operation(
+                name="listGrants",
+                summary="The caller's consents, withdrawn ones too",
+                method=Method.GET,
+                path="/grants",
+                scopes=(Scope.READ,),
+                handler=self._own_grants,
+                body=Nothing,
+                query=Nothing,
+                answer=list[GrantView],
+            ),
+            Operation(
+                name="withdrawGrant",
+                summary="Take a consent back; every task on it ends",
+                method=Method.POST,
+                path="/grants/{grant}/withdraw",
+                scopes=(Scope.WRITE,),
+                handler=self._withdraw,
+                body=Nothing,
+                query=Nothing,
+                answer=GrantView,
+            ),
+        ]
+
+    def _delegations(self) -> list[Operation[Any, Any]]:
+        return [
+            Operation(
+                name="extendDelegation",
+                summary="Verify an envelope and put its new hops on record",
+                method=Method.POST,
+                path="/delegations",
+                scopes=(Scope.ACT, Scope.WRITE),
+                handler=self._extend,
+                body=ExtendedEnvelope,
+                query=Nothing,
+                answer=DelegationView,
+            ),
+        ]
+
+    async def _start(self, inbound: Inbound[NewTask, Nothing]) -> StartedView:
+        body = inbound.body
+        wanted = StartTask(
+            user=_person(inbound.caller),
+            agent=await self._agent(body.agent),
+            goal=body.goal,
+            purpose=body.purpose,
+            ceiling=None if body.ceiling is None else ceiling_of(body.ceiling),
+            deadline=body.deadline,
+            segment=body.segment,
+            mode=body.mode,
+            initiative=body.initiative,
+        )
+        started = await self.tasks.start(wanted, by=inbound.caller.principal, at=inbound.at)
+        return StartedView.of(started)
+
+    async def _page(self, inbound: Inbound[Nothing, PageQuery]) -> Page[TaskView]:
+        query, caller = inbound.query, inbound.caller
+        found = await self.tasks.page(after=query.cursor, limit=query.limit)
+        page = page_of(
+            found, limit=query.limit, key=lambda each: each.id, view=TaskView.of, full_is_more=True
+        )
+        if caller.sees_all:
+            return page
+        return Page(items=[each for each in page.items if each.user == caller.principal], next=page.next)
+
+    async def _get(self, inbound: Inbound[Nothing, Nothing]) -> TaskView:
+        return TaskView.of(await self._seen(inbound))
+
+    async def _end(self, inbound: Inbound[Nothing, Nothing]) -> TaskView:
+        task, caller = await self._seen(inbound), inbound.caller
+        if not _party(task, caller):
+            require_admin(caller, what="end somebody else's task")
+        return TaskView.of(await self.tasks.end(task.id, by=caller.principal, at=inbound.at))
+
+    async def _of_task(self, inbound: Inbound[Nothing, Nothing]) -> list[DelegationView]:
+        task = await self._seen(inbound)
+        return [DelegationView.of(each) for each in await self.delegations.of_task(task.id)]
+
+    async def _give(self, inbound: Inbound[NewGrant, Nothing]) -> GrantView:
+        grant = await self.consent.give(
+            user=_person(inbound.caller),
+            agent=await self._agent(inbound.body.agent),
+            ceiling=ceiling_of(inbound.body.ceiling),
+            text=inbound.body.text,
+            by=inbound.caller.principal,
+            at=inbound.at,
+        )
+        return GrantView.of(grant)
+
+    async def _own_grants(self, inbound: Inbound[Nothing, Nothing]) -> list[GrantView]:
+        return [GrantView.of(each) for each in await self.consent.of_user(_person(inbound.caller))]
+
+    async def _withdraw(self, inbound: Inbound[Nothing, Nothing]) -> GrantView:
+        grant = await self.consent.withdraw(
+            GrantId(inbound.path["grant"]), by=inbound.caller.principal, at=inbound.at
+        )
+        return GrantView.of(grant)
+
+    async def _extend(self, inbound: Inbound[ExtendedEnvelope, Nothing]) -> DelegationView:
+        return DelegationView.of(await self.delegations.extend(inbound.body.envelope, at=inbound.at))
+
+    async def _agent(self, ident: str) -> AgentId:
+        if ident.startswith("agt_"):
+            return AgentId((await self.identity.get(PrincipalId(ident))).id)
+        return AgentId((await self.identity.find(Kind.AGENT, ident)).id)
+
+    async def _seen(self, inbound: Inbound[Nothing, Nothing]) -> Task:
+        task = await self.tasks.get(TaskId(inbound.path["task"]))
+        if not _party(task, inbound.caller):
+            require_own(inbound.caller, what="task")
+        return task
+
+
+def _party(task: Task, caller: Caller) -> bool:
+    """Whether a caller is the task's user, or an instance of its first agent or acting in it."""
+    if caller.person:
+        return task.user == UserId(caller.principal)
+    return caller.subject.task == task.id or task.agent == caller.subject.agent
+
+
+def _person(caller: Caller) -> UserId:
+    if not caller.person:
+        raise NotAPerson("this is a person's to do; an agent can't")
+    return UserId(caller.principal)

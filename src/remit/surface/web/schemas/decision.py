@@ -1,0 +1,296 @@
+"""Decisions and policies as the API shows them."""
+
+from datetime import datetime
+from typing import Annotated, Any, Self
+
+import msgspec
+
+from remit.decision.finding import Finding
+from remit.decision.policy.errors import Fault
+from remit.decision.repository import PublishedPolicy
+from remit.decision.response import Effect, NearestMiss, Reason, Remedy, Stage
+from remit.decision.trace import Explanation, StoredDecision
+from remit.surface.web.paging import PageQuery
+from remit.surface.web.schemas.words import Ident, Instant, Line
+
+PolicyText = Annotated[str, msgspec.Meta(max_length=1 << 18)]
+
+
+class DecisionQuery(PageQuery, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which decisions."""
+
+    agent: Annotated[str, msgspec.Meta(max_length=128, pattern=r"^[A-Za-z0-9._:-]*$")] = ""
+    effect: Effect | None = None
+    since: Instant | None = None
+
+
+class ReasonView(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Why a stage said what it said."""
+
+    code: str
+    kind: str = ""
+    sentence: str
+    rule: str = ""
+    step: int = 0
+
+    @classmethod
+    def of(cls, reason: Reason) -> Self:
+        """From the domain."""
+        return cls(
+            code=reason.code,
+            kind=reason.kind or "",
+            sentence=reason.sentence,
+            rule=reason.rule,
+            step=reason.step,
+        )
+
+
+class MissView(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The smallest change that would have passed."""
+
+    argument: str = ""
+    one_of: list[str] = []
+    at_most: str = ""
+    at_least: str = ""
+    absent: bool = False
+    approval_from: str = ""
+    excluding: list[str] = []
+    at: datetime | None = None
+    never: bool = False
+    rule: str = ""
+
+    @classmethod
+    def of(cls, miss: NearestMiss) -> Self:
+        """From the domain."""
+        return cls(
+            argument=miss.argument,
+            one_of=list(miss.one_of),
+            at_most=miss.at_most,
+            at_least=miss.at_least,
+            absent=miss.absent,
+            approval_from=miss.approval_from,
+            excluding=list(miss.except_),
+            at=miss.at,
+            never=miss.never,
+            rule=miss.rule,
+        )
+
+
+class RemedyView(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What to do next."""
+
+    action: str
+    retry: str = ""
+    tell_user: str = ""
+    poll_after_s: int = 0
+    give_up_at: datetime | None = None
+
+    @classmethod
+    def of(cls, remedy: Remedy) -> Self:
+        """From the domain."""
+        return cls(
+            action=remedy.action,
+            retry=remedy.retry,
+            tell_user=remedy.tell_user,
+            poll_after_s=remedy.poll_after_s,
+            give_up_at=remedy.give_up_at,
+        )
+
+
+class StageView(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What one stage found."""
+
+    stage: Stage
+    effect: Effect
+    reasons: list[ReasonView] = []
+    nearest_miss: list[MissView] = []
+    detail: list[str] = []
+
+    @classmethod
+    def of(cls, finding: Finding) -> Self:
+        """From the domain."""
+        return cls(
+            stage=finding.stage,
+            effect=finding.effect,
+            reasons=[ReasonView.of(each) for each in finding.reasons],
+            nearest_miss=[MissView.of(each) for each in finding.nearest_miss],
+            detail=list(finding.detail),
+        )
+
+
+class DecisionLine(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One decision in a list."""
+
+    id: str
+    at: datetime
+    effect: Effect
+    agent: str
+    agent_name: str
+    user: str = ""
+    user_name: str = ""
+    task: str = ""
+    action: str
+    resource: str
+    code: str = ""
+    rule: str = ""
+    approval: str = ""
+
+    @classmethod
+    def of(cls, stored: StoredDecision) -> Self:
+        """From the domain."""
+        return cls(**_common(stored.explanation, ident=stored.id, approval=stored.approval or ""))
+
+
+class DecisionView(DecisionLine, frozen=True, kw_only=True, omit_defaults=True):
+    """One decision with everything that explains it: what each stage found then."""
+
+    call: str
+    instance: str
+    chain: list[str]
+    purpose: str
+    arguments_digest: str
+    sentence: str
+    stages: list[StageView]
+    nearest_miss: list[MissView] = []
+    remedy: RemedyView | None = None
+    obligations: list[str] = []
+    approvers: str = ""
+    observed: list[str] = []
+    policy_version: str
+    revision: int
+    epoch: int
+    capability: str = ""
+    outcome: str = ""
+    key: str
+
+    @classmethod
+    def stored(cls, stored: StoredDecision) -> Self:
+        """A decision on record."""
+        common = _common(stored.explanation, ident=stored.id, approval=stored.approval or "")
+        return cls(
+            **common,
+            **_whole(stored.explanation),
+            capability=stored.capability or "",
+            outcome=stored.outcome or "",
+        )
+
+    @classmethod
+    def rehearsed(cls, explanation: Explanation) -> Self:
+        """What would be decided; nothing is on record."""
+        return cls(**_common(explanation, ident="", approval=""), **_whole(explanation))
+
+
+class Question(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A call that is not made: which instance would call which tool, with which arguments, in which task."""
+
+    agent: Ident
+    task: Ident | None = None
+    """Absent: the newest running task of the agent for the caller."""
+    server: Ident
+    tool: Line
+    arguments: dict[str, Any] = {}
+
+
+class PolicyBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A Cedar policy set; `version` is the number that the publisher means to make."""
+
+    text: PolicyText
+    version: Annotated[int, msgspec.Meta(ge=1, le=(1 << 53) - 1)] | None = None
+
+
+class PolicyDraft(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A Cedar policy set to judge."""
+
+    text: PolicyText
+
+
+class FaultView(msgspec.Struct, frozen=True, kw_only=True):
+    """One thing wrong with a text."""
+
+    policy: str
+    sentence: str
+
+    @classmethod
+    def of(cls, fault: Fault) -> Self:
+        """From the domain."""
+        return cls(policy=fault.policy, sentence=fault.sentence)
+
+
+class PolicyCheck(msgspec.Struct, frozen=True, kw_only=True):
+    """Whether a text could be published."""
+
+    good: bool
+    faults: list[FaultView]
+
+
+class VersionView(msgspec.Struct, frozen=True, kw_only=True):
+    """A version that was published."""
+
+    version: int
+    digest: str
+
+
+class PolicyView(VersionView, frozen=True, kw_only=True):
+    """A version with its text."""
+
+    text: str
+    published_by: str
+    published_at: datetime
+
+    @classmethod
+    def of(cls, policy: PublishedPolicy) -> Self:
+        """From the domain."""
+        return cls(
+            version=policy.version.number,
+            digest=policy.version.digest,
+            text=policy.text,
+            published_by=policy.published_by,
+            published_at=policy.published_at,
+        )
+
+
+def _common(found: Explanation, *, ident: str, approval: str) -> dict[str, Any]:
+    strongest = _deciding(found)
+    return {
+        "id": ident,
+        "at": found.at,
+        "effect": found.verdict.effect,
+        "agent": found.agent,
+        "agent_name": found.agent_name,
+        "user": found.user or "",
+        "user_name": found.user_name,
+        "task": found.task or "",
+        "action": found.action,
+        "resource": found.resource,
+        "code": strongest.code if strongest else "",
+        "rule": strongest.rule if strongest else "",
+        "approval": approval,
+    }
+
+
+def _whole(found: Explanation) -> dict[str, Any]:
+    verdict, strongest = found.verdict, _deciding(found)
+    return {
+        "call": found.call,
+        "instance": found.instance,
+        "chain": list(found.chain),
+        "purpose": found.purpose,
+        "arguments_digest": found.arguments,
+        "sentence": strongest.sentence if strongest else "",
+        "stages": [StageView.of(each) for each in found.stages],
+        "nearest_miss": [MissView.of(each) for each in verdict.nearest_miss],
+        "remedy": None if verdict.remedy is None else RemedyView.of(verdict.remedy),
+        "obligations": [each.type for each in verdict.obligations],
+        "approvers": verdict.approvers,
+        "observed": [f"{each.mode} {each.rule}: {each.effect}: {each.sentence}" for each in verdict.observed],
+        "policy_version": verdict.policy_version,
+        "revision": verdict.revision,
+        "epoch": verdict.epoch,
+        "key": found.key,
+    }
+
+
+def _deciding(found: Explanation) -> Reason | None:
+    """The first reason of the effect that won."""
+    effect = found.verdict.effect
+    return next((each for each in found.verdict.reasons if each.effect is effect), None)

@@ -1,0 +1,204 @@
+"""MCP servers and tools as the API shows them."""
+
+from datetime import datetime
+from typing import Annotated, Self
+
+import msgspec
+
+from remit.identity.principals import Environment
+from remit.identity.tool_service import Definition
+from remit.identity.tools import (
+    MoneyMapping,
+    Pin,
+    ResourceMapping,
+    Server,
+    Tool,
+    ToolMapping,
+    Transport,
+)
+from remit.kernel.canonical import JsonObject, parse_object, sha256
+from remit.kernel.ids import ServerId, TenantId
+from remit.surface.web.schemas.words import Ident, Line, Name
+
+Pointer = Annotated[str, msgspec.Meta(max_length=200, pattern=r"^((/([^~/]|~[01])*)+)?$")]
+Phrase = Annotated[str, msgspec.Meta(max_length=1024)]
+Url = Annotated[str, msgspec.Meta(max_length=2048, pattern=r"^(https?://[^\s]+)?$")]
+Argument = Annotated[str, msgspec.Meta(max_length=4096)]
+
+
+class NewServer(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """An MCP server to put behind the gateway, reached at `/mcp/<name>`."""
+
+    name: Name
+    transport: Transport
+    purpose: Line
+    environment: Environment
+    owner: Ident | None = None
+    url: Url = ""
+    argv: Annotated[list[Argument], msgspec.Meta(max_length=64)] = []
+    env: Annotated[dict[Ident, Argument], msgspec.Meta(max_length=64)] = {}
+    allow_legacy: bool = False
+    instructions: Phrase = ""
+
+    def server(self, *, ident: ServerId, tenant: TenantId) -> Server:
+        """As the domain says it."""
+        return Server(
+            id=ident,
+            tenant=tenant,
+            name=self.name,
+            transport=self.transport,
+            url=self.url,
+            argv=tuple(self.argv),
+            environment=tuple(sorted(self.env.items())),
+            allow_legacy=self.allow_legacy,
+            instructions=self.instructions,
+        )
+
+
+class ServerView(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A server; values of its environment are never shown."""
+
+    id: str
+    name: str
+    transport: Transport
+    url: str = ""
+    argv: list[str] = []
+    env: list[str] = []
+    allow_legacy: bool = False
+    instructions: str = ""
+
+    @classmethod
+    def of(cls, server: Server) -> Self:
+        """From the domain."""
+        return cls(
+            id=server.id,
+            name=server.name,
+            transport=server.transport,
+            url=server.url,
+            argv=list(server.argv),
+            env=[name for name, _ in server.environment],
+            allow_legacy=server.allow_legacy,
+            instructions=server.instructions,
+        )
+
+
+class ResourceMappingBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which argument names the resource."""
+
+    type: Line
+    pointer: Pointer = ""
+    fixed: Phrase = ""
+
+
+class MoneyMappingBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which arguments are money."""
+
+    amount: Pointer
+    currency: Pointer = ""
+    fixed_currency: Phrase = ""
+
+
+class MappingBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How a tool's arguments become action and resource."""
+
+    action: Line
+    resource: ResourceMappingBody
+    arguments: Annotated[list[Pointer], msgspec.Meta(max_length=256)] = []
+    immaterial: Annotated[list[Pointer], msgspec.Meta(max_length=256)] = []
+    money: MoneyMappingBody | None = None
+    sentence: Phrase = ""
+    effect: Phrase = ""
+
+    def mapping(self) -> ToolMapping:
+        """As the domain says it."""
+        return ToolMapping(
+            action=self.action,
+            resource=ResourceMapping(
+                type=self.resource.type, pointer=self.resource.pointer, fixed=self.resource.fixed
+            ),
+            arguments=tuple(self.arguments),
+            immaterial=tuple(self.immaterial),
+            money=None
+            if self.money is None
+            else MoneyMapping(
+                amount=self.money.amount,
+                currency=self.money.currency,
+                fixed_currency=self.money.fixed_currency,
+            ),
+            sentence=self.sentence,
+            effect=self.effect,
+        )
+
+    @classmethod
+    def of(cls, mapping: ToolMapping) -> Self:
+        """From the domain."""
+        return msgspec.convert(msgspec.to_builtins(mapping), cls)
+
+
+class ToolPin(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One tool to pin: the definition that was read (absent: as the server sent it last), and its mapping."""
+
+    name: Line
+    definition: dict[str, object] | None = None
+    mapping: MappingBody | None = None
+    consequential: bool = True
+    reversible: bool = False
+
+    def stated(self, definition: JsonObject) -> Definition:
+        """As the domain says it."""
+        return Definition(
+            name=self.name,
+            definition=definition,
+            mapping=None if self.mapping is None else self.mapping.mapping(),
+            consequential=self.consequential,
+            reversible=self.reversible,
+        )
+
+
+class ToolPins(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Tools of one server, pinned together."""
+
+    tools: Annotated[list[ToolPin], msgspec.Meta(min_length=1, max_length=1000)]
+
+
+class ToolApproval(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Lift a quarantine for exactly the definition that was shown."""
+
+    definition: Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{64}$")]
+
+
+class ToolView(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A tool as it is pinned; `seen` is what the server sent last, if that is something else."""
+
+    id: str
+    server: str
+    name: str
+    pin: Pin
+    consequential: bool
+    reversible: bool
+    digest: str
+    definition_digest: str
+    """SHA-256 of the newest definition: what an approval names."""
+    definition: dict[str, object]
+    seen: dict[str, object] | None = None
+    mapping: MappingBody | None = None
+    pinned_at: datetime
+
+    @classmethod
+    def of(cls, tool: Tool) -> Self:
+        """From the domain."""
+        newest = tool.seen_definition or tool.definition
+        return cls(
+            id=tool.id,
+            server=tool.server,
+            name=tool.name,
+            pin=tool.pin,
+            consequential=tool.consequential,
+            reversible=tool.reversible,
+            digest=tool.digest,
+            definition_digest=sha256(newest.encode()),
+            definition=dict(parse_object(tool.definition.encode())),
+            seen=dict(parse_object(tool.seen_definition.encode())) if tool.seen_definition else None,
+            mapping=None if tool.mapping is None else MappingBody.of(tool.mapping),
+            pinned_at=tool.pinned_at,
+        )
