@@ -21,10 +21,11 @@ from typing import Final, TypeVar
 
 import msgspec
 
-from remit.kernel.errors import Invalid, TooLarge
+from remit.kernel.errors import Conflict, Invalid, TooLarge
 from remit.ledger.checkpoint import LogKey, parse_checkpoint
+from remit.ledger.encoding import CONTENT_DIGEST, decode_record
 from remit.ledger.merkle import HASH_SIZE, Hash
-from remit.ledger.repository import Disclosed, SignedCheckpoint
+from remit.ledger.repository import Disclosed, LedgerReader, SignedCheckpoint
 
 T = TypeVar("T")
 
@@ -38,6 +39,12 @@ class MalformedExport(Invalid):
     """The files are no export: one is missing, unknown or unreadable."""
 
     code = "malformed_ledger_export"
+
+
+class NothingSigned(Conflict):
+    """A log without a signed head has nothing that an export could prove."""
+
+    code = "ledger_not_signed"
 
 
 class ExportTooLarge(TooLarge):
@@ -114,6 +121,35 @@ def make_export(
         earlier=tuple(each.note for each in earlier if each.size < head.size),
         openings=openings,
         keys=tuple(keys),
+    )
+
+
+def export_log(
+    reader: LedgerReader, *, tenant: str, shard: str = "", disclose: bool = False, keys: Iterable[LogKey] = ()
+) -> Export:
+    """One snapshot of a log at its newest signed head; call it within one transaction.
+
+    Records after that head are left out: nothing vouches for them yet. `disclose` opens the sealed texts.
+    Raises `NothingSigned` for a log without a head.
+    """
+    checkpoint = reader.latest_checkpoint(shard)
+    if checkpoint is None:
+        raise NothingSigned("the log has no signed checkpoint yet", next_step="remit ledger checkpoint")
+    entries = list(reader.entries(0, checkpoint.size, shard))
+    texts: list[Disclosed] = []
+    if disclose:
+        for entry in entries:
+            if CONTENT_DIGEST.encode() in entry:
+                texts += reader.contents(decode_record(entry).id)
+    return make_export(
+        tenant=tenant,
+        shard=parse_checkpoint(checkpoint.note).origin.rpartition("/")[2],
+        checkpoint=checkpoint,
+        entries=entries,
+        leaves=reader.leaf_hashes(0, checkpoint.size, shard),
+        earlier=reader.checkpoints(shard),
+        contents=texts,
+        keys=keys,
     )
 
 

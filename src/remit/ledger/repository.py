@@ -91,6 +91,9 @@ class LedgerReader(Protocol):
     def entries(self, first: int, last: int, shard: str = "") -> Iterator[bytes]:
         """Leaves from index `first` up to, not including, `last`."""
 
+    def leaf_hashes(self, first: int, last: int, shard: str = "") -> list[Hash]:
+        """Leaf hashes as they were stored, which name an entry that was changed since."""
+
     def record(self, ident: RecordId) -> Placed | None:
         """The record of that id."""
 
@@ -105,6 +108,9 @@ class LedgerReader(Protocol):
 
     def latest_checkpoint(self, shard: str = "") -> SignedCheckpoint | None:
         """The newest signed head."""
+
+    def checkpoints(self, shard: str = "") -> list[SignedCheckpoint]:
+        """Every signed head, oldest first."""
 
     def receipt(self, ident: RecordId) -> Receipt | None:
         """Proof of a record under the newest signed head; None while no head covers it.

@@ -11,7 +11,7 @@ from remit.kernel.sealing import Kek
 from remit.ledger.checkpoint import Checkpoint, parse_checkpoint
 from remit.ledger.encoding import decode_record, encode_record
 from remit.ledger.mentions import mentions
-from remit.ledger.merkle import EMPTY_ROOT, Frontier, Hash, leaf_hash, root_at
+from remit.ledger.merkle import EMPTY_ROOT, Frontier, Hash, fold_peaks, leaf_hash, root_at
 from remit.ledger.record import Record
 from remit.ledger.repository import LedgerDamaged, LedgerFenced
 from remit.platform.storage.instants import micros
@@ -219,14 +219,13 @@ class LedgerAppender:
                 raise LedgerFenced(f"log `{self.shard}` was taken over while this process started")
             fence += 1
         # (2) Three forms of one tree.
-        frontier = Frontier(size, split_hashes(peaks))
-        tree = StoredTree(sql, tenant, self.shard, size)
-        if frontier.root() != root or root_at(size, tree.node) != root:
+        tree, edge = StoredTree(sql, tenant, self.shard, size), split_hashes(peaks)
+        if fold_peaks(edge) != root or len(edge) != size.bit_count() or root_at(size, tree.node) != root:
             raise LedgerFenced(
                 f"log `{self.shard}` holds a tree of {size} records that does not meet its own root",
                 next_step="remit ledger verify",
             )
-        return _Log(tenant, self.shard, fence, frontier, _partial_tiles(tree), indexed)
+        return _Log(tenant, self.shard, fence, Frontier(size, edge), _partial_tiles(tree), indexed)
 
     def _judge_head(self, sql: Sql, log: _Log) -> None:
         # (3) A signed head is a promise: the log may grow past it, never shrink below it or differ under it.
