@@ -147,7 +147,9 @@ def verify_capability(token: str, *, keys: KeyLookup, audience: str, at: datetim
         found = _read(verified.claims.members, verified.record.tenant)
     except (KeyError, TypeError, ValueError, OverflowError, OSError) as broken:
         raise CapabilityRejected(2, "malformed") from broken
-    if verified.claims.members.get("use") != _ONCE or found.expires_at - found.issued_at > CAPABILITY_CEILING:
+    uses = verified.claims.members.get("use")
+    # `True == 1` in Python: a boolean is no count.
+    if isinstance(uses, bool) or uses != _ONCE or found.expires_at - found.issued_at > CAPABILITY_CEILING:
         raise CapabilityRejected(3, "not_single_use")
     return found
 

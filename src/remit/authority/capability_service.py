@@ -49,10 +49,10 @@ class CapabilityService:
     """Mints, consumes and settles capabilities, one unit of work each."""
 
     def __init__(
-        self, *, uow: UnitOfWork[AuthorityTransaction], mint_: CapabilityMint, tenant: TenantId
+        self, *, uow: UnitOfWork[AuthorityTransaction], minter: CapabilityMint, tenant: TenantId
     ) -> None:
         self._uow = uow
-        self._mint = mint_
+        self._mint = minter
         self._tenant = tenant
 
     async def mint(self, order: Order, lineage: Lineage, *, at: datetime) -> Minted:
