@@ -60,13 +60,7 @@ class ClientAuthenticator:
         # The numbers of steps 2 to 5 stand at their checks; the record says which one failed.
         try:
             client = self._client(jwt.peek_issuer(assertion), view)
-            verified = jwt.verify(
-                assertion,
-                as_type=TokenType.CLIENT_ASSERTION,
-                keys=ClientKeys(client),
-                at=at,
-                audience=self._options.issuer,
-            )
+            verified = self._verify(assertion, client, at)
             self._check_claims(verified, parameters, at)
         except TokenRejected as rejected:
             raise InvalidClient(UNVERIFIED, reason=rejected.reason, debug=rejected.debug) from rejected
@@ -78,6 +72,16 @@ class ClientAuthenticator:
                 jti=verified.claims.jti,
                 keep_until=verified.claims.expires_at + PEER_LEEWAY + _MARGIN,
             ),
+        )
+
+    def _verify(self, assertion: str, client: Client, at: datetime) -> VerifiedJwt:
+        # RFC 10070: the issuer identifier is the only audience; no endpoint's URL, no list of several.
+        return jwt.verify(
+            assertion,
+            as_type=TokenType.CLIENT_ASSERTION,
+            keys=ClientKeys(client),
+            at=at,
+            audience=self._options.issuer,
         )
 
     def _client(self, ident: str, view: View) -> Client:
@@ -136,7 +140,8 @@ def record_of(credential: Credential, *, issuer: str, key_class: KeyClass) -> Ke
         state=KeyState.ACTIVE if credential.state is CredentialState.ACTIVE else KeyState.RETIRED,
         not_before=credential.created_at,
         not_after=credential.not_after,
-        eddsa_alias=True,  # COMPAT: client libraries write `EdDSA`; the key is the registered one all the same
+        # COMPAT: client libraries write `EdDSA`; the key is the registered one all the same.
+        eddsa_alias=True,
     )
 
 

@@ -8,7 +8,7 @@ from remit.authority.oauth.errors import InvalidTarget
 from remit.authority.oauth.options import OAuthOptions
 
 LENGTH_LIMIT: Final = 2048
-_ABSOLUTE: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://([^/?#@\\]+)([^#\\]*)")
+_ABSOLUTE: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://([^/?#@\\]+)((?:[/?][^#\\]*)?)")
 _PRINTABLE: Final = re.compile(r"[\x21-\x7e]+")
 
 

@@ -37,6 +37,10 @@ OF_EVERY_PERSON: Final = frozenset({Scope.WRITE, Scope.READ})
 AGENT_AT_API: Final = frozenset({Scope.ACT})
 AT_MCP: Final = frozenset({Scope.MCP})
 
+TASK: Final = "task"
+"""What the root of an envelope says for "all that a task's tokens may have"."""
+OF_TASKS: Final = AGENT_AT_API | AT_MCP
+
 
 def parse_scope(text: str) -> frozenset[Scope]:
     """Read a space-separated list; empty means that none was asked.
@@ -57,6 +61,12 @@ def parse_scope(text: str) -> frozenset[Scope]:
 def scopes_of_roles(roles: str) -> frozenset[Scope]:
     """What the space-separated roles of a human earn together."""
     return OF_EVERY_PERSON.union(*(BY_ROLE.get(role, frozenset()) for role in roles.split()))
+
+
+def scopes_of_envelope(text: str) -> frozenset[Scope]:
+    """What an envelope's root gives at most: of its names, those that a task's tokens may have at all."""
+    names = frozenset(text.split())
+    return OF_TASKS if TASK in names else frozenset(scope for scope in OF_TASKS if scope in names)
 
 
 def narrow(asked: frozenset[Scope], allowed: frozenset[Scope]) -> frozenset[Scope]:

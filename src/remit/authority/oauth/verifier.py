@@ -31,7 +31,7 @@ _BEARER: Final = "bearer"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Remembered:
-    """A token whose signature by `kid` held, and the epoch at which all it stands on was alive."""
+    """A token whose signature by `kid` held, and the epoch at which it was alive."""
 
     token: AccessToken
     kid: KeyId
@@ -41,8 +41,8 @@ class _Remembered:
 class AccessTokenVerifier:
     """Verifies access tokens of one tenant, at one resource per call.
 
-    1 one scheme and one token are presented   2 type, signature, issuer, audience, times   3 clock generation,
-    and everything that the token stands on is alive   4 bound key: scheme `DPoP` and a proof of that key over
+    1 one scheme, one token   2 type, signature, issuer, audience, times   3 the clock's generation, and
+    everything that the token stands on is alive   4 bound key: scheme `DPoP` and a proof of that key over
     method, URL and token; unbound: scheme `Bearer`, of a client registered for it   5 scope
     The caller MUST burn `VerifiedSubject.proof` in the transaction that acts on the request.
 

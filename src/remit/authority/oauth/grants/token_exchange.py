@@ -31,12 +31,12 @@ from remit.authority.oauth.presented import audience_of, read_access_token
 from remit.authority.oauth.repository import Delegations
 from remit.authority.oauth.requests import Asking, Draft
 from remit.authority.oauth.resources import Target
-from remit.authority.oauth.scopes import Scope, narrow, parse_scope
+from remit.authority.oauth.scopes import Scope, narrow, parse_scope, scopes_of_envelope
 from remit.authority.rights import Ceiling
 from remit.authority.verify import VerifiedEnvelope
 from remit.identity.principals import Kind
 from remit.identity.spiffe import spiffe_id
-from remit.kernel.ids import InstanceId, PrincipalId
+from remit.kernel.ids import AgentId, InstanceId, PrincipalId
 from remit.kernel.jose.errors import TokenRejected
 from remit.kernel.jose.keys import KeyLookup
 
@@ -69,26 +69,39 @@ class TokenExchange:
 
     def draft(self, asking: Asking) -> Draft:
         """Judge the exchange; what is alive is judged once more when the token is issued."""
-        parameters = asking.request.parameters
         # (1) RFC 8693 §2.1; a refresh token, an ID token or a JWT of unknown use is never issued here.
-        if parameters.get("requested_token_type") not in {"", ACCESS_TOKEN_TYPE}:
-            raise InvalidRequest("only access tokens can be had by exchange", reason="requested_type")
+        self._check_wanted(asking)
         target = self._mint.target(asking)
         # (2) Only an instance has an agent that could be named.
         if asking.who.client.kind is not Kind.INSTANCE:
             raise UnauthorizedClient("only an agent's instance may exchange", reason="exchange_kind")
         # (3) to (6): roles follow the verified class of each token, not where it was put.
-        actor = self._actor(asking)
-        subject = self._subject(asking, actor)
+        subject = self._subject(asking, self._actor(asking))
         # (7) What is asked is a part of what was shown, or nothing is issued.
-        allowed = subject.scopes & asking.who.client.scopes_at(target.server)
-        scopes = narrow(parse_scope(parameters.get("scope")), allowed)
-        ceiling = rar.narrow(parameters.get("authorization_details"), subject.delegated.ceiling)
+        scopes = self._narrow_scopes(asking, subject.scopes & asking.who.client.scopes_at(target.server))
+        ceiling = self._narrow_rights(asking, subject.delegated.ceiling)
         # (8) and (9), the end, is the mint's.
         _check_reach(target, ceiling)
-        delegated = _within(subject.delegated, ceiling)
+        delegated = replace(
+            subject.delegated, ceiling=ceiling, ends=(*subject.delegated.ends, ceiling.window.end)
+        )
         token = self._mint.token(asking, target, scopes, delegated=delegated)
         return Draft(token=token, envelope=subject.envelope, issued_token_type=ACCESS_TOKEN_TYPE)
+
+    def _check_wanted(self, asking: Asking) -> None:
+        if asking.request.parameters.get("requested_token_type") not in {"", ACCESS_TOKEN_TYPE}:
+            raise InvalidRequest("only access tokens can be had by exchange", reason="requested_type")
+
+    def _narrow_scopes(self, asking: Asking, allowed: frozenset[Scope]) -> frozenset[Scope]:
+        return narrow(parse_scope(asking.request.parameters.get("scope")), allowed)
+
+    def _narrow_rights(self, asking: Asking, parent: Ceiling) -> Ceiling:
+        return rar.narrow(asking.request.parameters.get("authorization_details"), parent)
+
+    def _require_named(self, named: AgentId, asking: Asking) -> None:
+        """RFC 8693 §4.4: compared byte for byte; who is not named may not act."""
+        if named != asking.who.client.agent:
+            raise AccessDenied("`may_act` names another agent", reason="may_act")
 
     def _actor(self, asking: Asking) -> AccessToken | None:
         """The actor token, if there is one: the asking instance's own, for our API."""
@@ -125,9 +138,8 @@ class TokenExchange:
             envelope = self._delegations.verify(asking.tx, text, at=asking.request.at)
         except (EnvelopeRejected, EnvelopeTooLarge) as rejected:
             raise InvalidRequest(UNVERIFIED, reason="subject_rejected", debug=rejected.debug) from rejected
-        # (4) RFC 8693 §4.4: compared byte for byte; who is not named may not act.
-        if envelope.holder != client.agent:
-            raise AccessDenied("`may_act` names another agent", reason="may_act")
+        # (4) The envelope says who may go on with it.
+        self._require_named(envelope.holder, asking)
         task = asking.view.task(envelope.task)
         if task is None or envelope.root.subject != (task.user or task.trigger):
             raise AccessDenied("no such task", reason="no_task")
@@ -145,7 +157,9 @@ class TokenExchange:
             ancestors=(actor.id,),
             ends=(envelope.expires_at, task.deadline, envelope.ceiling.window.end, actor.expires_at),
         )
-        return _Subject(delegated=delegated, scopes=_known(envelope.root.scope), envelope=envelope)
+        return _Subject(
+            delegated=delegated, scopes=scopes_of_envelope(envelope.root.scope), envelope=envelope
+        )
 
     def _from_token(self, text: str, asking: Asking, actor: AccessToken | None) -> _Subject:
         held = self._read(text, "", asking)
@@ -203,13 +217,3 @@ def _check_reach(target: Target, ceiling: Ceiling) -> None:
     """Refuse a token for a server at which nothing would be allowed (RFC 8707 §2)."""
     if target.server and not any(right.action.startswith(f"{target.server}/") for right in ceiling.rights):
         raise InvalidTarget("the task allows nothing at that resource", reason="target_no_right")
-
-
-def _within(delegated: Delegated, ceiling: Ceiling) -> Delegated:
-    return replace(delegated, ceiling=ceiling, ends=(*delegated.ends, ceiling.window.end))
-
-
-def _known(scope: str) -> frozenset[Scope]:
-    """Scopes of an envelope that we know; others were never ours to give."""
-    names = set(scope.split())
-    return frozenset(known for known in Scope if known in names)
