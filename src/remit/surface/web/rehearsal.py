@@ -1,4 +1,4 @@
-"""A call that is not made (`remit can`): the same mapping, the same facts, the same stages as the real one."""
+"""A call that is not made (`remit can`): the same mapping, facts and stages as the real one."""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -19,7 +19,7 @@ from remit.identity.tools import Server, Tool
 from remit.kernel.canonical import JsonObject, parse_object, sha256
 from remit.kernel.clock import Clock
 from remit.kernel.errors import NotFound
-from remit.kernel.ids import AgentId, CallId, InstanceId, TenantId, TokenId
+from remit.kernel.ids import AgentId, CallId, InstanceId, TenantId, TokenId, UserId
 from remit.surface.web.caller import Caller, NotYourOwn
 from remit.surface.web.schemas.decision import Question
 
@@ -133,7 +133,7 @@ def _task(snapshot: Snapshot, question: Question, agent: Principal, caller: Call
     mine = [
         task
         for task in snapshot.tasks.values()
-        if task.agent == AgentId(agent.id) and (caller.sees_all or task.user == caller.principal)
+        if task.agent == AgentId(agent.id) and (caller.sees_all or task.user == UserId(caller.principal))
     ]
     if question.task is not None:
         named = [task for task in mine if task.id == question.task]

@@ -1,0 +1,93 @@
+"""How a decision is told on a terminal: effect and sentence, stages, nearest miss, what became of it."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from remit.surface.cli.exits import Exit
+from remit.surface.cli.render import coloured, visible
+
+_WORDS: Final = {"permit": "ok", "ask": "ask", "step_up": "step up", "deny": "deny"}
+_EXITS: Final = {"permit": Exit.DONE, "ask": Exit.WAITING, "step_up": Exit.WAITING, "deny": Exit.DENIED}
+_LABEL: Final = 14
+
+
+def explained(found: Mapping[str, Any]) -> list[str]:
+    """The whole answer, in the form of users.md: what is not known is left out, never invented."""
+    effect = str(found["effect"])
+    whom = f", for {found['user_name'] or found['user']}" if found.get("user") else ""
+    moment = str(found["at"])[:19].replace("T", " ")
+    wanted = f"{_shown(found, 'agent_name')} wanted `{_shown(found, 'action')}`"
+    return [
+        f"{coloured(effect)}   {wanted} on {_shown(found, 'resource')}{visible(whom)}, {moment} UTC",
+        *(_stage(number, stage) for number, stage in enumerate(found.get("stages", []), start=1)),
+        *_observed(found.get("observed", [])),
+        *_misses(found.get("nearest_miss", [])),
+        *_became(found),
+    ]
+
+
+def exit_of_effect(effect: str) -> Exit:
+    """The exit code that a script reads: 0 permit, 3 deny, 4 a person must say something first."""
+    return _EXITS.get(effect, Exit.FAILED)
+
+
+def _stage(number: int, stage: Mapping[str, Any]) -> str:
+    word = _WORDS[str(stage["effect"])]
+    said = "; ".join(_reason(reason) for reason in stage.get("reasons", []))
+    told = said or ", ".join(map(str, stage.get("detail", [])))
+    return (
+        visible(f"  {number} {stage['stage']:<12} ") + coloured(word) + " " * (8 - len(word)) + visible(told)
+    )
+
+
+def _reason(reason: Mapping[str, Any]) -> str:
+    rule = f"rule {reason['rule']}: " if reason.get("rule") else ""
+    return f"{rule}{reason['sentence']} ({reason['code']})"
+
+
+def _observed(lines: Sequence[str]) -> list[str]:
+    return [_labelled("observed", line) for line in lines]
+
+
+def _misses(misses: Sequence[Mapping[str, Any]]) -> list[str]:
+    told = [_miss(miss) for miss in misses]
+    return [_labelled("nearest miss" if at == 0 else "", line) for at, line in enumerate(told)]
+
+
+def _miss(miss: Mapping[str, Any]) -> str:
+    if miss.get("never"):
+        return "never: no change of this call would pass"
+    if miss.get("approval_from"):
+        others = f" except {', '.join(miss['excluding'])}" if miss.get("excluding") else ""
+        return f"a yes from {miss['approval_from']}{others}"
+    if miss.get("at"):
+        return f"at {miss['at']}"
+    bounds = [
+        f"{sign} {miss[name]}" for name, sign in (("at_least", "≥"), ("at_most", "≤")) if miss.get(name)
+    ]
+    if miss.get("one_of"):
+        bounds.append(f"one of {', '.join(miss['one_of'])}")
+    if miss.get("absent"):
+        bounds.append("left out")
+    return f"{miss.get('argument', '')} {' and '.join(bounds)}".strip()
+
+
+def _became(found: Mapping[str, Any]) -> list[str]:
+    told = []
+    remedy = found.get("remedy")
+    if remedy:
+        text = f"{remedy['action']}  {remedy.get('tell_user', '')}".strip()
+        told.append(_labelled("remedy", text))
+    if found.get("approval"):
+        told.append(_labelled("approval", found["approval"]))
+    if found.get("capability"):
+        told.append(_labelled("capability", f"{found['capability']} {found.get('outcome', '')}".strip()))
+    return told
+
+
+def _labelled(label: str, text: str) -> str:
+    return f"{label:<{_LABEL}} {visible(text)}"
+
+
+def _shown(found: Mapping[str, Any], name: str) -> str:
+    return visible(str(found.get(name, "")))
