@@ -55,6 +55,17 @@ def _owners(entry: Principal, find: Find) -> frozenset[PrincipalId]:
     try:
         ownership = accountable(entry, find)
     except (OwnerMissing, OwnerLoop, OwnerUnfit):
-        return frozenset({PrincipalId(entry.owner or "")})
+        # Nobody answers: an id that names nothing, so that `alive` says unknown, and dead.
+        return _reachable(entry, find) | {PrincipalId(f"owner-of-{entry.id}")}
     absent = frozenset(ownership.chain[-2:-1]) if ownership.by_deputy else frozenset()
     return frozenset(ownership.chain) - absent
+
+
+def _reachable(entry: Principal, find: Find) -> frozenset[PrincipalId]:
+    """The owners as far as they can be followed, so that the one who is dead is named."""
+    found: set[PrincipalId] = set()
+    present: Principal | None = entry
+    while present is not None and present.owner is not None and present.owner not in found:
+        found.add(present.owner)
+        present = find(present.owner)
+    return frozenset(found)
