@@ -94,6 +94,7 @@ class LogSigner:
         self._keys = keys
         self._name = name
 
+    @property
     def key(self) -> LogKey:
         """The public half, as an auditor keeps it."""
         return self._log_key(self._keys.signer(KeyClass.LEDGER).private.public.jwk())

@@ -40,7 +40,7 @@ from remit.enforcement.pep.gate import Gate, GateOptions
 from remit.identity.credential_service import CredentialService
 from remit.identity.service import IdentityService
 from remit.identity.tool_service import ToolService
-from remit.kernel.clock import Clock
+from remit.kernel.clock import Clock, SystemClock
 from remit.kernel.errors import RemitError
 from remit.kernel.ids import Entropy, TenantId
 from remit.kernel.sealing import Kek
@@ -52,6 +52,7 @@ from remit.oversight.containment.service import ContainmentService
 from remit.platform.outbound import GuardedHttp
 from remit.platform.settings.model import Settings
 from remit.platform.stdio import ChildProcesses
+from remit.platform.storage.clock_marks import ClockMark, ClockMarks
 from remit.platform.storage.engine import OpenStore, open_store
 from remit.platform.storage.repositories.ledger_appender import LedgerAppender
 from remit.platform.storage.snapshot import SnapshotKeeper
@@ -109,20 +110,28 @@ class Services:
         await self.ground.store.close()
 
 
+def system_clock(mark: ClockMark | None) -> SystemClock:
+    """The machine's clock, going on from where it was when the last process stopped."""
+    if mark is None:
+        return SystemClock()
+    return SystemClock(generation=mark.generation, high_water=mark.high_water)
+
+
 async def open_ground(
     settings: Settings,
     *,
     kek: Kek,
-    clock: Clock,
+    make_clock: Callable[[ClockMark | None], Clock] = system_clock,
     entropy: Entropy = secrets.token_bytes,
     on_fence: Callable[[RemitError], None] | None = None,
 ) -> Ground:
-    """Open the store, the keys and the first snapshot; raises rather than serve on less."""
+    """Open the store, the clock, the keys and the first snapshot; raises rather than serve on less."""
     url = settings.store.url or f"sqlite:///{settings.directory / 'remit.db'}"
     node = f"nod_{secrets.token_hex(8)}"
     journals = partial(_journal, node=node, kek=kek, entropy=entropy)
     store = await open_store(url, journals=journals, on_fence=on_fence)
     work = SqlUnitOfWork(store, tenant=DEFAULT_TENANT)
+    clock = make_clock(await work.read(lambda tx: ClockMarks(tx.sql).get()))
     keys = KeyHolder(work=work, kek=kek, issuer=settings.issuer_url, entropy=entropy)
     await keys.rotate(clock.now())
     snapshots = SnapshotKeeper(work, tenant=DEFAULT_TENANT)
@@ -185,7 +194,9 @@ def log_name(settings: Settings) -> str:
 
 
 def _journal(lane: Lane, *, node: str, kek: Kek, entropy: Entropy) -> LedgerAppender:
-    return LedgerAppender(node=node, kek=kek, entropy=entropy, shard=lane.value)
+    # PostgreSQL writes kills on a connection of their own: each writer leases a log of its own.
+    shard = "main" if lane is Lane.NORMAL else lane.value
+    return LedgerAppender(node=node, kek=kek, entropy=entropy, shard=shard)
 
 
 def _decisions(ground: Ground, lifetimes: Lifetimes) -> DecisionService:

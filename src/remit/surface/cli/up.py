@@ -26,9 +26,9 @@ def up(
 
     Settings come from the file, then the environment, then these options; an unsafe whole is refused.
     """
-    from remit.surface.server import serve  # noqa: PLC0415 — a second of imports that `--help` need not pay
     from remit.platform.settings.load import load  # noqa: PLC0415 — as above
     from remit.platform.settings.refusals import LocalDisk, refuse_unsafe  # noqa: PLC0415 — as above
+    from remit.surface.server import serve  # noqa: PLC0415 — a second of imports that `--help` need not pay
 
     flags = {
         "data": data,

@@ -79,8 +79,17 @@ def _schemas(operations: Iterable[Operation[Any, Any]]) -> tuple[dict[Any, Any],
         for kind in (operation.body, operation.answer):
             if kind is not Blob and kind is not None and kind is not Nothing and kind not in kinds:
                 kinds.append(kind)
-    found, components = msgspec.json.schema_components(kinds, ref_template=_REF)
+    found, components = msgspec.json.schema_components(
+        kinds, schema_hook=_any_json, ref_template=_REF
+    )
     return dict(zip(kinds, found, strict=True)), components
+
+
+def _any_json(kind: type) -> dict[str, Any]:
+    """A member whose form is another standard's: any JSON (an MCP schema, a JWK)."""
+    if kind is not object:
+        raise NotImplementedError
+    return {"description": "any JSON value"}
 
 
 def _entry(operation: Operation[Any, Any], schemas: dict[Any, Any]) -> dict[str, Any]:

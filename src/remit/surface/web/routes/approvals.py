@@ -1,15 +1,16 @@
 """Asks: list, show, answer with a person's own signature, get the link to the page."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from remit.authority.oauth.scopes import Scope
 from remit.kernel.ids import ApprovalId, Entropy
-from remit.kernel.jose.keys import KeyLookup, Signer
-from remit.oversight.approvals.answers import issue_link, read_signed_answer
-from remit.oversight.approvals.approval import Approval
-from remit.oversight.approvals.service import ApprovalService
+from remit.kernel.jose.keys import Signer
+from remit.oversight.approvals.answers import issue_link
+from remit.oversight.approvals.approval import Answer, Approval
+from remit.oversight.approvals.service import AnswerProof, ApprovalService
 from remit.oversight.errors import AnswerNotProven, NotAnApprover
 from remit.surface.web.caller import Caller, NotYourOwn
 from remit.surface.web.operation import Inbound, Method, Nothing, Operation
@@ -25,10 +26,11 @@ from remit.surface.web.schemas.oversight import (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ApprovalRoutes:
-    """What the noun needs: the service, people's keys, our present key for links, the issuer."""
+    """What the noun needs: the service, a reader of signed answers, our present key for links, the issuer."""
 
     service: ApprovalService
-    people: KeyLookup
+    read_answer: Callable[[str, datetime], Awaitable[tuple[Answer, AnswerProof]]]
+    """Verifies a person's signed answer with the keys that are registered now."""
     link_signer: Callable[[], Signer]
     issuer: str
     entropy: Entropy
@@ -98,9 +100,7 @@ class ApprovalRoutes:
 
     async def _answer(self, inbound: Inbound[SignedAnswer, Nothing]) -> ApprovalView:
         approval = await self._visible(inbound.path["approval"], inbound.caller)
-        answer, proof = read_signed_answer(
-            inbound.body.signature, keys=self.people, audience=self.issuer, at=inbound.at
-        )
+        answer, proof = await self.read_answer(inbound.body.signature, inbound.at)
         if proof.by != inbound.caller.principal:
             raise AnswerNotProven("the signature is not the caller's", next_step="sign with your own key")
         settled = await self.service.answer(ApprovalId(approval.id), answer=answer, proof=proof)

@@ -1,0 +1,133 @@
+"""What runs by itself: leased rows in the database, each idempotent, readable as one table."""
+
+from datetime import datetime, timedelta
+from typing import Final
+
+from remit.app.services import Services
+from remit.authority.capability_service import sweep
+from remit.identity.errors import UnknownPrincipal
+from remit.identity.lifecycle import IllegalTransition
+from remit.kernel.clock import SystemClock
+from remit.kernel.events import Event
+from remit.kernel.ids import PrincipalId
+from remit.oversight.containment.kill import KillState
+from remit.platform.storage.clock_marks import ClockMark, ClockMarks
+from remit.platform.storage.jobs import Job, JobRun
+from remit.platform.storage.outbox import Subscriber
+from remit.platform.storage.recovery import Sweep
+from remit.platform.storage.unit_of_work import SqlTransaction
+
+SYSTEM: Final = PrincipalId("system")
+_AT_ONCE: Final = 1000
+_KEEP_KEYS: Final = timedelta(hours=24)
+
+
+def jobs(services: Services) -> tuple[Job, ...]:
+    """Every recurring work, with its pace."""
+    second, minute, hour = timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1)
+    work = _Works(services)
+    return (
+        Job(name="ledger.checkpoint", every=second, run=work.sign_head, wanted=work.has_unsigned),
+        Job(name="approvals.expire", every=second, run=work.expire_asks, wanted=work.has_due_ask),
+        Job(name="kills.confirm", every=second, run=work.confirm_kills, wanted=work.has_open_kill),
+        Job(name="tasks.end_overdue", every=second, run=work.end_overdue, wanted=work.has_overdue),
+        Job(name="keys.rotate", every=hour, run=work.rotate_keys),
+        Job(name="clock.mark", every=timedelta(seconds=10), run=work.mark_clock),
+        Job(name="proofs.forget", every=minute, run=work.forget),
+    )
+
+
+def sweeps(services: Services) -> tuple[Sweep, ...]:
+    """What a start settles before it serves: calls of dead processes have an unknown outcome (F21)."""
+    ground = services.ground
+
+    def unfinished(tx: SqlTransaction, at: datetime) -> int:
+        marked = sweep(tx, ground.tenant, before=at, at=at, limit=100_000, entropy=ground.entropy)
+        return len(marked)
+
+    return (Sweep(name="calls.unknown", settle=unfinished),)
+
+
+def subscriptions(services: Services) -> tuple[Subscriber, ...]:
+    """Fact → handler, one readable table."""
+
+    async def suspend(event: Event) -> None:
+        """An agent that keeps asking for what people refuse stops asking (CB-01)."""
+        at = services.ground.clock.now()
+        try:
+            await services.identity.suspend(
+                PrincipalId(event.subject), by=SYSTEM, because="denied repeatedly", at=at
+            )
+        except (IllegalTransition, UnknownPrincipal):
+            return  # At least once: it was suspended, or retired, before this delivery.
+
+    return (
+        Subscriber(
+            name="identity.suspend_denied",
+            hears=frozenset({"oversight.agent.denied_repeatedly"}),
+            handle=suspend,
+        ),
+    )
+
+
+class _Works:
+    """The works themselves; each asks the clock, none keeps a state."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+        self._clock = services.ground.clock
+
+    def has_unsigned(self, tx: SqlTransaction) -> bool:
+        """Whether the log has grown past its last signed head."""
+        signed = tx.ledger.latest_checkpoint()
+        return tx.ledger.head().size > (signed.size if signed else 0)
+
+    async def sign_head(self, run: JobRun) -> None:
+        """Sign the committed head."""
+        at = self._clock.now()
+        await run.commit(lambda tx: tx.ledger.checkpoint(self._services.log, at=at))
+
+    def has_due_ask(self, tx: SqlTransaction) -> bool:
+        """Whether an ask has run out."""
+        return bool(tx.approvals.due(self._clock.now(), 1))
+
+    async def expire_asks(self, _run: JobRun) -> None:
+        """End them, as expired."""
+        await self._services.approvals.expire_due()
+
+    def has_open_kill(self, tx: SqlTransaction) -> bool:
+        """Whether a plane has still to confirm."""
+        return any(kill.state is KillState.KILLING for kill in tx.kills.unfinished())
+
+    async def confirm_kills(self, _run: JobRun) -> None:
+        """Ask the planes again."""
+        await self._services.containment.retry_unfinished()
+
+    def has_overdue(self, tx: SqlTransaction) -> bool:
+        """Whether a task runs past its deadline."""
+        return bool(tx.tasks.overdue(self._clock.now(), 1))
+
+    async def end_overdue(self, _run: JobRun) -> None:
+        """End them with all that is bound to them."""
+        await self._services.tasks.end_overdue(at=self._clock.now())
+
+    async def rotate_keys(self, _run: JobRun) -> None:
+        """Take the steps that are due."""
+        await self._services.ground.keys.rotate(self._clock.now())
+
+    async def mark_clock(self, run: JobRun) -> None:
+        """Remember how far the clock has come; a step of more than this pace shows at the next start."""
+        if isinstance(self._clock, SystemClock):
+            mark = ClockMark(high_water=self._clock.high_water(), generation=self._clock.generation())
+            await run.commit(lambda tx: ClockMarks(tx.sql).put(mark))
+
+    async def forget(self, run: JobRun) -> None:
+        """Drop what can no longer be replayed, and old keys of repeated requests."""
+        at = self._clock.now()
+
+        def work(tx: SqlTransaction) -> None:
+            tx.replay.forget(self._services.ground.tenant, at, _AT_ONCE)
+            tx.tokens.forget(at - _KEEP_KEYS, _AT_ONCE)
+            tx.idempotency.forget(at - _KEEP_KEYS)
+
+        await run.commit(work)

@@ -1,0 +1,136 @@
+"""The HTTP surface of one installation: every route, from the services that `app` composed."""
+
+from datetime import datetime
+from functools import partial
+
+from starlette.routing import BaseRoute, Mount
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from remit.app.services import Services
+from remit.decision.policy_service import PolicyService
+from remit.identity.credential_keys import CredentialKeys
+from remit.kernel.jose.keys import KeyClass
+from remit.oversight.approvals.answers import read_link, read_signed_answer
+from remit.oversight.approvals.approval import Answer
+from remit.oversight.approvals.service import AnswerProof
+from remit.platform.telemetry.metrics import Metrics
+from remit.surface.web.api import Api
+from remit.surface.web.api_v1 import Nouns
+from remit.surface.web.app import build_app
+from remit.surface.web.door import Door
+from remit.surface.web.idempotency import Idempotency
+from remit.surface.web.openapi import document
+from remit.surface.web.pages.approval import ApprovalPages
+from remit.surface.web.probes import probes
+from remit.surface.web.rehearsal import SnapshotRehearsal
+from remit.surface.web.routes.approvals import ApprovalRoutes
+from remit.surface.web.routes.authority import AuthorityRoutes
+from remit.surface.web.routes.decisions import DecisionRoutes
+from remit.surface.web.routes.directory import DirectoryRoutes
+from remit.surface.web.routes.keys import KeyRoutes
+from remit.surface.web.routes.kills import KillRoutes
+from remit.surface.web.routes.ledger import LedgerRoutes
+from remit.surface.web.routes.meta import MetaRoutes
+from remit.surface.web.routes.oauth import OAuthRoutes
+from remit.surface.web.routes.tools import ToolRoutes
+
+
+def application(services: Services, *, metrics: Metrics) -> ASGIApp:
+    """Everything that one port serves, behind the doors that every request passes."""
+    ground = services.ground
+    operations = nouns(services).operations()
+    door = Door(verifier=services.verifier, uow=ground.work, clock=ground.clock, issuer=ground.issuer)
+    api = Api(door=door, once=Idempotency(uow=ground.work), clock=ground.clock)
+    described = document(operations, issuer=ground.issuer)
+    routes: list[BaseRoute] = [
+        *MetaRoutes(probes=probes(services), metrics=metrics, document=described).routes(),
+        *OAuthRoutes(services.oauth).routes(),
+        *api.routes(operations),
+        *_pages(services).routes(),
+        Mount("/mcp", app=_Whole(services.gateway)),
+    ]
+    return build_app(
+        routes,
+        options=ground.settings.http,
+        issuer=ground.issuer,
+        metrics=metrics,
+        entropy=ground.entropy,
+    )
+
+
+def nouns(services: Services) -> Nouns:
+    """The API's nouns over the services."""
+    ground = services.ground
+    policies = PolicyService(
+        uow=ground.work, snapshots=ground.snapshots, entropy=ground.entropy, tenant=ground.tenant
+    )
+    return Nouns(
+        directory=DirectoryRoutes(
+            identity=services.identity,
+            credentials=services.credentials,
+            consent=services.consent,
+            trust_domain=ground.settings.trust_domain,
+        ),
+        tools=ToolRoutes(service=services.tools, identity=services.identity, entropy=ground.entropy),
+        authority=AuthorityRoutes(
+            tasks=services.tasks,
+            consent=services.consent,
+            delegations=services.delegations,
+            identity=services.identity,
+        ),
+        decisions=DecisionRoutes(
+            service=services.decisions,
+            policies=policies,
+            rehearsal=SnapshotRehearsal(
+                decisions=services.decisions,
+                snapshots=ground.snapshots,
+                clock=ground.clock,
+                issuer=ground.issuer,
+            ),
+        ),
+        approvals=ApprovalRoutes(
+            service=services.approvals,
+            read_answer=partial(_read_answer, services),
+            link_signer=partial(ground.keys.signer, KeyClass.APPROVAL_LINK),
+            issuer=ground.issuer,
+            entropy=ground.entropy,
+        ),
+        kills=KillRoutes(service=services.containment),
+        ledger=LedgerRoutes(
+            uow=ground.work,
+            tenant=ground.tenant,
+            signer=services.log,
+            known_keys=services.log.known_keys,
+        ),
+        keys=KeyRoutes(box=ground.keys),
+    )
+
+
+async def _read_answer(services: Services, token: str, at: datetime) -> tuple[Answer, AnswerProof]:
+    """Verify a person's signed answer with the keys of one consistent view of the directory."""
+    ground = services.ground
+    return await ground.work.read(
+        lambda tx: read_signed_answer(
+            token, keys=CredentialKeys(tx.credentials, tx.principals), audience=ground.issuer, at=at
+        )
+    )
+
+
+def _pages(services: Services) -> ApprovalPages:
+    ground = services.ground
+    return ApprovalPages(
+        asks=services.approvals,
+        read_link=lambda token, at: read_link(token, keys=ground.keys, issuer=ground.issuer, at=at),
+        now=ground.clock.now,
+        issuer=ground.issuer,
+    )
+
+
+class _Whole:
+    """Gives a mounted application the whole path back: the gateway reads `/mcp/<server>` by itself."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self._app({**scope, "root_path": ""}, receive, send)
