@@ -86,7 +86,11 @@ async def _open_sqlite(
         lock.release()
         raise
     store.start()
-    await store.submit(partial(_enter, node=store.node), tenant=DEFAULT_TENANT)
+    try:
+        await store.submit(partial(_enter, node=store.node), tenant=DEFAULT_TENANT)
+    except BaseException:
+        await store.close()
+        raise
     return store
 
 

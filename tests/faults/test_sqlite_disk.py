@@ -1,0 +1,213 @@
+"""A disk that fails, fills up, or may not be written."""
+
+import asyncio
+import os
+import shutil
+import signal
+import subprocess
+from collections.abc import Iterable, Iterator
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from remit.kernel.errors import RemitError
+from remit.kernel.tenancy import DEFAULT_TENANT
+from remit.kernel.uow import Lane
+from remit.platform.storage.engine import open_store
+from remit.platform.storage.errors import StorageFenced, StorageFull, UnfitDatabase
+from remit.platform.storage.file_lock import FileLock
+from remit.platform.storage.group_commit import Unit
+from remit.platform.storage.reserve import RESERVE_BYTES
+from remit.platform.storage.sqlite import SqliteStore
+from remit.platform.storage.unit_of_work import SqlTransaction, SqlUnitOfWork
+from support.power import Zygote, require_strace, writer
+from support.survivors import assert_whole
+
+MIB = 1 << 20
+
+
+@pytest.mark.fault("F04")
+@pytest.mark.promise("P3", "P5")
+@pytest.mark.parametrize(
+    ("call", "nth"), [("fdatasync", 6), ("fdatasync", 9), ("pwrite64", 40), ("pwrite64", 61)]
+)
+def test_after_one_failed_sync_nothing_is_acknowledged_any_more(
+    sqlite_template: Path, tmp_path: Path, call: str, nth: int
+) -> None:
+    require_strace()
+    path = tmp_path / "remit.db"
+    shutil.copyfile(sqlite_template, path)
+    zygote = Zygote()
+    said = zygote.run(
+        f"sqlite:///{path} 40 --checkpoint 1000",
+        ["-e", f"trace={call}", "-e", f"inject={call}:error=EIO:when={nth}"],
+    )
+    zygote.close()
+    assert said.words[:3] == ["ready", "fenced", "done"]
+    assert set(said.refused.values()) == {StorageFenced.code}
+    assert set(said.acknowledged).isdisjoint(said.refused)
+    assert len(said.acknowledged) + len(said.refused) == 40
+    assert_whole(path, said.acknowledged)
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of its own, a little larger than the reserve."""
+    mount = tmp_path / "disk"
+    mount.mkdir()
+    size = RESERVE_BYTES + 4 * MIB
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(mount)], capture_output=True, check=False
+    )
+    if mounted.returncode:
+        if os.environ.get("CI") and os.getuid() == 0:
+            pytest.fail(f"cannot mount: {mounted.stderr.decode()}")
+        pytest.skip("may not mount a file system: the test of a full disk did not run")
+    yield mount
+    subprocess.run(["umount", "-l", str(mount)], check=True)
+
+
+def remount(mount: Path, mode: str) -> None:
+    subprocess.run(["mount", "-o", f"remount,{mode}", str(mount)], check=True)
+
+
+def put(tx: SqlTransaction, name: str, size: int = 1) -> str:
+    tx.settings_store.put(name, "x" * size)
+    return name
+
+
+async def fill(uow: SqlUnitOfWork) -> int:
+    """Write until the disk refuses; returns how many writes it took."""
+    for count in range(1000):
+        try:
+            await uow.commit(partial(put, name=f"fill{count}", size=200_000))
+        except StorageFull:
+            return count
+    raise AssertionError("the disk never filled up")
+
+
+@pytest.mark.fault("F05")
+@pytest.mark.promise("P1", "P5")
+async def test_on_a_full_disk_work_is_refused_and_a_kill_still_commits(
+    sqlite_template: Path, small_disk: Path
+) -> None:
+    path = small_disk / "remit.db"
+    shutil.copyfile(sqlite_template, path)
+    store = await open_store(f"sqlite:///{path}")
+    uow = SqlUnitOfWork(store, tenant=DEFAULT_TENANT)
+    (small_disk / "ballast").write_bytes(b"x" * MIB)
+    assert await fill(uow) > 0
+    (small_disk / "other").write_bytes(b"x" * max(0, free(small_disk)))
+    with pytest.raises(StorageFull):
+        await uow.commit(partial(put, name="work", size=300_000))
+    assert await uow.commit(partial(put, name="kill", size=300_000), lane=Lane.KILL) == "kill"
+    with pytest.raises(StorageFull, match="reserve"):
+        await uow.commit(partial(put, name="after"))
+    assert await uow.read(lambda tx: tx.settings_store.get("kill")) == "x" * 300_000
+    (small_disk / "ballast").unlink()
+    store_path = small_disk / "remit.db.reserve"
+    assert await eventually(uow) == "again"
+    assert store_path.stat().st_size == RESERVE_BYTES
+    await store.close()
+
+
+def free(folder: Path) -> int:
+    found = os.statvfs(folder)
+    return found.f_bavail * found.f_frsize
+
+
+async def eventually(uow: SqlUnitOfWork) -> str:
+    """Normal service returns by itself once there is space for the reserve again."""
+    for _ in range(40):
+        try:
+            return await uow.commit(partial(put, name="again"))
+        except StorageFull:
+            await asyncio.sleep(0.1)
+    raise AssertionError("service did not return")
+
+
+class HeedlessStore(SqliteStore):
+    """The planted bug: the reserve is spent on whatever comes."""
+
+    def _run_batch(self, units: Iterable[Unit], lane: Lane) -> None:
+        self._reserve.free()
+        super()._run_batch(units, lane)
+
+
+@pytest.mark.twin("F05")
+async def test_without_the_reserve_a_kill_finds_no_space(sqlite_template: Path, small_disk: Path) -> None:
+    path = small_disk / "remit.db"
+    shutil.copyfile(sqlite_template, path)
+    store = HeedlessStore(path, lock=FileLock.take(path))
+    store.start()
+    uow = SqlUnitOfWork(store, tenant=DEFAULT_TENANT)
+    for count in range(200):
+        try:
+            await uow.commit(partial(put, name=f"fill{count}", size=200_000), lane=Lane.KILL)
+        except StorageFull:
+            break
+    (small_disk / "other").write_bytes(b"x" * max(0, free(small_disk)))
+    with pytest.raises(StorageFull):
+        await uow.commit(partial(put, name="kill", size=300_000), lane=Lane.KILL)
+    await store.close()
+
+
+@pytest.mark.fault("F07")
+async def test_a_read_only_disk_is_refused_at_start_and_taken_when_it_recovers(
+    sqlite_template: Path, small_disk: Path
+) -> None:
+    path = small_disk / "remit.db"
+    shutil.copyfile(sqlite_template, path)
+    remount(small_disk, "ro")
+    with pytest.raises(RemitError) as refused:
+        await open_store(f"sqlite:///{path}")
+    assert refused.value.code in {"storage_unfit", "storage_unreachable", "storage_read_only"}
+    remount(small_disk, "rw")
+    store = await open_store(f"sqlite:///{path}")
+    assert await SqlUnitOfWork(store, tenant=DEFAULT_TENANT).commit(partial(put, name="a")) == "a"
+    await store.close()
+
+
+@pytest.mark.fault("F25", "F26")
+async def test_a_second_process_is_kept_out_even_by_a_stopped_one(sqlite_url: str) -> None:
+    process = writer(sqlite_url, 5, "--stop-inside", "2")
+    try:
+        output = process.stdout
+        assert output is not None
+        while output.readline() != b"inside\n":
+            pass
+        with pytest.raises(UnfitDatabase, match="another process"):
+            await open_store(sqlite_url)
+    finally:
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    store = await open_store(sqlite_url)
+    uow = SqlUnitOfWork(store, tenant=DEFAULT_TENANT)
+    assert await uow.read(lambda tx: tx.settings_store.get("left2")) is None
+    await store.close()
+
+
+@pytest.mark.fault("F35")
+@pytest.mark.parametrize(
+    "url", ["sqlite://", "sqlite:///", "sqlite:///:memory:", "mysql://x/y", "", "remit.db"]
+)
+async def test_an_address_that_names_no_database_is_refused(url: str) -> None:
+    with pytest.raises(UnfitDatabase) as refused:
+        await open_store(url)
+    assert refused.value.next_step
+
+
+@pytest.mark.fault("F06", "F35")
+async def test_a_file_that_is_no_database_is_refused_and_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "notes.db"
+    path.write_bytes(b"a letter to the board, not a database" * 100)
+    before = path.read_bytes()
+    with pytest.raises(UnfitDatabase):
+        await open_store(f"sqlite:///{path}")
+    assert path.read_bytes() == before
+
+
+async def test_a_folder_that_does_not_exist_is_named(tmp_path: Path) -> None:
+    with pytest.raises(UnfitDatabase, match="nowhere"):
+        await open_store(f"sqlite:///{tmp_path}/nowhere/remit.db")
