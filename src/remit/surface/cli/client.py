@@ -86,6 +86,10 @@ class Client:
         """Do something once, even if the network makes it twice."""
         return self._call("POST", path, body=body)
 
+    def download(self, path: str) -> bytes:
+        """Have a file made, and read it."""
+        return self._reach("POST", path).content
+
     def put(self, path: str, body: Mapping[str, Any]) -> Any:
         """Set something."""
         return self._call("PUT", path, body=body)
@@ -113,6 +117,12 @@ class Client:
     def _call(
         self, method: str, path: str, *, query: Mapping[str, Any] | None = None, body: Any = None
     ) -> Any:
+        response = self._reach(method, path, query=query, body=body)
+        return msgspec.json.decode(response.content) if response.content else {}
+
+    def _reach(
+        self, method: str, path: str, *, query: Mapping[str, Any] | None = None, body: Any = None
+    ) -> httpx2.Response:
         token = self._token or self._fetch_token()
         target = f"{self._server.issuer}/api/v1{path}"
         headers = {"authorization": f"DPoP {token}", "dpop": self._prove(method, target, token=token)}
@@ -133,8 +143,9 @@ class Client:
             "client_assertion": self._assertion(),
             "resource": f"{self._server.issuer}/api",
         }
-        answer = self._send("POST", "/token", headers={"dpop": self._prove("POST", endpoint)}, data=form)
-        self._token = str(answer["access_token"])
+        proof = self._prove("POST", endpoint)
+        response = self._send("POST", "/token", headers={"dpop": proof}, data=form)
+        self._token = str(msgspec.json.decode(response.content)["access_token"])
         return self._token
 
     def _assertion(self) -> str:
@@ -162,26 +173,26 @@ class Client:
             access_token=token,
         )
 
-    def _send(self, method: str, path: str, **parts: Any) -> Any:
+    def _send(self, method: str, path: str, **parts: Any) -> httpx2.Response:
         try:
             response = self._http.request(method, self._server.url + path, **parts)
         except httpx2.HTTPError as failed:
             raise Unreachable(
                 f"the server at `{self._server.url}` cannot be reached", next_step="remit up, or remit doctor"
             ) from failed
-        return _read(response)
+        if response.status_code >= _FAILED:
+            raise _refusal(response)
+        return response
 
 
-def _read(response: httpx2.Response) -> Any:
-    if response.status_code < _FAILED:
-        return msgspec.json.decode(response.content) if response.content else {}
+def _refusal(response: httpx2.Response) -> Refused | Unreachable:
     try:
         problem = msgspec.json.decode(response.content, type=dict[str, Any])
-    except msgspec.DecodeError as broken:
-        raise Unreachable(
+    except msgspec.DecodeError:
+        return Unreachable(
             f"the server answered {response.status_code} without a reason", next_step="remit doctor"
-        ) from broken
-    raise Refused(
+        )
+    return Refused(
         str(problem.get("detail") or problem.get("error_description") or problem.get("error") or "refused"),
         problem_code=str(problem.get("code") or problem.get("error") or ""),
         status=response.status_code,

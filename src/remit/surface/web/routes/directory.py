@@ -29,7 +29,7 @@ from remit.surface.web.schemas.identity import (
     PrincipalQuery,
     PrincipalView,
 )
-from remit.surface.web.schemas.rights import CeilingBody, ceiling_of
+from remit.surface.web.schemas.rights import CeilingBody, CeilingView, ceiling_of, ceiling_view
 
 
 class Ending(Protocol):
@@ -181,6 +181,17 @@ class DirectoryRoutes:
                 body=Nothing,
                 query=Nothing,
                 answer=PrincipalView,
+            ),
+            Operation(
+                name=f"ceilingOf{one}",
+                summary="The most that it may do; absent means nothing at all",
+                method=Method.GET,
+                path=f"{base}/{{ident}}/ceiling",
+                scopes=(Scope.READ,),
+                handler=self._ceiling(noun),
+                body=Nothing,
+                query=Nothing,
+                answer=CeilingView,
             ),
             Operation(
                 name=f"limit{one}",
@@ -386,6 +397,14 @@ class DirectoryRoutes:
                 entry.id, ceiling_of(inbound.body), by=inbound.caller.principal, at=inbound.at
             )
             return PrincipalView.of(entry)
+
+        return handler
+
+    def _ceiling(self, noun: Noun) -> Callable[[Inbound[Nothing, Nothing]], Awaitable[CeilingView]]:
+        async def handler(inbound: Inbound[Nothing, Nothing]) -> CeilingView:
+            entry = await self._seen(noun, inbound.path["ident"], inbound.caller)
+            found = await self.consent.ceiling_of(entry.id)
+            return CeilingView(ceiling=None if found is None else ceiling_view(found))
 
         return handler
 

@@ -66,6 +66,12 @@ class CeilingBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     depth: Annotated[int, msgspec.Meta(ge=0, le=MAX_DEPTH)] = 0
 
 
+class CeilingView(msgspec.Struct, frozen=True, kw_only=True):
+    """A standing ceiling; none means that nothing at all is allowed."""
+
+    ceiling: CeilingBody | None
+
+
 def ceiling_of(body: CeilingBody) -> Ceiling:
     """Read a ceiling. Raises `MalformedCeiling`."""
     return Ceiling(

@@ -1,0 +1,108 @@
+"""`remit approval`: asks that wait for a person, and their answers."""
+
+from typing import Annotated, Any
+
+import typer
+
+from remit.surface.cli.options import CursorOption, LimitOption, OutputOption, YesOption, group
+from remit.surface.cli.principal import confirm
+from remit.surface.cli.render import Output, coloured, say, show, visible
+
+app = group("Asks that wait for a person, and their answers.")
+ApprovalArgument = Annotated[str, typer.Argument(help="Id of the ask (`apr_…`).")]
+
+
+@app.command("list")
+def list_(
+    *,
+    mine: Annotated[bool, typer.Option("--mine", help="Only those that you were asked.")] = False,
+    state: Annotated[
+        str, typer.Option("--state", help="pending, approved, denied, expired, cancelled.")
+    ] = "",
+    limit: LimitOption = 50,
+    cursor: CursorOption = "",
+    output: OutputOption = Output.TABLE,
+) -> None:
+    """List asks, newest first."""
+    from remit.surface.cli.client import Client  # noqa: PLC0415 — the HTTP client costs `--help` 0.4 s
+
+    with Client.open() as client:
+        found = client.get("/approvals", state=state, mine="true" if mine else "", limit=limit, cursor=cursor)
+    first = next((each["id"] for each in found["items"] if each["state"] == "pending"), "")
+    show(
+        found,
+        output=output,
+        columns=("id", "state", "agent_name", "action", "resource", "expires_at"),
+        hint=f"remit approval show {first}" if first else "",
+    )
+
+
+@app.command("show")
+def show_(approval: ApprovalArgument, *, output: OutputOption = Output.TABLE) -> None:
+    """Show one ask, whole: every argument that would run."""
+    from remit.surface.cli.client import Client  # noqa: PLC0415 — as above
+
+    with Client.open() as client:
+        found = client.get(f"/approvals/{approval}")
+    hint = f"remit approval approve {approval}" if found["state"] == "pending" else ""
+    show(found, output=output, lines=card(found), hint=hint)
+
+
+@app.command()
+def approve(
+    approval: ApprovalArgument, *, yes: YesOption = False, output: OutputOption = Output.TABLE
+) -> None:
+    """Say yes to exactly the bytes that are shown, with your own key."""
+    _answer(approval, "approve", yes=yes, output=output)
+
+
+@app.command()
+def deny(approval: ApprovalArgument, *, yes: YesOption = False, output: OutputOption = Output.TABLE) -> None:
+    """Say no, with your own key."""
+    _answer(approval, "deny", yes=yes, output=output)
+
+
+@app.command()
+def link(approval: ApprovalArgument, *, output: OutputOption = Output.TABLE) -> None:
+    """Print the one-time address of the approval page, for you alone."""
+    from remit.surface.cli.client import Client  # noqa: PLC0415 — as above
+
+    with Client.open() as client:
+        found = client.post(f"/approvals/{approval}/link")
+    show(found, output=output, lines=[found["url"]])
+
+
+def card(found: dict[str, Any]) -> list[str]:
+    """What a person must see before a yes: the stored bytes, laid out; the agent's words quoted last."""
+    shown = found["card"]
+    lines = [
+        f"{_text(shown['headline'])}   {coloured(found['state'])}, expires {found['expires_at']}",
+        f"  Effect     {_text(shown['effect'])}",
+        f"  Asked by   {visible(found['agent_name'])} for {visible(found.get('user_name') or '-')}",
+        f"  Why you    {visible(found['reason'])} (rule {visible(found['rule'])})",
+        *(f"  {visible(line['pointer']):<10} {_text(line['value'])}" for line in shown["arguments"]),
+        f"  Digest     {found['digest']}",
+    ]
+    if not shown["inspectable"]:
+        lines.append("  WARNING    a part of this cannot be inspected")
+    return lines
+
+
+def _answer(approval: str, answer: str, *, yes: bool, output: Output) -> None:
+    from remit.surface.cli.client import Client  # noqa: PLC0415 — as above
+
+    with Client.open() as client:
+        found = client.get(f"/approvals/{approval}")
+        if not yes:
+            for line in card(found):
+                say(line)
+        confirm(f"you {answer} exactly this", f"remit approval {answer} {approval}", yes=yes)
+        # The signature names the digest of what was shown a moment ago; the server compares it again.
+        signature = client.sign_answer(approval=found["id"], digest=found["digest"], answer=answer)
+        settled = client.post(f"/approvals/{approval}/answer", {"signature": signature})
+    show(settled, output=output, lines=[f"{settled['id']} is {coloured(settled['state'])}"])
+
+
+def _text(shown: dict[str, Any]) -> str:
+    warnings = f"  [{'; '.join(shown['warnings'])}]" if shown.get("warnings") else ""
+    return visible(shown["text"]) + warnings

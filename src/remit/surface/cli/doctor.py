@@ -1,0 +1,219 @@
+"""`remit doctor`: look at each thing in turn; name the step that fails, and what mends it."""
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+import typer
+
+from remit.kernel.errors import RemitError
+from remit.surface.cli.exits import Exit
+from remit.surface.cli.options import OutputOption, word
+from remit.surface.cli.render import Output, coloured, show, visible
+
+app = word("Check installation, settings, server and clock; name the step that fails.")
+_SECONDS: Final = 5.0
+_SKEW: Final = 5.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """What one step found; `fix` is empty when all is well."""
+
+    step: str
+    ok: bool
+    detail: str
+    fix: str = ""
+
+
+@app.command()
+def doctor(
+    subject: Annotated[str, typer.Argument(help="Nothing for this installation, or `mcp`.")] = "",
+    url: Annotated[str, typer.Argument(help="With `mcp`: address of a protected MCP server.")] = "",
+    *,
+    config: Annotated[Path | None, typer.Option("--config", help="Settings file (TOML).")] = None,
+    output: OutputOption = Output.TABLE,
+) -> None:
+    """Check installation, settings, server and clock; name the step that fails.
+
+    `remit doctor mcp URL` follows the way that an MCP client takes to its token. Exit: 0 well, 1 not.
+    """
+    found = list(_mcp(url) if subject == "mcp" else _installation(config))
+    rows = [{"step": each.step, "ok": each.ok, "detail": each.detail, "fix": each.fix} for each in found]
+    show(rows, output=output, lines=[line for each in found for line in _lines(each)])
+    raise typer.Exit(Exit.DONE if all(each.ok for each in found) else Exit.FAILED)
+
+
+def _lines(found: Finding) -> list[str]:
+    verdict = coloured("ok") + "    " if found.ok else coloured("FAIL") + "  "
+    lines = [f"  {found.step:<18} {verdict}{visible(found.detail)}"]
+    return lines if found.ok else [*lines, f"fix: {found.fix}"]
+
+
+def _installation(config: Path | None) -> Iterator[Finding]:
+    """Stops at the first step without which the next can't be asked."""
+    from remit.platform.settings.load import load  # noqa: PLC0415 — `--help` need not pay for it
+    from remit.platform.settings.refusals import LocalDisk, refusals  # noqa: PLC0415 — as above
+
+    try:
+        settings = load(file=config, environ=os.environ)
+    except RemitError as wrong:
+        yield Finding(step="settings", ok=False, detail=wrong.hint, fix=wrong.next_step or "mend the setting")
+        return
+    refused = list(refusals(settings, LocalDisk()))
+    for each in refused:
+        yield Finding(step=each.code, ok=False, detail=each.sentence, fix=each.fix)
+    if not refused:
+        yield Finding(step="settings", ok=True, detail=f"data in {settings.directory}")
+    yield from _server()
+
+
+def _server() -> Iterator[Finding]:
+    from remit.surface.cli.client import Place  # noqa: PLC0415 — as above
+
+    try:
+        place = Place.find(os.environ)
+    except RemitError as absent:
+        yield Finding(step="server", ok=False, detail=absent.hint, fix=absent.next_step)
+        return
+    base, issuer = place.server.url, place.server.issuer
+    try:
+        alive = _get(f"{base}/healthz")
+    except RemitError as failed:
+        yield Finding(step="server", ok=False, detail=failed.hint, fix="remit up")
+        return
+    yield Finding(step="server", ok=True, detail=f"alive at {base}")
+    yield _clock(alive)
+    yield _ready(f"{base}/readyz")
+    yield _issuer(base, issuer)
+    yield _session()
+
+
+def _clock(answer: Any) -> Finding:
+    date = answer.headers.get("date", "")
+    skew = abs(parsedate_to_datetime(date).timestamp() - time.time()) if date else 0.0
+    return Finding(
+        step="clock",
+        ok=skew <= _SKEW,
+        detail=f"{skew:.0f} s from the server's, {_SKEW:.0f} s are tolerated",
+        fix="set this machine's clock by NTP",
+    )
+
+
+def _ready(url: str) -> Finding:
+    found = _get(url).json()
+    failing = [f"{each['name']}: {each['detail']}" for each in found.get("probes", []) if not each["ok"]]
+    return Finding(
+        step="readiness",
+        ok=bool(found.get("ready")),
+        detail="; ".join(failing) or "every probe holds",
+        fix="mend what the probe names, then run this again",
+    )
+
+
+def _issuer(base: str, issuer: str) -> Finding:
+    found = _get(f"{base}/.well-known/oauth-authorization-server").json().get("issuer", "")
+    return Finding(
+        step="issuer metadata",
+        ok=found == issuer,
+        detail=f"says `{found}`, expected `{issuer}`" if found != issuer else issuer,
+        fix="set `issuer` to the address that clients use, byte for byte",
+    )
+
+
+def _session() -> Finding:
+    """A whole sign-in: key file, assertion, proof, token, one call."""
+    from remit.surface.cli.client import Client  # noqa: PLC0415 — as above
+
+    try:
+        with Client.open() as client:
+            client.get(f"/users/{client.user}")
+            return Finding(step="session", ok=True, detail=f"signed in as {client.user}")
+    except RemitError as refused:
+        return Finding(
+            step="session",
+            ok=False,
+            detail=refused.hint,
+            fix=refused.next_step or "remit up, or set REMIT_KEY",
+        )
+
+
+def _mcp(url: str) -> Iterator[Finding]:
+    """RFC 9728, then RFC 8414, as a client does it; each must name itself by the same bytes."""
+    resource, said = _step("resource metadata", lambda: _json(_metadata_of(url)))
+    yield said
+    if not said.ok:
+        return
+    same = resource.get("resource") == url
+    yield Finding(
+        step="resource",
+        ok=same,
+        detail="matches the URL" if same else f"says `{resource.get('resource')}`, the URL is `{url}`",
+        fix=f"set `resource: {url}` on the server, then run this again",
+    )
+    issuers = resource.get("authorization_servers") or [""]
+    issuer, said = _step(
+        "issuer metadata", lambda: _json(_well_known("oauth-authorization-server", issuers[0]))
+    )
+    yield said
+    if said.ok:
+        same = issuer.get("issuer") == issuers[0]
+        yield Finding(
+            step="issuer",
+            ok=same,
+            detail=str(issuers[0]) if same else f"says `{issuer.get('issuer')}`, not `{issuers[0]}`",
+            fix="the metadata's `issuer` must equal the one asked for (RFC 8414 §3.3)",
+        )
+
+
+def _metadata_of(url: str) -> str:
+    """Where the challenge of an unauthenticated call points (RFC 9728 §5.1), or the well-known place."""
+    answer = _get(url)
+    challenge = answer.headers.get("www-authenticate", "")
+    _, found, rest = challenge.partition('resource_metadata="')
+    return rest.partition('"')[0] if found else _well_known("oauth-protected-resource", url)
+
+
+def _well_known(name: str, url: str) -> str:
+    """RFC 8414 §3.1: the well-known name stands before the path."""
+    scheme, _, rest = url.partition("://")
+    host, slash, path = rest.partition("/")
+    return f"{scheme}://{host}/.well-known/{name}{slash}{path}"
+
+
+def _step(name: str, work: Callable[[], dict[str, Any]]) -> tuple[dict[str, Any], Finding]:
+    try:
+        found = work()
+    except RemitError as failed:
+        return {}, Finding(
+            step=name, ok=False, detail=failed.hint, fix=failed.next_step or "mend the address"
+        )
+    return found, Finding(step=name, ok=True, detail="found")
+
+
+def _json(url: str) -> dict[str, Any]:
+    from remit.surface.cli.failures import CommandFailed  # noqa: PLC0415 — beside its one use
+
+    answer = _get(url)
+    try:
+        found = answer.json()
+    except ValueError as broken:
+        raise CommandFailed(f"`{url}` answers {answer.status_code} and no JSON") from broken
+    if answer.status_code != 200 or not isinstance(found, dict):  # noqa: PLR2004 — RFC 9728 §3.2
+        raise CommandFailed(f"`{url}` answers {answer.status_code}, not a metadata document")
+    return found
+
+
+def _get(url: str) -> Any:
+    import httpx2  # noqa: PLC0415 — 0.4 s that `--help` need not pay
+
+    from remit.surface.cli.failures import Unreachable  # noqa: PLC0415 — as above
+
+    try:
+        return httpx2.get(url, timeout=_SECONDS, trust_env=False, follow_redirects=False)
+    except (httpx2.HTTPError, httpx2.InvalidURL) as failed:
+        raise Unreachable(f"`{url}` cannot be reached", next_step="check the address") from failed

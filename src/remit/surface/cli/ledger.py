@@ -1,0 +1,206 @@
+"""`remit ledger`: search, export, verify offline: that needs no server, only trusted keys."""
+
+import os
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+import typer
+
+from remit.surface.cli.exits import Exit
+from remit.surface.cli.failures import Misused
+from remit.surface.cli.options import OutputOption, group
+from remit.surface.cli.render import Output, coloured, show, table, visible
+
+app = group("The log of record: search, export, verify offline.")
+PINNED: Final = "ledger.keys"
+"""Keys of the log that this machine has seen at an export, in the data directory."""
+
+
+@app.command()
+def search(
+    ident: Annotated[str, typer.Argument(help="Any id, a token's id, or a resource `Type:id`.")],
+    *,
+    output: OutputOption = Output.TABLE,
+) -> None:
+    """List the records that name an id, in order of the log."""
+    from remit.surface.cli.client import Client  # noqa: PLC0415 — the HTTP client costs `--help` 0.4 s
+
+    with Client.open() as client:
+        found = client.get("/ledger/records", mentions=ident)
+    rows = [{"index": each["index"], **each["record"]} for each in found]
+    lines = table(rows, ("index", "at", "kind", "actor", "effect"))
+    show(found, output=output, lines=lines, hint=f"remit ledger who {ident}" if found else "")
+
+
+@app.command()
+def who(
+    ident: Annotated[str, typer.Argument(help="A token, call, decision, approval, task, or a resource.")],
+    *,
+    output: OutputOption = Output.TABLE,
+) -> None:
+    """Answer who did this, and who allowed it, back to the human's grant."""
+    from remit.surface.cli.client import Client  # noqa: PLC0415 — as above
+
+    with Client.open() as client:
+        found = client.get("/ledger/trace", of=ident)
+    show(found, output=output, lines=_told(found))
+
+
+@app.command()
+def receipt(
+    record: Annotated[str, typer.Argument(help="Id of the record (`rec_…`).")],
+    *,
+    output: OutputOption = Output.TABLE,
+) -> None:
+    """Print the proof that a record is in the log (C2SP tlog-proof)."""
+    from remit.surface.cli.client import Client  # noqa: PLC0415 — as above
+
+    with Client.open() as client:
+        found = client.get(f"/ledger/records/{record}/receipt")
+    show(found, output=output, lines=str(found["receipt"]).splitlines())
+
+
+@app.command()
+def export(
+    file: Annotated[Path, typer.Argument(help="Archive to write.")],
+    *,
+    output: OutputOption = Output.TABLE,
+) -> None:
+    """Write the whole log at a signed head into one archive, and remember the log's keys on this machine."""
+    from remit.surface.cli.client import Client, data_directory  # noqa: PLC0415 — as above
+
+    if file.exists():
+        raise Misused(f"`{file}` exists already", next_step="remit ledger export OTHER.zip")
+    with Client.open() as client:
+        head = client.post("/ledger/checkpoint")
+        archive = client.download("/ledger/export")
+    file.write_bytes(archive)
+    pinned = data_directory(os.environ) / PINNED
+    pinned.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    pinned.write_text("\n".join(head["keys"]) + "\n", encoding="utf-8")
+    shown = {"file": str(file), "bytes": len(archive), "size": head["size"], "keys": head["keys"]}
+    show(
+        shown,
+        output=output,
+        lines=[f"{file}: {head['size']} records or more, {len(archive)} bytes", *head["keys"]],
+        hint=f"remit ledger verify {file}",
+    )
+
+
+@app.command()
+def verify(
+    file: Annotated[Path, typer.Argument(help="An export: the archive, or the folder that it unpacks to.")],
+    *,
+    key: Annotated[
+        list[Path] | None, typer.Option("--key", help="Trusted keys of the log, one a line (`name+id+key`).")
+    ] = None,
+    held: Annotated[
+        list[Path] | None, typer.Option("--held", help="Checkpoints that you kept: they show truncation.")
+    ] = None,
+    unsafe_trust_export: Annotated[
+        bool,
+        typer.Option("--unsafe-trust-export", help="Trust the keys inside the export; proves no origin."),
+    ] = False,
+    output: OutputOption = Output.TABLE,
+) -> None:
+    """Verify an export offline: every record, no gap, no change, each action whole. Exit: 0 sound, 1 not.
+
+    Keys come from `--key`, or from what this machine remembers since `remit ledger export`.
+    """
+    from remit.ledger.verify import verify_files  # noqa: PLC0415 — as above
+
+    files = _files(file)
+    trusted = _trusted(key or [], files, inside=unsafe_trust_export)
+    report = verify_files(files, trusted=trusted, held=[_read(each) for each in held or []])
+    found: dict[str, Any] = {
+        "sound": report.sound,
+        "origin": report.origin,
+        "size": report.size,
+        "root": report.root.hex(),
+        "records": report.records,
+        "in_flight": report.in_flight,
+        "open_tasks": list(report.open_tasks),
+        "undisclosed": report.undisclosed,
+        "further": report.further,
+        "findings": [
+            {
+                "step": each.step,
+                "code": each.code,
+                "sentence": each.sentence,
+                "index": each.index,
+                "record": each.record,
+            }
+            for each in report.findings
+        ],
+    }
+    show(found, output=output, lines=_verdict(found))
+    raise typer.Exit(Exit.DONE if report.sound else Exit.FAILED)
+
+
+def _files(path: Path) -> dict[str, bytes]:
+    from remit.ledger.export import unpack_archive  # noqa: PLC0415 — as above
+
+    if path.is_dir():
+        return {each.name: _read(each) for each in sorted(path.iterdir()) if each.is_file()}
+    return unpack_archive(_read(path))
+
+
+def _trusted(named: list[Path], files: dict[str, bytes], *, inside: bool) -> list[Any]:
+    from remit.ledger.checkpoint import LogKey  # noqa: PLC0415 — as above
+    from remit.surface.cli.client import data_directory  # noqa: PLC0415 — as above
+
+    pinned = data_directory(os.environ) / PINNED
+    sources = [_read(each) for each in named] or ([pinned.read_bytes()] if pinned.exists() else [])
+    if inside:
+        sources.append(files.get("keys.txt", b""))
+    lines = [
+        line for source in sources for line in source.decode("utf-8", "replace").splitlines() if line.strip()
+    ]
+    if not lines:
+        raise Misused(
+            "no key of the log is trusted here, so nothing could be proven",
+            next_step="remit ledger verify FILE --key log.keys (or --unsafe-trust-export)",
+        )
+    return [LogKey.parse(line) for line in lines]
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as broken:
+        raise Misused(f"`{path}` cannot be read", next_step="name another file") from broken
+
+
+def _verdict(found: dict[str, Any]) -> list[str]:
+    if found["sound"]:
+        tasks = f", {len(found['open_tasks'])} tasks still open" if found["open_tasks"] else ""
+        flight = f", {found['in_flight']} calls in flight" if found["in_flight"] else ""
+        told = f"{found['records']} records, no gap, head signed by {found['origin']}{flight}{tasks}"
+        return [f"{coloured('ok')}  {visible(told)}"]
+    lines = [
+        f"  {'log' if each['index'] is None else each['index']!s:<8} step {each['step']}  {each['code']}: "
+        + visible(each["sentence"])
+        for each in found["findings"]
+    ]
+    more = [f"  and {found['further']} more"] if found["further"] else []
+    return [f"{coloured('FAIL')}  this is not what was signed", *lines, *more]
+
+
+def _told(found: dict[str, Any]) -> list[str]:
+    lines = []
+    for each in found["answers"]:
+        whom = f" for {each['human']}" if each["human"] else " on its own behalf"
+        approver = f"approved by {each['approver']}" if each["approver"] else "approved by nobody"
+        lines += [
+            visible(f"{each['effect']}  {each['agent']}{whom}: {each['action']} on {each['resource']}"),
+            visible(
+                f"  {each['decision']}  rules {', '.join(each['rules']) or '-'}, {approver}, "
+                f"owner {each['owner'] or '-'}, {each['mode'] or '-'}, asked by {each['initiative'] or '-'}, "
+                f"outcome {each['outcome'] or 'none'}"
+            ),
+        ]
+    lines += [visible(f"  because  {step['what']}  {step['subject']}") for step in found["authorization"]]
+    for story in found["tasks"]:
+        missing = ", ".join(story["missing"]) or "nothing"
+        lines.append(visible(f"task {story['task']}: missing {missing}"))
+    return lines or ["the log says nothing about this"]

@@ -1,0 +1,81 @@
+"""`remit task`: one run of an agent, for whom, until when."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from remit.platform.settings.units import parse_duration
+from remit.surface.cli.agent import read_json
+from remit.surface.cli.options import CursorOption, LimitOption, OutputOption, group
+from remit.surface.cli.render import Output, details, show
+
+app = group("Tasks: one run of an agent, for whom, until when.")
+TaskArgument = Annotated[str, typer.Argument(help="Id of the task (`tsk_…`).")]
+_COLUMNS = ("id", "state", "purpose", "deadline")
+
+
+@app.command("list")
+def list_(*, limit: LimitOption = 50, cursor: CursorOption = "", output: OutputOption = Output.TABLE) -> None:
+    """List tasks: yours, unless you may see all."""
+    from remit.surface.cli.client import Client  # noqa: PLC0415 — the HTTP client costs `--help` 0.4 s
+
+    with Client.open() as client:
+        found = client.get("/tasks", limit=limit, cursor=cursor)
+    more = f"remit task list --cursor {found['next']}" if found.get("next") else ""
+    show(found, output=output, columns=_COLUMNS, hint=more)
+
+
+@app.command("show")
+def show_(task: TaskArgument, *, output: OutputOption = Output.TABLE) -> None:
+    """Show one task with its delegations."""
+    from remit.surface.cli.client import Client  # noqa: PLC0415 — as above
+
+    with Client.open() as client:
+        found = client.get(f"/tasks/{task}")
+        found["delegations"] = client.get(f"/tasks/{task}/delegations")
+    lines = details({key: value for key, value in found.items() if key not in {"ceiling", "delegations"}})
+    lines += [f"delegation  {each['id']}  {len(each['hops'])} hops" for each in found["delegations"]]
+    show(found, output=output, lines=lines, hint=f"remit ledger search {task}")
+
+
+@app.command()
+def start(
+    agent: Annotated[str, typer.Argument(help="Agent, by name or id.")],
+    goal: Annotated[str, typer.Argument(help="What you want, in your words.")],
+    *,
+    purpose: Annotated[str, typer.Option("--purpose", help="For which purpose.")],
+    within: Annotated[str, typer.Option("--for", help="How long it may run: 20m, 2h.")] = "1h",
+    ceiling: Annotated[
+        Path | None, typer.Option("--ceiling", help="Narrower than your consent (JSON).")
+    ] = None,
+    output: OutputOption = Output.TABLE,
+) -> None:
+    """Ask an agent for something, within your consent; prints the root envelope, once."""
+    from remit.surface.cli.client import Client  # noqa: PLC0415 — as above
+
+    deadline = (datetime.now(UTC) + parse_duration(within)).replace(microsecond=0)
+    stated: dict[str, Any] = {
+        "agent": agent,
+        "goal": goal,
+        "purpose": purpose,
+        "deadline": deadline.isoformat(),
+    }
+    if ceiling is not None:
+        stated["ceiling"] = read_json(ceiling)
+    with Client.open() as client:
+        found = client.post("/tasks", stated)
+    ident = found["task"]["id"]
+    lines = [f"started {ident} until {found['task']['deadline']}", f"envelope {found['envelope']}"]
+    show(found, output=output, lines=lines, hint=f"remit task show {ident}")
+
+
+@app.command()
+def end(task: TaskArgument, *, output: OutputOption = Output.TABLE) -> None:
+    """End a task, with all that exists only for it."""
+    from remit.surface.cli.client import Client  # noqa: PLC0415 — as above
+
+    with Client.open() as client:
+        found = client.post(f"/tasks/{task}/end")
+    show(found, output=output, lines=[f"task {found['id']} is {found['state']}"])
