@@ -240,7 +240,7 @@ async def test_a_chain_neither_loops_nor_grows_past_its_limit(world: World) -> N
 
 @pytest.mark.attack("TX-07")
 async def test_a_token_is_not_exchanged_without_end(world: World) -> None:
-    held = await world.task_token()
+    held, answer = await world.task_token(), None
     for _ in range(30):
         answer = await world.ask(
             "calendar-bot",
@@ -256,6 +256,16 @@ async def test_a_token_is_not_exchanged_without_end(world: World) -> None:
 
 
 # -- TX-08
+
+
+class Forgiving(Issuance):
+    """Neither asks whether all still lives, nor has the envelope judged once more."""
+
+    def _check_alive(self, tx: Any, token: Any, request: Any) -> None:
+        return
+
+    def _with_envelope(self, tx: Any, draft: Draft, request: Any) -> AccessToken:
+        return draft.token
 
 
 class KillsInBetween(Issuance):
@@ -294,11 +304,8 @@ async def test_a_parent_that_dies_before_the_commit_yields_no_token(uow: SqlUnit
 async def test_the_dead_would_be_served_without_the_check_in_the_transaction(
     sqlite_uow: SqlUnitOfWork,
 ) -> None:
-    class Late(KillsInBetween):
+    class Late(Forgiving, KillsInBetween):
         kill = staticmethod(end_task)
-
-        def _check_alive(self, tx: Any, token: Any, request: Any) -> None:
-            return
 
     world = await World(sqlite_uow, build=building(issuance=Late)).populate()
     assert (await world.exchange("calendar-bot")).status_code == 200
@@ -358,10 +365,6 @@ async def test_a_withdrawn_consent_ends_the_exchange(world: World) -> None:
 
 @pytest.mark.twin("TX-10")
 async def test_a_withdrawn_consent_would_not_matter_without_the_check(sqlite_uow: SqlUnitOfWork) -> None:
-    class Forgiving(Issuance):
-        def _check_alive(self, tx: Any, token: Any, request: Any) -> None:
-            return
-
     world = await World(sqlite_uow, build=building(issuance=Forgiving)).populate()
     assert world.task.grant is not None
     grant = world.task.grant
@@ -401,10 +404,6 @@ async def test_an_agent_of_development_does_not_reach_production(world: World) -
 
 @pytest.mark.twin("TX-11")
 async def test_a_suspended_actor_would_be_served_without_the_check(sqlite_uow: SqlUnitOfWork) -> None:
-    class Forgiving(Issuance):
-        def _check_alive(self, tx: Any, token: Any, request: Any) -> None:
-            return
-
     world = await World(sqlite_uow, build=building(issuance=Forgiving)).populate()
     bot, ana = world.actors["calendar-bot"].principal, PrincipalId(world.actors["ana"].id)
     assert bot.parent is not None

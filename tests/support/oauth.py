@@ -10,9 +10,11 @@ from urllib.parse import urlencode
 import httpx2
 
 from remit.authority.consent import Grant, GrantState
-from remit.authority.delegations import RecordedEnvelope, record_of
+from remit.authority.delegations import record_of
+from remit.authority.directory import verifier_in
 from remit.authority.envelope import Delegation, Root, issue_root, next_hop, sign_hop
 from remit.authority.oauth.client_auth import ASSERTION_TYPE, ClientAuthenticator
+from remit.authority.oauth.delegations import RecordedDelegations
 from remit.authority.oauth.endpoints.introspect import IntrospectionEndpoint
 from remit.authority.oauth.endpoints.token import TokenEndpoint
 from remit.authority.oauth.grants.client_credentials import ClientCredentials
@@ -25,17 +27,15 @@ from remit.authority.oauth.provider import OAuth
 from remit.authority.oauth.repository import (
     IssuanceGate,
     NoObjection,
-    OAuthTransaction,
     Standing,
     TransactionView,
 )
 from remit.authority.oauth.requests import Grant as OAuthGrant
 from remit.authority.oauth.verifier import AccessTokenVerifier
+from remit.authority.options import AuthorityOptions
 from remit.authority.rights import Caps, Ceiling, Right, Window
 from remit.authority.tasks import Initiative, Mode, Task, TaskState
 from remit.authority.tokens import VerifiedSubject
-from remit.authority.verify import EnvelopeVerifier, VerifiedEnvelope
-from remit.identity.credential_keys import CredentialKeys, is_live
 from remit.identity.credential_service import CredentialService
 from remit.identity.principals import Environment, Kind, Principal
 from remit.identity.registration import Registration
@@ -102,47 +102,6 @@ class Actor:
         return Signer(kid=self.kid, key_class=key_class, private=self.key)  # type: ignore[arg-type]  # a KeyId
 
 
-class Delegations:
-    """The Protocol over the real verifier and the real table."""
-
-    def __init__(self, keyring: Keyring, entropy: Callable[[int], bytes]) -> None:
-        self._keyring = keyring
-        self._entropy = entropy
-
-    def verify(self, tx: OAuthTransaction, text: str, *, at: datetime) -> VerifiedEnvelope:
-        keys = CredentialKeys(tx.credentials, tx.principals)
-        verifier = EnvelopeVerifier(
-            trust_domain=TRUST_DOMAIN, roots=self._keyring, delegates=keys, directory=_Directory(tx)
-        )
-        return verifier.verify(text, at=at)
-
-    def record(self, tx: OAuthTransaction, verified: VerifiedEnvelope, *, at: datetime) -> RecordedEnvelope:
-        known = tx.envelopes.by_digest(verified.digest)
-        if known is not None:
-            return known
-        parents = tuple(
-            found.id for digest in verified.digests[:-1] if (found := tx.envelopes.by_digest(digest))
-        )
-        ident = EnvelopeId(mint_id("env", at=at, entropy=self._entropy))
-        recorded = record_of(verified, ident=ident, parents=parents, at=at)
-        tx.envelopes.add(recorded)
-        return recorded
-
-
-class _Directory:
-    def __init__(self, tx: OAuthTransaction) -> None:
-        self._tx = tx
-
-    def agent_of(self, instance: InstanceId) -> AgentId | None:
-        entry = self._tx.principals.get(PrincipalId(instance))
-        if entry is None or entry.parent is None or not is_live(entry, self._tx.principals):
-            return None
-        return AgentId(entry.parent)
-
-    def is_source(self, subject: str) -> bool:
-        return self._tx.principals.get(PrincipalId(subject)) is not None
-
-
 class View:
     """`Standings` of whatever transaction is open now."""
 
@@ -184,7 +143,11 @@ class World:
             tenant=DEFAULT_TENANT,
             uow=Forgetful(uow) if forgetful else uow,
             keys=self.keyring,
-            delegations=Delegations(self.keyring, self.entropy),
+            delegations=RecordedDelegations(
+                options=AuthorityOptions(issuer=ISSUER, trust_domain=TRUST_DOMAIN),
+                roots=self.keyring,
+                entropy=self.entropy,
+            ),
             gate=gate or NoObjection(),
             clock=self.clock,
             entropy=self.entropy,
@@ -360,9 +323,14 @@ class World:
             deadline=self.now + deadline,
         )
 
+        text = self.root(task)
+        options = AuthorityOptions(issuer=ISSUER, trust_domain=TRUST_DOMAIN)
+
         def work(tx: Any) -> None:
             tx.grants.add(grant)
             tx.tasks.add(task)
+            verified = verifier_in(tx, options=options, roots=self.keyring).verify(text, at=self.now)
+            tx.envelopes.add(record_of(verified, ident=task.root, parents=(), at=self.now))
 
         await self.uow.commit(work)
         return task

@@ -38,8 +38,9 @@ class AccessToken:
 
     `subject` is `sub`; `chain` holds SPIFFE IDs, first agent first, empty for a client's own token.
     `credential` is the registered key that earned it, `key` the thumbprint it is bound to (empty: Bearer).
-    `ancestors` are the tokens it was exchanged from, `envelopes` the ids of its envelope and of those that
-    it extends: a tombstone on any of them ends it. `generation` is the clock's (P16).
+    `ancestors` are the tokens it was exchanged from, `envelopes` the ids and digests of its envelope (its
+    id last) and of those that it extends: a tombstone on any of them ends it. `generation` is that of the
+    clock (P16).
     """
 
     id: TokenId

@@ -1,12 +1,30 @@
 """The one transaction in which a token comes to be: everything alive, everything used up, all on record."""
 
 from dataclasses import dataclass, replace
+from typing import Final
 
-from remit.authority.errors import NotAlive, SegmentCrossed, UnlistedPair
+from remit.authority.delegation_service import TooManyDelegations
+from remit.authority.errors import (
+    EnvelopeRejected,
+    NoConsent,
+    NotAlive,
+    NotYours,
+    SegmentCrossed,
+    TaskOver,
+    UnlistedPair,
+    Widened,
+)
 from remit.authority.oauth import records
 from remit.authority.oauth.access import AccessToken, claims_of
 from remit.authority.oauth.client_auth import Authenticated
-from remit.authority.oauth.errors import UNVERIFIED, AccessDenied, InvalidClient, InvalidDpopProof, OAuthError
+from remit.authority.oauth.errors import (
+    UNVERIFIED,
+    AccessDenied,
+    InvalidClient,
+    InvalidDpopProof,
+    InvalidRequest,
+    OAuthError,
+)
 from remit.authority.oauth.lineage import why_dead
 from remit.authority.oauth.repository import (
     Delegations,
@@ -17,10 +35,22 @@ from remit.authority.oauth.repository import (
 )
 from remit.authority.oauth.requests import Draft, TokenRequest
 from remit.authority.tokens import Proof
-from remit.kernel.ids import Entropy
+from remit.kernel.ids import Entropy, EnvelopeId
 from remit.kernel.jose import jwt
 from remit.kernel.jose.keys import KeyClass
 from remit.kernel.jose.profiles import TokenType
+
+_REFUSALS: Final = (
+    NotAlive,
+    NotYours,
+    NoConsent,
+    TaskOver,
+    SegmentCrossed,
+    UnlistedPair,
+    Widened,
+    TooManyDelegations,
+)
+"""What the delegation service may say against an envelope that verifies."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,9 +122,15 @@ class Issuance:
             return draft.token
         try:
             recorded = self._delegations.record(tx, draft.envelope, at=request.at)
-        except (NotAlive, UnlistedPair, SegmentCrossed) as refused:
-            raise AccessDenied(refused.hint, reason=refused.code, debug=refused.debug) from refused
-        return replace(draft.token, envelopes=(*recorded.parents, recorded.id))
+        except EnvelopeRejected as rejected:
+            raise InvalidRequest(UNVERIFIED, reason=rejected.reason, debug=rejected.debug) from rejected
+        except _REFUSALS as refused:
+            # Which level of the lineage died, or which rule of delegation forbids it.
+            reason = refused.reason if isinstance(refused, NotAlive) else refused.code
+            raise AccessDenied(refused.hint, reason=reason, debug=refused.debug) from refused
+        texts = (recorded.root, *(hop.prefix for hop in recorded.hops))
+        ids = (*recorded.parents, *(EnvelopeId(text) for text in texts), recorded.id)
+        return replace(draft.token, envelopes=ids)
 
     def _check_alive(self, tx: OAuthTransaction, token: AccessToken, request: TokenRequest) -> None:
         dead = why_dead(TransactionView(tx), token, generation=request.generation, at=request.at)
