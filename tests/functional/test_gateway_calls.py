@@ -6,10 +6,9 @@ import json
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
+import httpx2
 import pytest
 from mcp.types import ElicitRequestURLParams, ElicitResult
-from support.gateway import LEGACY, House, house, legacy, modern, modern_headers, verdict
-from support.upstreams import Business, Scripted, business, respond, scripted, tool
 
 from remit.decision.request import ProposedCall
 from remit.decision.response import Effect, Obligation, Verdict
@@ -17,9 +16,11 @@ from remit.enforcement.mcp.upstream import Timeouts
 from remit.enforcement.mcp.wire import CAPABILITY_HEADER
 from remit.enforcement.pep.decider import AskState
 from remit.kernel.errors import Unavailable
+from support.gateway import LEGACY, House, house, legacy, modern, modern_headers, verdict
+from support.upstreams import Business, Scripted, business, respond, scripted, tool
 
 BOOK = {"room": "Room-401", "start": "2026-05-15T14:00Z", "end": "2026-05-15T15:00Z", "title": "Review"}
-URL_ASKS = {"io.modelcontextprotocol/clientCapabilities": {"elicitation": {"url": {}}}}
+URL_ASKS: dict[str, Any] = {"io.modelcontextprotocol/clientCapabilities": {"elicitation": {"url": {}}}}
 
 
 @pytest.fixture
@@ -441,10 +442,9 @@ async def test_outcomes_say_what_was_touched_and_what_came_back(office: House) -
 async def test_a_call_round_the_gateway_is_refused_by_the_resource_itself() -> None:
     from joserfc import jwt
     from joserfc.jwk import KeySet, OKPKey
-    from remit_demo.business.server import mappings
 
     key = OKPKey.generate_key("Ed25519", {"kid": "k1", "alg": "Ed25519", "use": "sig"})
-    jwks = KeySet([key]).as_dict(private=False)
+    jwks: dict[str, Any] = dict(KeySet([key]).as_dict(private=False))
     audience = "http://remit.test/mcp/business"
 
     def mint(call: ProposedCall) -> str:
@@ -470,10 +470,7 @@ async def test_a_call_round_the_gateway_is_refused_by_the_resource_itself() -> N
         gate.decider.token = mint
         assert not (await gate.call("rooms_book", BOOK)).json()["result"]["isError"]
         assert len(there.hits) == 1
-        assert mappings()
         for stolen in ("", mint(gate.decider.asked[-1])):
-            import httpx2
-
             direct = {CAPABILITY_HEADER: stolen} if stolen else {}
             headers = {
                 **modern_headers("tools/call", "rooms_book"),

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from mcp import Client, StdioServerParameters
 from mcp.client.stdio import stdio_client
+
 from support.gateway import House, house
 from support.upstreams import Business, business
 
@@ -36,7 +37,8 @@ async def gate(there: Business) -> AsyncIterator[House]:
 
 async def story(client: Client) -> list[Any]:
     """Everything that a client can ask the business server, and what it is told."""
-    tools = sorted((tool.model_dump() for tool in (await client.list_tools()).tools), key=lambda tool: tool["name"])
+    listed = (await client.list_tools()).tools
+    tools = sorted((tool.model_dump() for tool in listed), key=lambda tool: tool["name"])
     results = [(await client.call_tool(name, arguments)).model_dump() for name, arguments in CALLS]
     prompts = (await client.list_prompts()).prompts
     prompt = await client.get_prompt("summarize", {"document_id": "D-1"})
@@ -64,16 +66,20 @@ async def test_each_era_is_spoken_as_it_was_asked_for(gate: House) -> None:
         assert legacy.protocol_version == "2025-11-25"
 
 
+def a_repository(place: Path) -> Path:
+    repository = place / "work"
+    repository.mkdir()
+    (repository / "note.txt").write_text("first\n")
+    git = ["git", "-C", str(repository), "-c", "user.name=a", "-c", "user.email=user@company.com"]
+    for arguments in (["init", "-q", "-b", "main"], ["add", "."], ["commit", "-qm", "first note"]):
+        subprocess.run([*git, *arguments], check=True)
+    return repository
+
+
 @pytest.mark.req("N33")
 @pytest.mark.parametrize("mode", ["auto", "legacy"])
 async def test_a_server_that_is_a_child_process_is_reached_from_both_eras(mode: str, tmp_path: Path) -> None:
-    repository = tmp_path / "work"
-    repository.mkdir()
-    git = ["git", "-c", "user.name=a", "-c", "user.email=user@company.com"]
-    subprocess.run(["git", "init", "-q", "-b", "main", repository], check=True)
-    (repository / "note.txt").write_text("first\n")
-    subprocess.run(["git", "-C", repository, "add", "."], check=True)
-    subprocess.run([*git, "-C", repository, "commit", "-qm", "first note"], check=True)
+    repository = a_repository(tmp_path)
     argv = (sys.executable, "-m", "mcp_server_git", "--repository", str(repository))
     arguments = {"repo_path": str(repository)}
     async with house(freshness=60) as gate:

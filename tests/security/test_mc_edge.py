@@ -7,12 +7,13 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-from support.gateway import House, house, legacy, modern, modern_headers
-from support.upstreams import Scripted, scripted, tool
 
 from remit.enforcement.mcp import headers as mirrored
-from remit.enforcement.mcp import inbound
 from remit.enforcement.mcp.app import McpApp
+from remit.enforcement.mcp.frames import Message
+from remit.enforcement.mcp.wire import META_CAPABILITIES, META_VERSION
+from support.gateway import House, house, legacy, modern, modern_headers
+from support.upstreams import Scripted, scripted, tool
 
 CALL = {"name": "act", "arguments": {"item": "x"}}
 HEADERED = tool(
@@ -124,8 +125,9 @@ async def test_a_token_for_another_resource_is_refused(gate: House, stub: Script
     token = gate.token("b", server=other)
     told = await gate.call("act", {"item": "x"}, token=token)
     assert told.status_code == 401
-    assert 'resource_metadata="http://remit.test/.well-known/oauth-protected-resource/mcp/business"' in (
-        told.headers["www-authenticate"]
+    assert (
+        'resource_metadata="http://remit.test/.well-known/oauth-protected-resource/mcp/business"'
+        in (told.headers["www-authenticate"])
     )
     assert not stub.calls
     assert not gate.decider.asked
@@ -222,15 +224,14 @@ async def test_mirrored_arguments_that_agree_are_written_anew_for_the_server(
 
 @pytest.mark.twin("MC-07")
 def test_without_the_comparison_header_and_body_would_disagree_unseen() -> None:
-    message = inbound.Message(
+    message = Message(
         method="tools/call", id=1, raw_id=b"1", params=modern("tools/call", CALL)["params"], raw_params={}
     )
     forged = {name.lower(): [value] for name, value in modern_headers("tools/call", "other").items()}
     with pytest.raises(mirrored.HeaderMismatch):
         mirrored.check_routing(message, forged)
     # Without that call, nothing else of the modern envelope objects.
-    assert inbound.META_VERSION in message.meta
-    assert inbound.META_CAPABILITIES in message.meta
+    assert {META_VERSION, META_CAPABILITIES} <= message.meta.keys()
 
 
 BODIES = [
@@ -273,7 +274,19 @@ async def test_a_body_that_is_not_one_strict_message_is_refused(
 @pytest.mark.spec("RFC 9112", "6.3")
 @pytest.mark.parametrize(
     "attack",
-    ["cl-te", "te", "te-twice", "cl-twice", "cl-list", "cl-sign", "cl-hex", "te-obscured", "nul", "bare-cr", "fold"],
+    [
+        "cl-te",
+        "te",
+        "te-twice",
+        "cl-twice",
+        "cl-list",
+        "cl-sign",
+        "cl-hex",
+        "te-obscured",
+        "nul",
+        "bare-cr",
+        "fold",
+    ],
 )
 async def test_a_smuggled_request_is_refused_and_the_connection_closed(
     gate: House, stub: Scripted, attack: str
@@ -284,7 +297,9 @@ async def test_a_smuggled_request_is_refused_and_the_connection_closed(
     whole = {
         "cl-te": http(gate, inner, b"Transfer-Encoding: chunked"),
         "te": http(gate, chunked, b"Transfer-Encoding: chunked", length=False),
-        "te-twice": http(gate, chunked, b"Transfer-Encoding: identity", b"Transfer-Encoding: chunked", length=False),
+        "te-twice": http(
+            gate, chunked, b"Transfer-Encoding: identity", b"Transfer-Encoding: chunked", length=False
+        ),
         "cl-twice": http(gate, body, b"Content-Length: 3"),
         "cl-list": http(gate, body, b"Content-Length: %d, %d" % (len(body), len(body)), length=False),
         "cl-sign": http(gate, body, b"Content-Length: +%d" % len(body), length=False),
@@ -335,7 +350,16 @@ async def test_a_request_without_host_is_refused(gate: House, stub: Scripted) ->
 @pytest.mark.attack("MC-28")
 @pytest.mark.req("R128")
 @pytest.mark.parametrize(
-    "method", ["vendor/do", "tools/Call", "tasks/list", "logging/setLevel", "initialize", "ping", "sampling/createMessage"]
+    "method",
+    [
+        "vendor/do",
+        "tools/Call",
+        "tasks/list",
+        "logging/setLevel",
+        "initialize",
+        "ping",
+        "sampling/createMessage",
+    ],
 )
 async def test_an_unknown_method_is_refused_recorded_and_never_forwarded(
     gate: House, stub: Scripted, method: str

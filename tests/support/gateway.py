@@ -16,7 +16,6 @@ import httpx2
 import msgspec
 from mcp import Client
 from mcp.client.streamable_http import streamable_http_client
-from support.upstreams import serving
 
 from remit.authority.tokens import VerifiedSubject
 from remit.decision.request import ProposedCall
@@ -70,6 +69,7 @@ from remit.kernel.outbound import AddressRule, Destination
 from remit.platform.outbound import GuardedHttp
 from remit.platform.stdio import ChildProcesses
 from remit_demo.business.server import mappings
+from support.upstreams import serving
 
 TENANT = TenantId("default")
 ISSUER = "http://remit.test"
@@ -317,7 +317,7 @@ class House:
         """Register a server, without tools."""
         transport = Transport.HTTP if url else Transport.STDIO
         if url:
-            self.rule.allow(int(url.split(":")[2].split("/")[0]))
+            self.rule.allow(int(url.split(":")[2].split("/", maxsplit=1)[0]))
         server = Server(
             id=ServerId(f"srv_{name}"),
             tenant=TENANT,
@@ -360,7 +360,6 @@ class House:
         server: str = "business",
         token: str | None = None,
         headers: Mapping[str, str] | Sequence[tuple[str, str]] | None = None,
-        timeout: float = 10,
     ) -> httpx2.Response:
         """Send one body as it is: bytes, or a value that becomes JSON."""
         body = message if isinstance(message, bytes) else json.dumps(message).encode()
@@ -370,14 +369,20 @@ class House:
             ("Authorization", f"DPoP {token or self.token(server=server)}"),
             *(headers.items() if isinstance(headers, Mapping) else headers or ()),
         ]
-        async with httpx2.AsyncClient(trust_env=False, timeout=timeout, verify=TLS) as client:
+        async with httpx2.AsyncClient(trust_env=False, timeout=10, verify=TLS) as client:
             return await client.post(self.url(server), content=body, headers=lines)
 
     async def call(
-        self, name: str = "act", arguments: Any = None, *, raw: bytes | None = None, meta: Any = None, **how: Any
+        self,
+        name: str = "act",
+        arguments: Any = None,
+        *,
+        raw: bytes | None = None,
+        meta: Any = None,
+        **how: Any,
     ) -> httpx2.Response:
         """Call a tool on the modern wire; `raw` are the bytes of the arguments."""
-        given = raw if raw is not None else json.dumps(arguments if arguments is not None else {}).encode()
+        given = json.dumps(arguments or {}).encode() if raw is None else raw
         body = modern("tools/call", {"name": name}, meta=meta)
         whole = json.dumps(body).encode().replace(b'"name":', b'"arguments": ' + given + b', "name":', 1)
         headers = {**modern_headers("tools/call", name), **how.pop("headers", {})}
@@ -424,7 +429,7 @@ async def house(
     """Build and serve a gateway; the `make_…` arguments let a twin leave a defence out."""
     async with AsyncExitStack() as stack:
         rule = RegisteredByTest()
-        exit_ = GuardedHttp(rule=rule, tls=TLS)  # type: ignore[arg-type]  # learns ports, judges alike
+        exit_ = GuardedHttp(rule=rule, tls=TLS)
         stack.push_async_callback(exit_.close)
         directory = Path(stack.enter_context(TemporaryDirectory()))
         spawner = ChildProcesses(directory=directory)
@@ -448,7 +453,7 @@ async def house(
             clock=clock,
             entropy=secrets.token_bytes,
         )
-        hosts: set[str] = set()
+        hosts: Any = set()
         app = make_app(
             gateway=gateway,
             registry=registry,
@@ -456,7 +461,7 @@ async def house(
             sessions=Sessions(options=sessions or SessionOptions(), entropy=secrets.token_bytes),
             liveness=liveness,
             clock=clock,
-            options=AppOptions(issuer=ISSUER, edge=Edge(hosts=hosts)),  # type: ignore[arg-type]  # its port comes later
+            options=AppOptions(issuer=ISSUER, edge=Edge(hosts=hosts)),
         )
         built = House(
             decider=decider,

@@ -1,4 +1,4 @@
-"""MCP servers to stand behind the gateway: the demo's business, one that misbehaves by script, and a child."""
+"""MCP servers to stand behind the gateway: the demo's business, and one that misbehaves by script."""
 
 import asyncio
 import json
@@ -29,7 +29,7 @@ async def serving(app: App, *, lifespan: str = "auto", http: str = "httptools") 
         app,
         log_level="critical",
         lifespan=lifespan,  # type: ignore[arg-type]  # a literal at each caller
-        http=http,  # type: ignore[arg-type]  # a literal at each caller
+        http=http,
         timeout_graceful_shutdown=1,
         server_header=False,
     )
@@ -136,8 +136,9 @@ class Scripted:
     async def _answer(self, receive: Any, send: Any, message: dict[str, Any]) -> None:
         method = message.get("method")
         if method == "server/discover":
-            found = {"supportedVersions": ["2026-07-28"], "capabilities": {"tools": {}}, "resultType": "complete"}
-            await answer(send, message, {**found, "ttlMs": 0, "cacheScope": "private"})
+            found = {"supportedVersions": ["2026-07-28"], "capabilities": {"tools": {}}}
+            cacheable = {"resultType": "complete", "ttlMs": 0, "cacheScope": "private"}
+            await answer(send, message, {**found, **cacheable})
         elif method == "tools/list":
             tools = self.tools if self.on_list is None else self.on_list()
             await answer(send, message, {"tools": tools, "resultType": "complete"})
@@ -154,6 +155,13 @@ async def scripted(**how: Any) -> AsyncIterator[Scripted]:
     async with serving(server, lifespan="off") as port:
         server.port = port
         yield server
+
+
+async def eventually(holds: Callable[[], bool], *, seconds: float = 5) -> None:
+    """Wait until something is so."""
+    async with asyncio.timeout(seconds):
+        while not holds():  # noqa: ASYNC110 — what is waited for happens in code that knows no event of ours
+            await asyncio.sleep(0.02)
 
 
 async def whole(receive: Any) -> bytes:

@@ -12,10 +12,11 @@ import structlog
 from remit.authority.tokens import VerifiedSubject
 from remit.enforcement.mcp import inbound
 from remit.enforcement.mcp.frames import Message, read_message
-from remit.enforcement.mcp.gateway import Gateway, Request
+from remit.enforcement.mcp.gateway import Gateway
 from remit.enforcement.mcp.inbound import Edge, Headers, Refused
 from remit.enforcement.mcp.pins import ToolRegistry
 from remit.enforcement.mcp.reply import Responder, Send, challenge, plain
+from remit.enforcement.mcp.request import Request
 from remit.enforcement.mcp.results import Answer
 from remit.enforcement.mcp.sessions import Sessions, SessionUnknown, TooManySessions, owner_of
 from remit.enforcement.mcp.streams import Cut, HungUp, Watch, listen_for_hangup
@@ -234,7 +235,7 @@ class McpApp:
         responder.may_stream = inbound.accepts_stream(exchange.headers)
         if message.method == "subscriptions/listen" and not responder.may_stream:
             raise Refused("a subscription is answered with an event stream", status=406)
-        watch = Watch(subject, self._liveness)
+        watch = self._watch(subject)
         gone = asyncio.Event()
         hangup = asyncio.create_task(self._hangup(exchange, message, era, session, gone))
         alive = asyncio.create_task(responder.keep_alive())
@@ -250,6 +251,9 @@ class McpApp:
             alive.cancel()
             self._cancellable.pop((session, message.raw_id), None)
         await responder.finish(answer, *self._opened(message, era, version, subject, exchange, answer))
+
+    def _watch(self, subject: VerifiedSubject) -> Watch:
+        return Watch(subject, self._liveness)
 
     async def _hangup(
         self, exchange: _Exchange, message: Message, era: Era, session: str, gone: asyncio.Event

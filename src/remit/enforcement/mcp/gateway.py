@@ -8,24 +8,23 @@ import asyncio
 import json
 import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, Final
 
 from remit.authority.tokens import VerifiedSubject
 from remit.decision.request import ProposedCall
-from remit.enforcement.mcp import forward, headers, mapping, results, streams
+from remit.enforcement.mcp import forward, headers, mapping, results
 from remit.enforcement.mcp.catalogue import Catalogue, shown
 from remit.enforcement.mcp.frames import Message, dump, object_of
 from remit.enforcement.mcp.inbound import Refused
+from remit.enforcement.mcp.local import LocalAnswers
+from remit.enforcement.mcp.request import Request
 from remit.enforcement.mcp.results import Answer, failure
-from remit.enforcement.mcp.upstream import Notify, Reply, UpstreamFailed, Upstreams
+from remit.enforcement.mcp.upstream import Reply, UpstreamFailed, Upstreams
 from remit.enforcement.mcp.wire import (
     ASKABLE,
-    LEGACY_VERSIONS,
     META_CALL,
     META_CAPABILITIES,
-    META_SUBSCRIPTION,
-    MODERN_VERSIONS,
     Code,
     Era,
     served,
@@ -42,7 +41,7 @@ from remit.enforcement.pep.decider import (
     Unauthenticated,
 )
 from remit.enforcement.pep.gate import Denied, Gate, Permit
-from remit.identity.tools import Server, Tool
+from remit.identity.tools import Tool
 from remit.kernel.canonical import JsonObject, framed_digest, sha256
 from remit.kernel.clock import Clock
 from remit.kernel.errors import RemitError
@@ -51,23 +50,6 @@ from remit.kernel.ids import CallId, Entropy, mint_id
 _CALL_ID: Final = re.compile(r"call_[0-9A-HJKMNP-TV-Z]{36}")
 _CALL_KEY: Final = re.compile(r"[A-Za-z0-9_.\-]{8,64}")
 _SERVED: Final = ("tools", "resources", "prompts", "completions")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Request:
-    """One request with everything the edge has established about it."""
-
-    server: Server
-    subject: VerifiedSubject
-    message: Message
-    era: Era
-    version: str
-    headers: Mapping[str, Sequence[str]]
-    notify: Notify
-    call: CallId
-    call_key: str
-    repeated: bool
-    """Whether the caller brought the call key, so that the call may be on record."""
 
 
 class Gateway:
@@ -93,13 +75,7 @@ class Gateway:
         self._upstreams = upstreams
         self._clock = clock
         self._entropy = entropy
-        self._own: dict[str, Callable[[Request], Awaitable[dict[str, Any]]]] = {
-            "initialize": self._initialize,
-            "server/discover": self._discover,
-            "ping": self._ping,
-            "tools/list": self._list_tools,
-            "subscriptions/listen": self._listen,
-        }
+        self._local = LocalAnswers(catalogue=catalogue, decider=decider, upstreams=upstreams, clock=clock)
 
     async def answer(self, request: Request) -> Answer:
         """Answer one request. Raises `Refused` and `Unauthenticated` for the edge to render."""
@@ -164,7 +140,7 @@ class Gateway:
             case Denied() as denied:
                 return await self._say_no(request, denied)
             case Permit() as permit:
-                own = self._own.get(message.method)
+                own = self._local.of(message.method)
                 return await (
                     self._forward(request, permit, {}) if own is None else self._do(request, permit, own)
                 )
@@ -199,7 +175,7 @@ class Gateway:
 
     async def _visible_tool(self, request: Request, name: str) -> Tool | None:
         """The tool, if it is approved, unchanged, and shown to this caller. The same work for every name."""
-        return (await self._shown_tools(request)).get(name)
+        return (await self._local.shown_tools(request)).get(name)
 
     async def _check_mirrored(
         self, request: Request, declared: Sequence[headers.ParamHeader], arguments: JsonObject
@@ -363,64 +339,6 @@ class Gateway:
             # The gateway declares no client capability, so a server has nothing to ask of anybody.
             return failure(Code.INTERNAL, "server asks for something that it was not offered")
         return Answer(result=results.adapt(reply.result, method=request.message.method, era=request.era))
-
-    async def _list_tools(self, request: Request) -> dict[str, Any]:
-        return {"tools": [shown(tool) for tool in (await self._shown_tools(request)).values()]}
-
-    async def _shown_tools(self, request: Request) -> dict[str, Tool]:
-        """The tools that are approved, unchanged, and shown to this caller, in order of their names."""
-        usable = await self._catalogue.usable(request.server)
-        seen = await self._decider.visible(
-            request.subject, request.server, tuple(usable.values()), at=self._clock.now()
-        )
-        return {name: tool for name, tool in usable.items() if tool.id in seen}
-
-    async def _listen(self, request: Request) -> dict[str, Any]:
-        """Tell a modern client when the tools it is shown have changed; nothing else can be subscribed to.
-
-        No resource of a server is watched for anybody, so no foreign one can be (MC-13).
-        """
-        wanted = request.message.params.get("notifications")
-        honoured = (
-            {"toolsListChanged": True} if isinstance(wanted, dict) and wanted.get("toolsListChanged") else {}
-        )
-        meta = {"_meta": {META_SUBSCRIPTION: request.message.id}}
-        await request.notify("notifications/subscriptions/acknowledged", {"notifications": honoured, **meta})
-        before = await self._shown_tools(request)
-        end = self._clock.boottime() + streams.LONGEST
-        while self._clock.boottime() < end:
-            await asyncio.sleep(streams.TICK)
-            now = await self._shown_tools(request)
-            if honoured and now != before:
-                await request.notify("notifications/tools/list_changed", meta)
-            before = now
-        return meta
-
-    async def _initialize(self, request: Request) -> dict[str, Any]:
-        return {"protocolVersion": request.version, **await self._introduce(request.server, request.era)}
-
-    async def _discover(self, request: Request) -> dict[str, Any]:
-        older = LEGACY_VERSIONS if request.server.allow_legacy else ()
-        introduction = await self._introduce(request.server, request.era)
-        who = introduction.pop("serverInfo")
-        return {
-            "supportedVersions": [*older, *MODERN_VERSIONS],
-            "_meta": {"io.modelcontextprotocol/serverInfo": who},
-            **introduction,
-        }
-
-    async def _introduce(self, server: Server, era: Era) -> dict[str, Any]:
-        """Name, instructions, capabilities: the registered text, and what server and gateway both serve."""
-        described = await self._upstreams.of(server).describe()
-        capabilities: dict[str, Any] = {name: {} for name in _SERVED if name in described.capabilities}
-        if "tools" in capabilities and era is Era.MODERN:
-            capabilities["tools"] = {"listChanged": True}
-        who = {"name": server.name, "version": forward.CLIENT["version"]}
-        text = {"instructions": server.instructions} if server.instructions else {}
-        return {"capabilities": capabilities, "serverInfo": who, **text}
-
-    async def _ping(self, _: Request) -> dict[str, Any]:
-        return {}
 
 
 def _obliged(permit: Permit, reply: Reply) -> Reply:
