@@ -83,13 +83,8 @@ def never_anchored(_tenant: TenantId, _shard: str) -> Checkpoint | None:
     return None
 
 
-@dataclass(frozen=True, slots=True)
-class _Waiting:
-    """One encoded record, before it has a place."""
-
-    tenant: TenantId
-    entry: bytes
-    record: Record
+_Waiting = tuple[Record, bytes]
+"""A record and its encoding, before it has a place. A bare tuple: one is made for every record there is."""
 
 
 @dataclass(slots=True)
@@ -145,7 +140,7 @@ class LedgerAppender:
 
     def append(self, record: Record) -> None:
         """Encode a record and let it wait for its place; what can't be encoded fails its own work alone."""
-        self._waiting.append(_Waiting(record.tenant, encode_record(record), record))
+        self._waiting.append((record, encode_record(record)))
 
     def wish_index(self, tenant: TenantId, limit: int) -> None:
         """Have this commit index up to so many entries that earlier bursts left."""
@@ -158,7 +153,7 @@ class LedgerAppender:
         """
         by_tenant: dict[TenantId, list[_Waiting]] = {tenant: [] for tenant in self._wishes}
         for each in self._waiting:
-            by_tenant.setdefault(each.tenant, []).append(each)
+            by_tenant.setdefault(each[0].tenant, []).append(each)
         for tenant in sorted(by_tenant):
             self._flush_log(sql, self.open(sql, tenant), by_tenant[tenant])
 
@@ -239,7 +234,7 @@ class LedgerAppender:
     def _flush_log(self, sql: Sql, log: _Log, waiting: Sequence[_Waiting]) -> None:
         old = log.frontier.size
         if waiting:
-            leaves = [leaf_hash(each.entry) for each in waiting]
+            leaves = [leaf_hash(entry) for _, entry in waiting]
             _write_tiles(sql, log, log.frontier.extend(leaves))
             _write_entries(sql, log, old, waiting, leaves)
         self._index(sql, log, old, waiting)
@@ -256,7 +251,7 @@ class LedgerAppender:
         """Keep the index by id near the head: at once for few records, later for a burst."""
         budget = self._wishes.get(log.tenant, 0) + (INLINE_INDEX if len(waiting) <= INLINE_INDEX else 0)
         if log.indexed == old and len(waiting) <= budget:
-            fresh = [each.record for each in waiting]
+            fresh = [record for record, _ in waiting]
         else:
             tree = StoredTree(sql, log.tenant, log.shard, log.frontier.size)
             last = min(log.frontier.size, log.indexed + budget)
@@ -324,10 +319,10 @@ def _write_entries(
     rows: list[dict[str, Scalar]] = []
     for low in range(0, len(waiting), CHUNK):
         chunk = waiting[low : low + CHUNK]
-        times = [each.record.at for each in chunk]
+        times = [record.at for record, _ in chunk]
         rows.append({
             **log.key(), "first": old + low, "count": len(chunk),
             "earliest": micros(min(times)), "latest": micros(max(times)),
-            "body": pack([each.entry for each in chunk]), "hashes": b"".join(leaves[low : low + CHUNK]),
+            "body": pack([entry for _, entry in chunk]), "hashes": b"".join(leaves[low : low + CHUNK]),
         })  # fmt: skip
     sql.run_many(_ADD_ENTRIES, rows)

@@ -1,6 +1,7 @@
 """A stored log as a tree: entries by index, complete nodes by level and index."""
 
-from collections.abc import Iterator
+import struct
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from sqlalchemy import bindparam, select
@@ -49,19 +50,21 @@ _ROOTS = (
 )
 
 
-def pack(leaves: list[bytes]) -> bytes:
-    """Entries, each behind its length in two bytes, big endian."""
-    return b"".join(part for leaf in leaves for part in (len(leaf).to_bytes(LENGTH_SIZE, "big"), leaf))
+def pack(leaves: Sequence[bytes]) -> bytes:
+    """The lengths of some entries in two bytes each, big endian, then the entries."""
+    return struct.pack(f">{len(leaves)}H", *map(len, leaves)) + b"".join(leaves)
 
 
 def unpack(body: bytes, count: int) -> list[bytes]:
     """The entries of one row; raises `LedgerDamaged` where lengths and count disagree."""
-    found, place = [], 0
-    while place < len(body):
-        start = place + LENGTH_SIZE
-        place = start + int.from_bytes(body[place:start], "big")
-        found.append(body[start:place])
-    if place != len(body) or len(found) != count:
+    place = LENGTH_SIZE * count
+    if len(body) < place:
+        raise LedgerDamaged("a row of entries is shorter than its lengths")
+    found = []
+    for length in struct.unpack_from(f">{count}H", body):
+        found.append(body[place : place + length])
+        place += length
+    if place != len(body):
         raise LedgerDamaged("a row of entries does not hold what its lengths say")
     return found
 

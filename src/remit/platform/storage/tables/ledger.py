@@ -33,7 +33,7 @@ ledger_entries: Final = Table(
     Column("hashes", LargeBinary, nullable=False),
     Index("ledger_entries_time", "tenant", "latest"),
 )
-"""Append-only. Consecutive entries, each behind its length in two bytes (C2SP entry bundle).
+"""Append-only. Consecutive entries: their lengths in two bytes each, then the bytes.
 
 `hashes` are their leaf hashes, so that a changed entry is known by its own name.
 """
