@@ -59,7 +59,7 @@ class Keyring:
         signer = self.signers.get(key_class)
         if signer is None:
             raise NoSigningKey(
-                f"there is no active key of class `{key_class}`", next_step="remit keys rotate"
+                f"there is no active key of class `{key_class}`", next_step="remit key rotate"
             )
         return signer
 

@@ -78,7 +78,7 @@ class ContainmentService:
         """One kill; raises `NoSuchKill`."""
         kill = await self._work.read(lambda tx: tx.kills.get(ident))
         if kill is None:
-            raise NoSuchKill(f"no kill `{ident}`", next_step="remit kill list")
+            raise NoSuchKill(f"no kill `{ident}`", next_step="remit kill --list")
         return kill
 
     async def page(self, *, after: str, limit: int) -> tuple[Kill, ...]:

@@ -61,6 +61,16 @@ def receipt(
 
 
 @app.command()
+def checkpoint(*, output: OutputOption = Output.TABLE) -> None:
+    """Sign the present head and print it; kept elsewhere, it shows later truncation (`verify --held`)."""
+    from remit.surface.cli.client import Client  # noqa: PLC0415 — as above
+
+    with Client.open() as client:
+        found = client.post("/ledger/checkpoint")
+    show(found, output=output, lines=str(found["note"]).splitlines())
+
+
+@app.command()
 def export(
     file: Annotated[Path, typer.Argument(help="Archive to write.")],
     *,

@@ -216,7 +216,7 @@ def _tool(name: str, wanted: WantedTool, present: Mapping[str, Any] | None, serv
 
 
 def _same_tool(wanted: WantedTool, present: Mapping[str, Any]) -> bool:
-    return (
+    return bool(
         present["pin"] == "approved"
         and present["consequential"] == wanted.consequential
         and present["reversible"] == wanted.reversible

@@ -66,7 +66,7 @@ def _add_endings(app: typer.Typer, *, noun: str, plural: str) -> None:
             found = client.post(f"/{plural}/{name}/{verb}", {"reason": reason})
         show(found, output=output, lines=[f"{noun} {found['name']} is {found['state']}"])
 
-    @app.command("suspend", help=f"Stop a {noun} until it is resumed.")
+    @app.command("suspend", help=f"Stop one {noun} until it is resumed.")
     def suspend(
         name: NameArgument,
         *,
@@ -84,7 +84,7 @@ def _add_endings(app: typer.Typer, *, noun: str, plural: str) -> None:
     ) -> None:
         end("resume", name, reason, output)
 
-    @app.command("retire", help=f"End a {noun} for ever; its name may be used again, its id never.")
+    @app.command("retire", help=f"End one {noun} for ever; its name may be used again, its id never.")
     def retire(
         name: NameArgument,
         *,

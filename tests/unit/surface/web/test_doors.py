@@ -322,7 +322,7 @@ async def test_unknown_addresses_and_methods_are_told_apart(client: httpx2.Async
 async def test_who_is_not_known_or_may_not_is_refused(client: httpx2.AsyncClient, seen: Seen) -> None:
     nobody = await client.post("/api/v1/notes", json={"text": "x"}, headers={"authorization": ""})
     assert problem(nobody).code == "oauth_missing_token"
-    assert nobody.headers["www-authenticate"].startswith('DPoP algs="Ed25519')
+    assert nobody.headers["www-authenticate"].startswith('DPoP algs="')
     assert "error=" not in nobody.headers["www-authenticate"]
     assert "oauth-protected-resource/api" in nobody.headers["www-authenticate"]
     reader = await client.post("/api/v1/notes", json={"text": "x"}, headers={"authorization": "Test reader"})
