@@ -460,14 +460,19 @@ class World:
         method: str = "POST",
         url: str | None = None,
         verifier: AccessTokenVerifier | None = None,
+        scopes: frozenset[str] = frozenset(),
     ) -> VerifiedSubject:
         """Present a token at a resource, as a gateway would check it."""
-        shown = [self.proof(who, audience, method=method, access_token=token)] if proofs is None else proofs
+        shown = (
+            [self.proof(who, url or audience, method=method, access_token=token)]
+            if proofs is None
+            else proofs
+        )
 
         def work(tx: Any) -> VerifiedSubject:
             self.view.standing = TransactionView(tx)
             return (verifier or self.verifier).verify(
-                f"{scheme} {token}", shown, method, url or audience, audience, self.now
+                f"{scheme} {token}", shown, method, url or audience, audience, self.now, scopes=scopes
             )
 
         return await self.uow.read(work)
