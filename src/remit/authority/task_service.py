@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from remit.authority import events
 from remit.authority.alive import Dead, alive
-from remit.authority.attenuation import covers, meet
+from remit.authority.attenuation import covers, meet, meet_all
 from remit.authority.consent import Grant
 from remit.authority.delegations import RecordedEnvelope
 from remit.authority.directory import TRIGGER_KINDS
@@ -26,7 +26,7 @@ from remit.authority.lineage import lineage_of
 from remit.authority.options import AuthorityOptions, Signing
 from remit.authority.repository import AuthorityTransaction
 from remit.authority.rights import ANY_PURPOSE, Caps, Ceiling, Window
-from remit.authority.shares import Member, Share, effective, emptied_by, shares
+from remit.authority.shares import NOTHING, Member, Share, effective, emptied_by, shares
 from remit.authority.tasks import Initiative, Mode, Task, TaskState
 from remit.identity import endings
 from remit.identity.lifecycle import State
@@ -156,14 +156,15 @@ class TaskService:
         agent = _agent(tx, wanted)
         consent = None if wanted.user is None else _consent(tx, wanted.user, wanted.agent)
         member = member_of(tx, agent)
-        task = self._task(wanted, agent, consent, member, intent, at)
-        _require_alive(tx, task, at)
-        found = shares(task=task, consent=consent, members=(member,), hops=())
+        stated = self._task(wanted, agent, consent, intent, at)
+        _require_alive(tx, stated, at)
+        found = shares(task=stated, consent=consent, members=(member,), hops=())
         left = effective(found)
         emptied = emptied_by(found)
         # A coordinator may hold nothing of its own: it hands the user's authority to listed workers.
         if emptied is not None and not brokers_of(agent):
             raise EmptyAuthority(f"nothing is left for this task: `{emptied}` allows none of it")
+        task = stated if brokers_of(agent) else _ticket(stated, member)
         text = self._issue(task, by, at)
         self._store(tx, task, text, intent, by, at)
         return StartedTask(task=task, envelope=text, effective=left, factors=found)
@@ -173,15 +174,10 @@ class TaskService:
         wanted: StartTask,
         agent: Principal,
         consent: Grant | None,
-        member: Member,
         intent: Intent,
         at: datetime,
     ) -> Task:
         ceiling = _task_ceiling(wanted, consent, at, self._options.lifetimes.hops)
-        if not brokers_of(agent):
-            # Least authority: what the one agent that may use it can't do has no place in its ticket.
-            for bound in (member.ceiling, member.blueprint_ceiling if member.blueprint else ceiling):
-                ceiling = ceiling if bound is None else meet(ceiling, bound)
         return Task(
             id=TaskId(mint_id("tsk", at=at, entropy=self._entropy)),
             tenant=self._tenant,
@@ -314,6 +310,18 @@ def member_of(tx: AuthorityTransaction, agent: Principal, consent: Grant | None 
         blueprint_ceiling=None if blueprint is None else tx.ceilings.get(blueprint.id),
         consent=consent,
     )
+
+
+def _ticket(task: Task, member: Member) -> Task:
+    """The task with what its one agent can't do left out: its ticket is no use to a thief who can.
+
+    A coordinator's ticket stays as wide as the user's authority, which its workers need.
+    """
+    bounds = [member.ceiling or NOTHING]
+    if member.blueprint:
+        bounds.append(member.blueprint_ceiling or NOTHING)
+    ceiling = meet_all(task.ceiling, *bounds)
+    return replace(task, ceiling=ceiling, deadline=min(task.deadline, ceiling.window.end))
 
 
 def _check(wanted: StartTask, at: datetime, longest: timedelta) -> None:

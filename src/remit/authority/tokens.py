@@ -3,10 +3,13 @@
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import Final
 
 from remit.authority.rights import Ceiling
 from remit.kernel.canonical import Digest
 from remit.kernel.ids import AgentId, InstanceId, PrincipalId, TaskId, TenantId, TokenId, UserId
+
+_NOBODY: Final = PrincipalId("")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,7 +39,7 @@ class VerifiedSubject:
     """How the user signed in (`acr`, RFC 9470 §6), where the token says so."""
     issued_at: datetime
     expires_at: datetime
-    client: PrincipalId = PrincipalId("")
+    client: PrincipalId = _NOBODY
     """Who authenticated for it: the instance, or the human or workload whose own token it is."""
 
 
