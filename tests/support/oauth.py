@@ -133,21 +133,22 @@ class World:
             party(key_class, issuer=ISSUER) for key_class in (KeyClass.ACCESS_TOKEN, KeyClass.ENVELOPE)
         ]
         self.access_key: KeyRecord = parties[0].record
-        self.access_private = parties[0].private
+        self.access_private, self.envelope_private = (each.private for each in parties)
         self.keyring = Keyring.of(
             [each.record for each in parties], {each.record.kid: each.private for each in parties}
         )
         self.nonces = NonceBox(key=Secret(b"n" * 32), tenant=DEFAULT_TENANT)
+        self.delegations = RecordedDelegations(
+            options=AuthorityOptions(issuer=ISSUER, trust_domain=TRUST_DOMAIN),
+            roots=self.keyring,
+            entropy=self.entropy,
+        )
         self.oauth = build(
             options=options,
             tenant=DEFAULT_TENANT,
             uow=Forgetful(uow) if forgetful else uow,
             keys=self.keyring,
-            delegations=RecordedDelegations(
-                options=AuthorityOptions(issuer=ISSUER, trust_domain=TRUST_DOMAIN),
-                roots=self.keyring,
-                entropy=self.entropy,
-            ),
+            delegations=self.delegations,
             gate=gate or NoObjection(),
             clock=self.clock,
             entropy=self.entropy,

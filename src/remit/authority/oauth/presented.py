@@ -5,6 +5,7 @@ from datetime import datetime
 from remit.authority.oauth.access import AccessToken, UnreadableToken, token_of
 from remit.authority.oauth.errors import InvalidTarget
 from remit.authority.oauth.options import OAuthOptions
+from remit.authority.oauth.repository import View
 from remit.authority.oauth.resources import target_of
 from remit.kernel.ids import KeyId
 from remit.kernel.jose import jws, jwt
@@ -29,23 +30,28 @@ def read_access_token(
     return token, verified.record.kid
 
 
-def read_presented(text: str, *, keys: KeyLookup, options: OAuthOptions, at: datetime) -> AccessToken | None:
+def read_presented(
+    text: str, *, keys: KeyLookup, options: OAuthOptions, view: View, at: datetime
+) -> AccessToken | None:
     """Read a token whose resource may be any of ours; None for whatever does not verify."""
     try:
-        return read_access_token(text, keys=keys, audience=audience_of(text, options), at=at)[0]
+        return read_access_token(text, keys=keys, audience=audience_of(text, options, view), at=at)[0]
     except TokenRejected:
         return None
 
 
-def audience_of(text: str, options: OAuthOptions) -> str:
+def audience_of(text: str, options: OAuthOptions, view: View) -> str:
     """Which of our resources an unverified token is made out to: it is then verified as exactly that.
 
-    Raises `TokenRejected` if none.
+    Raises `TokenRejected` if none that exists.
     """
     audience = unverified_members(jws.take_apart(text).payload).get("aud")
+    if not isinstance(audience, str):
+        raise TokenRejected(6, "audience_malformed")
     try:
-        if not isinstance(audience, str) or target_of(audience, options).resource != audience:
-            raise TokenRejected(6, "audience_malformed")
+        target = target_of(audience, options)
     except InvalidTarget as foreign:
         raise TokenRejected(6, "wrong_audience") from foreign
+    if target.resource != audience or (target.server and view.server_named(target.server) is None):
+        raise TokenRejected(6, "wrong_audience")
     return audience

@@ -9,6 +9,7 @@ from remit.authority.oauth.options import OAuthOptions
 
 LENGTH_LIMIT: Final = 2048
 _ABSOLUTE: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://([^/?#@\\]+)((?:[/?][^#\\]*)?)")
+_NAME: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _PRINTABLE: Final = re.compile(r"[\x21-\x7e]+")
 
 
@@ -41,6 +42,6 @@ def target_of(resource: str, options: OAuthOptions) -> Target:
         return Target(resource=options.api)
     prefix = parse_resource(options.mcp(""))
     server = resource.removeprefix(prefix)
-    if not resource.startswith(prefix) or not server or "/" in server or "?" in server:
+    if not resource.startswith(prefix) or not _NAME.fullmatch(server):
         raise InvalidTarget(f"resource `{resource}` is not protected here", reason="target_unknown")
     return Target(resource=options.mcp(server), server=server)

@@ -49,7 +49,13 @@ class IntrospectionEndpoint:
                 self._clients.authenticate(
                     parameters, authorization=authorization, view=TransactionView(tx), at=at
                 ),
-                read_presented(parameters.get("token"), keys=self._keys, options=self._options, at=at),
+                read_presented(
+                    parameters.get("token"),
+                    keys=self._keys,
+                    options=self._options,
+                    view=TransactionView(tx),
+                    at=at,
+                ),
             )
         )
         return await self._uow.commit(lambda tx: _answer(tx, caller, token, at=at, generation=generation))

@@ -58,15 +58,14 @@ class RevocationEndpoint:
     def _judge(
         self, tx: OAuthTransaction, parameters: Parameters, *, authorization: str, at: datetime
     ) -> _Wanted:
-        caller = self._clients.authenticate(
-            parameters, authorization=authorization, view=TransactionView(tx), at=at
-        )
+        view = TransactionView(tx)
+        caller = self._clients.authenticate(parameters, authorization=authorization, view=view, at=at)
         text = parameters.get("token")
         if _ENVELOPE_MARK in text:
             raise UnsupportedTokenType(
                 "an envelope is ended with its task", next_step="remit task end <task>", reason="envelope"
             )
-        token = read_presented(text, keys=self._keys, options=self._options, at=at)
+        token = read_presented(text, keys=self._keys, options=self._options, view=view, at=at)
         return _Wanted(caller=caller, token=token)
 
     def _revoke(self, tx: OAuthTransaction, wanted: _Wanted, *, at: datetime) -> None:

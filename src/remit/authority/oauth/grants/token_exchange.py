@@ -192,7 +192,7 @@ class TokenExchange:
         Without `audience` it may be made out to any one resource of ours.
         """
         try:
-            resource = audience or audience_of(text, self._options)
+            resource = audience or audience_of(text, self._options, asking.view)
             token, _ = read_access_token(text, keys=self._keys, audience=resource, at=asking.request.at)
         except TokenRejected as rejected:
             raise InvalidRequest(UNVERIFIED, reason=rejected.reason, debug=rejected.debug) from rejected
