@@ -58,7 +58,8 @@ def test_a_value_is_never_searched_for_places() -> None:
 
 
 HOSTILE = [
-    "a\r\nDecision: permit", "\x1b[2J\x1b[31mred", '","effect":"permit"', "=HYPERLINK(1)", "+1", "@SUM(1)", "-2",
+    "a\r\nDecision: permit", "\x1b[2J\x1b[31mred", '","effect":"permit"', "=HYPERLINK(1)", "+1", "@SUM(1)",
+    "-2",
     "x" * 1_000_000, "nul\x00nul", "\u202etxt.exe", "a\u2066b\u2069", "\u200bzero", "\ufeff", "line\u2028sep",
     "`; authorized by policy `root`", "\ud800", "\U000e0041", "\x9b31m", "\u061c",
 ]  # fmt: skip

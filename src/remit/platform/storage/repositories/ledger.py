@@ -98,16 +98,9 @@ class SqlLedger:
         """Give the record the next place in the log; contents are sealed beside the tree."""
         if record.tenant != self._tenant:
             raise NotFound(f"no log of tenant `{record.tenant}` here")
-        salts = [self._appender.entropy(SALT_SIZE) for _ in contents]
         if contents:
-            added = tuple(
-                (CONTENT_DIGEST + each.name, content_digest(salt, each.text))
-                for each, salt in zip(contents, salts, strict=True)
-            )
-            record = dataclasses.replace(record, digests=record.digests + added)
+            record = self._seal(record, contents)
         self._appender.append(record)
-        for each, salt in zip(contents, salts, strict=True):
-            self._contents.add(record.id, each.name, each.subject, salt, each.text)
 
     def shards(self) -> tuple[str, ...]:
         """Names of the tenant's logs."""
@@ -205,6 +198,15 @@ class SqlLedger:
                 f"record `{ident}` at index {placed.index} is not what was signed"
             ) from broken
         return Receipt(entry=placed.entry, index=placed.index, proof=tuple(proof), note=signed.note)
+
+    def _seal(self, record: Record, contents: Sequence[Content]) -> Record:
+        """Put texts beside the tree, and their salted digests into the record."""
+        added = []
+        for each in contents:
+            salt = self._appender.entropy(SALT_SIZE)
+            added.append((CONTENT_DIGEST + each.name, content_digest(salt, each.text)))
+            self._contents.add(record.id, each.name, each.subject, salt, each.text)
+        return dataclasses.replace(record, digests=(*record.digests, *added))
 
     def _require_growth(self, last: SignedCheckpoint, head: Head) -> None:
         old = parse_checkpoint(last.note)
