@@ -46,6 +46,7 @@ Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 _PATH: Final = re.compile(r"/mcp/([A-Za-z0-9][A-Za-z0-9_\-]{0,63})")
 _TOKEN: Final = re.compile(r"(DPoP|Bearer) ([A-Za-z0-9._~+/=\-]{1,16384})", re.IGNORECASE)
 _READ_SECONDS: Final = 30.0
+_TOKEN_ERRORS: Final = {"invalid_token", "invalid_dpop_proof", "use_dpop_nonce"}
 _log = structlog.get_logger("remit.enforcement.mcp")
 
 
@@ -312,6 +313,10 @@ class McpApp:
             case Unauthenticated() | Cut():
                 known = error if isinstance(error, Unauthenticated) else Unauthenticated(error.hint)
                 await responder.challenge(challenge(self._metadata(resource), self._options.scopes, known))
+            case RemitError(kind="unauthenticated"):
+                name = error.code if error.code in _TOKEN_ERRORS else "invalid_token"
+                told = Unauthenticated(error.hint, error=name)
+                await responder.challenge(challenge(self._metadata(resource), self._options.scopes, told))
             case ScopeMissing():
                 await responder.challenge(challenge(self._metadata(resource), error.scopes, error))
             case SessionUnknown():

@@ -90,7 +90,7 @@ def resolve(pointer: str, document: Json) -> object:
 
 _INDEX = re.compile(r"0|[1-9][0-9]{0,5}")
 _CURRENCY = re.compile(r"[A-Z]{3}")
-_AMOUNT = re.compile(r"[0-9]{1,15}(\.[0-9]{1,6})?")
+_AMOUNT = re.compile(r"[0-9]{1,12}(\.[0-9]{1,6})?")
 _NO_CENTS = {
     *("BIF", "CLP", "DJF", "GNF", "ISK", "JPY", "KMF", "KRW", "PYG", "RWF"),
     *("UGX", "UYI", "VND", "VUV", "XAF", "XOF", "XPF"),
@@ -150,7 +150,7 @@ def _money(mapping: MoneyMapping, arguments: JsonObject) -> Money:
     text = _amount_text(resolve(mapping.amount, arguments))
     if text is None:
         raise ArgumentsUnmapped(
-            f"argument `{mapping.amount}` must be an amount of at most 15 digits, not negative"
+            f"argument `{mapping.amount}` must be an amount of at most 12 digits, not negative"
         )
     exponent = 0 if currency in _NO_CENTS else 3 if currency in _MILLS else 2
     minor = Decimal(text).scaleb(exponent)
