@@ -24,6 +24,7 @@ from remit.platform.storage.recovery import recover
 from remit.platform.telemetry.logging import configure_logging
 from remit.platform.telemetry.metrics import Metrics
 from remit.surface.web.assembly import application
+from remit.surface.web.connection import bounded_protocol
 
 _log = structlog.stdlib.get_logger("remit.server")
 _DRAIN_SECONDS: Final = 5
@@ -106,6 +107,7 @@ def _config(settings: Settings, services: Services) -> uvicorn.Config:
         application(services, metrics=Metrics()),
         host=settings.http.host,
         port=settings.http.port,
+        http=bounded_protocol(header_seconds=settings.http.header_timeout.total_seconds()),
         log_config=None,
         access_log=False,  # SAFETY: paths may hold the secret of an approval link
         server_header=False,

@@ -34,10 +34,17 @@ def exit_of_effect(effect: str) -> Exit:
 def _stage(number: int, stage: Mapping[str, Any]) -> str:
     word = _WORDS[str(stage["effect"])]
     said = "; ".join(_reason(reason) for reason in stage.get("reasons", []))
-    told = said or ", ".join(map(str, stage.get("detail", [])))
+    told = said or _looked_at([str(each) for each in stage.get("detail", [])])
     return (
         visible(f"  {number} {stage['stage']:<12} ") + coloured(word) + " " * (8 - len(word)) + visible(told)
     )
+
+
+def _looked_at(detail: list[str]) -> str:
+    """Names as they are; bare ids, of which nobody reads four in a row, by their number."""
+    if detail and all(each[3:4] == "_" for each in detail):
+        return f"{len(detail)} identities looked at, none of them stopped"
+    return ", ".join(detail)
 
 
 def _reason(reason: Mapping[str, Any]) -> str:

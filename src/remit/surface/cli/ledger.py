@@ -77,6 +77,7 @@ def export(
     output: OutputOption = Output.TABLE,
 ) -> None:
     """Write the whole log at a signed head into one archive, and remember the log's keys on this machine."""
+    from remit.ledger.export import read_export, unpack_archive  # noqa: PLC0415 — as above
     from remit.surface.cli.client import Client, data_directory  # noqa: PLC0415 — as above
 
     if file.exists():
@@ -88,11 +89,12 @@ def export(
     pinned = data_directory(os.environ) / PINNED
     pinned.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     pinned.write_text("\n".join(head["keys"]) + "\n", encoding="utf-8")
-    shown = {"file": str(file), "bytes": len(archive), "size": head["size"], "keys": head["keys"]}
+    size = read_export(unpack_archive(archive)).manifest.size
+    shown = {"file": str(file), "bytes": len(archive), "size": size, "keys": head["keys"]}
     show(
         shown,
         output=output,
-        lines=[f"{file}: {head['size']} records or more, {len(archive)} bytes", *head["keys"]],
+        lines=[f"{file}: {size} records, {len(archive)} bytes", *head["keys"]],
         hint=f"remit ledger verify {file}",
     )
 

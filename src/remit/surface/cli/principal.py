@@ -9,7 +9,7 @@ from remit.surface.cli.failures import Misused
 from remit.surface.cli.options import CursorOption, LimitOption, OutputOption, YesOption
 from remit.surface.cli.render import Output, details, show
 
-COLUMNS: Final = ("id", "name", "state", "owner", "environment", "purpose")
+COLUMNS: Final = ("id", "name", "state", "environment", "purpose")
 NameArgument = Annotated[str, typer.Argument(help="Name or id.")]
 ReasonOption = Annotated[str, typer.Option("--reason", help="Why; it goes on record.")]
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import sys
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
@@ -10,6 +11,8 @@ from typing import Any, Final, TextIO
 WIDTH: Final = 100
 _GAP: Final = 2
 _MIN_COLUMN: Final = 8
+
+_INSTANT: Final = re.compile(r"(\d{4}-\d\d-\d\d)T(\d\d:\d\d:\d\d)(?:\.\d+)?Z")
 
 _COLOURS: Final = {
     "permit": "32", "ok": "32", "active": "32", "approved": "32", "done": "32", "deny": "31", "FAIL": "31",
@@ -51,7 +54,7 @@ def table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> list[str
     """Columns as wide as needed and 100 characters in all; ids are never cut, the widest text is."""
     if not rows:
         return ["nothing here yet"]
-    cells = [[cell(row.get(column)) for column in columns] for row in rows]
+    cells = [[_brief(cell(row.get(column))) for column in columns] for row in rows]
     widths = _fit(
         [max(len(line[at]) for line in [*cells, list(columns)]) for at in range(len(columns))], cells
     )
@@ -127,6 +130,12 @@ def _fit(widths: list[int], cells: list[list[str]]) -> list[int]:
             break
         widths[widest] -= 1
     return widths
+
+
+def _brief(text: str) -> str:
+    """An instant to the second; anything else as it is."""
+    found = _INSTANT.fullmatch(text)
+    return f"{found[1]} {found[2]}" if found else text
 
 
 def _is_id(text: str) -> bool:

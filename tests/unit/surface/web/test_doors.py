@@ -95,7 +95,9 @@ async def client(seen: Seen, uow: SqlUnitOfWork) -> AsyncIterator[httpx2.AsyncCl
     door = OpenDoor(ana=caller(), reader=caller("usr_r", roles="reader", scopes=("remit.read",)))
     api = Api(door=door, once=Idempotency(uow=uow), clock=FixedClock())
     operations = seen.operations()
-    meta = MetaRoutes(probes=[], metrics=Metrics(), document=document(operations, issuer=ISSUER))
+    meta = MetaRoutes(
+        probes=[], metrics=Metrics(), document=document(operations, issuer=ISSUER), clock=FixedClock()
+    )
     options = HttpOptions(body_timeout=timedelta(milliseconds=200))
     app = application([*api.routes(operations), *meta.routes()], options=options)
     async with client_of(app) as opened:
@@ -452,7 +454,7 @@ class TestMeta:
     """What anybody may ask."""
 
     async def test_without_any_probe_it_is_alive_and_not_ready(self, client: httpx2.AsyncClient) -> None:
-        assert (await client.get("/healthz")).json() == {"alive": True}
+        assert (await client.get("/healthz")).json() == {"alive": True, "now": "2026-05-15T12:00:00Z"}
         ready = await client.get("/readyz")
         assert (ready.status_code, ready.json()["ready"]) == (503, False)
 
@@ -475,7 +477,7 @@ class TestMeta:
     async def test_figures_name_routes_and_never_paths(self, seen: Seen, uow: SqlUnitOfWork) -> None:
         metrics = Metrics()
         api = Api(door=OpenDoor(), once=Idempotency(uow=uow), clock=FixedClock())
-        meta = MetaRoutes(probes=[], metrics=metrics, document={})
+        meta = MetaRoutes(probes=[], metrics=metrics, document={}, clock=FixedClock())
         from remit.surface.web.app import build_app
         from support.jose import entropy_of
 

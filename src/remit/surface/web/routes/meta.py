@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any, Final, Protocol
 
 import msgspec
@@ -9,6 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from remit.kernel.clock import Clock
 from remit.kernel.errors import RemitError
 from remit.platform.telemetry.metrics import Metrics
 from remit.surface.web.errors import NoSuchAddress, describe
@@ -26,6 +28,13 @@ class Probe(Protocol):
 
     async def check(self) -> None:
         """Return if it holds; raise a `RemitError` that says what does not."""
+
+
+class AliveView(msgspec.Struct, frozen=True, kw_only=True):
+    """It answers; `now` is its clock, so that `remit doctor` can compare."""
+
+    alive: bool
+    now: datetime
 
 
 class ProbeView(msgspec.Struct, frozen=True, kw_only=True):
@@ -46,9 +55,12 @@ class ReadyView(msgspec.Struct, frozen=True, kw_only=True):
 class MetaRoutes:
     """Serves them; needs no credential and tells no secret."""
 
-    def __init__(self, *, probes: Sequence[Probe], metrics: Metrics, document: dict[str, Any]) -> None:
+    def __init__(
+        self, *, probes: Sequence[Probe], metrics: Metrics, document: dict[str, Any], clock: Clock
+    ) -> None:
         self._probes = probes
         self._metrics = metrics
+        self._clock = clock
         self._document = msgspec.json.encode(document)
 
     def routes(self) -> list[Route]:
@@ -62,7 +74,8 @@ class MetaRoutes:
         ]
 
     async def _alive(self, _: Request) -> Response:
-        return Response(b'{"alive":true}', media_type=_JSON)
+        view = AliveView(alive=True, now=self._clock.now())
+        return Response(msgspec.json.encode(view), media_type=_JSON)
 
     async def _ready(self, _: Request) -> Response:
         found = await asyncio.gather(*(_ask(probe) for probe in self._probes))
