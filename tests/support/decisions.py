@@ -22,7 +22,7 @@ from remit.decision.currency import minor_units
 from remit.decision.facts import Snapshot
 from remit.decision.policy.admission import admit, parse, version_of
 from remit.decision.policy.bundle import Bundle
-from remit.decision.policy.schema import build_schema, compile_schema
+from remit.decision.policy.schema import build_schema
 from remit.decision.request import ProposedCall, Resource
 from remit.identity.lifecycle import State
 from remit.identity.principals import Environment, Kind, Principal
@@ -189,7 +189,7 @@ def bundle(text: str, *, tools: tuple[Tool, ...] = TOOLS, number: int = 1) -> Bu
     """A text admitted against the office's own schema."""
     rules, _ = parse(text)
     zones = [zone for rule in rules.values() for zone in rule.zones]
-    schema = compile_schema(build_schema([server()], tools, zones))
+    schema = build_schema([server()], tools, zones)
     return admit(text, version=version_of(text, number), schema=schema)
 
 

@@ -12,6 +12,7 @@ _TOLD = {
     "pending": Code.APPROVAL_PENDING,
     "denied": Code.APPROVAL_DENIED,
     "expired": Code.APPROVAL_EXPIRED,
+    "cancelled": Code.APPROVAL_CANCELLED,
 }
 
 

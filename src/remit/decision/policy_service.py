@@ -4,13 +4,11 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
 
-from cedarpy import Schema
-
 from remit.decision.facts import Snapshot, Snapshots
 from remit.decision.policy.admission import admit, parse, version_of
 from remit.decision.policy.bundle import Bundle, PolicyVersion
 from remit.decision.policy.errors import Fault, PolicyOutdated, PolicyRefused
-from remit.decision.policy.schema import build_schema, compile_schema
+from remit.decision.policy.schema import build_schema
 from remit.decision.repository import DecisionTransaction, PublishedPolicy
 from remit.kernel.canonical import JsonObject
 from remit.kernel.ids import Entropy, PrincipalId, RecordId, TenantId, mint_id
@@ -45,7 +43,7 @@ class PolicyService:
         `PolicyRefused` with every fault, `PolicyOutdated` for a number that is not new (PD-26).
         """
         snapshot = await self._snapshots.catch_up()
-        admit(text, version=version_of(text, number or 0), schema=_schema(text, snapshot))
+        admit(text, version=version_of(text, number or 0), schema=schema_of(text, snapshot))
         version = await self._uow.commit(lambda tx: self._store(tx, text, by=by, at=at, number=number))
         await self._snapshots.catch_up()
         return version
@@ -61,7 +59,7 @@ class PolicyService:
     async def draft(self, text: str) -> Bundle:
         """A text ready to be tried out, never in force; raises `PolicyRefused`."""
         snapshot = await self._snapshots.catch_up()
-        return admit(text, version=version_of(text, 0), schema=_schema(text, snapshot))
+        return admit(text, version=version_of(text, 0), schema=schema_of(text, snapshot))
 
     async def schema(self, text: str = "") -> JsonObject:
         """The schema that a text is validated against, in Cedar's JSON format."""
@@ -114,10 +112,6 @@ def schema_of(text: str, snapshot: Snapshot) -> JsonObject:
     rules, _ = parse(text)
     zones = (zone for rule in rules.values() for zone in rule.zones)
     return build_schema(snapshot.servers.values(), snapshot.tools.values(), zones)
-
-
-def _schema(text: str, snapshot: Snapshot) -> Schema:
-    return compile_schema(schema_of(text, snapshot))
 
 
 def _content(text: str, by: PrincipalId) -> Content:

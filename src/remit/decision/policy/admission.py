@@ -2,33 +2,26 @@
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import fields, is_dataclass
 from typing import Final
 
-from cedarpy import PolicySet, Schema, policies_to_pst, pst, validate_policies
+from cedarpy import PolicySet, policies_to_pst, pst, validate_policies
 
 from remit.decision.policy.bundle import Bundle, PolicyVersion
 from remit.decision.policy.errors import Fault, PolicyRefused
+from remit.decision.policy.extent import check_extent
+from remit.decision.policy.guards import misnamed
 from remit.decision.policy.rules import Rule, read_rule
+from remit.decision.policy.schema import compile_schema
+from remit.decision.policy.tree import walk
 from remit.decision.response import Mode
-from remit.kernel.canonical import sha256
+from remit.kernel.canonical import JsonObject, sha256
 
-TEXT_LIMIT: Final = 256 << 10
-"""Bytes of a policy text."""
-RULE_LIMIT: Final = 1_000
-"""Policies in a text."""
-NODE_LIMIT: Final = 2_000
-"""Parts of the syntax tree of one policy: bounds what one evaluation can cost (PD-14)."""
 _LITERALS: Final = (pst.BoolLit, pst.LongLit, pst.StringLit, pst.EntityLit)
 
 
 def parse(text: str) -> tuple[dict[str, Rule], dict[str, pst.Template]]:
     """Read the text and its annotations, by Cedar's place names; raises `PolicyRefused` with every fault."""
-    size = len(text.encode())
-    if size > TEXT_LIMIT:
-        raise PolicyRefused(
-            (Fault(policy="", sentence=f"the text has {size} bytes, the limit is {TEXT_LIMIT}"),)
-        )
+    check_extent(text)
     try:
         nodes = policies_to_pst(text)
     except ValueError as broken:
@@ -37,24 +30,25 @@ def parse(text: str) -> tuple[dict[str, Rule], dict[str, pst.Template]]:
         raise PolicyRefused(
             (Fault(policy="", sentence="templates (`?principal`, `?resource`) are not taken"),)
         )
-    if len(nodes.static_policies) > RULE_LIMIT:
-        raise PolicyRefused((Fault(policy="", sentence=f"more than {RULE_LIMIT} policies"),))
     rules = _rules(nodes.static_policies)
     return rules, dict(nodes.static_policies)
 
 
-def admit(text: str, *, version: PolicyVersion, schema: Schema) -> Bundle:
+def admit(text: str, *, version: PolicyVersion, schema: JsonObject) -> Bundle:
     """Take a text that parses, is annotated and fits the schema; raises `PolicyRefused` with every fault."""
     bundle = compile_bundle(text, version=version)
-    found = validate_policies(text, schema)
-    if not found.validation_passed:
-        raise PolicyRefused(
-            tuple(
-                Fault(policy=_name(bundle.rules, error.policy_id), sentence=error.error)
-                for error in found.errors
-            )
-            or (Fault(policy="", sentence="the text does not fit the schema"),)
-        )
+    found = validate_policies(text, compile_schema(schema))
+    faults = [
+        Fault(policy=_name(bundle.rules, error.policy_id), sentence=error.error) for error in found.errors
+    ]
+    for place, node in bundle.nodes.items():
+        faults += [
+            Fault(policy=bundle.rules[place].id, sentence=sentence) for sentence in misnamed(node, schema)
+        ]
+    if not found.validation_passed and not faults:
+        faults.append(Fault(policy="", sentence="the text does not fit the schema"))
+    if faults:
+        raise PolicyRefused(tuple(faults))
     return bundle
 
 
@@ -80,7 +74,7 @@ def compile_bundle(text: str, *, version: PolicyVersion) -> Bundle:
 
 def version_of(text: str, number: int) -> PolicyVersion:
     """Name a text by its place in the order and by its bytes."""
-    return PolicyVersion(number=number, digest=sha256(text.encode()))
+    return PolicyVersion(number=number, digest=sha256(text.encode(errors="surrogatepass")))
 
 
 def policy_set(nodes: Mapping[str, pst.Template]) -> PolicySet:
@@ -88,20 +82,6 @@ def policy_set(nodes: Mapping[str, pst.Template]) -> PolicySet:
     return PolicySet.from_pst(
         pst.PolicySet(templates=pst.FrozenMap(), static_policies=pst.FrozenMap(nodes), template_links=())
     )
-
-
-def walk(node: object) -> Iterator[object]:
-    """Every part of a syntax tree; iterative, so its depth is no limit."""
-    stack = [node]
-    while stack:
-        part = stack.pop()
-        if isinstance(part, Mapping):
-            stack.extend(part.values())
-        elif isinstance(part, tuple):
-            stack.extend(part)
-        elif is_dataclass(part) and not isinstance(part, type):
-            yield part
-            stack.extend(getattr(part, member.name) for member in fields(part))
 
 
 def _rules(nodes: Mapping[str, pst.Template]) -> dict[str, Rule]:
@@ -113,10 +93,6 @@ def _rules(nodes: Mapping[str, pst.Template]) -> dict[str, Rule]:
             rules[place] = read
         else:
             faults.extend(read)
-        if sum(1 for _ in walk(node.clauses)) > NODE_LIMIT:
-            faults.append(
-                Fault(policy=node.annotations.get("id", place), sentence=f"more than {NODE_LIMIT} parts")
-            )
     twice = [name for name, times in Counter(rule.id for rule in rules.values()).items() if times > 1]
     faults.extend(Fault(policy=name, sentence="`@id` is used twice") for name in sorted(twice))
     if faults:

@@ -5,7 +5,7 @@ part. A change is only named after the whole policy set was asked again with tha
 help, helps.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -15,11 +15,12 @@ import cedarpy
 from cedarpy import pst
 
 from remit.decision.currency import amount_text
-from remit.decision.policy.admission import policy_set, walk
+from remit.decision.policy.admission import policy_set
 from remit.decision.policy.bundle import Bundle
 from remit.decision.policy.context import Question
 from remit.decision.policy.evaluate import evaluate
 from remit.decision.policy.rules import Rule
+from remit.decision.policy.tree import path_of, walk
 from remit.decision.policy.zones import zone
 from remit.decision.request import ActionRequest
 from remit.decision.response import Mode, NearestMiss
@@ -126,18 +127,21 @@ def _conjuncts(expression: pst.Expr) -> Iterator[pst.Expr]:
 
 def _probe(name: str, part: _Part, node: pst.Template) -> pst.Template:
     """A permit that holds exactly if the part does."""
-    clauses: tuple[pst.Clause, ...] = ()
-    if part.expression is not None:
-        clauses = (pst.When(part.expression) if part.wanted else pst.Unless(part.expression),)
     return pst.Template(
         id=name,
         effect="permit",
         principal=node.principal if part.name == _SCOPE else pst.ScopeAny(),
         action=node.action if part.name == _SCOPE else pst.ScopeAny(),
         resource=node.resource if part.name == _RESOURCE else pst.ScopeAny(),
-        clauses=clauses,
+        clauses=_clauses(part),
         annotations=pst.FrozenMap(),
     )
+
+
+def _clauses(part: _Part) -> tuple[pst.Clause, ...]:
+    if part.expression is None:
+        return ()
+    return (pst.When(part.expression) if part.wanted else pst.Unless(part.expression),)
 
 
 def _confirmed(
@@ -147,6 +151,8 @@ def _confirmed(
     misses: list[NearestMiss] = []
     changed = question
     for part in parts:
+        if any(miss.at is not None for miss in misses) and _tells_time(part.expression):
+            continue  # one moment was found for all conditions on time
         step = _change(part, changed, bundle, request, rule)
         if step is None:
             return ()
@@ -185,7 +191,7 @@ def _other_resource(
     return miss, changed
 
 
-def _tells_time(expression: pst.Expr) -> bool:
+def _tells_time(expression: pst.Expr | None) -> bool:
     return any(
         isinstance(part, pst.GetAttr) and part.base == pst.Var("context") and part.attr in {"time", "local"}
         for part in walk(expression)
@@ -195,11 +201,18 @@ def _tells_time(expression: pst.Expr) -> bool:
 def _other_time(
     part: _Part, question: Question, bundle: Bundle, at: datetime, rule: Rule
 ) -> tuple[NearestMiss, Question] | None:
-    """The first moment within eight days at which the condition holds, among the edges that it names."""
-    moments = sorted({moment for moment in _edges(part, bundle.zones, at) if moment > at})[:_MOMENTS]
+    """The first moment within eight days at which every condition on time holds, among their own edges."""
+    node = bundle.nodes[part.place]
+    # A forbid is escaped by one condition; a permit needs all of those that look at the clock.
+    clocks = (
+        [part] if node.effect == "forbid" else [known for known in _parts(part.place, node) if _timed(known)]
+    )
+    moments = sorted({moment for moment in _edges(clocks, bundle.zones, at) if moment > at})[:_MOMENTS]
     if not moments:
         return None
-    probe = policy_set({"probe": _probe("probe", part, bundle.nodes[part.place])})
+    clauses = tuple(clause for clock in clocks for clause in _clauses(clock))
+    blank = _probe("probe", replace(part, expression=None, name=""), node)
+    probe = policy_set({"probe": replace(blank, clauses=clauses)})
     asked = [question.at(moment, bundle.zones) for moment in moments]
     said = cedarpy.is_authorized_batch([one.wire() for one in asked], probe, question.entities)
     for moment, changed, answer in zip(moments, asked, said, strict=True):
@@ -208,10 +221,14 @@ def _other_time(
     return None
 
 
-def _edges(part: _Part, zones: tuple[str, ...], at: datetime) -> Iterator[datetime]:
+def _timed(part: _Part) -> bool:
+    return part.expression is not None and _tells_time(part.expression)
+
+
+def _edges(parts: Iterable[_Part], zones: tuple[str, ...], at: datetime) -> Iterator[datetime]:
     """Every moment at which a comparison in the condition may turn: minutes of days, instants, midnights."""
     minutes = {0}
-    for node in walk(part.expression):
+    for node in walk(tuple(part.expression for part in parts)):
         match node:
             case pst.LongLit(value=value) if 0 <= value < _DAY_MINUTES:
                 minutes |= {value, min(value + 1, _DAY_MINUTES - 1)}
@@ -316,12 +333,8 @@ def _compared(op: str, left: pst.Expr, right: pst.Expr, *, wanted: bool) -> _Bou
 
 
 def _path(expression: pst.Expr) -> tuple[str, ...] | None:
-    """The names after `context`, if the expression is nothing but a path."""
-    names: list[str] = []
-    while isinstance(expression, pst.GetAttr):
-        names.append(expression.attr)
-        expression = expression.base
-    return tuple(reversed(names)) if expression == pst.Var("context") and names else None
+    """The names after `context`, if there is at least one and nothing else."""
+    return path_of(expression) or None
 
 
 def _plain(expression: pst.Expr) -> str | int | bool | None:

@@ -1,0 +1,363 @@
+"""Every refusal has a code, a sentence, a nearest miss or its stated absence, and a remedy (N11)."""
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from immutables import Map
+
+from remit.authority.consent import GrantState
+from remit.authority.rights import Caps, Money, Window
+from remit.authority.tasks import TaskState
+from remit.decision.account import balance
+from remit.decision.assembly import Unassembled, assemble
+from remit.decision.budget import Line, cost_fault, lines_of
+from remit.decision.codes import TABLE, Code, reason
+from remit.decision.denial import KEY, NotDenied, denial_of
+from remit.decision.explain import sentence_of, tell
+from remit.decision.facts import Snapshot
+from remit.decision.finding import Finding
+from remit.decision.oversight import asks, unanswered
+from remit.decision.pipeline import fold, judge, refusal
+from remit.decision.repository import ApprovalStanding
+from remit.decision.request import ProposedCall
+from remit.decision.response import Decision, Disclose, Effect, RemedyAction, Verdict
+from remit.decision.trace import Explanation
+from remit.identity.lifecycle import State
+from remit.identity.tools import Pin
+from remit.kernel.ids import ApprovalId, DecisionId, PrincipalId, ToolId
+from support.clock import NOON
+from support.decisions import (
+    HOUR,
+    PERMIT_ALL,
+    SERVER,
+    TASK,
+    at_most,
+    buried,
+    call,
+    ceiling,
+    delegated,
+    envelope,
+    grant,
+    office,
+    principal,
+    right,
+    subject,
+    task,
+)
+
+Case = Callable[[], tuple[ProposedCall, Snapshot]]
+
+
+def changed(kind: str, ident: str, **changes: Any) -> Snapshot:
+    """The office with one entry that differs."""
+    snapshot = office()
+    entries = getattr(snapshot, kind)
+    return replace(snapshot, **{kind: entries.set(ident, replace(entries[ident], **changes))})
+
+
+def without(kind: str, ident: str) -> Snapshot:
+    snapshot = office()
+    return replace(snapshot, **{kind: getattr(snapshot, kind).delete(ident)})
+
+
+def in_hands(*limits: Any, **changes: Any) -> Snapshot:
+    chain = envelope(*limits, **changes)
+    return office(envelopes=Map({chain.digest: chain}))
+
+
+BOOK = "business/rooms.book"
+ASK = '@id("ask") @approval("team:leads") permit(principal, action, resource);'
+CASES: dict[Code, Case] = {
+    Code.TENANT_MISMATCH: lambda: (call(subject=subject(tenant="other")), office()),
+    Code.TOKEN_EXPIRED: lambda: (call(subject=subject(expires_at=NOON)), office()),
+    Code.KILLED: lambda: (call(), buried(office(), "agt_calendar")),
+    Code.REVOKED: lambda: (call(), buried(office(), "tok_1", kind="token", cause="revoked")),
+    Code.PRINCIPAL_UNKNOWN: lambda: (call(), without("principals", "ins_calendar")),
+    Code.PRINCIPAL_INACTIVE: lambda: (call(), changed("principals", "usr_ada", state=State.SUSPENDED)),
+    Code.OWNER_MISSING: lambda: (call(), changed("principals", "agt_calendar", owner=None)),
+    Code.TASK_UNKNOWN: lambda: (call(), without("tasks", TASK)),
+    Code.TASK_MISMATCH: lambda: (call(subject=subject(user="usr_owner")), office()),
+    Code.TASK_ENDED: lambda: (call(), changed("tasks", TASK, state=TaskState.ENDED)),
+    Code.TASK_EXPIRED: lambda: (call(), changed("tasks", TASK, deadline=NOON)),
+    Code.GRANT_UNKNOWN: lambda: (call(), without("grants", grant().id)),
+    Code.GRANT_WITHDRAWN: lambda: (call(), changed("grants", grant().id, state=GrantState.WITHDRAWN)),
+    Code.ENVELOPE_UNKNOWN: lambda: (call(subject=delegated()), office()),
+    Code.CHAIN_MISMATCH: lambda: (call(subject=delegated()), in_hands()),
+    Code.HOP_EXPIRED: lambda: (call(subject=delegated()), in_hands(ceiling(), expires_at=NOON)),
+    Code.SERVER_UNKNOWN: lambda: (call(), without("servers", SERVER)),
+    Code.TOOL_UNKNOWN: lambda: (call(), without("tools", "tol_rooms.book")),
+    Code.TOOL_CHANGED: lambda: (call(), changed("tools", "tol_rooms.book", digest="0" * 64)),
+    Code.TOOL_QUARANTINED: lambda: (call(), changed("tools", "tol_rooms.book", pin=Pin.QUARANTINED)),
+    Code.TOOL_UNMAPPED: lambda: (call(), changed("tools", "tol_rooms.book", mapping=None)),
+    Code.ARGUMENT_UNMAPPED: lambda: (call("rooms.book", {"room": "R", "x": 1}), office()),
+    Code.CEILING_MISSING: lambda: (
+        call(subject=subject(instance="usr_x", agent="usr_x", user=None, task=None, chain=())),
+        office(principals=office().principals.set(PrincipalId("usr_x"), guest())),
+    ),
+    Code.CEILING_EMPTY: lambda: (call(), without("ceilings", "agt_calendar")),
+    Code.RIGHT_MISSING: lambda: (
+        call(),
+        changed("grants", grant().id, ceiling=ceiling(right("business/mail.send"))),
+    ),
+    Code.RESOURCE_OUTSIDE: lambda: (
+        call(),
+        changed("tasks", TASK, ceiling=ceiling(right(BOOK, frozenset({"Room-1"})))),
+    ),
+    Code.ARGUMENT_OUTSIDE: lambda: (
+        call(),
+        changed("tasks", TASK, ceiling=ceiling(right(BOOK, "any", at_most("/attendees", "3")))),
+    ),
+    Code.WINDOW_CLOSED: lambda: (
+        call(),
+        changed("tasks", TASK, ceiling=ceiling(window=Window(start=NOON + HOUR, end=NOON + 2 * HOUR))),
+    ),
+    Code.PURPOSE_OUTSIDE: lambda: (call(), changed("tasks", TASK, ceiling=ceiling(purpose="cleaning"))),
+    Code.NO_POLICIES: lambda: (call(), office("")),
+    Code.NO_PERMIT: lambda: (call(), office('@id("x") permit(principal is Remit::Human, action, resource);')),
+    Code.FORBIDDEN: lambda: (call(), office('@id("x") forbid(principal, action, resource);' + PERMIT_ALL)),
+    Code.CONDITION_FAILED: lambda: (
+        call(),
+        office('@id("x") permit(principal, action, resource) when { context.depth > 0 };'),
+    ),
+    Code.ARGUMENT_TYPE: lambda: (
+        call("rooms.book", {"room": "R", "attendees": "4"}),
+        office(
+            f'@id("x") permit(principal, action == Remit::Action::"{BOOK}", resource)'
+            " when { context.arguments has attendees };"
+        ),
+    ),
+    Code.APPROVAL_REQUIRED: lambda: (call(), office(ASK)),
+    Code.STEP_UP_REQUIRED: lambda: (
+        call(),
+        office('@id("x") @stepup("urn:strong") permit(principal, action, resource);'),
+    ),
+    Code.KEY_NOT_BOUND: lambda: (call(subject=subject(key="")), office()),
+}
+ELSEWHERE = {
+    Code.POLICY_ERROR: "tests/security/test_pd_policy.py",
+    Code.STAGE_ERROR: "tests/security/test_pd_policy.py",
+    Code.PROOF_REPLAYED: "tests/functional/test_decision_service.py",
+    Code.SNAPSHOT_STALE: "tests/unit/decision/test_service_races.py",
+}
+"""Codes that need more than a request and a snapshot, and where they are reached."""
+
+
+def guest() -> Any:
+    from remit.identity.principals import Kind
+
+    return principal("usr_x", Kind.HUMAN, "guest")
+
+
+def decide(proposed: ProposedCall, snapshot: Snapshot) -> tuple[Verdict, tuple[Finding, ...]]:
+    request = assemble(proposed, snapshot)
+    if isinstance(request, Unassembled):
+        found: tuple[Finding, ...] = (refusal(request.reason),)
+    else:
+        found = judge(request, snapshot)
+    return fold(found, snapshot=snapshot), found
+
+
+class Spent:
+    """Counters that stand at one value."""
+
+    def __init__(self, spent: int) -> None:
+        self.at = spent
+
+    def spent(self, line: Line) -> int:
+        return self.at
+
+    def reserve(self, line: Line) -> bool:
+        return self.at + line.cost <= line.cap
+
+    def release(self, line: Line) -> None:
+        self.at -= line.cost
+
+
+def budgeted(proposed: ProposedCall, caps: Caps, spent: int) -> Verdict:
+    snapshot = changed("tasks", TASK, ceiling=ceiling(caps=caps))
+    request = assemble(proposed, snapshot)
+    assert not isinstance(request, Unassembled)
+    fault = cost_fault(request)
+    found = fault if fault is not None else balance(Spent(spent), request, lines_of(request))
+    return fold([*judge(request, snapshot), found], snapshot=snapshot)
+
+
+EUROS = Caps(money=(Money(currency="EUR", minor=50_000),))
+BUDGETS: dict[Code, Callable[[], Verdict]] = {
+    Code.CALLS_EXHAUSTED: lambda: budgeted(call(), Caps(calls=3), 3),
+    Code.RATE_EXCEEDED: lambda: budgeted(call(), Caps(per_minute=3), 3),
+    Code.MONEY_EXHAUSTED: lambda: budgeted(call("refunds.create"), EUROS, 10_000),
+    Code.COST_INVALID: lambda: budgeted(
+        call("refunds.create", {"order": "1", "amount": "-5", "currency": "EUR"}), EUROS, 0
+    ),
+}
+
+
+def heard(state: str) -> Verdict:
+    verdict, found = decide(call(), office(ASK))
+    assert verdict.effect is Effect.ASK
+    assert asks(found)
+    standing = ApprovalStanding(id=ApprovalId("apr_1"), state=state)
+    return fold([*found, unanswered(found, standing)], snapshot=office(ASK))
+
+
+ANSWERS: dict[Code, Callable[[], Verdict]] = {
+    Code.APPROVAL_PENDING: lambda: heard("pending"),
+    Code.APPROVAL_DENIED: lambda: heard("denied"),
+    Code.APPROVAL_EXPIRED: lambda: heard("expired"),
+    Code.APPROVAL_CANCELLED: lambda: heard("cancelled"),
+}
+
+
+def verdict_of(code: Code) -> Verdict:
+    if code in CASES:
+        return decide(*CASES[code]())[0]
+    return {**BUDGETS, **ANSWERS}[code]()
+
+
+@pytest.mark.req("N11", "R140")
+@pytest.mark.parametrize("code", sorted({*CASES, *BUDGETS, *ANSWERS}))
+def test_a_refusal_explains_itself(code: Code) -> None:
+    verdict = verdict_of(code)
+    first = verdict.reasons[0]
+    assert first.code == code, verdict.reasons
+    assert verdict.effect is not Effect.PERMIT
+    assert first.sentence
+    assert not first.sentence.endswith(".")
+    assert first.kind is not None
+    assert verdict.nearest_miss or verdict.effect in {Effect.ASK, Effect.STEP_UP}
+    assert verdict.remedy is not None
+    assert verdict.remedy.tell_user
+
+
+@pytest.mark.req("N11")
+def test_no_code_is_without_a_case() -> None:
+    permits = {Code.PERMITTED, Code.APPROVED}
+    assert {*CASES, *BUDGETS, *ANSWERS, *ELSEWHERE, *permits} == set(Code) == set(TABLE)
+
+
+def decision(verdict: Verdict) -> Decision:
+    return Decision(id=DecisionId("dec_1"), at=NOON, verdict=verdict)
+
+
+@pytest.mark.req("N11")
+@pytest.mark.parametrize("code", sorted({*CASES, *BUDGETS, *ANSWERS}))
+def test_the_denial_object_is_the_same_on_every_surface(code: Code) -> None:
+    denial = denial_of(decision(verdict_of(code)), call_key="call_1", why="https://remit.example/d/1")
+    full = denial.to_json(Disclose.FULL)
+    assert json.loads(json.dumps(full)) == full
+    assert (full["code"], full["version"], full["decision"]) == (code, 1, "dec_1")
+    assert denial.authzen()["decision"] is False
+    only_code = denial.to_json(Disclose.CODE)
+    assert "nearest_miss" not in only_code
+    assert "remedy" not in only_code
+    assert only_code["message"] == f"denied: {code}"
+
+
+@pytest.mark.attack("PD-23")
+def test_what_a_rule_keeps_back_no_caller_can_ask_for() -> None:
+    text = '@id("secret") @disclose("code") @reason("watch list 7") forbid(principal, action, resource);'
+    verdict, _ = decide(call(), office(text + PERMIT_ALL))
+    shown = json.dumps(denial_of(decision(verdict)).to_json(Disclose.FULL))
+    assert "watch list" not in shown
+    assert "secret" not in shown
+    assert KEY in denial_of(decision(verdict)).authzen()["context"]  # type: ignore[operator]  # it is an object
+
+
+def test_a_permit_has_no_denial() -> None:
+    with pytest.raises(NotDenied):
+        denial_of(decision(decide(call(), office())[0]))
+
+
+@pytest.mark.req("N11")
+def test_different_refusals_are_different() -> None:
+    verdicts = [verdict_of(code) for code in (*CASES, *BUDGETS, *ANSWERS)]
+    kinds = {said.kind for verdict in verdicts for said in verdict.reasons[:1]}
+    assert {
+        "no_permit",
+        "forbidden",
+        "condition_failed",
+        "scope_insufficient",
+        "step_up_required",
+        "approval_required",
+        "approval_pending",
+        "approval_denied",
+        "approval_expired",
+        "budget_exhausted",
+        "limit_exceeded",
+        "delegation_invalid",
+        "identity_suspended",
+        "revoked",
+        "killed",
+        "tool_quarantined",
+        "arguments_unmapped",
+        "unavailable",
+    } <= {str(kind) for kind in kinds}
+
+
+@pytest.mark.parametrize("code", [Code.FORBIDDEN, Code.KILLED, Code.TASK_ENDED])
+def test_what_can_not_be_helped_says_never(code: Code) -> None:
+    verdict = verdict_of(code)
+    assert verdict.remedy is not None
+    assert verdict.remedy.action is RemedyAction.NONE
+    assert verdict.nearest_miss[0].never
+
+
+@pytest.mark.req("N11")
+def test_following_the_nearest_miss_succeeds() -> None:
+    snapshot = changed("tasks", TASK, ceiling=ceiling(right(BOOK, "any", at_most("/attendees", "3"))))
+    verdict, _ = decide(call(), snapshot)
+    limit = int(verdict.nearest_miss[0].at_most)
+    assert decide(call("rooms.book", {"room": "R", "attendees": limit}), snapshot)[0].effect is Effect.PERMIT
+    later = changed("tasks", TASK, ceiling=ceiling(window=Window(start=NOON + HOUR, end=NOON + 2 * HOUR)))
+    moment = decide(call(), later)[0].nearest_miss[0].at
+    assert moment is not None
+    assert decide(call(at=moment), later)[0].effect is Effect.PERMIT
+    assert decide(call(at=moment - timedelta(microseconds=1)), later)[0].effect is Effect.DENY
+
+
+@pytest.mark.req("R140")
+def test_an_answer_can_be_told_in_plain_words() -> None:
+    verdict, found = decide(call(), office())
+    told = Explanation(
+        decision=DecisionId("dec_1"),
+        at=NOON,
+        tenant=subject().tenant,
+        call=call().call,
+        action=BOOK,
+        resource="Room:Room-401",
+        agent="agt_calendar",
+        agent_name="calendar-bot",
+        instance="ins_calendar",
+        chain=("ins_calendar",),
+        user=subject().user,
+        user_name="user@company.com",
+        task=task().id,
+        purpose="booking",
+        arguments="0" * 64,
+        verdict=verdict,
+        stages=found,
+        key="",
+    )
+    assert tell(told) == (
+        "`calendar-bot`, acting for `user@company.com` wanted `business/rooms.book` on `Room:Room-401` for "
+        "purpose `booking` at 2026-05-15T12:00:00+00:00: permit, because policy `all` permits it "
+        "(policy v1, revision 7)"
+    )
+    mapping = office().tools[ToolId("tol_rooms.book")].mapping
+    assert mapping is not None
+    assert sentence_of(
+        replace(mapping, sentence="reserved {/room} for {/start}-{/never}"), call().arguments
+    ) == ("reserved Room-401 for 14:00-?")
+
+
+def test_findings_and_verdicts_have_no_truth_value() -> None:
+    verdict, found = decide(call(), office())
+    for value in (verdict, found[0], decision(verdict)):
+        with pytest.raises(TypeError):
+            bool(value)
+    assert reason(Code.KILLED, what="agent", id="agt_1").sentence == "agent `agt_1` was stopped"
