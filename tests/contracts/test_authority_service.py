@@ -162,7 +162,7 @@ async def test_an_emptied_factor_refuses_and_is_named(uow: SqlUnitOfWork) -> Non
     on = await office(uow, user_limit=ceiling(right(PAY, resource_type="Order")))
     with pytest.raises(EmptyAuthority, match="agent calendar-bot"):
         await on.started()
-    await on.world.consent(on.user, on.calendar)
+    await on.world.consent(on.user, on.calendar, at=NOON + timedelta(seconds=1))
     await on.world.consents.set_ceiling(
         on.blueprint.id, ceiling(right(PAY, resource_type="Order")), by=on.world.admin, at=NOON
     )

@@ -346,15 +346,17 @@ class World:
         agent = await self.identity.activate(entry.id, by=self.admin, at=NOON)
         return Bot(agent=agent, instance=instance, kid=credential.id, private=private)
 
-    async def consent(self, user: Principal, bot: Bot, limit: Ceiling | None = None) -> Grant:
-        """The user lets the agent act."""
+    async def consent(
+        self, user: Principal, bot: Bot, limit: Ceiling | None = None, *, at: datetime = NOON
+    ) -> Grant:
+        """The user lets the agent act; the newest consent counts, so a second one comes later."""
         return await self.consents.give(
             user=UserId(user.id),
             agent=bot.id,
             ceiling=limit or ceiling(),
             text=f"{bot.agent.name} may book rooms for you",
             by=user.id,
-            at=NOON,
+            at=at,
         )
 
     async def task(
