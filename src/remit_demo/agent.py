@@ -68,8 +68,6 @@ class Agent:
     """One running instance of an agent."""
 
     name: str
-    instance: str
-    kid: str
     key: OwnKey
     issuer: str
     http: httpx2.AsyncClient
@@ -108,11 +106,31 @@ class Agent:
             async with Client(transport, mode=mode) as client:
                 yield client
 
-    def delegate(self, envelope: str, *, to: str, ceiling: dict[str, Any], task: str, seconds: int) -> str:
+    def forget(self) -> None:
+        """Throw the own token away, so that the next use asks for a new one."""
+        self._own = None
+
+    def delegate(
+        self,
+        envelope: str,
+        *,
+        to: str,
+        rights: list[dict[str, Any]],
+        task: str,
+        purpose: str,
+        seconds: int,
+    ) -> str:
         """Add one hop for another agent: narrower rights, bound to the exact bytes so far."""
         now = int(time.time())
+        ceiling = {
+            "rights": [_signed_form(right) for right in rights],
+            "window": {"start": now, "end": now + seconds},
+            "caps": {"calls": 5},
+            "depth": 0,
+            "purpose": purpose,
+        }
         hop = {
-            "iss": self.instance,
+            "iss": self.key.principal,
             "prev": hashlib.sha256(envelope.encode()).hexdigest(),
             "next": to,
             "kind": "attenuate",
@@ -123,16 +141,15 @@ class Agent:
             "exp": now + seconds,
             "jti": fresh(),
         }
-        return f"{envelope}~{self.key.sign(hop, typ='remit-env+jwt', kid=self.kid)}"
+        return f"{envelope}~{self.key.sign(hop, typ='remit-env+jwt', kid=self.key.kid)}"
 
     async def _ask(self, form: dict[str, str]) -> Token:
         url = f"{self.issuer}/token"
-        assertion = self.key.assertion(client=self.instance, kid=self.kid, issuer=self.issuer)
         form = {
             **form,
-            "client_id": self.instance,
+            "client_id": self.key.principal,
             "client_assertion_type": _ASSERTION,
-            "client_assertion": assertion,
+            "client_assertion": self.key.assertion(issuer=self.issuer),
         }
         proof = self.key.proof(method="POST", url=url)
         answer = await self.http.post(url, data=form, headers={"DPoP": proof})
@@ -140,3 +157,13 @@ class Agent:
         if answer.status_code != httpx2.codes.OK:
             raise Refused(body.get("error", "unknown"), body.get("error_description", ""))
         return Token(body["access_token"], time.time() + body["expires_in"])
+
+
+def _signed_form(right: dict[str, Any]) -> dict[str, Any]:
+    """A right as an envelope states it: names in order, "any" is said aloud."""
+    return {
+        "action": right["action"],
+        "resource_type": right["resource_type"],
+        "resources": "any" if right.get("any") else sorted(right["resources"]),
+        "constraints": right["constraints"],
+    }

@@ -1,34 +1,25 @@
-"""One process: store, services, jobs and HTTP, started in this order and stopped in the other."""
+"""One process with its doors: what `app` runs, served over HTTP on one port."""
 
 import asyncio
 import os
-import secrets
 import sys
 from asyncio.subprocess import Process
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import suppress
+from socket import socket
 from typing import Final
 
-import structlog
 import uvicorn
 
-from remit.app.bootstrap import first_administrator, open_kek, prepare_directory
-from remit.app.jobs import jobs, subscriptions, sweeps
-from remit.app.services import Services, build, open_ground
-from remit.kernel.errors import RemitError
+from remit.app.bootstrap import prepare_directory
+from remit.app.run import running
+from remit.app.services import Services
 from remit.platform.settings.model import Settings
 from remit.platform.settings.operator import ServerAddress, write_server
-from remit.platform.storage.jobs import JobRunner
-from remit.platform.storage.outbox import Dispatcher
-from remit.platform.storage.recovery import recover
 from remit.platform.telemetry.logging import configure_logging
 from remit.platform.telemetry.metrics import Metrics
 from remit.surface.web.assembly import application
-from remit.surface.web.connection import bounded_protocol
 
-_log = structlog.stdlib.get_logger("remit.server")
 _DRAIN_SECONDS: Final = 5
-_FENCED: Final = 70
 
 
 def serve(settings: Settings) -> None:
@@ -48,58 +39,13 @@ def _loop() -> asyncio.AbstractEventLoop:
 async def _serve(settings: Settings) -> None:
     async with running(settings) as services:
         server = _Server(_config(settings, services))
-        async with _demonstration(settings, server):
+        host = asyncio.create_task(_announce(settings, server))
+        try:
             await server.serve()
-
-
-@asynccontextmanager
-async def running(settings: Settings) -> AsyncIterator[Services]:
-    """Everything but HTTP: opened, recovered, with its jobs and its snapshot following."""
-    kek = open_kek(settings, entropy=secrets.token_bytes)
-    ground = await open_ground(settings, kek=kek, on_fence=_stop_at_once)
-    services = build(ground)
-    try:
-        for swept in await recover(ground.work, sweeps(services), at=ground.clock.now()):
-            if swept.settled:
-                _log.warning("recovered", sweep=swept.name, settled=swept.settled)
-        if await first_administrator(services, at=ground.clock.now()):
-            _log.info("first_start", data=str(settings.directory))
-        async with _background(services):
-            yield services
-    finally:
-        await services.close()
-
-
-@asynccontextmanager
-async def _background(services: Services) -> AsyncIterator[None]:
-    ground = services.ground
-    dispatcher = Dispatcher(subscriptions(services), on_failure=_failed)
-    runner = JobRunner(
-        ground.work,
-        (*jobs(services), dispatcher.job()),
-        holder=ground.store.node,
-        clock=ground.clock,
-        on_failure=_failed,
-    )
-    tasks = [asyncio.create_task(runner.run_forever()), asyncio.create_task(ground.snapshots.follow())]
-    try:
-        yield
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-
-
-def _failed(name: str, error: Exception) -> None:
-    detail = error.hint if isinstance(error, RemitError) else type(error).__name__
-    _log.error("work_failed", work=name, error=detail)
-
-
-def _stop_at_once(error: RemitError) -> None:
-    """Fail stop (F04): this node may not write any more, so it may not answer either."""
-    sys.stderr.write(f"remit: stopping at once: {error.hint}\n")
-    sys.stderr.flush()
-    os._exit(_FENCED)
+        finally:
+            host.cancel()
+            with suppress(asyncio.CancelledError):
+                await host
 
 
 def _config(settings: Settings, services: Services) -> uvicorn.Config:
@@ -107,7 +53,6 @@ def _config(settings: Settings, services: Services) -> uvicorn.Config:
         application(services, metrics=Metrics()),
         host=settings.http.host,
         port=settings.http.port,
-        http=bounded_protocol(header_seconds=settings.http.header_timeout.total_seconds()),
         log_config=None,
         access_log=False,  # SAFETY: paths may hold the secret of an approval link
         server_header=False,
@@ -122,49 +67,41 @@ def _config(settings: Settings, services: Services) -> uvicorn.Config:
 
 
 class _Server(uvicorn.Server):
-    """Says where it listens once it does."""
+    """Says when it listens."""
 
     def __init__(self, config: uvicorn.Config) -> None:
         super().__init__(config)
         self.listening = asyncio.Event()
 
-    async def startup(self, sockets: list | None = None) -> None:  # type: ignore[type-arg]
+    async def startup(self, sockets: list[socket] | None = None) -> None:
         """Bind, then tell whoever waits."""
         await super().startup(sockets)
         self.listening.set()
 
 
-@asynccontextmanager
-async def _demonstration(settings: Settings, server: _Server) -> AsyncIterator[None]:
-    """Write down where we are, print it, and start the demonstration if it is wanted."""
-    watcher = asyncio.create_task(_announce(settings, server))
-    child: list[Process] = []
-    watcher.add_done_callback(
-        lambda done: child.extend(done.result() or []) if not done.cancelled() else None
-    )
-    try:
-        yield
-    finally:
-        watcher.cancel()
-        with suppress(asyncio.CancelledError):
-            await watcher
-        for process in child:
-            with suppress(ProcessLookupError):
-                process.terminate()
-            await process.wait()
-
-
-async def _announce(settings: Settings, server: _Server) -> list[Process]:
+async def _announce(settings: Settings, server: _Server) -> None:
+    """Once it listens: write down where, tell the person, and host the demonstration if it is wanted."""
     await server.listening.wait()
     address = ServerAddress(url=settings.issuer_url, issuer=settings.issuer_url, pid=os.getpid())
     write_server(settings.directory, address)
-    print(f"Remit on {settings.issuer_url}   data in {settings.directory}", flush=True)  # noqa: T201 — told to a person
+    _tell(f"Remit on {settings.issuer_url}   data in {settings.directory}")
     if not settings.demo:
-        print("next: remit doctor      stop: Ctrl-C", flush=True)  # noqa: T201 — as above
-        return []
+        _tell("next: remit doctor      stop: Ctrl-C")
+        return
     environment = {**os.environ, "REMIT_DATA": str(settings.directory), "REMIT_URL": settings.issuer_url}
-    return [
-        await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "remit_demo", env=environment, start_new_session=False
-        )
-    ]
+    child = await asyncio.create_subprocess_exec(sys.executable, "-m", "remit_demo", env=environment)
+    try:
+        await child.wait()
+    finally:
+        await _end(child)
+
+
+async def _end(child: Process) -> None:
+    if child.returncode is None:
+        child.terminate()
+        await child.wait()
+
+
+def _tell(text: str) -> None:
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()

@@ -15,9 +15,9 @@ from remit.kernel.uow import UnitOfWork
 from remit.ledger.record import Content, Record
 from remit.oversight.approvals.approval import Answer, Approval, ApprovalState, cancel, decide, expire
 from remit.oversight.approvals.attention import Attention, check_share, must_suspend
+from remit.oversight.approvals.repository import ApprovalTransaction
 from remit.oversight.approvals.routing import eligible
 from remit.oversight.errors import AlreadyAnswered, AnswerNotProven, NoApprover, NoSuchApproval, NotAnApprover
-from remit.oversight.repository import OversightTransaction
 
 _POLL_SECONDS = 0.5
 """How often a waiting call looks for an answer given on another node; the bell covers this one."""
@@ -53,7 +53,7 @@ class ApprovalService:
     def __init__(
         self,
         *,
-        work: UnitOfWork[OversightTransaction],
+        work: UnitOfWork[ApprovalTransaction],
         clock: Clock,
         entropy: Entropy,
         attention: Attention,
@@ -73,7 +73,7 @@ class ApprovalService:
         """
         at = self._clock.now()
 
-        def work(tx: OversightTransaction) -> Approval:
+        def work(tx: ApprovalTransaction) -> Approval:
             known = tx.approvals.open_for(draft.key)
             if known is not None and known.expires_at > at:
                 return known
@@ -92,7 +92,7 @@ class ApprovalService:
         """
         at = self._clock.now()
 
-        def work(tx: OversightTransaction) -> Approval:
+        def work(tx: ApprovalTransaction) -> Approval:
             approval = _found(tx, ident)
             _check_answer(tx, approval, proof)
             if not tx.replay.burn(proof.tenant, proof.once):
@@ -147,7 +147,7 @@ class ApprovalService:
         )
 
     def _addressed(
-        self, tx: OversightTransaction, draft: Approval, *, owner: PrincipalId | None, at: datetime
+        self, tx: ApprovalTransaction, draft: Approval, *, owner: PrincipalId | None, at: datetime
     ) -> Approval:
         since = at - timedelta(minutes=1)
         recent = tx.approvals.sharing(draft.agent, draft.user, since=since)
@@ -175,13 +175,13 @@ class ApprovalService:
 
     async def _end(
         self,
-        find: Callable[[OversightTransaction], Sequence[Approval]],
+        find: Callable[[ApprovalTransaction], Sequence[Approval]],
         end: Callable[..., Approval],
         verb: str,
         *,
         at: datetime,
     ) -> int:
-        def work(tx: OversightTransaction) -> list[ApprovalId]:
+        def work(tx: ApprovalTransaction) -> list[ApprovalId]:
             ended = []
             for approval in find(tx):
                 settled = end(approval, at=at)
@@ -195,12 +195,12 @@ class ApprovalService:
             self._ring(ident)
         return len(ended)
 
-    def _settle(self, tx: OversightTransaction, settled: Approval, *, actor: str, at: datetime) -> None:
+    def _settle(self, tx: ApprovalTransaction, settled: Approval, *, actor: str, at: datetime) -> None:
         if not tx.approvals.settle(settled):
             raise AlreadyAnswered(f"approval `{settled.id}` is no longer pending")
         self._record(tx, settled, settled.state.value, actor=actor, at=at)
 
-    def _watch_denials(self, tx: OversightTransaction, settled: Approval, *, at: datetime) -> None:
+    def _watch_denials(self, tx: ApprovalTransaction, settled: Approval, *, at: datetime) -> None:
         """State the fact that an agent keeps asking for what people refuse; `app` has it suspended."""
         last = tx.approvals.last_of(settled.agent, self._attention.denials_in_a_row)
         if settled.state is ApprovalState.DENIED and must_suspend(last, limits=self._attention):
@@ -216,7 +216,7 @@ class ApprovalService:
             )
 
     def _record(
-        self, tx: OversightTransaction, approval: Approval, verb: str, *, actor: str, at: datetime
+        self, tx: ApprovalTransaction, approval: Approval, verb: str, *, actor: str, at: datetime
     ) -> None:
         tx.ledger.append(
             Record(
@@ -255,7 +255,7 @@ class ApprovalService:
             bell.set()
 
 
-def _humans(tx: OversightTransaction) -> list[Principal]:
+def _humans(tx: ApprovalTransaction) -> list[Principal]:
     """Everybody, page by page; who may answer is a handful among them."""
     found: list[Principal] = []
     while page := tx.principals.page(kind=Kind.HUMAN, after=found[-1].id if found else "", limit=_PAGE):
@@ -263,14 +263,14 @@ def _humans(tx: OversightTransaction) -> list[Principal]:
     return found
 
 
-def _found(tx: OversightTransaction, ident: ApprovalId) -> Approval:
+def _found(tx: ApprovalTransaction, ident: ApprovalId) -> Approval:
     approval = tx.approvals.get(ident)
     if approval is None:
         raise NoSuchApproval(f"no approval `{ident}`", next_step="remit approval list")
     return approval
 
 
-def _check_answer(tx: OversightTransaction, approval: Approval, proof: AnswerProof) -> None:
+def _check_answer(tx: ApprovalTransaction, approval: Approval, proof: AnswerProof) -> None:
     # (2) The signature covers the digest, so that a yes to one action is never a yes to another (P8).
     if (proof.tenant, proof.approval, proof.digest) != (approval.tenant, approval.id, approval.digest):
         raise AnswerNotProven("the answer names another digest than this approval's")
@@ -285,7 +285,7 @@ def _check_answer(tx: OversightTransaction, approval: Approval, proof: AnswerPro
         raise NotAnApprover("the requester can't approve an action of their own that can't be undone")
 
 
-def _is_requester(tx: OversightTransaction, approval: Approval, person: Principal) -> bool:
+def _is_requester(tx: ApprovalTransaction, approval: Approval, person: Principal) -> bool:
     requester = tx.principals.get(PrincipalId(approval.user)) if approval.user else None
     same = requester is not None and (requester.person or requester.id) == (person.person or person.id)
     return same and not (approval.reversible and approval.approvers == "self")

@@ -11,8 +11,8 @@ from typing import TypeVar
 from remit.identity.principals import Kind
 from remit.kernel.ids import PrincipalId, TaskId, UserId
 from remit.oversight.containment.kill import Reach, Target, TargetKind
+from remit.oversight.containment.repository import ContainmentTransaction
 from remit.oversight.errors import NoSuchTarget
-from remit.oversight.repository import OversightTransaction
 
 T = TypeVar("T")
 TASKS_AT_ONCE = 100_000
@@ -25,7 +25,7 @@ _KINDS = {
 }
 
 
-def resolve(tx: OversightTransaction, target: Target) -> Target:
+def resolve(tx: ContainmentTransaction, target: Target) -> Target:
     """Find a target by id or name; raises `NoSuchTarget`."""
     kind = _KINDS.get(target.kind)
     found = _principal(tx, kind, target) if kind else _thing(tx, target)
@@ -36,20 +36,20 @@ def resolve(tx: OversightTransaction, target: Target) -> Target:
     return found
 
 
-def reach(tx: OversightTransaction, target: Target) -> Reach:
+def reach(tx: ContainmentTransaction, target: Target) -> Reach:
     """Everything that must stop with a resolved target."""
     principals = _principals(tx, target)
     return Reach(principals=principals, tasks=_tasks(tx, target, principals))
 
 
-def _principal(tx: OversightTransaction, kind: Kind, target: Target) -> Target | None:
+def _principal(tx: ContainmentTransaction, kind: Kind, target: Target) -> Target | None:
     found = tx.principals.get(PrincipalId(target.ident)) or tx.principals.named(kind, target.ident)
     if found is None or found.kind is not kind:
         return None
     return replace(target, ident=found.id, name=found.name)
 
 
-def _thing(tx: OversightTransaction, target: Target) -> Target | None:
+def _thing(tx: ContainmentTransaction, target: Target) -> Target | None:
     if target.kind is TargetKind.TASK:
         task = tx.tasks.get(TaskId(target.ident))
         return None if task is None else replace(target, name=task.id)
@@ -62,7 +62,7 @@ def _thing(tx: OversightTransaction, target: Target) -> Target | None:
     return None if tool is None else replace(target, ident=tool.id, name=target.ident)
 
 
-def _principals(tx: OversightTransaction, target: Target) -> tuple[PrincipalId, ...]:
+def _principals(tx: ContainmentTransaction, target: Target) -> tuple[PrincipalId, ...]:
     ident = PrincipalId(target.ident)
     match target.kind:
         case TargetKind.AGENT:
@@ -80,7 +80,7 @@ def _principals(tx: OversightTransaction, target: Target) -> tuple[PrincipalId, 
 
 
 def _tasks(
-    tx: OversightTransaction, target: Target, principals: tuple[PrincipalId, ...]
+    tx: ContainmentTransaction, target: Target, principals: tuple[PrincipalId, ...]
 ) -> tuple[TaskId, ...]:
     if target.kind is TargetKind.TASK:
         return (TaskId(target.ident),)

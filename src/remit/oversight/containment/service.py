@@ -24,8 +24,8 @@ from remit.kernel.uow import Lane, UnitOfWork
 from remit.ledger.record import Record
 from remit.oversight.containment.kill import Kill, KillState, PlaneReport, Reach, Target
 from remit.oversight.containment.reach import reach, resolve
+from remit.oversight.containment.repository import ContainmentTransaction
 from remit.oversight.errors import NoSuchKill
-from remit.oversight.repository import OversightTransaction
 
 
 class Plane(Protocol):
@@ -48,7 +48,7 @@ class ContainmentService:
     def __init__(
         self,
         *,
-        work: UnitOfWork[OversightTransaction],
+        work: UnitOfWork[ContainmentTransaction],
         planes: Sequence[Plane],
         clock: Clock,
         entropy: Entropy,
@@ -88,7 +88,7 @@ class ContainmentService:
     async def preview(self, target: Target) -> tuple[Target, Reach]:
         """What a kill would stop now, without stopping it."""
 
-        def work(tx: OversightTransaction) -> tuple[Target, Reach]:
+        def work(tx: ContainmentTransaction) -> tuple[Target, Reach]:
             found = resolve(tx, target)
             return found, reach(tx, found)
 
@@ -97,7 +97,7 @@ class ContainmentService:
     async def _commit(self, target: Target, *, tenant: TenantId, by: PrincipalId, reason: str) -> Kill:
         at = self._clock.now()
 
-        def work(tx: OversightTransaction) -> Kill:
+        def work(tx: ContainmentTransaction) -> Kill:
             found = resolve(tx, target)
             before = tx.epoch()
             reached = reach(tx, found)
@@ -120,7 +120,7 @@ class ContainmentService:
         # CRASH: after this commit the target is dead; a start-up job asks the planes of `killing` rows again.
         return await self._work.commit(work, lane=Lane.KILL)
 
-    def _stop(self, tx: OversightTransaction, kill: Kill) -> None:
+    def _stop(self, tx: ContainmentTransaction, kill: Kill) -> None:
         cause = f"{kill.id}: {kill.target.kind}"
         for kind, ident in _tombstones(kill):
             tx.lineage.bury(kind, ident, cause=cause, epoch=kill.epoch, at=kill.at)
@@ -141,7 +141,7 @@ class ContainmentService:
         finished = all(report.confirmed for report in reports)
         result = replace(kill, planes=reports, state=KillState.DONE if finished else KillState.KILLING)
 
-        def work(tx: OversightTransaction) -> Kill:
+        def work(tx: ContainmentTransaction) -> Kill:
             tx.kills.save(result)
             self._record(tx, result, "completed" if finished else "incomplete", planes=reports)
             return result
@@ -161,7 +161,7 @@ class ContainmentService:
         )
 
     def _record(
-        self, tx: OversightTransaction, kill: Kill, verb: str, *, planes: tuple[PlaneReport, ...]
+        self, tx: ContainmentTransaction, kill: Kill, verb: str, *, planes: tuple[PlaneReport, ...]
     ) -> None:
         at = kill.at if verb == "committed" else self._clock.now()
         tx.ledger.append(
@@ -206,20 +206,20 @@ def _tombstones(kill: Kill) -> list[tuple[str, str]]:
     return found
 
 
-def _in_flight(tx: OversightTransaction, reached: Reach) -> tuple[CallId, ...]:
+def _in_flight(tx: ContainmentTransaction, reached: Reach) -> tuple[CallId, ...]:
     calls = [call for ident in reached.principals for call in tx.kills.calls_in_flight(instance=ident)]
     calls += [call for task in reached.tasks for call in tx.kills.calls_in_flight(task=task)]
     return tuple(dict.fromkeys(calls))
 
 
-def _end_task(tx: OversightTransaction, task: TaskId, kill: Kill) -> None:
+def _end_task(tx: ContainmentTransaction, task: TaskId, kill: Kill) -> None:
     tx.tasks.finish(task, TaskState.KILLED, kill.at)
     tx.tokens.revoke_of_task(task, kill.at)
     tx.capabilities.kill_of_task(task, kill.at)
     tx.touch("task", task)
 
 
-def _suspend(tx: OversightTransaction, ident: PrincipalId, kill: Kill) -> None:
+def _suspend(tx: ContainmentTransaction, ident: PrincipalId, kill: Kill) -> None:
     tx.tokens.revoke_of_principal(ident, kill.at)
     principal = tx.principals.get(ident)
     if principal is not None and principal.state is State.ACTIVE:

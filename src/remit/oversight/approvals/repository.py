@@ -1,15 +1,13 @@
-"""What oversight needs from storage, inside one open transaction."""
+"""What asking people needs from storage, inside one open transaction."""
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Protocol
 
 from remit.authority.repository import AuthorityTransaction
-from remit.identity.repository import Servers, Tools
 from remit.kernel.canonical import Digest
-from remit.kernel.ids import ApprovalId, CallId, DecisionId, KillId, PrincipalId, TaskId, TenantId
+from remit.kernel.ids import ApprovalId, CallId, DecisionId, PrincipalId, TenantId
 from remit.oversight.approvals.approval import Approval, ApprovalState
-from remit.oversight.containment.kill import Kill
 
 
 class Approvals(Protocol):
@@ -56,46 +54,9 @@ class Approvals(Protocol):
         """Asks newest first, optionally of one state or for one person; `after` is the last id seen."""
 
 
-class Kills(Protocol):
-    """Kills, and what only they ask about."""
-
-    def add(self, kill: Kill) -> None:
-        """Store a committed kill."""
-
-    def save(self, kill: Kill) -> None:
-        """Store its planes and state."""
-
-    def get(self, ident: KillId) -> Kill | None:
-        """One kill."""
-
-    def unfinished(self) -> Sequence[Kill]:
-        """Kills whose planes have not all confirmed."""
-
-    def page(self, *, after: str, limit: int) -> Sequence[Kill]:
-        """Kills, newest first; `after` is the last id seen."""
-
-    def tasks_through(self, principal: PrincipalId) -> Sequence[TaskId]:
-        """Running tasks in which the agent or instance holds or held a token, anywhere in the chain."""
-
-    def calls_in_flight(self, *, instance: str = ..., task: str = ...) -> Sequence[CallId]:
-        """Calls of an instance or task that have consumed a capability and have no outcome yet."""
-
-
-class OversightTransaction(AuthorityTransaction, Protocol):
-    """The transaction that oversight works in: it stops what the wings below it hold."""
+class ApprovalTransaction(AuthorityTransaction, Protocol):
+    """The transaction that asks and answers are made in."""
 
     @property
     def approvals(self) -> Approvals:
         """Asks."""
-
-    @property
-    def kills(self) -> Kills:
-        """Kills."""
-
-    @property
-    def servers(self) -> Servers:
-        """MCP servers."""
-
-    @property
-    def tools(self) -> Tools:
-        """Tools."""

@@ -1,0 +1,75 @@
+"""A process without its doors: everything opened, recovered, its jobs running and its snapshot following."""
+
+import asyncio
+import os
+import secrets
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Final
+
+import structlog
+
+from remit.app.bootstrap import first_administrator, open_kek
+from remit.app.jobs import jobs, subscriptions, sweeps
+from remit.app.services import Services, build, open_ground
+from remit.kernel.errors import RemitError
+from remit.platform.settings.model import Settings
+from remit.platform.storage.jobs import JobRunner
+from remit.platform.storage.outbox import Dispatcher
+from remit.platform.storage.recovery import recover
+
+_log = structlog.stdlib.get_logger("remit.run")
+_FENCED: Final = 70
+"""Exit code of a node that may not write any more."""
+
+
+@asynccontextmanager
+async def running(settings: Settings) -> AsyncIterator[Services]:
+    """Open, recover, run; on leaving, stop in the other order. Raises what forbids a start."""
+    kek = open_kek(settings, entropy=secrets.token_bytes)
+    ground = await open_ground(settings, kek=kek, on_fence=_stop_at_once)
+    services = build(ground)
+    try:
+        await ground.work.commit(lambda tx: tx.ledger.open())
+        for swept in await recover(ground.work, sweeps(services), at=ground.clock.now()):
+            if swept.settled:
+                _log.warning("recovered", sweep=swept.name, settled=swept.settled)
+        if await first_administrator(services, at=ground.clock.now()):
+            _log.info("first_start", data=str(settings.directory))
+        async with _background(services):
+            yield services
+    finally:
+        await services.close()
+
+
+@asynccontextmanager
+async def _background(services: Services) -> AsyncIterator[None]:
+    ground = services.ground
+    dispatcher = Dispatcher(subscriptions(services), on_failure=_failed)
+    runner = JobRunner(
+        ground.work,
+        (*jobs(services), dispatcher.job()),
+        holder=ground.store.node,
+        clock=ground.clock,
+        on_failure=_failed,
+    )
+    tasks = [asyncio.create_task(runner.run_forever()), asyncio.create_task(ground.snapshots.follow())]
+    try:
+        yield
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _failed(name: str, error: Exception) -> None:
+    detail = error.hint if isinstance(error, RemitError) else type(error).__name__
+    _log.error("work_failed", work=name, error=detail)
+
+
+def _stop_at_once(error: RemitError) -> None:
+    """Fail stop (F04): this node may not write any more, so it may not answer either."""
+    sys.stderr.write(f"remit: stopping at once: {error.hint}\n")
+    sys.stderr.flush()
+    os._exit(_FENCED)

@@ -1,0 +1,304 @@
+"""The story that `make up` tells: six steps, every line from a real call.
+
+The agents are ordinary MCP clients; the person who approves and the operator who kills type commands.
+"""
+
+import asyncio
+import zipfile
+from collections.abc import Awaitable
+from pathlib import Path
+from typing import Any, Final
+
+import httpx2
+from mcp import MCPError
+from mcp.types import CallToolResult, TextContent
+
+from remit_demo.agent import Refused
+from remit_demo.command import Person
+from remit_demo.teller import Teller
+from remit_demo.world import World, build, ceiling, right, write
+
+_DENIAL: Final = "dev.remit/denial"
+_DECISION: Final = "dev.remit/decision"
+_BOOKING: Final = {
+    "room": "Room-401",
+    "start": "2026-05-15T14:00Z",
+    "end": "2026-05-15T15:00Z",
+    "title": "Planning",
+}
+_REFUND: Final = {"order_id": "8812", "amount": "480.00", "currency": "EUR"}
+
+
+class StoryBroken(Exception):
+    """Something did not happen as it must; the demonstration says so and stops."""
+
+
+async def tell(data: Path, url: str) -> None:
+    """Set the scene, tell the six steps, say where everything is; then keep the sample server running."""
+    teller = Teller()
+    async with httpx2.AsyncClient(trust_env=False, timeout=60.0) as http:
+        print("\nsetting the scene: 2 people, 3 agents, 2 MCP servers, 1 policy", flush=True)
+        world = await build(Person(data, url), data / "demo", http)
+        try:
+            await Story(world, teller).tell()
+            _farewell(world, teller)
+            await world.business.wait()
+        finally:
+            if world.business.returncode is None:
+                world.business.terminate()
+
+
+class Story:
+    """The six steps."""
+
+    def __init__(self, world: World, teller: Teller) -> None:
+        self._world = world
+        self._teller = teller
+        self._task: dict[str, Any] = {}
+        self._support: dict[str, Any] = {}
+        self._mailed = ""
+
+    async def tell(self) -> None:
+        """One after the other: each stands on the one before."""
+        await self.consent()
+        await self.permitted()
+        await self.outside_the_task()
+        await self.approved_bytes()
+        await self.delegated()
+        await self.killed()
+        await self.verified()
+
+    async def consent(self) -> None:
+        """The user lets two agents act, and starts a task with each; their token never leaves them."""
+        user, folder = self._world.user, self._world.folder
+        rooms = ceiling(
+            [
+                right("business/rooms.read", "Calendar", "rooms"),
+                right("business/rooms.book", "Room", "Room-401"),
+                right("business/mail.send", "Recipient", "user@company.com", "lead@company.com"),
+            ],
+            purpose="scheduling",
+            depth=2,
+            calls=20,
+        )
+        support = ceiling(
+            [
+                right("business/customers.read", "Customer", "C-100"),
+                right("business/refunds.create", "Order", "8812", amount={"at_most": "500"}),
+                right("git/log.read", "Repository", str(self._world.repository)),
+            ],
+            purpose="support",
+            calls=20,
+            money=[{"currency": "EUR", "minor": 100000}],
+        )
+        await user.run("delegation", "give", "calendar-bot", write(folder, "rooms", rooms), "--yes")
+        await user.run("delegation", "give", "support-bot", write(folder, "support", support), "--yes")
+        start = ("task", "start", "--for", "1h", "--purpose")
+        self._task = await user.ask(*start, "scheduling", "calendar-bot", "book Room-401 and tell me")
+        self._support = await user.ask(*start, "support", "support-bot", "answer ticket 4471")
+
+    async def permitted(self) -> None:
+        """Calls that the task is for, on two servers."""
+        teller, world = self._teller, self._world
+        teller.step("calendar-bot books Room-401 for user@company.com")
+        result = await self._call("calendar-bot", self._task, "business", "rooms_book", _BOOKING)
+        _expect(result, denied=False)
+        teller.say("good", "permitted", _text(result))
+        said = await world.operator.run("ledger", "who", _decision(result))
+        teller.command(f"remit ledger who {_decision(result)}")
+        teller.lines(said.out)
+        log = {"repo_path": str(world.repository), "max_count": 1}
+        result = await self._call("support-bot", self._support, "git", "git_log", log)
+        _expect(result, denied=False)
+        teller.say("good", "permitted", f"support-bot, through mcp-server-git: {_text(result)}")
+
+    async def outside_the_task(self) -> None:
+        """One argument outside the task."""
+        self._teller.step("the same call with one argument outside the task: Room-402")
+        other = {**_BOOKING, "room": "Room-402"}
+        result = await self._call("calendar-bot", self._task, "business", "rooms_book", other)
+        self._teller.denial(_expect(result, denied=True))
+
+    async def approved_bytes(self) -> None:
+        """A person approves exactly these bytes; other bytes need another yes."""
+        teller = self._teller
+        teller.step("support-bot refunds EUR 480.00: above the limit, so a person is asked")
+        waiting = asyncio.create_task(
+            self._call("support-bot", self._support, "business", "refunds_create", _REFUND)
+        )
+        ask = await self._asked(waiting)
+        teller.say("ask", "waiting", f"support-bot waits; lead@company.com is asked ({ask['id']})")
+        shown = await self._world.lead.run("approval", "show", ask["id"])
+        teller.command(f"remit approval show {ask['id']}")
+        teller.lines(shown.out)
+        teller.command(f"remit approval approve {ask['id']}")
+        said = await self._world.lead.run("approval", "approve", ask["id"], "--yes")
+        teller.lines(said.out)
+        result = await waiting
+        _expect(result, denied=False)
+        teller.say("good", "ran once", _text(result))
+        changed = {**_REFUND, "amount": "490.00"}
+        waiting = asyncio.create_task(
+            self._call("support-bot", self._support, "business", "refunds_create", changed)
+        )
+        ask = await self._asked(waiting)
+        teller.say("ask", "changed", "490.00, not 480.00: that yes does not cover it, so it is asked anew")
+        await self._world.lead.run("approval", "deny", ask["id"], "--yes")
+        teller.command(f"remit approval deny {ask['id']}")
+        teller.denial(_expect(await waiting, denied=True))
+
+    async def delegated(self) -> None:
+        """One hop, narrowed; the envelope travels with the call."""
+        teller, agents = self._teller, self._world.agents
+        calendar, mail = agents["calendar-bot"], agents["mail-bot"]
+        teller.step("calendar-bot delegates to mail-bot: one hop, narrowed to one recipient")
+        only = right("business/mail.send", "Recipient", "user@company.com")
+        self._mailed = await self._hop([only])
+        letter = {"to": "user@company.com", "subject": "Room-401", "body": "Booked, 14:00 to 15:00 UTC."}
+        result = await _with_tools(mail.tools("business", envelope=self._mailed), "mail_send", letter)
+        _expect(result, denied=False)
+        teller.say("good", "permitted", f"mail-bot, with the envelope: {_text(result)}")
+        said = await self._world.operator.run("delegation", "show", self._task["task"]["id"])
+        teller.command(f"remit delegation show {self._task['task']['id']}")
+        teller.lines(said.out)
+        wider = await self._hop([only, right("business/refunds.create", "Order", "8812")])
+        refusal = await _refusal(mail.task_token(wider, "business"))
+        teller.say("bad", "refused", f"{calendar.name} hands on a right it does not have: {refusal}")
+
+    async def killed(self) -> None:
+        """Everything of it ends at once."""
+        teller, world = self._teller, self._world
+        calendar, mail = world.agents["calendar-bot"], world.agents["mail-bot"]
+        teller.step("remit kill calendar-bot")
+        async with calendar.tools("business", envelope=self._task["envelope"]) as client:
+            said = await world.operator.run("kill", "calendar-bot", "--reason", "demonstration", "--yes")
+            teller.lines(said.out)
+            refused = await _broken(client.call_tool("rooms_book", dict(_BOOKING)))
+        teller.say("bad", "call", f"its next call, on a connection it had: {refused}")
+        calendar.forget()
+        teller.say("bad", "token", f"its next token: {await _refusal(calendar.own_token())}")
+        exchange = mail.task_token(self._mailed, "business")
+        teller.say("bad", "exchange", f"mail-bot with what it was handed: {await _refusal(exchange)}")
+        later = await self._hop([right("business/mail.send", "Recipient", "user@company.com")])
+        teller.say("bad", "hop", f"a new hop of it: {await _refusal(mail.task_token(later, 'business'))}")
+
+    async def verified(self) -> None:
+        """The record is verified without the server; a changed copy is caught."""
+        teller, world = self._teller, self._world
+        teller.step("the record, verified offline; and a tampered copy")
+        archive, copy = world.folder / "evidence.zip", world.folder / "tampered.zip"
+        await world.operator.run("ledger", "export", str(archive))
+        teller.command(f"remit ledger export {archive.name}; remit ledger verify {archive.name}")
+        said = await world.operator.run("ledger", "verify", str(archive))
+        teller.lines(said.out)
+        _tamper(archive, copy)
+        said = await world.operator.run("ledger", "verify", str(copy), allowed=(1,))
+        teller.command(f"remit ledger verify {copy.name}")
+        teller.lines(said.out)
+
+    async def _call(
+        self, agent: str, task: dict[str, Any], server: str, tool: str, arguments: dict[str, Any]
+    ) -> CallToolResult:
+        tools = self._world.agents[agent].tools(server, envelope=task["envelope"])
+        return await _with_tools(tools, tool, arguments)
+
+    async def _asked(self, waiting: "asyncio.Task[CallToolResult]") -> dict[str, Any]:
+        """The ask that the waiting call has caused, as the approver's inbox shows it."""
+        while not waiting.done():
+            found = await self._world.lead.ask("approval", "list", "--mine", "--state", "pending")
+            if found:
+                ask: dict[str, Any] = (found["items"] if isinstance(found, dict) else found)[0]
+                return ask
+        raise StoryBroken(f"nobody was asked: {waiting.result()}")
+
+    async def _hop(self, rights: list[dict[str, Any]]) -> str:
+        """calendar-bot signs a hop for mail-bot."""
+        agents = self._world.agents
+        mail = await self._world.operator.ask("agent", "show", "mail-bot")
+        return agents["calendar-bot"].delegate(
+            self._task["envelope"],
+            to=mail["id"],
+            rights=rights,
+            task=self._task["task"]["id"],
+            purpose="scheduling",
+            seconds=600,
+        )
+
+
+async def _with_tools(tools: Any, tool: str, arguments: dict[str, Any]) -> CallToolResult:
+    async with tools as client:
+        found: CallToolResult = await client.call_tool(tool, dict(arguments))
+        return found
+
+
+async def _refusal(request: Awaitable[Any]) -> str:
+    """Why an endpoint refused; a success here would break the story."""
+    try:
+        await request
+    except Refused as refused:
+        return f"{refused.error}: {refused.description}"
+    raise StoryBroken("what had to be refused was granted")
+
+
+async def _broken(request: Awaitable[CallToolResult]) -> str:
+    """Why a call on an open connection failed."""
+    try:
+        result = await request
+    except (MCPError, httpx2.HTTPError) as failed:
+        return str(failed)
+    denial = _denial(result)
+    if denial is None:
+        raise StoryBroken("a killed agent's call went through")
+    return str(denial["message"])
+
+
+def _denial(result: CallToolResult) -> dict[str, Any] | None:
+    found: dict[str, Any] | None = (result.meta or {}).get(_DENIAL)
+    return found
+
+
+def _expect(result: CallToolResult, *, denied: bool) -> dict[str, Any]:
+    """Hold the story to what it says."""
+    denial = _denial(result)
+    if denied != (denial is not None) or (not denied and result.is_error):
+        raise StoryBroken(f"expected {'a denial' if denied else 'a permit'}: {result}")
+    return denial or {}
+
+
+def _decision(result: CallToolResult) -> str:
+    return str((result.meta or {})[_DECISION])
+
+
+def _text(result: CallToolResult) -> str:
+    texts = [part.text for part in result.content if isinstance(part, TextContent)]
+    return " ".join(" ".join(texts).split())
+
+
+def _tamper(archive: Path, copy: Path) -> None:
+    """Change one amount in one record, as somebody with access to the file could."""
+    with zipfile.ZipFile(archive) as source, zipfile.ZipFile(copy, "w") as target:
+        for name in source.namelist():
+            content = source.read(name)
+            if name.endswith("records.jsonl"):
+                lines = content.splitlines(keepends=True)
+                place = next(i for i, line in enumerate(lines) if b'"permit"' in line)
+                lines[place] = lines[place].replace(b'"permit"', b'"denied"', 1)
+                content = b"".join(lines)
+            target.writestr(name, content)
+
+
+def _farewell(world: World, teller: Teller) -> None:
+    url = world.operator.url
+    print(
+        f"\nall of it in {teller.elapsed():.0f} s. Remit keeps serving on {url}\n"
+        f"  try   REMIT_DATA={world.operator.data} remit decision list\n"
+        f"        REMIT_DATA={world.operator.data} remit agent list\n"
+        f"  API   {url}/openapi.json      health {url}/readyz      figures {url}/metrics\n"
+        f"stop: Ctrl-C",
+        flush=True,
+    )
+
+
+def main(environment: dict[str, str]) -> None:
+    """Tell it for the server that the environment names."""
+    asyncio.run(tell(Path(environment["REMIT_DATA"]), environment["REMIT_URL"]))
