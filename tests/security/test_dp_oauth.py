@@ -21,6 +21,7 @@ from remit.platform.storage.unit_of_work import SqlUnitOfWork
 from support.jose import private_key
 from support.oauth import ABSENT, ISSUER, OPTIONS, World, building, claims_in
 
+NONE_OR_A_GOOD_ONE: tuple[list[str] | None, ...] = ([], None)
 COUNT = select(func.count()).select_from(replay)
 RESOURCE = f"{ISSUER}/mcp/business"
 
@@ -33,7 +34,7 @@ async def test_a_bound_token_is_nothing_without_its_proof(each_world: World) -> 
     with pytest.raises(ProofRefused):
         await each_world.verify(token, proofs=[])
     for scheme in ("Bearer", "bearer", "BEARER"):
-        for proofs in ([], None):
+        for proofs in NONE_OR_A_GOOD_ONE:
             with pytest.raises(InvalidToken):
                 await each_world.verify(token, scheme=scheme, proofs=proofs)
 
@@ -46,7 +47,8 @@ class Bearing(AccessTokenVerifier):
 @pytest.mark.twin("DP-01")
 async def test_a_bound_token_would_pass_as_bearer_without_the_rule(world: World) -> None:
     lax = Bearing(keys=world.keyring, standings=world.view, clock=world.clock)
-    assert await world.verify(await world.task_token(), scheme="Bearer", proofs=[], verifier=lax)
+    subject = await world.verify(await world.task_token(), scheme="Bearer", proofs=[], verifier=lax)
+    assert subject.task == world.task.id
 
 
 @pytest.mark.attack("DP-01")
@@ -110,7 +112,8 @@ async def test_a_proof_of_another_request_is_refused(world: World) -> None:
         with pytest.raises(ProofRefused):
             await world.verify(token, proofs=[proof])
     for url in (f"{RESOURCE}?x=1#y", "https://REMIT.example/mcp/business", f"{ISSUER}:443/mcp/business"):
-        assert await world.verify(token, proofs=[world.proof("calendar-bot", url, access_token=token)])
+        subject = await world.verify(token, proofs=[world.proof("calendar-bot", url, access_token=token)])
+        assert subject.task == world.task.id
 
 
 @pytest.mark.attack("DP-03")
@@ -154,9 +157,10 @@ async def test_any_key_would_do_without_the_comparison(world: World) -> None:
 
     lax = AnyKey(keys=world.keyring, standings=world.view, clock=world.clock)
     token = await world.task_token()
-    assert await world.verify(
+    subject = await world.verify(
         token, proofs=[world.proof("mail-bot", RESOURCE, access_token=token)], verifier=lax
     )
+    assert subject.task == world.task.id
 
 
 @pytest.mark.attack("DP-05")

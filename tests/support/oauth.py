@@ -130,7 +130,8 @@ class World:
         self.entropy = entropy_of("oauth world")
         self.options = options
         parties = [
-            party(key_class, issuer=ISSUER) for key_class in (KeyClass.ACCESS_TOKEN, KeyClass.ENVELOPE)
+            party(key_class, issuer=options.issuer)
+            for key_class in (KeyClass.ACCESS_TOKEN, KeyClass.ENVELOPE)
         ]
         self.access_key: KeyRecord = parties[0].record
         self.access_private, self.envelope_private = (each.private for each in parties)
@@ -139,7 +140,7 @@ class World:
         )
         self.nonces = NonceBox(key=Secret(b"n" * 32), tenant=DEFAULT_TENANT)
         self.delegations = RecordedDelegations(
-            options=AuthorityOptions(issuer=ISSUER, trust_domain=TRUST_DOMAIN),
+            options=AuthorityOptions(issuer=options.issuer, trust_domain=TRUST_DOMAIN),
             roots=self.keyring,
             entropy=self.entropy,
         )
@@ -154,14 +155,14 @@ class World:
             entropy=self.entropy,
             nonces=self.nonces,
         )
-        app = build_app(
+        self.app = build_app(
             OAuthRoutes(self.oauth).routes(),
             options=HttpOptions(),
-            issuer=ISSUER,
+            issuer=options.issuer,
             metrics=Metrics(),
             entropy=self.entropy,
         )
-        self.http = httpx2.AsyncClient(transport=httpx2.ASGITransport(app=app), base_url=ISSUER)
+        self.http = httpx2.AsyncClient(transport=httpx2.ASGITransport(app=self.app), base_url=ISSUER)
         self.view = View()
         self.verifier = AccessTokenVerifier(keys=self.keyring, standings=self.view, clock=self.clock)
         self.identities = IdentityService(uow=uow, entropy=self.entropy, tenant=DEFAULT_TENANT)
@@ -292,11 +293,15 @@ class World:
         return Ceiling(rights=rights, window=window, caps=Caps(calls=100), depth=depth, purpose="booking")
 
     async def start_task(
-        self, *, deadline: timedelta = timedelta(hours=1), agent: str = "calendar-bot"
+        self,
+        *,
+        ceiling: Ceiling | None = None,
+        deadline: timedelta = timedelta(hours=1),
+        agent: str = "calendar-bot",
     ) -> Task:
         ana, bot = self.actors["ana"], self.actors[agent]
         assert bot.principal.parent is not None
-        ceiling = self.ceiling(BOOK, SEND)
+        ceiling = ceiling or self.ceiling(BOOK, SEND)
         grant = Grant(
             id=GrantId(mint_id("gra", at=self.now, entropy=self.entropy)),
             tenant=DEFAULT_TENANT,
@@ -325,7 +330,7 @@ class World:
         )
 
         text = self.root(task)
-        options = AuthorityOptions(issuer=ISSUER, trust_domain=TRUST_DOMAIN)
+        options = AuthorityOptions(issuer=self.options.issuer, trust_domain=TRUST_DOMAIN)
 
         def work(tx: Any) -> None:
             tx.grants.add(grant)
@@ -338,7 +343,7 @@ class World:
 
     def root(self, task: Task, **changes: Any) -> str:
         root = Root(
-            issuer=ISSUER,
+            issuer=self.options.issuer,
             trust_domain=TRUST_DOMAIN,
             subject=task.user or task.trigger,
             task=task.id,

@@ -20,6 +20,7 @@ from remit.authority.oauth.client_auth import Authenticated
 from remit.authority.oauth.errors import (
     UNVERIFIED,
     AccessDenied,
+    InvalidAuthorizationDetails,
     InvalidClient,
     InvalidDpopProof,
     InvalidRequest,
@@ -37,6 +38,7 @@ from remit.authority.oauth.requests import Draft, TokenRequest
 from remit.authority.tokens import Proof
 from remit.kernel.ids import Entropy, EnvelopeId
 from remit.kernel.jose import jwt
+from remit.kernel.jose.jws import LONGEST_TOKEN
 from remit.kernel.jose.keys import KeyClass
 from remit.kernel.jose.profiles import TokenType
 
@@ -94,9 +96,7 @@ class Issuance:
         token = self._with_envelope(tx, draft, request)
         self._check_alive(tx, token, request)
         self._remember(tx, token, request)
-        signer = self._keys.signer(KeyClass.ACCESS_TOKEN)
-        text = jwt.issue(claims_of(token), as_type=TokenType.ACCESS_TOKEN, signer=signer)
-        return Issued(token=token, text=text, issued_token_type=draft.issued_token_type)
+        return Issued(token=token, text=self._sign(token), issued_token_type=draft.issued_token_type)
 
     def refuse(
         self,
@@ -116,6 +116,17 @@ class Issuance:
                 error, who=who, parameters=request.parameters, at=request.at, entropy=self._entropy
             )
         )
+
+    def _sign(self, token: AccessToken) -> str:
+        """Sign, unless the result would be more than any verifier of ours reads."""
+        signer = self._keys.signer(KeyClass.ACCESS_TOKEN)
+        try:
+            text = jwt.issue(claims_of(token), as_type=TokenType.ACCESS_TOKEN, signer=signer)
+        except jwt.UnfitClaims as unfit:
+            raise _too_large() from unfit
+        if len(text) > LONGEST_TOKEN:
+            raise _too_large()
+        return text
 
     def _with_envelope(self, tx: OAuthTransaction, draft: Draft, request: TokenRequest) -> AccessToken:
         if draft.envelope is None:
@@ -153,6 +164,13 @@ class Issuance:
                 entropy=self._entropy,
             )
         )
+
+
+def _too_large() -> InvalidAuthorizationDetails:
+    return InvalidAuthorizationDetails(
+        f"the rights do not fit a token of {LONGEST_TOKEN} characters: ask for fewer",
+        reason="token_too_large",
+    )
 
 
 def burn(tx: OAuthTransaction, who: Authenticated, proof: Proof | None) -> None:

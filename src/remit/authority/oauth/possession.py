@@ -8,9 +8,16 @@ from remit.authority.oauth.errors import UNVERIFIED, InvalidDpopProof, InvalidRe
 from remit.authority.oauth.options import OAuthOptions
 from remit.authority.tokens import Proof
 from remit.identity.credentials import CredentialState
+from remit.kernel.errors import Invalid
 from remit.kernel.jose.dpop import VerifiedProof, verify_proof
 from remit.kernel.jose.errors import NonceRequired, ProofRejected
 from remit.kernel.jose.nonce import NonceBox
+
+
+class NoNonceKey(Invalid):
+    """Nonces are required by the settings, and there is nothing to make them with: refuse to start."""
+
+    code = "no_nonce_key"
 
 
 class PossessionCheck:
@@ -22,6 +29,8 @@ class PossessionCheck:
     """
 
     def __init__(self, *, options: OAuthOptions, nonces: NonceBox | None) -> None:
+        if options.require_nonce and nonces is None:
+            raise NoNonceKey("`require_nonce` is set, but there is no key for nonces")
         self._options = options
         self._nonces = nonces if options.require_nonce else None
 
