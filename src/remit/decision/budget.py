@@ -11,10 +11,10 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
+from remit.decision.actions import METHODS
 from remit.decision.codes import Code, reason
 from remit.decision.currency import amount_text
 from remit.decision.finding import Finding
-from remit.decision.policy.schema import METHODS
 from remit.decision.request import ActionRequest, Factor
 from remit.decision.response import Effect, NearestMiss, Reason, Stage
 

@@ -1,30 +1,27 @@
 """Which tools somebody should see: those that could be permitted, or asked about, with some arguments.
 
-What is hidden here is refused when called, for whatever arguments (N14); Cedar's partial evaluation says
-so without knowing them. A tool that is shown may still be refused for the arguments that it is given.
+What is hidden here is refused when called, for whatever arguments (N14). A tool that is shown may still be
+refused for the arguments that it is given.
 """
 
-import json
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
-
-import cedarpy
 
 from remit.authority.alive import Alive, alive
 from remit.authority.attenuation import meet_all
 from remit.authority.rights import ANY_PURPOSE, Ceiling
 from remit.authority.tokens import VerifiedSubject
+from remit.decision.actions import SERVER_TYPE, action_of
 from remit.decision.assembly import Unassembled, assemble
 from remit.decision.facts import Snapshot
-from remit.decision.policy.context import Question, ask
-from remit.decision.policy.schema import SERVER_TYPE, action_of
+from remit.decision.policy.conceive import conceivable
+from remit.decision.policy.context import ask
 from remit.decision.request import ActionRequest, ProposedCall, Resource
 from remit.identity.tools import Server, Tool
-from remit.kernel.canonical import Json, JsonObject, sha256
+from remit.kernel.canonical import sha256
 from remit.kernel.ids import CallId, ToolId
 
-_UNKNOWN: Final = "__extn"
 _NO_ARGUMENTS: Final = b"{}"
 
 
@@ -88,35 +85,4 @@ def _conceivable(request: ActionRequest, snapshot: Snapshot) -> bool:
     bundle = snapshot.bundle
     if bundle.enforced is None:
         return False
-    question = ask(request, bundle)
-    said = cedarpy.is_authorized_partial(_partial(question, request), bundle.enforced, question.entities)
-    # An error that does not hang on the arguments would deny every call.
-    return said.decision is not cedarpy.Decision.Deny and not said.diagnostics.errors
-
-
-def _partial(question: Question, request: ActionRequest) -> dict[str, object]:
-    """The question with arguments, amount and (where they name it) resource left open."""
-    context: JsonObject = {**question.context, "arguments": _unknown("arguments")}
-    mapping = request.tool.mapping if request.tool else None
-    if mapping is not None and mapping.money is not None:
-        context["money"] = _unknown("money")
-    asked: dict[str, object] = {
-        "principal": _spelled(question.principal),
-        "action": _spelled(question.action),
-    }
-    if request.call.resource.id:
-        asked["resource"] = _spelled(question.resource)
-    else:
-        context["resource"] = _unknown("resource")
-    return {**asked, "context": context}
-
-
-def _unknown(name: str) -> Json:
-    return {_UNKNOWN: {"fn": "unknown", "arg": name}}
-
-
-def _spelled(entity: dict[str, str]) -> str:
-    """An entity in Cedar's own syntax, which partial evaluation asks for; its escapes are those of JSON
-    for everything that a name of ours may hold.
-    """
-    return f"{entity['type']}::{json.dumps(entity['id'], ensure_ascii=False)}"
+    return conceivable(ask(request, bundle), bundle)

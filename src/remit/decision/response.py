@@ -194,7 +194,8 @@ class Decision:
     approval: ApprovalId | None = None
     """The approval that this permit spent, or the one that is pending."""
     key: Digest = ""
-    """Name of exactly this action under this policy version (`digest.action_key`): an approval's key."""
+    """Name of exactly this action under this policy version (`digest.action_key`), where a person is or was
+    asked about it: the key of an approval."""
 
     def __bool__(self) -> NoReturn:
         raise TypeError("a decision has no truth value; match on `verdict.effect`")

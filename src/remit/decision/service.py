@@ -166,13 +166,15 @@ class DecisionService:
         if isinstance(request, Unassembled):
             found = (refusal(request.reason),)
             return _Draft(id=ident, call=call, request=None, snapshot=snapshot, findings=found, key="")
+        findings = judge(request, snapshot, steps=self._steps, thorough=thorough)
         return _Draft(
             id=ident,
             call=call,
             request=request,
             snapshot=snapshot,
-            findings=judge(request, snapshot, steps=self._steps, thorough=thorough),
-            key=action_key(request, str(snapshot.bundle.version)),
+            findings=findings,
+            # Only a question needs a name to be answered by.
+            key=action_key(request, str(snapshot.bundle.version)) if asks(findings) else "",
         )
 
     def _settle(self, tx: DecisionTransaction, draft: _Draft) -> Decision:

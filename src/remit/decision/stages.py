@@ -8,10 +8,10 @@ from collections.abc import Iterable
 from remit.authority.alive import Alive, Cause, Dead, Level, alive
 from remit.authority.permission import Allowed, Attempt, Miss, Part, Violated, permits
 from remit.authority.rights import Ceiling
+from remit.decision.actions import METHODS
 from remit.decision.codes import Code, reason
 from remit.decision.facts import Snapshot
 from remit.decision.finding import Finding
-from remit.decision.policy.schema import METHODS
 from remit.decision.request import ActionRequest, Factor
 from remit.decision.response import Effect, NearestMiss, Reason, Stage
 

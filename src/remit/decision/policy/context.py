@@ -8,8 +8,9 @@ from functools import lru_cache
 import msgspec
 from cedarpy import Entities
 
+from remit.decision.actions import METHODS
 from remit.decision.policy.bundle import Bundle
-from remit.decision.policy.schema import DISCOVERY, METHODS, NAMESPACE, SERVER_TYPE, tool_shape
+from remit.decision.policy.schema import DISCOVERY, NAMESPACE, tool_shape
 from remit.decision.policy.shapes import project
 from remit.decision.policy.zones import instant, local_time
 from remit.decision.request import ActionRequest
@@ -158,8 +159,3 @@ def _entities(principal: Principal, blueprint: Principal | None, action: str, se
         },
     ]
     return Entities.from_json_str(msgspec.json.encode(documents).decode())
-
-
-def server_resource(name: str) -> dict[str, str]:
-    """The server itself as a resource, for methods that name nothing else."""
-    return {"type": f"{NAMESPACE}::{SERVER_TYPE}", "id": name}

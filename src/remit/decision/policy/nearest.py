@@ -19,6 +19,7 @@ from remit.decision.policy.admission import policy_set
 from remit.decision.policy.bundle import Bundle
 from remit.decision.policy.context import Question
 from remit.decision.policy.evaluate import evaluate
+from remit.decision.policy.parts import RESOURCE, SCOPE, Part, clauses_of, parts_of, probe_of
 from remit.decision.policy.rules import Rule
 from remit.decision.policy.tree import path_of, walk
 from remit.decision.policy.zones import zone
@@ -31,8 +32,6 @@ _DAYS: Final = 8
 _MOMENTS: Final = 256
 _TICK: Final = timedelta(milliseconds=1)
 _LEAST_DECIMAL: Final = Decimal("0.0001")
-_SCOPE: Final = "scope"
-_RESOURCE: Final = "resource"
 _DAY_MINUTES: Final = 1440
 
 
@@ -42,16 +41,6 @@ class Near:
 
     rule: Rule
     misses: tuple[NearestMiss, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Part:
-    """One condition of one policy; `wanted` is the value that the policy needs it to have."""
-
-    place: str
-    name: str
-    expression: pst.Expr | None
-    wanted: bool = True
 
 
 def nearest_permit(
@@ -79,7 +68,7 @@ def nearest_permit(
 def escape(question: Question, bundle: Bundle, request: ActionRequest, rule: Rule) -> tuple[NearestMiss, ...]:
     """What about the call would have to differ for a forbid not to apply; empty if nothing would help."""
     place = next(place for place, known in bundle.rules.items() if known.id == rule.id)
-    for part in _parts(place, bundle.nodes[place]):
+    for part in parts_of(place, bundle.nodes[place]):
         if part.expression is None:
             continue
         opposite = replace(part, wanted=not part.wanted)
@@ -89,63 +78,25 @@ def escape(question: Question, bundle: Bundle, request: ActionRequest, rule: Rul
     return ()
 
 
-def _failing(question: Question, bundle: Bundle, rules: Mapping[str, Rule]) -> dict[str, list[_Part]]:
+def _failing(question: Question, bundle: Bundle, rules: Mapping[str, Rule]) -> dict[str, list[Part]]:
     """The parts that do not hold, of each policy whose principal and action fit."""
-    parts = {f"{place}:{part.name}": part for place in rules for part in _parts(place, bundle.nodes[place])}
+    parts = {f"{place}:{part.name}": part for place in rules for part in parts_of(place, bundle.nodes[place])}
     if not parts:
         return {}
-    probes = policy_set({name: _probe(name, part, bundle.nodes[part.place]) for name, part in parts.items()})
+    probes = policy_set(
+        {name: probe_of(name, part, bundle.nodes[part.place]) for name, part in parts.items()}
+    )
     said = cedarpy.is_authorized(question.wire(), probes, question.entities)
     held = set(said.diagnostics.reasons)
     return {
         place: [part for name, part in parts.items() if part.place == place and name not in held]
         for place in rules
-        if f"{place}:{_SCOPE}" in held
+        if f"{place}:{SCOPE}" in held
     }
 
 
-def _parts(place: str, node: pst.Template) -> Iterator[_Part]:
-    yield _Part(place=place, name=_SCOPE, expression=None)
-    yield _Part(place=place, name=_RESOURCE, expression=None)
-    number = 0
-    for clause in node.clauses:
-        wanted = isinstance(clause, pst.When)
-        for expression in _conjuncts(clause.expr) if wanted else (clause.expr,):
-            yield _Part(place=place, name=str(number), expression=expression, wanted=wanted)
-            number += 1
-
-
-def _conjuncts(expression: pst.Expr) -> Iterator[pst.Expr]:
-    stack = [expression]
-    while stack:
-        part = stack.pop()
-        if isinstance(part, pst.BinaryOp) and part.op == "and":
-            stack += [part.right, part.left]
-        else:
-            yield part
-
-
-def _probe(name: str, part: _Part, node: pst.Template) -> pst.Template:
-    """A permit that holds exactly if the part does."""
-    return pst.Template(
-        id=name,
-        effect="permit",
-        principal=node.principal if part.name == _SCOPE else pst.ScopeAny(),
-        action=node.action if part.name == _SCOPE else pst.ScopeAny(),
-        resource=node.resource if part.name == _RESOURCE else pst.ScopeAny(),
-        clauses=_clauses(part),
-        annotations=pst.FrozenMap(),
-    )
-
-
-def _clauses(part: _Part) -> tuple[pst.Clause, ...]:
-    if part.expression is None:
-        return ()
-    return (pst.When(part.expression) if part.wanted else pst.Unless(part.expression),)
-
-
 def _confirmed(
-    parts: list[_Part], question: Question, bundle: Bundle, request: ActionRequest, rule: Rule
+    parts: list[Part], question: Question, bundle: Bundle, request: ActionRequest, rule: Rule
 ) -> tuple[NearestMiss, ...]:
     """The changes that would meet all the parts, if the policy set then agrees; else nothing."""
     misses: list[NearestMiss] = []
@@ -164,10 +115,10 @@ def _confirmed(
 
 
 def _change(
-    part: _Part, question: Question, bundle: Bundle, request: ActionRequest, rule: Rule
+    part: Part, question: Question, bundle: Bundle, request: ActionRequest, rule: Rule
 ) -> tuple[NearestMiss, Question] | None:
     mapping = request.tool.mapping if request.tool else None
-    if part.name == _RESOURCE:
+    if part.name == RESOURCE:
         return _other_resource(bundle.nodes[part.place].resource, question, mapping, rule)
     if part.expression is None:
         return None
@@ -199,19 +150,21 @@ def _tells_time(expression: pst.Expr | None) -> bool:
 
 
 def _other_time(
-    part: _Part, question: Question, bundle: Bundle, at: datetime, rule: Rule
+    part: Part, question: Question, bundle: Bundle, at: datetime, rule: Rule
 ) -> tuple[NearestMiss, Question] | None:
     """The first moment within eight days at which every condition on time holds, among their own edges."""
     node = bundle.nodes[part.place]
     # A forbid is escaped by one condition; a permit needs all of those that look at the clock.
     clocks = (
-        [part] if node.effect == "forbid" else [known for known in _parts(part.place, node) if _timed(known)]
+        [part]
+        if node.effect == "forbid"
+        else [known for known in parts_of(part.place, node) if _timed(known)]
     )
     moments = sorted({moment for moment in _edges(clocks, bundle.zones, at) if moment > at})[:_MOMENTS]
     if not moments:
         return None
-    clauses = tuple(clause for clock in clocks for clause in _clauses(clock))
-    blank = _probe("probe", replace(part, expression=None, name=""), node)
+    clauses = tuple(clause for clock in clocks for clause in clauses_of(clock))
+    blank = probe_of("probe", replace(part, expression=None, name=""), node)
     probe = policy_set({"probe": replace(blank, clauses=clauses)})
     asked = [question.at(moment, bundle.zones) for moment in moments]
     said = cedarpy.is_authorized_batch([one.wire() for one in asked], probe, question.entities)
@@ -221,11 +174,11 @@ def _other_time(
     return None
 
 
-def _timed(part: _Part) -> bool:
+def _timed(part: Part) -> bool:
     return part.expression is not None and _tells_time(part.expression)
 
 
-def _edges(parts: Iterable[_Part], zones: tuple[str, ...], at: datetime) -> Iterator[datetime]:
+def _edges(parts: Iterable[Part], zones: tuple[str, ...], at: datetime) -> Iterator[datetime]:
     """Every moment at which a comparison in the condition may turn: minutes of days, instants, midnights."""
     minutes = {0}
     for node in walk(tuple(part.expression for part in parts)):

@@ -12,6 +12,7 @@ from typing import Final
 
 from cedarpy import Schema
 
+from remit.decision.actions import ITEM_TYPE, METHODS, SERVER_TYPE, action_of
 from remit.decision.policy.shapes import NOTHING, Fields, Member, Text, cedar_type, common, shape_of
 from remit.decision.policy.zones import LOCAL_TYPE
 from remit.identity.tools import Server, Tool
@@ -21,10 +22,6 @@ from remit.kernel.ids import ServerId
 NAMESPACE: Final = "Remit"
 DISCOVERY: Final = "discovery"
 """Group of the methods that only tell what is there; a policy says `action in Remit::Action::"discovery"`."""
-SERVER_TYPE: Final = "Server"
-ITEM_TYPE: Final = "Item"
-"""A resource, prompt or completion that an MCP server offers besides tools."""
-
 _TYPE_NAME = re.compile(r"[A-Z][A-Za-z0-9]{0,63}")
 _ITEM_ARGUMENTS: Final = Fields(
     members=(
@@ -32,31 +29,6 @@ _ITEM_ARGUMENTS: Final = Fields(
         Member(name="name", shape=Text(), required=False),
     )
 )
-_DISCOVERY_METHODS: Final = (
-    "initialize",
-    "ping",
-    "server.discover",
-    "tools.list",
-    "resources.list",
-    "resources.templates.list",
-    "prompts.list",
-    "logging.setLevel",
-)
-_ITEM_METHODS: Final = (
-    "resources.read",
-    "resources.subscribe",
-    "resources.unsubscribe",
-    "prompts.get",
-    "completion.complete",
-    "subscriptions.listen",
-)
-METHODS: Final[Mapping[str, bool]] = {
-    **dict.fromkeys(_DISCOVERY_METHODS, True),
-    **dict.fromkeys(_ITEM_METHODS, False),
-}
-"""Methods that are decided without a tool, as they stand in actions; the value says whether they only
-discover."""
-
 _STRING: Final[JsonObject] = {"type": "String"}
 _STRINGS: Final[JsonObject] = {"type": "Set", "element": {"type": "String"}}
 _PRINCIPALS: Final = ("Agent", "Human", "Workload")
@@ -77,11 +49,6 @@ class _Action:
     types: set[str] = field(default_factory=set)
     arguments: Fields | None = None
     discovery: bool = False
-
-
-def action_of(server: Server, tool: Tool) -> str:
-    """The action that a call of the tool is, `<server>/<action>`."""
-    return f"{server.name}/{tool.mapping.action if tool.mapping else tool.name}"
 
 
 def build_schema(servers: Iterable[Server], tools: Iterable[Tool], zones: Iterable[str]) -> JsonObject:

@@ -1,0 +1,91 @@
+"""Could some arguments be permitted? Judged by the parts of policies that no argument can change.
+
+Sound, not complete: what is found inconceivable is denied for whatever arguments; what is found
+conceivable may still be denied for all of them.
+"""
+
+import cedarpy
+from cedarpy import pst
+
+from remit.decision.policy.admission import policy_set
+from remit.decision.policy.bundle import Bundle
+from remit.decision.policy.context import Question
+from remit.decision.policy.parts import RESOURCE, Part, parts_of, probe_of
+from remit.decision.policy.tree import path_of, walk
+from remit.decision.response import Mode
+
+
+def conceivable(question: Question, bundle: Bundle) -> bool:
+    """Whether some permit may hold and no forbid is certain, over all arguments.
+
+    `question` has no arguments; its resource has an empty id unless one is fixed.
+    """
+    fixed = bool(question.resource["id"])
+    parts = {
+        f"{place}:{part.name}": part
+        for place, rule in bundle.rules.items()
+        if rule.mode is Mode.ENFORCE
+        for part in parts_of(place, bundle.nodes[place])
+    }
+    settled = {name: part for name, part in parts.items() if _is_settled(part, bundle, fixed=fixed)}
+    held = _held(question, bundle, settled)
+    failed = {part.place for name, part in settled.items() if name not in held}
+    open_ = {part.place for name, part in parts.items() if name not in settled}
+    standing = [place for place in {part.place for part in parts.values()} if place not in failed]
+    certain = [place for place in standing if place not in open_ and bundle.rules[place].effect == "forbid"]
+    return not certain and any(bundle.rules[place].effect == "permit" for place in standing)
+
+
+def _held(question: Question, bundle: Bundle, parts: dict[str, Part]) -> frozenset[str]:
+    """The parts that hold; one that can't be evaluated does not, and would deny."""
+    if not parts:
+        return frozenset()
+    probes = policy_set(
+        {name: probe_of(name, part, bundle.nodes[part.place]) for name, part in parts.items()}
+    )
+    said = cedarpy.is_authorized(question.wire(), probes, question.entities)
+    return frozenset(said.diagnostics.reasons)
+
+
+def _is_settled(part: Part, bundle: Bundle, *, fixed: bool) -> bool:
+    """Whether no argument can change the part."""
+    if part.expression is None:
+        scope = bundle.nodes[part.place].resource
+        return part.name != RESOURCE or fixed or isinstance(scope, pst.ScopeAny | pst.ScopeIs)
+    return not any(_is_open(node, fixed=fixed) for node in walk(part.expression)) and not _is_bare(
+        part.expression
+    )
+
+
+def _is_open(node: object, *, fixed: bool) -> bool:
+    """Whether a part of an expression looks at what the arguments say."""
+    match node:
+        case pst.Var(name="resource"):
+            return not fixed
+        case pst.GetAttr(attr=attr) if path_of(node):
+            path = path_of(node) or (attr,)
+            if path[0] == "resource":
+                return not fixed and path[1:] != ("type",) and len(path) > 1
+            return path[0] in {"arguments", "money"}
+        case pst.HasAttr(base=base, attrs=attrs):
+            path = (*(path_of(base) or ()), *attrs) if path_of(base) is not None else ()
+            return path[:1] in {("arguments",), ("money",)}
+        case _:
+            return False
+
+
+def _is_bare(expression: pst.Expr) -> bool:
+    """Whether the context, or its resource, is used as a whole."""
+    bare = {pst.Var("context"), pst.GetAttr(base=pst.Var("context"), attr="resource")}
+    for node in walk(expression):
+        inner = [getattr(node, name) for name in getattr(node, "__dataclass_fields__", ())]
+        parts = [part for value in inner for part in (value if isinstance(value, tuple) else (value,))]
+        if not isinstance(node, pst.GetAttr | pst.HasAttr) and any(
+            part in bare for part in parts if _is_node(part)
+        ):
+            return True
+    return expression in bare
+
+
+def _is_node(value: object) -> bool:
+    return isinstance(value, pst.Var | pst.GetAttr)
