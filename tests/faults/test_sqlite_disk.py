@@ -175,8 +175,8 @@ async def test_a_second_process_is_kept_out_even_by_a_stopped_one(sqlite_url: st
     try:
         output = process.stdout
         assert output is not None
-        while output.readline() != b"inside\n":
-            pass
+        while (line := output.readline()) != b"inside\n":
+            assert line
         with pytest.raises(UnfitDatabase, match="another process"):
             await open_store(sqlite_url)
     finally:
