@@ -1,83 +1,14 @@
 """Every code that a decision can carry: its kind, its sentence, what to do about it.
 
-The reference page of errors is generated from `TABLE`. A code never changes its meaning.
+The reference page of errors is generated from `TABLE`.
 """
 
-from dataclasses import dataclass
-from enum import StrEnum
 from typing import Final
 
+from remit.decision.code_names import Code, Entry
 from remit.decision.response import DenialKind, Effect, Reason, RemedyAction, Stage
 
-
-class Code(StrEnum):
-    """Stable names of reasons."""
-
-    PERMITTED = "permitted"
-    APPROVED = "approved"
-    TENANT_MISMATCH = "tenant_mismatch"
-    TOKEN_EXPIRED = "token_expired"  # noqa: S105 — the name of a reason, not a token
-    REVOKED = "revoked"
-    KILLED = "killed"
-    PRINCIPAL_UNKNOWN = "principal_unknown"
-    PRINCIPAL_INACTIVE = "principal_inactive"
-    OWNER_MISSING = "owner_missing"
-    TASK_UNKNOWN = "task_unknown"
-    TASK_MISMATCH = "task_mismatch"
-    TASK_ENDED = "task_ended"
-    TASK_EXPIRED = "task_expired"
-    GRANT_UNKNOWN = "grant_unknown"
-    GRANT_WITHDRAWN = "grant_withdrawn"
-    ENVELOPE_UNKNOWN = "envelope_unknown"
-    CHAIN_MISMATCH = "chain_mismatch"
-    HOP_EXPIRED = "hop_expired"
-    SERVER_UNKNOWN = "server_unknown"
-    TOOL_UNKNOWN = "tool_unknown"
-    TOOL_CHANGED = "tool_changed"
-    TOOL_QUARANTINED = "tool_quarantined"
-    TOOL_UNMAPPED = "tool_unmapped"
-    ARGUMENT_UNMAPPED = "argument_unmapped"
-    CEILING_MISSING = "ceiling_missing"
-    CEILING_EMPTY = "ceiling_empty"
-    RIGHT_MISSING = "right_missing"
-    RESOURCE_OUTSIDE = "resource_outside"
-    ARGUMENT_OUTSIDE = "argument_outside"
-    WINDOW_CLOSED = "window_closed"
-    PURPOSE_OUTSIDE = "purpose_outside"
-    NO_POLICIES = "no_policies"
-    NO_PERMIT = "no_permit"
-    FORBIDDEN = "forbidden"
-    CONDITION_FAILED = "condition_failed"
-    POLICY_ERROR = "policy_error"
-    ARGUMENT_TYPE = "argument_type"
-    APPROVAL_REQUIRED = "approval_required"
-    STEP_UP_REQUIRED = "step_up_required"
-    KEY_NOT_BOUND = "key_not_bound"
-    CALLS_EXHAUSTED = "calls_exhausted"
-    RATE_EXCEEDED = "rate_exceeded"
-    MONEY_EXHAUSTED = "money_exhausted"
-    COST_INVALID = "cost_invalid"
-    APPROVAL_PENDING = "approval_pending"
-    APPROVAL_DENIED = "approval_denied"
-    APPROVAL_EXPIRED = "approval_expired"
-    APPROVAL_CANCELLED = "approval_cancelled"
-    PROOF_REPLAYED = "proof_replayed"
-    SNAPSHOT_STALE = "snapshot_stale"
-    STAGE_ERROR = "stage_error"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
-    """One line of the table. `sentence` has named places for the caller's values; `help_` is for the page."""
-
-    stage: Stage
-    effect: Effect
-    kind: DenialKind | None
-    sentence: str
-    remedy: RemedyAction
-    tell: str
-    """What an agent may say to its user."""
-    help_: str
+__all__ = ["TABLE", "Code", "Entry", "reason"]
 
 
 def _deny(
