@@ -19,7 +19,6 @@ from remit_demo.teller import Teller
 from remit_demo.world import World, build, ceiling, right, write
 
 _DENIAL: Final = "dev.remit/denial"
-_DECISION: Final = "dev.remit/decision"
 _BOOKING: Final = {
     "room": "Room-401",
     "start": "2026-05-15T14:00Z",
@@ -104,8 +103,9 @@ class Story:
         result = await self._call("calendar-bot", self._task, "business", "rooms_book", _BOOKING)
         _expect(result, denied=False)
         teller.say("good", "permitted", _text(result))
-        said = await world.operator.run("ledger", "who", _decision(result))
-        teller.command(f"remit ledger who {_decision(result)}")
+        decision = await self._last("permit", "business/rooms.book")
+        said = await world.operator.run("why", decision)
+        teller.command(f"remit why {decision}")
         teller.lines(said.out)
         log = {"repo_path": str(world.repository), "max_count": 1}
         result = await self._call("support-bot", self._support, "git", "git_log", log)
@@ -202,6 +202,12 @@ class Story:
         tools = self._world.agents[agent].tools(server, envelope=task["envelope"])
         return await _with_tools(tools, tool, arguments)
 
+    async def _last(self, effect: str, action: str) -> str:
+        """Id of the newest decision of that kind, as the operator finds it."""
+        found = await self._world.operator.ask("decision", "list", "--effect", effect, "--limit", "20")
+        rows = found["items"] if isinstance(found, dict) else found
+        return str(next(row["id"] for row in rows if row["action"] == action))
+
     async def _asked(self, waiting: "asyncio.Task[CallToolResult]") -> dict[str, Any]:
         """The ask that the waiting call has caused, as the approver's inbox shows it."""
         while not waiting.done():
@@ -263,10 +269,6 @@ def _expect(result: CallToolResult, *, denied: bool) -> dict[str, Any]:
     if denied != (denial is not None) or (not denied and result.is_error):
         raise StoryBroken(f"expected {'a denial' if denied else 'a permit'}: {result}")
     return denial or {}
-
-
-def _decision(result: CallToolResult) -> str:
-    return str((result.meta or {})[_DECISION])
 
 
 def _text(result: CallToolResult) -> str:

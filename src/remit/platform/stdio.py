@@ -10,6 +10,7 @@ import os
 import signal
 from asyncio.subprocess import DEVNULL, PIPE, Process
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -64,6 +65,13 @@ class _Child:
                 return
 
 
+def _become(user: int) -> None:
+    """Give up our groups and user, in the child; uvloop has no argument for it."""
+    os.setgroups([])
+    os.setgid(user)
+    os.setuid(user)
+
+
 class ChildProcesses:
     """Starts children in their own session, with their own user where we may choose one."""
 
@@ -93,7 +101,7 @@ class ChildProcesses:
                 env={"PATH": _PATH, "LANG": "C.UTF-8", **self._environment, **dict(environment)},
                 start_new_session=True,
                 close_fds=True,
-                user=self._user,
+                preexec_fn=None if self._user is None else partial(_become, self._user),
             )
         except (OSError, ValueError) as failed:
             raise ExitFailed("server's command can't be started", sent=False, debug=str(failed)) from failed

@@ -24,7 +24,9 @@ def mappings() -> list[dict[str, Any]]:
 def build(store: Store) -> MCPServer:
     """The MCP server with all its tools."""
     server = MCPServer(
-        "business", instructions="Rooms, customers, refunds, documents and mail of a small company."
+        "business",
+        instructions="Rooms, customers, refunds, documents and mail of a small company.",
+        log_level="WARNING",
     )
     _rooms(server, store)
     _customers(server, store)
