@@ -9,7 +9,7 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 
 from remit.kernel.canonical import Digest
 from remit.kernel.ids import TenantId
-from remit.platform.storage.instants import from_instant
+from remit.platform.storage.instants import micros
 from remit.platform.storage.sql import Scalar, Sql
 from remit.platform.storage.tables.core import idempotency as t
 
@@ -52,7 +52,7 @@ class IdempotencyRepository:
             "key": key,
             "request_hash": request,
             "response": None,
-            "at": from_instant(at),
+            "at": micros(at),
         }
         return self._sql.run(_TAKE, row) == 1
 
@@ -78,7 +78,7 @@ class IdempotencyRepository:
 
     def forget(self, before: datetime) -> int:
         """Remove what is older."""
-        return self._sql.run(_FORGET, {"this_tenant": self._tenant, "before": from_instant(before)})
+        return self._sql.run(_FORGET, {"this_tenant": self._tenant, "before": micros(before)})
 
     def _place(self, principal: str, key: str) -> dict[str, Scalar]:
         return {"this_tenant": self._tenant, "this_principal": principal, "this_key": key}
