@@ -454,6 +454,7 @@ async def house(
             entropy=secrets.token_bytes,
         )
         hosts: Any = set()
+        origins: Any = set()
         app = make_app(
             gateway=gateway,
             registry=registry,
@@ -461,7 +462,7 @@ async def house(
             sessions=Sessions(options=sessions or SessionOptions(), entropy=secrets.token_bytes),
             liveness=liveness,
             clock=clock,
-            options=AppOptions(issuer=ISSUER, edge=Edge(hosts=hosts)),
+            options=AppOptions(issuer=ISSUER, edge=Edge(hosts=hosts, origins=origins)),
         )
         built = House(
             decider=decider,
@@ -475,7 +476,8 @@ async def house(
             rule=rule,
         )
         built.port = await stack.enter_async_context(serving(app, lifespan="off", http=http))
-        hosts.add(f"127.0.0.1:{built.port}")
+        hosts |= {f"127.0.0.1:{built.port}", f"localhost:{built.port}"}
+        origins.add(f"http://127.0.0.1:{built.port}")
         yield built
 
 

@@ -18,7 +18,7 @@ from remit.enforcement.mcp.pins import ToolRegistry
 from remit.enforcement.mcp.reply import Responder, Send, challenge, plain
 from remit.enforcement.mcp.request import Request
 from remit.enforcement.mcp.results import Answer
-from remit.enforcement.mcp.sessions import Sessions, SessionUnknown, TooManySessions, owner_of
+from remit.enforcement.mcp.sessions import Sessions, SessionUnknown, owner_of
 from remit.enforcement.mcp.streams import Cut, HungUp, Watch, listen_for_hangup
 from remit.enforcement.mcp.wire import (
     ENVELOPE_HEADER,
@@ -304,41 +304,50 @@ class McpApp:
         await exchange.responder.send(204, (), b"")
 
     async def _tell_error(self, responder: Responder, resource: str, error: Exception) -> None:
-        """The one table from what went wrong to what the caller is told."""
+        """Turn what went wrong into what the caller is told: HTTP first, then tokens, then JSON-RPC."""
         match error:
             case Refused(rpc=None):
                 await responder.refuse(error.status, error.hint, close=error.close)
             case Refused(rpc=Code() as code):
                 await responder.finish_error(code, error.hint, error.data, status=error.status)
-            case Unauthenticated() | Cut():
-                known = error if isinstance(error, Unauthenticated) else Unauthenticated(error.hint)
-                await responder.challenge(challenge(self._metadata(resource), self._options.scopes, known))
-            case RemitError(kind="unauthenticated"):
-                name = error.code if error.code in _TOKEN_ERRORS else "invalid_token"
-                told = Unauthenticated(error.hint, error=name)
-                await responder.challenge(challenge(self._metadata(resource), self._options.scopes, told))
-            case ScopeMissing():
-                await responder.challenge(challenge(self._metadata(resource), error.scopes, error))
             case SessionUnknown():
                 await responder.refuse(404, error.hint, close=False)
-            case TooManySessions():
-                await responder.refuse(429, error.hint, close=False)
-            case JsonTooLarge():
-                await responder.finish_error(Code.INVALID_REQUEST, error.hint, None, status=413)
-            case MalformedJson():
-                code = Code.PARSE_ERROR if error.code == MalformedJson.code else Code.INVALID_REQUEST
-                await responder.finish_error(code, error.hint, None, status=400)
-            case RemitError(kind="unavailable"):
-                _log.warning("gateway.request.unavailable", code=error.code, debug=error.debug)
-                await responder.finish_error(Code.INTERNAL, error.hint, None, status=200)
+            case Unauthenticated() | ScopeMissing() | Cut() | RemitError(kind="unauthenticated"):
+                await self._challenge(responder, resource, error)
             case _:
-                _log.exception("gateway.request.failed", exc_info=error)
-                await responder.finish_error(Code.INTERNAL, "request could not be decided", None, status=200)
+                code, sentence, status = _as_rpc(error)
+                await responder.finish_error(code, sentence, None, status=status)
+
+    async def _challenge(self, responder: Responder, resource: str, error: RemitError) -> None:
+        known: Unauthenticated | ScopeMissing
+        if isinstance(error, Unauthenticated | ScopeMissing):
+            known = error
+        else:
+            name = error.code if error.code in _TOKEN_ERRORS else "invalid_token"
+            known = Unauthenticated(error.hint, error=name)
+        scopes = known.scopes if isinstance(known, ScopeMissing) else self._options.scopes
+        await responder.challenge(challenge(self._metadata(resource), scopes, known))
 
     def _metadata(self, resource: str) -> str:
         """RFC 9728 §3.1: the well-known name is inserted before the resource's path."""
         parts = urlsplit(resource)
         return f"{parts.scheme}://{parts.netloc}/.well-known/oauth-protected-resource{parts.path}"
+
+
+def _as_rpc(error: Exception) -> tuple[Code, str, int]:
+    """Code, sentence and status of a failure that is none of HTTP or of the token."""
+    match error:
+        case JsonTooLarge():
+            return Code.INVALID_REQUEST, error.hint, 413
+        case MalformedJson():
+            whole = error.code == MalformedJson.code
+            return (Code.PARSE_ERROR if whole else Code.INVALID_REQUEST), error.hint, 400
+        case RemitError(kind="unavailable"):
+            _log.warning("gateway.request.unavailable", code=error.code, debug=error.debug)
+            return Code.INTERNAL, error.hint, 200
+        case _:
+            _log.error("gateway.request.failed", exc_info=error)
+            return Code.INTERNAL, "request could not be decided", 200
 
 
 def _authorization(headers: Headers) -> tuple[str, str]:

@@ -9,7 +9,7 @@ from typing import Final
 
 from remit.authority.tokens import VerifiedSubject
 from remit.kernel.canonical import b64u
-from remit.kernel.errors import NotFound, TooLarge
+from remit.kernel.errors import NotFound
 from remit.kernel.ids import Entropy, ServerId
 
 _ID_BYTES: Final = 24
@@ -19,12 +19,6 @@ class SessionUnknown(NotFound):
     """No such session, or not this caller's: MCP 2025-11-25 answers 404, and the client begins anew."""
 
     code = "session_unknown"
-
-
-class TooManySessions(TooLarge):
-    """This caller has as many sessions open as it may."""
-
-    code = "too_many_sessions"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,11 +73,12 @@ class Sessions:
         self._open: dict[str, Session] = {}
 
     def open(self, subject: VerifiedSubject, server: ServerId, version: str, *, at: datetime) -> Session:
-        """Open one. Raises `TooManySessions`."""
+        """Open one; where its owner has too many, the one that was silent longest gives way."""
         self._sweep(at)
         owner = owner_of(subject)
-        if sum(session.owner == owner for session in self._open.values()) >= self._options.per_subject:
-            raise TooManySessions(f"no more than {self._options.per_subject} sessions can be open at once")
+        own = sorted((one for one in self._open.values() if one.owner == owner), key=lambda one: one.used_at)
+        for surplus in own[: max(0, len(own) + 1 - self._options.per_subject)]:
+            self.close(surplus.id)
         ident = b64u(self._entropy(_ID_BYTES))
         session = Session(id=ident, owner=owner, server=server, version=version, opened_at=at, used_at=at)
         self._open[ident] = session
