@@ -3,14 +3,16 @@
 import json
 import os
 import re
+import struct
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from enum import StrEnum
 from typing import Any, Final, TextIO
 
 WIDTH: Final = 100
 _GAP: Final = 2
 _MIN_COLUMN: Final = 8
+_BMP: Final = 0xFFFF
 
 _INSTANT: Final = re.compile(r"(\d{4}-\d\d-\d\d)T(\d\d:\d\d:\d\d)(?:\.\d+)?Z")
 
@@ -34,7 +36,7 @@ def show(
     """Write a result: as data, or for people as a table of `columns` or as `lines`, then the next command."""
     match output:
         case Output.JSON:
-            say(json.dumps(result, indent=2, ensure_ascii=False))
+            say(_escaped(json.dumps(result, indent=2, ensure_ascii=False), astral=_pair))
         case Output.YAML:
             say(yaml(result))
         case Output.TABLE:
@@ -111,7 +113,23 @@ def _below(member: Any, depth: int) -> str:
 
 
 def _scalar(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False)
+    return _escaped(json.dumps(value, ensure_ascii=False), astral=lambda code: f"\\U{code:08x}")
+
+
+def _escaped(text: str, *, astral: Callable[[int], str]) -> str:
+    """SAFETY: as `visible`, in the notation of the format: C1 controls and bidi marks never leave raw."""
+    return "".join(
+        char if char.isprintable() or char == "\n" else _escape(ord(char), astral=astral) for char in text
+    )
+
+
+def _escape(code: int, *, astral: Callable[[int], str]) -> str:
+    return f"\\u{code:04x}" if code <= _BMP else astral(code)
+
+
+def _pair(code: int) -> str:
+    """As JSON writes what lies beyond the basic plane (RFC 8259 §7)."""
+    return "".join(f"\\u{unit:04x}" for unit in struct.unpack(">2H", chr(code).encode("utf-16-be")))
 
 
 def _rows(result: Any) -> list[Mapping[str, Any]]:
