@@ -20,10 +20,13 @@ App = Callable[..., Awaitable[None]]
 
 
 @asynccontextmanager
-async def serving(app: App, *, lifespan: str = "auto", http: str = "httptools") -> AsyncIterator[int]:
-    """A real server on a real port of this machine, for as long as the block runs."""
+async def serving(
+    app: App, *, lifespan: str = "auto", http: str = "httptools", port: int = 0
+) -> AsyncIterator[int]:
+    """A real server on a real port of this machine, any or a given one, for as long as the block runs."""
     listener = socket.socket()
-    listener.bind(("127.0.0.1", 0))
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener.bind(("127.0.0.1", port))
     listener.listen(128)
     config = uvicorn.Config(
         app,
