@@ -22,7 +22,7 @@ from support.clock import FixedClock
 AT = datetime(2026, 5, 15, 12, 0, tzinfo=UTC)
 
 
-def person(name: str, *segments: str) -> Principal:
+def person(name: str, *teams: str) -> Principal:
     return Principal(
         id=PrincipalId(f"usr_{name}"),
         tenant=DEFAULT_TENANT,
@@ -33,7 +33,7 @@ def person(name: str, *segments: str) -> Principal:
         purpose="",
         environment=Environment.PRODUCTION,
         email=f"{name}@company.com",
-        segments=frozenset(segments),
+        attributes=(("teams", " ".join(teams)),),
         created_at=AT,
         changed_at=AT,
     )

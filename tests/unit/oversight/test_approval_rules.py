@@ -73,13 +73,13 @@ def ask(**changes: object) -> Approval:
     return replace(base, **changes)  # type: ignore[arg-type]  # as above
 
 
-LEAD = person("lead", segments=frozenset({"support-leads"}))
+LEAD = person("lead", attributes=(("teams", "support-leads"),))
 AWAY = person(
-    "away", segments=frozenset({"support-leads"}), state=State.SUSPENDED, deputy=PrincipalId("usr_deputy")
+    "away", attributes=(("teams", "support-leads"),), state=State.SUSPENDED, deputy=PrincipalId("usr_deputy")
 )
 DEPUTY = person("deputy")
-REQUESTER = person("user", segments=frozenset({"support-leads"}))
-TWIN = person("second", segments=frozenset({"support-leads"}), person=PrincipalId("usr_user"))
+REQUESTER = person("user", attributes=(("teams", "support-leads"),))
+TWIN = person("second", attributes=(("teams", "support-leads"),), person=PrincipalId("usr_user"))
 
 
 @pytest.mark.req("N16")

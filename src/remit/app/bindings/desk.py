@@ -3,11 +3,12 @@
 from remit.decision.facts import Snapshot, Snapshots
 from remit.decision.request import ProposedCall
 from remit.decision.response import Decision
-from remit.enforcement.pep.decider import Ask, AskState
+from remit.enforcement.pep.decider import Ask, AskState, CannotAsk
 from remit.kernel.ids import ApprovalId, CallId, PrincipalId
 from remit.oversight.approvals.approval import Approval, ApprovalState
 from remit.oversight.approvals.service import ApprovalService
 from remit.oversight.approvals.visible import show
+from remit.oversight.errors import NoApprover, TooManyAsks
 
 
 class ApprovalDesk:
@@ -22,9 +23,11 @@ class ApprovalDesk:
         """Open the question, or find the open one for the same bytes of the same agent and task."""
         snapshot = self._snapshots.current()
         owner = snapshot.principals.get(PrincipalId(call.subject.agent))
-        opened = await self._approvals.ask(
-            _draft(call, decision, snapshot), owner=owner.owner if owner else None
-        )
+        draft = _draft(call, decision, snapshot)
+        try:
+            opened = await self._approvals.ask(draft, owner=owner.owner if owner else None)
+        except (NoApprover, TooManyAsks) as unable:
+            raise CannotAsk(unable.hint, reason=unable.code) from unable
         return self._as_ask(opened)
 
     async def wait(self, ask: Ask, seconds: float) -> Ask:

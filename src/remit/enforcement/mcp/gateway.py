@@ -246,7 +246,7 @@ class Gateway:
             return results.input_required(denied.ask)
         denial = self._explainer.denial(denied.decision, call_key=request.call_key)
         if denied.code:
-            denial = {**denial, "code": denied.code, "message": "permitted under a duty not known here"}
+            denial = {**denial, "code": denied.code, "message": denied.sentence}
         return results.denied(denial, method=request.message.method, era=request.era)
 
     def _may_ring(self, request: Request, denied: Denied) -> bool:

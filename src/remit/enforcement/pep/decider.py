@@ -182,11 +182,23 @@ class Ask:
     give_up_at: datetime
 
 
+class CannotAsk(RemitError):
+    """Nobody can be asked now: nobody is left who may answer, or the agent has asked for too much already."""
+
+    code: ClassVar[str] = "cannot_ask"
+    kind: ClassVar[str] = "forbidden"
+
+    def __init__(self, hint: str, *, reason: str) -> None:
+        super().__init__(hint)
+        self.reason = reason
+        """Code of the refusal: `no_approver`, `too_many_asks`."""
+
+
 class Desk(Protocol):
     """Asks people."""
 
     async def ask(self, call: ProposedCall, decision: Decision) -> Ask:
-        """Open the question, or find the open one for the same bytes of the same agent and task."""
+        """Open the question, or find the open one for the same bytes; raises `CannotAsk`."""
 
     async def wait(self, ask: Ask, seconds: float) -> Ask:
         """Return as soon as it is answered, at the latest after `seconds`."""

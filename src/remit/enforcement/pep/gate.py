@@ -7,7 +7,7 @@ can't be asked, answered or understood is refused.
 import asyncio
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import assert_never
+from typing import Final, assert_never
 
 from remit.decision.request import ProposedCall
 from remit.decision.response import Decision, Effect
@@ -18,6 +18,7 @@ from remit.enforcement.pep.decider import (
     CallLog,
     CallOutcome,
     CallState,
+    CannotAsk,
     Decider,
     Desk,
 )
@@ -40,7 +41,9 @@ class Denied:
     decision: Decision
     ask: Ask | None = None
     code: str = ""
-    """Set if the enforcement point itself had to refuse a permit: `obligation_unknown`."""
+    """Set if the enforcement point itself had to refuse: `obligation_unknown`, or nobody could be asked."""
+    sentence: str = ""
+    """Why, for people, where `code` is set."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +51,9 @@ class GateOptions:
     """How long a call waits for a person before its caller is told to come back."""
 
     hold_seconds: float = 20.0
+
+
+_UNKNOWN_DUTY: Final = "permitted under a duty that is not known here"
 
 
 class Gate:
@@ -64,12 +70,16 @@ class Gate:
         decision = await self._decide(call)
         if decision.verdict.effect is not Effect.ASK:
             return await self._obey(call, decision, None)
-        ask = await self._desk.ask(call, decision)
+        try:
+            ask = await self._desk.ask(call, decision)
+        except CannotAsk as unable:
+            return Denied(call=call, decision=decision, code=unable.reason, sentence=unable.hint)
         if ask.state is AskState.PENDING:
             ask = await self._desk.wait(ask, self._options.hold_seconds)
-        if ask.state is not AskState.APPROVED:
+        if ask.state is AskState.PENDING:
             return Denied(call=call, decision=decision, ask=ask)
         # A yes permits nothing by itself: policy, lineage and budget may have changed while it was awaited.
+        # A no, an expiry and a cancellation are decided again too, so that each is told as itself (N17).
         # The first decision burnt the proof of possession, so the second must not present it again.
         again = replace(call, subject=replace(call.subject, proof=None))
         return await self._obey(again, await self._decide(again), ask)
@@ -138,5 +148,5 @@ class Gate:
             obligations.check(decision.verdict.obligations, method=call.method)
         except obligations.ObligationUnknown as unknown:
             await self._unsent(permit, unknown.code)
-            return Denied(call=call, decision=decision, code=unknown.code)
+            return Denied(call=call, decision=decision, code=unknown.code, sentence=_UNKNOWN_DUTY)
         return permit

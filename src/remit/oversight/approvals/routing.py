@@ -1,11 +1,14 @@
 """Who may answer: resolved people, alive, and never the one who would gain (N16, N18, N20)."""
 
 from collections.abc import Iterable
+from typing import Final
 
 from remit.identity.lifecycle import State
 from remit.identity.principals import Kind, Principal
 from remit.kernel.ids import PrincipalId
 from remit.oversight.errors import UnknownApprovers
+
+TEAMS: Final = "teams"
 
 
 def eligible(
@@ -16,7 +19,7 @@ def eligible(
     owner: PrincipalId | None,
     reversible: bool,
 ) -> tuple[Principal, ...]:
-    """Resolve `team:<segment>`, `user:<id or e-mail>`, `owner` or `self` to the people who may answer.
+    """Resolve `team:<name>`, `user:<id or e-mail>`, `owner` or `self` to the people who may answer.
 
     The requester never answers for an irreversible action, nor does another account of the same natural
     person; `self` means the requester and is empty unless the action is reversible. A deputy stands in for
@@ -46,13 +49,18 @@ def _named(
         return [everyone[owner]] if owner in everyone else []
     kind, _, name = rule.partition(":")
     if kind == "team" and name:
-        return [person for person in everyone.values() if name in person.segments]
+        return [person for person in everyone.values() if name in _teams(person)]
     if kind == "user" and name:
         return [person for person in everyone.values() if name in {person.id, person.email}]
     raise UnknownApprovers(
         f"`{rule}` names no approvers; use `team:<name>`, `user:<id>`, `owner` or `self`",
         next_step="remit policy show",
     )
+
+
+def _teams(person: Principal) -> list[str]:
+    """The teams that an administrator put somebody into: the attribute `teams`, separated by spaces."""
+    return dict(person.attributes).get(TEAMS, "").split()
 
 
 def _present(person: Principal, everyone: dict[PrincipalId, Principal]) -> Principal | None:
