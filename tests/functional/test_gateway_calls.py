@@ -17,7 +17,7 @@ from remit.enforcement.mcp.wire import CAPABILITY_HEADER
 from remit.enforcement.pep.decider import AskState
 from remit.kernel.errors import Unavailable
 from support.gateway import LEGACY, House, house, legacy, modern, modern_headers, verdict
-from support.upstreams import Business, Scripted, business, respond, scripted, tool
+from support.upstreams import Business, Scripted, business, business_argv, respond, scripted, tool
 
 BOOK = {"room": "Room-401", "start": "2026-05-15T14:00Z", "end": "2026-05-15T15:00Z", "title": "Review"}
 URL_ASKS: dict[str, Any] = {"io.modelcontextprotocol/clientCapabilities": {"elicitation": {"url": {}}}}
@@ -438,7 +438,6 @@ async def test_outcomes_say_what_was_touched_and_what_came_back(office: House) -
 
 
 @pytest.mark.req("R60")
-@pytest.mark.attack("MC-24")
 async def test_a_call_round_the_gateway_is_refused_by_the_resource_itself() -> None:
     from joserfc import jwt
     from joserfc.jwk import KeySet, OKPKey
@@ -481,6 +480,21 @@ async def test_a_call_round_the_gateway_is_refused_by_the_resource_itself() -> N
             async with httpx2.AsyncClient(trust_env=False) as client:
                 assert (await client.post(there.url, json=body, headers=headers)).status_code == 403
         assert len(there.hits) == 1
+
+
+@pytest.mark.req("R60")
+async def test_the_same_server_as_a_child_process_demands_a_capability_too() -> None:
+    async with house(freshness=60) as gate:
+        gate.add("business", argv=business_argv("--issuer", "http://127.0.0.1:9"))
+        await gate.approve_all("business")
+        for token in (None, "no.capability.at-all"):
+            gate.decider.token = lambda call, token=token: token  # type: ignore[misc]  # bound in the loop
+            told = await gate.call("rooms_book", BOOK)
+            assert told.json()["error"]["code"] == 4030
+            assert "capability" in told.json()["error"]["message"]
+        gate.add("open", argv=business_argv("--unsafe-open"))
+        await gate.approve_all("open")
+        assert not (await gate.call("rooms_book", BOOK, server="open")).json()["result"]["isError"]
 
 
 @pytest.mark.req("R126")

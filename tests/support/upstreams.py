@@ -86,9 +86,9 @@ async def business(
         yield Business(store=store, port=port)
 
 
-def business_argv() -> tuple[str, ...]:
+def business_argv(*options: str) -> tuple[str, ...]:
     """The same server as a child process."""
-    return (sys.executable, "-m", "remit_demo.business", "--stdio", "--unsafe-open")
+    return (sys.executable, "-m", "remit_demo.business", "--stdio", *options)
 
 
 def tool(name: str = "act", **changes: Any) -> dict[str, Any]:

@@ -99,6 +99,8 @@ class CapabilityCheck:
             if header.get("typ") != _TYPE or not isinstance(header.get("kid"), str):
                 raise CapabilityRefused("token is no capability")
             decoded = jwt.decode(token, self._keys.find(header["kid"]), algorithms=_ALGORITHMS)
+        except httpx2.HTTPError as unreachable:
+            raise CapabilityRefused("the issuer's keys can't be read") from unreachable
         except (JoseError, ValueError) as broken:
             raise CapabilityRefused("capability does not verify") from broken
         return dict(decoded.claims)
