@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
-pytest_plugins = ["support.stores", "support.oauth_worlds"]
+pytest_plugins = ["support.stores", "support.oauth_worlds", "support.houses"]
 
 CATALOGUE = Path(__file__).parent / "catalogue"
 CATALOGUED = {
