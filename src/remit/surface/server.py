@@ -5,6 +5,7 @@ import os
 import sys
 from asyncio.subprocess import Process
 from contextlib import suppress
+from dataclasses import replace
 from socket import socket
 from typing import Final
 
@@ -15,16 +16,19 @@ from remit.app.run import running
 from remit.app.services import Services
 from remit.platform.settings.model import Settings
 from remit.platform.settings.operator import ServerAddress, write_server
+from remit.platform.settings.options import LogLevel
 from remit.platform.telemetry.logging import configure_logging
 from remit.platform.telemetry.metrics import Metrics
 from remit.surface.web.assembly import application
+from remit.surface.web.connection import bounded_protocol
 
 _DRAIN_SECONDS: Final = 5
 
 
 def serve(settings: Settings) -> None:
     """Serve until told to stop (SIGINT, SIGTERM); raises what forbids a start."""
-    configure_logging(settings.telemetry)
+    chosen = settings.telemetry
+    configure_logging(replace(chosen, log_level=LogLevel.DEBUG) if settings.debug else chosen)
     prepare_directory(settings)
     with asyncio.Runner(loop_factory=_loop) as runner:
         runner.run(_serve(settings))
@@ -53,6 +57,7 @@ def _config(settings: Settings, services: Services) -> uvicorn.Config:
         application(services, metrics=Metrics()),
         host=settings.http.host,
         port=settings.http.port,
+        http=bounded_protocol(header_seconds=settings.http.header_timeout.total_seconds()),
         log_config=None,
         access_log=False,  # SAFETY: paths may hold the secret of an approval link
         server_header=False,

@@ -8,7 +8,6 @@ from urllib.parse import urlsplit
 from remit.platform.settings.options import (
     HttpOptions,
     KeyOptions,
-    PolicyOptions,
     StoreOptions,
     TelemetryOptions,
 )
@@ -29,11 +28,10 @@ class Settings:
     demo: bool = False
     """Whether the demonstration runs; it brings its own policy, servers and agents."""
     debug: bool = False
-    """Whether errors are shown in detail on the terminal; refused on a public address."""
+    """Whether everything is logged, whatever `telemetry.log_level` says; refused on a public address."""
     http: HttpOptions = field(default_factory=HttpOptions)
     store: StoreOptions = field(default_factory=StoreOptions)
     keys: KeyOptions = field(default_factory=KeyOptions)
-    policy: PolicyOptions = field(default_factory=PolicyOptions)
     telemetry: TelemetryOptions = field(default_factory=TelemetryOptions)
 
     @property

@@ -92,14 +92,6 @@ class KeyOptions:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PolicyOptions:
-    """Where policy comes from at start."""
-
-    directory: Path | None = None
-    """Folder of Cedar files that are published at start; absent leaves policy to the API."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class TelemetryOptions:
     """What the process says about itself; never a token, a secret or content."""
 

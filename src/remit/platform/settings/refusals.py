@@ -143,16 +143,6 @@ def _fresh(settings: Settings, disk: Disk) -> bool:
     return not any(".db" in name or ".sqlite" in name for name in disk.names(settings.directory))
 
 
-def _policy(settings: Settings, disk: Disk) -> Iterator[Refusal]:
-    folder = settings.policy.directory
-    if folder and not any(name.endswith(".cedar") for name in disk.names(folder.expanduser())):
-        yield Refusal(
-            code="policies_empty",
-            sentence=f"policy directory `{folder}` holds no `.cedar` file, so every action would be denied",
-            fix="put a policy there, or leave `policy.directory` out and publish with `remit apply`",
-        )
-
-
 def _debug(settings: Settings, _: Disk) -> Iterator[Refusal]:
     if settings.debug and settings.listens_publicly:
         yield Refusal(
@@ -198,7 +188,6 @@ _RULES: Final[tuple[Callable[[Settings, Disk], Iterator[Refusal]], ...]] = (
     _issuer,
     _trust_domain,
     _kek,
-    _policy,
     _debug,
     _demo,
     _data,

@@ -43,7 +43,9 @@ def application(services: Services, *, metrics: Metrics) -> ASGIApp:
     api = Api(door=door, once=Idempotency(uow=ground.work), clock=ground.clock)
     described = document(operations, issuer=ground.issuer)
     routes: list[BaseRoute] = [
-        *MetaRoutes(probes=probes(services), metrics=metrics, document=described, clock=ground.clock).routes(),
+        *MetaRoutes(
+            probes=probes(services), metrics=metrics, document=described, clock=ground.clock
+        ).routes(),
         *OAuthRoutes(services.oauth).routes(),
         *api.routes(operations),
         *_pages(services).routes(),

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from remit.platform.settings.model import Settings
-from remit.platform.settings.options import HttpOptions, KeyOptions, PolicyOptions, StoreOptions
+from remit.platform.settings.options import HttpOptions, KeyOptions, StoreOptions
 from remit.platform.settings.refusals import LocalDisk, StartRefused, refusals, refuse_unsafe
 
 GOOD_KEY = bytes(range(32))
@@ -76,12 +76,6 @@ def test_a_fresh_embedded_installation_may_make_its_own_key() -> None:
         ("kek_exposed", SAFE, {**FILES, "/d/kek": (0o604, GOOD_KEY)}),
         ("kek_weak", SAFE, {**FILES, "/d/kek": (0o600, b"changeme")}),
         ("kek_weak", SAFE, {**FILES, "/d/kek": (0o600, b"\x00" * 32)}),
-        ("policies_empty", replace(SAFE, policy=PolicyOptions(directory=Path("/p"))), FILES),
-        (
-            "policies_empty",
-            replace(SAFE, policy=PolicyOptions(directory=Path("/p"))),
-            {**FILES, "/p/readme.md": (0o644, b"")},
-        ),
         ("debug_public", replace(at("0.0.0.0", "https://remit.example.com"), debug=True), FILES),
         ("demo_public", replace(at("0.0.0.0", "https://remit.example.com"), demo=True), FILES),
         ("data_exposed", SAFE, {**FILES, "/d": (0o755, b"")}),
