@@ -185,7 +185,7 @@ class Story:
     async def verified(self) -> None:
         """The record is verified without the server; a changed copy is caught."""
         teller, world = self._teller, self._world
-        teller.step("the record, verified offline; and a tampered copy")
+        teller.step("the record, verified offline; and a copy in which one permit became a denial")
         archive, copy = world.folder / "evidence.zip", world.folder / "tampered.zip"
         await world.operator.run("ledger", "export", str(archive))
         teller.command(f"remit ledger export {archive.name}; remit ledger verify {archive.name}")
@@ -194,7 +194,7 @@ class Story:
         _tamper(archive, copy)
         said = await world.operator.run("ledger", "verify", str(copy), allowed=(1,))
         teller.command(f"remit ledger verify {copy.name}")
-        teller.lines(said.out)
+        teller.lines(said.out, most=4)
 
     async def _call(
         self, agent: str, task: dict[str, Any], server: str, tool: str, arguments: dict[str, Any]
@@ -277,16 +277,15 @@ def _text(result: CallToolResult) -> str:
 
 
 def _tamper(archive: Path, copy: Path) -> None:
-    """Change one amount in one record, as somebody with access to the file could."""
+    """Turn one recorded permit into a denial, as somebody with access to the file could."""
     with zipfile.ZipFile(archive) as source, zipfile.ZipFile(copy, "w") as target:
         for name in source.namelist():
             content = source.read(name)
-            if name.endswith("records.jsonl"):
-                lines = content.splitlines(keepends=True)
-                place = next(i for i, line in enumerate(lines) if b'"permit"' in line)
-                lines[place] = lines[place].replace(b'"permit"', b'"denied"', 1)
-                content = b"".join(lines)
+            if name == "entries.jsonl":
+                content = content.replace(b'"effect":"permit"', b'"effect":"denied"', 1)
             target.writestr(name, content)
+    if archive.stat().st_size == copy.stat().st_size and archive.read_bytes() == copy.read_bytes():
+        raise StoryBroken("nothing was there to tamper with")
 
 
 def _farewell(world: World, teller: Teller) -> None:

@@ -34,10 +34,13 @@ class Teller:
         for line in lines[1:]:
             self._print(f"   {'':<9}  {line}")
 
-    def lines(self, text: str) -> None:
-        """What a command printed, indented."""
-        for line in text.rstrip().splitlines():
+    def lines(self, text: str, *, most: int = 40) -> None:
+        """What a command printed, indented; of a long list its beginning, and how much more there was."""
+        lines = text.rstrip().splitlines()
+        for line in lines[:most]:
             self._print(f"     {line}")
+        if len(lines) > most:
+            self._print(self._paint("dim", f"     … and {len(lines) - most} lines more"))
 
     def denial(self, said: dict[str, Any]) -> None:
         """A structured denial: reason, nearest miss, remedy."""
