@@ -14,8 +14,8 @@ from remit.platform.storage.unit_of_work import SqlTransaction
 
 BATCH_LIMIT: Final = 256
 """Works in one commit."""
-BATCH_SECONDS: Final = 0.002
-"""How long an embedded batch goes on taking works before it commits; bounds what a kill waits for."""
+BATCH_SECONDS: Final = 0.02
+"""How long an embedded batch goes on taking works before it commits. A kill cuts it short by itself."""
 QUEUE_LIMIT: Final = 4096
 """Works waiting on the normal lane; one more is refused. The kill lane is never refused."""
 RETRY_HINT_SECONDS: Final = 1

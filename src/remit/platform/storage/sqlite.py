@@ -112,7 +112,11 @@ class SqliteStore:
         loop = asyncio.get_running_loop()
         future: asyncio.Future[T] = loop.create_future()
         self._lanes.put(Unit(work=work, tenant=tenant, lane=lane, future=future, loop=loop))
-        self._wake.put(None)
+        if lane is Lane.KILL:
+            self._wake.put(None)
+        else:
+            # After all that this turn of the loop submits: requests that came together share one commit.
+            loop.call_soon(self._wake.put, None)
         if self._stopped():  # fenced between the look above and the queue: the writer is gone
             self._refuse_rest()
         return await future
