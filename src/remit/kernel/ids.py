@@ -31,6 +31,7 @@ Entropy = Callable[[int], bytes]
 """Gives that many random bytes; `secrets.token_bytes` outside tests."""
 
 _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"  # Crockford: no I, L, O, U
+_PAIRS = tuple(high + low for high in _ALPHABET for low in _ALPHABET)
 _TIME_DIGITS = 10  # 50 bits of milliseconds: until the year 37648
 _RANDOM_DIGITS = 26  # 130 bits: more than the 128 that an unguessable name needs
 
@@ -45,4 +46,5 @@ def mint_id(prefix: str, *, at: datetime, entropy: Entropy) -> str:
 
 
 def _digits(number: int, count: int) -> str:
-    return "".join(_ALPHABET[(number >> shift) & 31] for shift in range((count - 1) * 5, -1, -5))
+    """An even count of digits, two at a time: every call, decision and record is named by this."""
+    return "".join([_PAIRS[(number >> shift) & 1023] for shift in range((count - 2) * 5, -1, -10)])
