@@ -105,6 +105,9 @@ class Actor:
 class View:
     """`Standings` of whatever transaction is open now."""
 
+    async def catch_up(self) -> None:
+        """Nothing to do: it is always the present."""
+
     def __init__(self) -> None:
         self.standing: Standing | None = None
 

@@ -262,7 +262,7 @@ def _gateway(
     return McpApp(
         gateway=gateway,
         registry=registry,
-        verifier=Doorman(verifier=verifier, clock=ground.clock),
+        verifier=Doorman(verifier=verifier),
         sessions=Sessions(options=SessionOptions(), entropy=ground.entropy),
         liveness=SnapshotLiveness(snapshots=ground.snapshots, clock=ground.clock),
         clock=ground.clock,

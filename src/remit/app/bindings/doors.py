@@ -32,20 +32,18 @@ _GATEWAY = PrincipalId("system")
 class Doorman:
     """`TokenVerifier`: token, proof and envelope, by the authority wing's own procedures."""
 
-    def __init__(self, *, verifier: AccessTokenVerifier, clock: Clock) -> None:
+    def __init__(self, *, verifier: AccessTokenVerifier) -> None:
         self._verifier = verifier
-        self._clock = clock
 
     async def verify(self, presented: Presented) -> VerifiedSubject:
         """Verify what was presented; the envelope must be the one that the token names."""
         try:
-            subject = self._verifier.verify(
+            subject = await self._verifier.verify_now(
                 f"{presented.scheme} {presented.token}",
                 [presented.proof] if presented.proof else [],
                 presented.method,
                 presented.url,
                 presented.audience,
-                self._clock.now(),
             )
             _check_envelope(presented.envelope, subject)
         except InsufficientScope as small:

@@ -53,3 +53,7 @@ class SnapshotStandings:
     def current(self) -> SnapshotStanding:
         """What this node decides on now."""
         return SnapshotStanding(self._snapshots.current())
+
+    async def catch_up(self) -> None:
+        """Read what has been committed since."""
+        await self._snapshots.catch_up()

@@ -153,6 +153,10 @@ class InvalidToken(OAuthError):
     error = ErrorName.INVALID_TOKEN
 
 
+class LifelessToken(InvalidToken):
+    """What the token stands on does not live, as far as the view of the present goes that was asked."""
+
+
 class MissingToken(OAuthError):
     """The request carries no credentials at all: it is told how to get some, not what it did wrong."""
 

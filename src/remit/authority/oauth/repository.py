@@ -48,10 +48,13 @@ class View(Standing, Protocol):
 
 
 class Standings(Protocol):
-    """Gives the newest snapshot in memory; never waits."""
+    """Gives the newest snapshot in memory, and a newer one on demand."""
 
     def current(self) -> Standing:
-        """What this node decides on now."""
+        """What this node decides on now; never waits."""
+
+    async def catch_up(self) -> None:
+        """Return once `current` shows everything that was committed before this was called."""
 
 
 class OAuthTransaction(AuthorityTransaction, Protocol):

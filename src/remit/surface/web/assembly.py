@@ -39,7 +39,7 @@ def application(services: Services, *, metrics: Metrics) -> ASGIApp:
     """Everything that one port serves, behind the doors that every request passes."""
     ground = services.ground
     operations = nouns(services).operations()
-    door = Door(verifier=services.verifier, uow=ground.work, clock=ground.clock, issuer=ground.issuer)
+    door = Door(verifier=services.verifier, uow=ground.work, issuer=ground.issuer)
     api = Api(door=door, once=Idempotency(uow=ground.work), clock=ground.clock)
     described = document(operations, issuer=ground.issuer)
     routes: list[BaseRoute] = [

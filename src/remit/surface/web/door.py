@@ -9,7 +9,6 @@ from remit.authority.oauth.errors import InvalidToken, ProofRefused
 from remit.authority.oauth.verifier import AccessTokenVerifier
 from remit.authority.tokens import Proof, VerifiedSubject
 from remit.identity.principals import Kind, Principal
-from remit.kernel.clock import Clock
 from remit.kernel.ids import PrincipalId, TenantId
 from remit.kernel.uow import Transaction, UnitOfWork
 from remit.surface.web.caller import Caller
@@ -51,11 +50,10 @@ class Door:
     """
 
     def __init__(
-        self, *, verifier: AccessTokenVerifier, uow: UnitOfWork[DoorTransaction], clock: Clock, issuer: str
+        self, *, verifier: AccessTokenVerifier, uow: UnitOfWork[DoorTransaction], issuer: str
     ) -> None:
         self._verifier = verifier
         self._uow = uow
-        self._clock = clock
         self._issuer = issuer
 
     async def admit(self, request: Request) -> Caller:
@@ -63,13 +61,12 @@ class Door:
 
         Raises an `OAuthError` of kind `unauthenticated`.
         """
-        subject = self._verifier.verify(
+        subject = await self._verifier.verify_now(
             request.headers.get("authorization", ""),
             request.headers.getlist("dpop"),
             request.method,
             f"{self._issuer}{request.url.path}",
             f"{self._issuer}/api",
-            self._clock.now(),
         )
         principal = await self._uow.commit(lambda tx: _enter(tx, subject))
         person = principal.kind is Kind.HUMAN and not subject.chain
