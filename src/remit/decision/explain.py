@@ -3,12 +3,9 @@
 from collections.abc import Sequence
 from typing import Final
 
-from remit.authority.arguments import pointed_at, text_of
 from remit.decision.codes import TABLE, Code
 from remit.decision.response import Effect, NearestMiss, Reason, Remedy, RemedyAction
 from remit.decision.trace import Explanation
-from remit.identity.tools import ToolMapping
-from remit.kernel.canonical import JsonObject
 
 _POLL_S: Final = 5
 _SAME_CALL: Final = frozenset({RemedyAction.REQUEST_APPROVAL, RemedyAction.WAIT, RemedyAction.RETRY_AT})
@@ -63,36 +60,4 @@ def tell(explanation: Explanation) -> str:
         f"`{explanation.resource}`{purpose} at {explanation.at.isoformat()}: "
         f"{verdict.effect}, because {because} "
         f"(policy {verdict.policy_version}, revision {verdict.revision})"
-    )
-
-
-def sentence_of(mapping: ToolMapping, arguments: JsonObject) -> str:
-    """The mapping's past-tense phrase with the call's own values, as in `reserved Room-401 for 14:00`.
-
-    A place that the arguments do not fill shows as `?`; values are shown as they are, quoted by no rule.
-    """
-    phrase, out = mapping.sentence, []
-    while phrase:
-        before, brace, rest = phrase.partition("{")
-        out.append(before)
-        if not brace:
-            break
-        pointer, _, phrase = rest.partition("}")
-        found, value = pointed_at(arguments, pointer)
-        out.append((text_of(value) if found else None) or "?")
-    return "".join(out)
-
-
-def told_sentence(explanation: Explanation, phrase: str, *, approved_by: str = "") -> str:
-    """One permitted action as R39 wants it told."""
-    verdict = explanation.verdict
-    behalf = f", acting on behalf of {explanation.user_name}," if explanation.user_name else ""
-    rules = ", ".join(
-        f"`{said.rule}`" for said in verdict.reasons if said.rule and said.code == Code.PERMITTED
-    )
-    authorized = f"authorized by policy {rules}" if rules else "authorized by approval"
-    approved = f"approved by {approved_by}" if approved_by else "approved by nobody because no rule asked"
-    return (
-        f"Agent {explanation.agent_name}{behalf} {phrase or 'did ' + explanation.action}; "
-        f"{authorized} (decision {explanation.decision}), {approved}."
     )

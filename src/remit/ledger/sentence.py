@@ -17,6 +17,12 @@ _INSTANT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}(:[0-9]{2})?
 _HIDDEN_CATEGORIES: Final = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
 _FORMULA: Final = ("=", "+", "-", "@")
 _SAFE_MARKS: Final = {"`": "'"}
+_ENDS: Final = {
+    "done": "",
+    "": "not finished yet: ",
+    "failed": "without success: ",
+    "unknown": "with unknown outcome: ",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,13 +35,20 @@ class Names:
 
 
 def action_sentence(
-    record: Record, *, names: Names, template: str, arguments: JsonObject, risk: str = "low"
+    record: Record,
+    *,
+    names: Names,
+    template: str,
+    arguments: JsonObject,
+    risk: str = "low",
+    outcome: str = "done",
 ) -> str:
     """Say who did what for whom, under which rule, and who approved it.
 
     `record` is the decision; `template` the tool mapping's past-tense phrase with `{/pointer}` places
     (RFC 6901) into `arguments`. Values from outside are shown, never obeyed: control, format and direction
     characters become visible escapes, quotes can't end a quotation, and long ones are cut with their length.
+    What is not known to be done is not told as done: `outcome` is that of the call, empty while it runs.
     """
     behalf = f"acting on behalf of {visible(names.user)}" if names.user else "acting on its own behalf"
     phrase = fill(template, arguments) if template else _plain_phrase(record)
@@ -46,7 +59,9 @@ def action_sentence(
         if names.approver
         else f"by nobody because its risk is {visible(risk)}"
     )
-    verb = "" if record.effect == "permit" else f"{visible(record.effect)}: "
+    verb = _ENDS.get(outcome, f"{visible(outcome)}: ")
+    if record.effect != "permit":
+        verb = f"{visible(record.effect)}: "
     return (
         f"Agent {visible(names.agent)}, {behalf}, {verb}{phrase}; "
         f"{authority}(decision {visible(record.decision)}), approved {approval}."

@@ -17,7 +17,7 @@ from remit.decision.assembly import Unassembled, assemble
 from remit.decision.budget import Line, cost_fault, lines_of
 from remit.decision.codes import TABLE, Code, reason
 from remit.decision.denial import KEY, NotDenied, denial_of
-from remit.decision.explain import sentence_of, tell
+from remit.decision.explain import tell
 from remit.decision.facts import Snapshot
 from remit.decision.finding import Finding
 from remit.decision.oversight import asks, unanswered
@@ -28,7 +28,7 @@ from remit.decision.response import Decision, Disclose, Effect, RemedyAction, Ve
 from remit.decision.trace import Explanation
 from remit.identity.lifecycle import State
 from remit.identity.tools import Pin
-from remit.kernel.ids import ApprovalId, DecisionId, PrincipalId, ToolId
+from remit.kernel.ids import ApprovalId, DecisionId, PrincipalId
 from support.clock import NOON
 from support.decisions import (
     HOUR,
@@ -348,11 +348,6 @@ def test_an_answer_can_be_told_in_plain_words() -> None:
         "purpose `booking` at 2026-05-15T12:00:00+00:00: permit, because policy `all` permits it "
         "(policy v1, revision 7)"
     )
-    mapping = office().tools[ToolId("tol_rooms.book")].mapping
-    assert mapping is not None
-    assert sentence_of(
-        replace(mapping, sentence="reserved {/room} for {/start}-{/never}"), call().arguments
-    ) == ("reserved Room-401 for 14:00-?")
 
 
 def test_findings_and_verdicts_have_no_truth_value() -> None:

@@ -17,7 +17,9 @@ def explained(found: Mapping[str, Any]) -> list[str]:
     whom = f", for {found['user_name'] or found['user']}" if found.get("user") else ""
     moment = str(found["at"])[:19].replace("T", " ")
     wanted = f"{_shown(found, 'agent_name')} wanted `{_shown(found, 'action')}`"
+    done = [visible(str(found["told"]))] if found.get("told") else []
     return [
+        *done,
         f"{coloured(effect)}   {wanted} on {_shown(found, 'resource')}{visible(whom)}, {moment} UTC",
         *(_stage(number, stage) for number, stage in enumerate(found.get("stages", []), start=1)),
         *_observed(found.get("observed", [])),

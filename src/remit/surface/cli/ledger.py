@@ -203,8 +203,9 @@ def _told(found: dict[str, Any]) -> list[str]:
     for each in found["answers"]:
         whom = f" for {each['human']}" if each["human"] else " on its own behalf"
         approver = f"approved by {each['approver']}" if each["approver"] else "approved by nobody"
+        plain = f"{each['effect']}  {each['agent']}{whom}: {each['action']} on {each['resource']}"
         lines += [
-            visible(f"{each['effect']}  {each['agent']}{whom}: {each['action']} on {each['resource']}"),
+            visible(each["told"] or plain),
             visible(
                 f"  {each['decision']}  rules {', '.join(each['rules']) or '-'}, {approver}, "
                 f"owner {each['owner'] or '-'}, {each['mode'] or '-'}, asked by {each['initiative'] or '-'}, "

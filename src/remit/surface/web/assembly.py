@@ -6,10 +6,13 @@ from functools import partial
 from starlette.routing import BaseRoute, Mount
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from remit.app.bindings.directory import SnapshotDirectory
 from remit.app.services import Services
 from remit.decision.policy_service import PolicyService
 from remit.identity.credential_keys import CredentialKeys
+from remit.kernel.ids import DecisionId
 from remit.kernel.jose.keys import KeyClass
+from remit.ledger.telling import tell_decision
 from remit.oversight.approvals.answers import read_link, read_signed_answer
 from remit.oversight.approvals.approval import Answer
 from remit.oversight.approvals.service import AnswerProof
@@ -89,6 +92,7 @@ def nouns(services: Services) -> Nouns:
                 clock=ground.clock,
                 issuer=ground.issuer,
             ),
+            tell=partial(_tell, services),
         ),
         approvals=ApprovalRoutes(
             service=services.approvals,
@@ -103,9 +107,17 @@ def nouns(services: Services) -> Nouns:
             tenant=ground.tenant,
             signer=services.log,
             known_keys=services.log.known_keys,
+            directory=SnapshotDirectory(ground.snapshots),
         ),
         keys=KeyRoutes(box=ground.keys),
     )
+
+
+async def _tell(services: Services, decision: DecisionId) -> str:
+    """The sentence of one action, from the log."""
+    ground = services.ground
+    directory = SnapshotDirectory(ground.snapshots)
+    return await ground.work.read(lambda tx: tell_decision(tx.ledger, decision, directory))
 
 
 async def _read_answer(services: Services, token: str, at: datetime) -> tuple[Answer, AnswerProof]:

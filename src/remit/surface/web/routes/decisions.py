@@ -39,6 +39,13 @@ class Rehearsal(Protocol):
         """Explain. Raises `NotFound` for an agent, task or tool that is not there."""
 
 
+class Telling(Protocol):
+    """Tells what was done from the log, with its arguments (R39)."""
+
+    async def __call__(self, decision: DecisionId) -> str:
+        """One sentence; empty where nothing was permitted."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DecisionRoutes:
     """What the nouns `decision` and `policy` need."""
@@ -46,6 +53,7 @@ class DecisionRoutes:
     service: DecisionService
     policies: PolicyService
     rehearsal: Rehearsal
+    tell: Telling
 
     def operations(self) -> list[Operation[Any, Any]]:
         """What is served."""
@@ -155,7 +163,7 @@ class DecisionRoutes:
         found = await self.service.why(DecisionId(inbound.path["decision"]))
         if not _party(found, inbound.caller):
             raise NotYourOwn("no decision that you may see is there", next_step="remit decision list")
-        return DecisionView.stored(found)
+        return DecisionView.stored(found, told=await self.tell(found.id))
 
     async def _can(self, inbound: Inbound[Question, Nothing]) -> DecisionView:
         return DecisionView.rehearsed(await self.rehearsal.rehearse(inbound.body, inbound.caller))

@@ -23,6 +23,7 @@ from remit.ledger.repository import (
     Placed,
     SignedCheckpoint,
 )
+from remit.ledger.telling import Directory, tell_answer
 from remit.surface.web.caller import NotAdministrator
 from remit.surface.web.operation import Blob, Inbound, Method, Nothing, Operation
 
@@ -105,14 +106,16 @@ class AnswerView(msgspec.Struct, frozen=True, kw_only=True):
     approver: str
     outcome: str
     evidence: list[str]
+    told: str
+    """What was done, as one sentence; empty where nothing was permitted."""
 
     @classmethod
-    def of(cls, found: Answer) -> Self:
+    def of(cls, found: Answer, *, told: str) -> Self:
         """From the domain."""
-        names = [
-            name for name in cls.__struct_fields__ if name not in {"chain", "codes", "rules", "evidence"}
-        ]
+        apart = {"chain", "codes", "rules", "evidence", "told"}
+        names = [name for name in cls.__struct_fields__ if name not in apart]
         return cls(
+            told=told,
             **{name: getattr(found, name) for name in names},
             chain=list(found.chain),
             codes=list(found.codes),
@@ -160,11 +163,12 @@ class TraceView(msgspec.Struct, frozen=True, kw_only=True):
     tasks: list[StoryView]
 
     @classmethod
-    def of(cls, found: Trace) -> Self:
-        """From the domain."""
+    def of(cls, found: Trace, *, told: Sequence[str]) -> Self:
+        """From the domain; one sentence for each answer."""
+        pairs = zip(found.answers, told, strict=True)
         return cls(
             start=found.start,
-            answers=[AnswerView.of(each) for each in found.answers],
+            answers=[AnswerView.of(answer, told=sentence) for answer, sentence in pairs],
             authorization=[StepView.of(each) for each in found.authorization],
             tasks=[StoryView.of(each) for each in found.tasks],
         )
@@ -194,6 +198,7 @@ class LedgerRoutes:
     tenant: TenantId
     signer: CheckpointSigner
     known_keys: Callable[[], Sequence[LogKey]]
+    directory: Directory
 
     def operations(self) -> list[Operation[Any, Any]]:
         """What is served."""
@@ -268,7 +273,7 @@ class LedgerRoutes:
 
     async def _trace(self, inbound: Inbound[Nothing, TraceQuery]) -> TraceView:
         _require_reader(inbound)
-        return TraceView.of(await self.uow.read(lambda tx: trace(tx.ledger, inbound.query.of)))
+        return await self.uow.read(lambda tx: self._traced(tx.ledger, inbound.query.of))
 
     async def _records(self, inbound: Inbound[Nothing, RecordsQuery]) -> list[RecordView]:
         _require_reader(inbound)
@@ -306,6 +311,10 @@ class LedgerRoutes:
         signed = await self._signed(inbound.at)
         archive = await self.uow.read(lambda tx: self._archive(tx.ledger, signed))
         return Blob(media="application/octet-stream", body=archive)
+
+    def _traced(self, log: Log, start: str) -> TraceView:
+        found = trace(log, start)
+        return TraceView.of(found, told=[tell_answer(log, each, self.directory) for each in found.answers])
 
     async def _signed(self, at: datetime) -> SignedCheckpoint:
         return await self.uow.commit(lambda tx: tx.ledger.checkpoint(self.signer, at=at))

@@ -150,6 +150,8 @@ class DecisionView(DecisionLine, frozen=True, kw_only=True, omit_defaults=True):
     purpose: str
     arguments_digest: str
     sentence: str
+    told: str = ""
+    """What was done, as one sentence from the log; absent where nothing was permitted."""
     stages: list[StageView]
     nearest_miss: list[MissView] = []
     remedy: RemedyView | None = None
@@ -164,12 +166,13 @@ class DecisionView(DecisionLine, frozen=True, kw_only=True, omit_defaults=True):
     key: str
 
     @classmethod
-    def stored(cls, stored: StoredDecision) -> Self:
-        """A decision on record."""
+    def stored(cls, stored: StoredDecision, *, told: str) -> Self:
+        """A decision on record, and what the log tells of it."""
         common = _common(stored.explanation, ident=stored.id, approval=stored.approval or "")
         return cls(
             **common,
             **_whole(stored.explanation),
+            told=told,
             capability=stored.capability or "",
             outcome=stored.outcome or "",
         )
