@@ -6,6 +6,7 @@ refused for the arguments that it is given.
 
 from collections.abc import Sequence
 from datetime import datetime
+from functools import lru_cache
 from typing import Final
 
 from remit.authority.alive import Alive, alive
@@ -37,11 +38,17 @@ def visible(
             continue
         if ceiling is None:
             # The factors are the same for every tool: they hang on the subject alone.
-            first, *others = (factor.ceiling for factor in request.factors)
-            ceiling = meet_all(first, *others)
+            ceiling = _met(tuple(factor.ceiling for factor in request.factors))
         if _within(ceiling, request) and _conceivable(request, snapshot):
             shown.add(tool.id)
     return frozenset(shown)
+
+
+@lru_cache(maxsize=4096)
+def _met(ceilings: tuple[Ceiling, ...]) -> Ceiling:
+    """The whole values are the key, so nothing stale can be found."""
+    first, *others = ceilings
+    return meet_all(first, *others)
 
 
 def _unargued(subject: VerifiedSubject, server: Server, tool: Tool, at: datetime) -> ProposedCall:

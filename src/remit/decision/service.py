@@ -144,6 +144,10 @@ class DecisionService:
         self, subject: VerifiedSubject, server: Server, tools: Sequence[Tool], *, at: datetime
     ) -> frozenset[ToolId]:
         """The tools that the subject could be permitted, or asked about, with some arguments."""
+        shown = visible(subject, server, tools, snapshot=self._snapshots.current(), at=at)
+        if len(shown) == len(tools):
+            return shown
+        # Hidden on an old view would be wrong where something was granted since.
         return visible(subject, server, tools, snapshot=await self._snapshots.catch_up(), at=at)
 
     async def settle(self, decision: DecisionId, outcome: Settlement) -> None:

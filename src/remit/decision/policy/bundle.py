@@ -20,9 +20,9 @@ class PolicyVersion:
         return f"v{self.number}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Bundle:
-    """One version, ready to evaluate.
+    """One version, ready to evaluate; compared by identity, so that what is derived from it can be kept.
 
     `rules` is keyed by Cedar's own place names (`policy0`, …), which answers use. `enforced` is None if no
     policy is in force; `rehearsed` holds all policies and is None unless some are in observe or warn mode.

@@ -4,6 +4,10 @@ Sound, not complete: what is found inconceivable is denied for whatever argument
 conceivable may still be denied for all of them.
 """
 
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+
 import cedarpy
 from cedarpy import pst
 
@@ -15,12 +19,35 @@ from remit.decision.policy.tree import path_of, walk
 from remit.decision.response import Mode
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Plan:
+    """What of a bundle is the same for every question: its parts, and those that no argument can change."""
+
+    effects: Mapping[str, str]
+    """Effect of every policy in force, by place."""
+    settled: Mapping[str, str]
+    """Part to place."""
+    open: frozenset[str]
+    """Places with a part that arguments can change."""
+    probes: cedarpy.PolicySet | None
+
+
 def conceivable(question: Question, bundle: Bundle) -> bool:
     """Whether some permit may hold and no forbid is certain, over all arguments.
 
     `question` has no arguments; its resource has an empty id unless one is fixed.
     """
-    fixed = bool(question.resource["id"])
+    plan = _plan(bundle, fixed=bool(question.resource["id"]))
+    held = _held(question, plan)
+    failed = {place for name, place in plan.settled.items() if name not in held}
+    standing = {place: effect for place, effect in plan.effects.items() if place not in failed}
+    certain = any(effect == "forbid" and place not in plan.open for place, effect in standing.items())
+    return not certain and "permit" in standing.values()
+
+
+@lru_cache(maxsize=16)
+def _plan(bundle: Bundle, *, fixed: bool) -> _Plan:
+    """Taken apart once per bundle: the syntax trees are long, and every listing asks."""
     parts = {
         f"{place}:{part.name}": part
         for place, rule in bundle.rules.items()
@@ -28,22 +55,20 @@ def conceivable(question: Question, bundle: Bundle) -> bool:
         for part in parts_of(place, bundle.nodes[place])
     }
     settled = {name: part for name, part in parts.items() if _is_settled(part, bundle, fixed=fixed)}
-    held = _held(question, bundle, settled)
-    failed = {part.place for name, part in settled.items() if name not in held}
-    open_ = {part.place for name, part in parts.items() if name not in settled}
-    standing = [place for place in {part.place for part in parts.values()} if place not in failed]
-    certain = [place for place in standing if place not in open_ and bundle.rules[place].effect == "forbid"]
-    return not certain and any(bundle.rules[place].effect == "permit" for place in standing)
-
-
-def _held(question: Question, bundle: Bundle, parts: dict[str, Part]) -> frozenset[str]:
-    """The parts that hold; one that can't be evaluated does not, and would deny."""
-    if not parts:
-        return frozenset()
-    probes = policy_set(
-        {name: probe_of(name, part, bundle.nodes[part.place]) for name, part in parts.items()}
+    probes = {name: probe_of(name, part, bundle.nodes[part.place]) for name, part in settled.items()}
+    return _Plan(
+        effects={part.place: bundle.rules[part.place].effect for part in parts.values()},
+        settled={name: part.place for name, part in settled.items()},
+        open=frozenset(part.place for name, part in parts.items() if name not in settled),
+        probes=policy_set(probes) if probes else None,
     )
-    said = cedarpy.is_authorized(question.wire(), probes, question.entities)
+
+
+def _held(question: Question, plan: _Plan) -> frozenset[str]:
+    """The parts that hold; one that can't be evaluated does not, and would deny."""
+    if plan.probes is None:
+        return frozenset()
+    said = cedarpy.is_authorized(question.wire(), plan.probes, question.entities)
     return frozenset(said.diagnostics.reasons)
 
 
