@@ -175,7 +175,7 @@ class Gateway:
 
     async def _visible_tool(self, request: Request, name: str) -> Tool | None:
         """The tool, if it is approved, unchanged, and shown to this caller. The same work for every name."""
-        return (await self._local.shown_tools(request)).get(name)
+        return await self._local.shown_tool(request, name)
 
     async def _check_mirrored(
         self, request: Request, declared: Sequence[headers.ParamHeader], arguments: JsonObject

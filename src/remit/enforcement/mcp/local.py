@@ -51,6 +51,15 @@ class LocalAnswers:
         )
         return {name: tool for name, tool in usable.items() if tool.id in seen}
 
+    async def shown_tool(self, request: Request, name: str) -> Tool | None:
+        """One tool, if it would be in the list. A name that is unknown costs what a hidden one does."""
+        usable = await self._catalogue.usable(request.server)
+        asked = usable.get(name) or next(iter(usable.values()), None)
+        if asked is None:
+            return None
+        seen = await self._decider.visible(request.subject, request.server, (asked,), at=self._clock.now())
+        return asked if asked.name == name and asked.id in seen else None
+
     async def _listen(self, request: Request) -> dict[str, Any]:
         """Tell a modern client when the tools it is shown have changed; nothing else can be subscribed to.
 
