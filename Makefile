@@ -25,7 +25,7 @@ $(STAMP): requirements.lock pyproject.toml
 	@touch $@
 
 up: $(STAMP)  ## start Remit and watch a real agent being governed; Ctrl-C stops it
-	@exec $(BIN)/remit up --demo $(ARGS)
+	@exec $(BIN)/remit up --demo --fresh --data .remit $(ARGS)
 
 test: $(STAMP)  ## every test, PostgreSQL included
 	@$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal --proof build/proof.json $(ARGS)
@@ -44,10 +44,10 @@ bench: $(STAMP)  ## each goal beside its peer, in one run; figures go to bench/o
 	@$(BIN)/python -m bench $(ARGS)
 
 docs: $(STAMP)  ## generate docs/reference and docs/standards from code and tests
-	@$(BIN)/python tools/reference.py write
+	@$(BIN)/python -m tools.reference write
 
 docs-check: $(STAMP)  ## fail if a generated page differs from the code
-	@$(BIN)/python tools/reference.py check
+	@$(BIN)/python -m tools.reference check
 
 lock: $(STAMP)  ## resolve requirements.lock and tools/bootstrap.lock anew
 	@$(BIN)/uv pip compile --quiet --universal --generate-hashes --all-extras --group dev --no-header \

@@ -5,12 +5,15 @@ it), so the key adds no power. It is made once, while nobody exists; afterwards 
 """
 
 import os
+import resource
+import shutil
 from datetime import datetime
 
 from remit.app.services import Services
 from remit.identity.lifecycle import State
 from remit.identity.principals import Environment, Kind, Principal
 from remit.identity.registration import Registration
+from remit.kernel.errors import Conflict
 from remit.kernel.ids import Entropy, PrincipalId, UserId
 from remit.kernel.jose.algorithms import Algorithm
 from remit.kernel.jose.keys import PrivateKey
@@ -20,13 +23,37 @@ from remit.platform.settings.operator import KEY_FILE, OperatorKey, write_operat
 from remit.platform.storage.kek import make_kek, read_kek
 
 SYSTEM = PrincipalId("system")
+DEMO_MARK = "made-by-demo"
+"""File that tells a data directory of the demonstration from one that somebody needs."""
 ADMINISTRATOR = "admin@localhost"
+
+
+class NotADemonstration(Conflict):
+    """`--fresh` throws a data directory away, and only one that a demonstration has made."""
+
+    code = "not_a_demonstration"
 
 
 def prepare_directory(settings: Settings) -> None:
     """Make the data directory, for its owner alone; keep core dumps from holding keys (KM-03)."""
-    settings.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     os.umask(0o077)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    new = not settings.directory.exists()
+    settings.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if settings.demo and new:
+        (settings.directory / DEMO_MARK).touch()
+
+
+def start_over(settings: Settings) -> None:
+    """Throw away what an earlier demonstration left; raises `NotADemonstration` for anything else."""
+    if not settings.directory.exists():
+        return
+    if not (settings.directory / DEMO_MARK).exists():
+        raise NotADemonstration(
+            f"`{settings.directory}` was not made by a demonstration, so it is not thrown away",
+            next_step=f"name another directory with --data, or remove it yourself: {settings.directory}",
+        )
+    shutil.rmtree(settings.directory)
 
 
 def open_kek(settings: Settings, *, entropy: Entropy) -> Kek:

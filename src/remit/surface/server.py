@@ -6,7 +6,7 @@ import sys
 from asyncio.subprocess import Process
 from contextlib import suppress
 from dataclasses import replace
-from socket import socket
+from socket import AF_INET, AF_INET6, create_server, socket
 from typing import Final
 
 import uvicorn
@@ -14,6 +14,7 @@ import uvicorn
 from remit.app.bootstrap import prepare_directory
 from remit.app.run import running
 from remit.app.services import Services
+from remit.kernel.errors import Unavailable
 from remit.platform.settings.model import Settings
 from remit.platform.settings.operator import ServerAddress, write_server
 from remit.platform.settings.options import LogLevel
@@ -23,15 +24,35 @@ from remit.surface.web.assembly import application
 from remit.surface.web.connection import bounded_protocol
 
 _DRAIN_SECONDS: Final = 5
+_BACKLOG: Final = 2048
+
+
+class AddressTaken(Unavailable):
+    """Somebody else listens on the address, or we may not."""
+
+    code = "address_taken"
 
 
 def serve(settings: Settings) -> None:
     """Serve until told to stop (SIGINT, SIGTERM); raises what forbids a start."""
     chosen = settings.telemetry
     configure_logging(replace(chosen, log_level=LogLevel.DEBUG) if settings.debug else chosen)
+    listener = _listen(settings)
     prepare_directory(settings)
     with asyncio.Runner(loop_factory=_loop) as runner:
-        runner.run(_serve(settings))
+        runner.run(_serve(settings, listener))
+
+
+def _listen(settings: Settings) -> socket:
+    """Take the address before anything else is touched: a taken one is the commonest reason not to start."""
+    host, port = settings.http.host, settings.http.port
+    try:
+        return create_server((host, port), family=AF_INET6 if ":" in host else AF_INET, backlog=_BACKLOG)
+    except OSError as taken:
+        raise AddressTaken(
+            f"cannot listen on `{host}:{port}`: {os.strerror(taken.errno or 0).lower()}",
+            next_step=f"remit doctor, or name another port: remit up --port {port + 1}",
+        ) from taken
 
 
 def _loop() -> asyncio.AbstractEventLoop:
@@ -40,12 +61,12 @@ def _loop() -> asyncio.AbstractEventLoop:
     return uvloop.new_event_loop()
 
 
-async def _serve(settings: Settings) -> None:
+async def _serve(settings: Settings, listener: socket) -> None:
     async with running(settings) as services:
         server = _Server(_config(settings, services))
         host = asyncio.create_task(_announce(settings, server))
         try:
-            await server.serve()
+            await server.serve(sockets=[listener])
         finally:
             host.cancel()
             with suppress(asyncio.CancelledError):

@@ -21,6 +21,7 @@ def up(
     issuer: Annotated[str | None, typer.Option("--issuer", help="Address that clients use.")] = None,
     postgres: Annotated[str | None, typer.Option("--postgres", help="Keep state in PostgreSQL.")] = None,
     demo: Annotated[bool | None, typer.Option("--demo/--no-demo", help="Run the demonstration.")] = None,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Throw an earlier demonstration away.")] = False,
 ) -> None:
     """Start the server and keep serving.
 
@@ -39,5 +40,9 @@ def up(
         "demo": demo,
     }
     settings = load(file=config, environ=os.environ, flags=flags)
+    if fresh:
+        from remit.app.bootstrap import start_over  # noqa: PLC0415 — as above
+
+        start_over(settings)
     refuse_unsafe(settings, LocalDisk())
     serve(settings)
