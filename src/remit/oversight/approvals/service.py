@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import Final
 
 from remit.authority.tokens import Proof
 from remit.identity.lifecycle import State
@@ -23,6 +24,13 @@ _POLL_SECONDS = 0.5
 """How often a waiting call looks for an answer given on another node; the bell covers this one."""
 _SWEEP = 200
 _PAGE = 500
+_KINDS: Final = {
+    "requested": "oversight.approval.requested",
+    "approved": "oversight.approval.approved",
+    "denied": "oversight.approval.denied",
+    "expired": "oversight.approval.expired",
+    "cancelled": "oversight.approval.cancelled",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -223,7 +231,7 @@ class ApprovalService:
                 id=RecordId(mint_id("rec", at=at, entropy=self._entropy)),
                 at=at,
                 tenant=approval.tenant,
-                kind=f"oversight.approval.{verb}",
+                kind=_KINDS[verb],
                 actor=actor,
                 user=approval.user or "",
                 agent=approval.agent,

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Protocol
+from typing import Final, Protocol
 
 from remit.authority.tasks import TaskState
 from remit.identity.lifecycle import State
@@ -26,6 +26,12 @@ from remit.oversight.containment.kill import Kill, KillState, PlaneReport, Reach
 from remit.oversight.containment.reach import reach, resolve
 from remit.oversight.containment.repository import ContainmentTransaction
 from remit.oversight.errors import NoSuchKill
+
+_KINDS: Final = {
+    "committed": "oversight.kill.committed",
+    "completed": "oversight.kill.completed",
+    "incomplete": "oversight.kill.incomplete",
+}
 
 
 class Plane(Protocol):
@@ -169,7 +175,7 @@ class ContainmentService:
                 id=RecordId(mint_id("rec", at=at, entropy=self._entropy)),
                 at=at,
                 tenant=kill.tenant,
-                kind=f"oversight.kill.{verb}",
+                kind=_KINDS[verb],
                 actor=kill.by,
                 agent=kill.target.ident if kill.target.ident.startswith("agt_") else "",
                 task=kill.target.ident if kill.target.ident.startswith("tsk_") else "",
