@@ -105,8 +105,8 @@ class Called:
 
     @property
     def ran(self) -> bool:
-        """Whether the tool's own answer came back."""
-        return self.status == httpx2.codes.OK and bool(self.result) and not self.result.get("isError")
+        """Whether the tool's own answer came back, even if it is the tool's own error."""
+        return self.status == httpx2.codes.OK and bool(self.result) and not self.denial
 
     @property
     def code(self) -> str:

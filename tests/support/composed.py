@@ -21,7 +21,7 @@ from mcp import Client
 from remit.app.jobs import jobs, subscriptions, sweeps
 from remit.app.services import Ground, Services, build, open_ground, system_clock
 from remit.identity.tool_service import Definition
-from remit.identity.tools import ToolMapping
+from remit.identity.tools import ResourceMapping, ToolMapping
 from remit.kernel.clock import Clock
 from remit.platform.settings.load import load
 from remit.platform.storage.clock_marks import ClockMark
@@ -36,7 +36,7 @@ from support.gateway import TLS
 from support.house import House
 from support.installation import free_port
 from support.stores import TEST_KEK
-from support.upstreams import business, serving
+from support.upstreams import Scripted, business, serving
 
 
 @asynccontextmanager
@@ -101,6 +101,16 @@ async def populated(folder: Path, **how: Any) -> AsyncIterator[House]:
     """`composed` and `populate` in one."""
     async with composed(folder, **how) as house:
         yield await populate(house)
+
+
+async def beside(house: House, upstream: Scripted) -> None:
+    """Put a scripted server beside the business, as `slow`; from now on policy permits anything."""
+    mapping = ToolMapping(
+        action="rooms.read", resource=ResourceMapping(type="Calendar", fixed="rooms"), arguments=("/item",)
+    )
+    pinned = [Definition(name=entry["name"], definition=entry, mapping=mapping) for entry in upstream.tools]
+    await house.server("slow", upstream.url, pinned)
+    await house.policy('@id("all") permit (principal, action, resource);')
 
 
 _DEFINITIONS: list[Definition] = []

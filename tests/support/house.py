@@ -63,7 +63,10 @@ BUSINESS = {
     "business/mail.send": "Recipient",
     "business/customers.read": "Customer",
     "business/refunds.create": "Order",
+    "slow/rooms.read": "Calendar",
+    "slow/subscriptions.listen": "Server",
 }
+"""What everybody of the world may do at most; `slow` is the scripted server of `composed.beside`."""
 DAY = timedelta(days=1)
 
 
@@ -281,14 +284,17 @@ class House:
         )
         return sign_hop(text, hop, signer=self[giver].signer(KeyClass.HOP))
 
+    def hop_on(self, text: str, started: StartedTask, *, giver: str, taker: str, hops: int) -> str:
+        """The envelope with one hop more, its `hops`-th, that narrows nothing but depth and time."""
+        allowed = replace(started.task.ceiling, depth=started.task.ceiling.depth - hops)
+        life = timedelta(minutes=20 - hops)
+        return self.hop(text, allowed, giver, taker, task=started.task.id, life=life)
+
     def chained(self, started: StartedTask, *names: str) -> str:
         """The envelope of a task handed on along `names`, the first of whom has it."""
-        text, allowed = started.envelope, started.task.ceiling
-        for position, (giver, taker) in enumerate(itertools.pairwise(names)):
-            allowed = replace(allowed, depth=allowed.depth - 1)
-            text = self.hop(
-                text, allowed, giver, taker, task=started.task.id, life=timedelta(minutes=20 - position)
-            )
+        text = started.envelope
+        for hops, (giver, taker) in enumerate(itertools.pairwise(names), start=1):
+            text = self.hop_on(text, started, giver=giver, taker=taker, hops=hops)
         return text
 
     # -- what clients send
