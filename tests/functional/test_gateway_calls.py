@@ -355,13 +355,6 @@ async def test_a_repeated_call_gets_the_recorded_answer_and_is_not_run_again(
     assert len(stub.calls) == 2
 
 
-@pytest.mark.twin("CA-14")
-async def test_without_the_key_a_repeated_call_runs_again(gate: House, stub: Scripted) -> None:
-    for _ in range(2):
-        await gate.call("act", {"item": "x"})
-    assert len(stub.calls) == 2
-
-
 @pytest.mark.promise("P2")
 @pytest.mark.fault("F20")
 @pytest.mark.attack("CA-14")
