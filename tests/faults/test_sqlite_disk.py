@@ -21,6 +21,7 @@ from remit.platform.storage.group_commit import Unit
 from remit.platform.storage.reserve import RESERVE_BYTES
 from remit.platform.storage.sqlite import SqliteStore
 from remit.platform.storage.unit_of_work import SqlTransaction, SqlUnitOfWork
+from support.absent import absent
 from support.power import Zygote, require_strace, writer
 from support.survivors import assert_whole
 
@@ -61,9 +62,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
         ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(mount)], capture_output=True, check=False
     )
     if mounted.returncode:
-        if os.environ.get("CI") and os.getuid() == 0:
-            pytest.fail(f"cannot mount: {mounted.stderr.decode()}")
-        pytest.skip("may not mount a file system: the test of a full disk did not run")
+        absent(f"may not mount a file system ({mounted.stderr.decode().strip()})")
     yield mount
     subprocess.run(["umount", "-l", str(mount)], check=True)
 

@@ -11,6 +11,7 @@ import pytest
 
 from remit.enforcement.mcp.app import McpApp, Receive, Scope
 from remit.enforcement.mcp.reply import Send
+from support.absent import absent
 from support.everything import everything
 from support.gateway import house, subject
 from support.upstreams import serving
@@ -55,11 +56,11 @@ def outcomes(folder: Path) -> dict[str, list[tuple[str, str]]]:
 @pytest.mark.timeout(300)
 async def test_the_public_suite_finds_the_same_directly_and_through_the_gateway(tmp_path: Path) -> None:
     if not NPX.exists():
-        pytest.skip("npx is not here")
+        absent("npx is not here")
     async with serving(everything().streamable_http_app()) as port:
         direct = await run(f"http://127.0.0.1:{port}/mcp", tmp_path / "direct")
         if not direct:
-            pytest.skip("the suite can't be fetched")
+            absent("the public suite can't be fetched")
         async with house(freshness=60, make_app=Keyed) as gate:
             gate.add("all", url=f"http://127.0.0.1:{port}/mcp")
             await gate.approve_all("all")
