@@ -122,7 +122,7 @@ async def test_the_server_lists_for_the_gateway_not_for_a_caller() -> None:
 async def test_a_change_on_a_later_page_is_found() -> None:
     async with scripted() as stub, house() as gate:
         await approved(gate, stub)
-        pages = {
+        pages: dict[str | None, dict[str, Any]] = {
             None: {"tools": [tool("first")], "nextCursor": "2"},
             "2": {"tools": [tool(description=POISON)]},
         }
