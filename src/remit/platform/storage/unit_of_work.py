@@ -33,6 +33,7 @@ from remit.platform.storage.repositories.identity import (
     ToolRepository,
 )
 from remit.platform.storage.repositories.ledger import SqlLedger, appender_of
+from remit.platform.storage.repositories.ledger_contents import ContentRows, KekSealer
 from remit.platform.storage.repositories.oversight import ApprovalRepository, KillRepository
 from remit.platform.storage.repositories.settings import SettingsRepository
 from remit.platform.storage.revision import ChangeLog
@@ -78,7 +79,7 @@ class SqlTransaction:
     @property
     def idempotency(self) -> IdempotencyRepository:
         """Keys of repeated requests."""
-        return IdempotencyRepository(self.sql, self.tenant)
+        return IdempotencyRepository(self.sql, self.tenant, self._sealer())
 
     @property
     def principals(self) -> PrincipalRepository:
@@ -158,7 +159,7 @@ class SqlTransaction:
     @property
     def approvals(self) -> ApprovalRepository:
         """What people were asked."""
-        return ApprovalRepository(self.sql, self.tenant)
+        return ApprovalRepository(self.sql, self.tenant, ContentRows(self.sql, self._sealer(), self.tenant))
 
     @property
     def kills(self) -> KillRepository:
@@ -189,6 +190,11 @@ class SqlTransaction:
     def settings_store(self) -> SettingsRepository:
         """Small values that outlive a start."""
         return SettingsRepository(self.sql, self.tenant)
+
+    def _sealer(self) -> KekSealer:
+        """What seals texts at rest: the ledger's own key-encryption key."""
+        appender = appender_of(self._batch.journal)
+        return KekSealer(appender.kek, appender.entropy)
 
 
 Work = Callable[[SqlTransaction], T]

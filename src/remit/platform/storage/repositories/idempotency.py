@@ -1,4 +1,7 @@
-"""Keys of repeated requests: taken once, answered once, forgotten after a day."""
+"""Keys of repeated requests: taken once, answered once, forgotten after a day.
+
+SAFETY: an answer may repeat what was asked in clear, as a call's arguments: so it is sealed.
+"""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,6 +13,7 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 from remit.kernel.canonical import Digest
 from remit.kernel.ids import TenantId
 from remit.platform.storage.instants import micros
+from remit.platform.storage.repositories.ledger_contents import KekSealer
 from remit.platform.storage.sql import Scalar, Sql
 from remit.platform.storage.tables.core import idempotency as t
 
@@ -40,9 +44,10 @@ class KeptRequest:
 class IdempotencyRepository:
     """The keys of one tenant."""
 
-    def __init__(self, sql: Sql, tenant: TenantId) -> None:
+    def __init__(self, sql: Sql, tenant: TenantId, sealer: KekSealer) -> None:
         self._sql = sql
         self._tenant = tenant
+        self._sealer = sealer
 
     def take(self, principal: str, key: str, *, request: Digest, at: datetime) -> bool:
         """Insert the key; False if it is there."""
@@ -64,12 +69,12 @@ class IdempotencyRepository:
         request, response = row
         if response is None:
             return KeptRequest(request=request, status=0, body=b"")
-        stored = bytes(response)
+        stored = self._sealer.open_alone(bytes(response), self._context(principal, key))
         return KeptRequest(request=request, status=int(stored[:_STATUS_DIGITS]), body=stored[_STATUS_DIGITS:])
 
     def settle(self, principal: str, key: str, *, status: int, body: bytes) -> None:
         """Store the answer."""
-        answer = f"{status:03d}".encode() + body
+        answer = self._sealer.seal_alone(f"{status:03d}".encode() + body, self._context(principal, key))
         self._sql.run(_SETTLE, {**self._place(principal, key), "new_response": answer})
 
     def release(self, principal: str, key: str) -> None:
@@ -79,6 +84,9 @@ class IdempotencyRepository:
     def forget(self, before: datetime) -> int:
         """Remove what is older."""
         return self._sql.run(_FORGET, {"this_tenant": self._tenant, "before": micros(before)})
+
+    def _context(self, principal: str, key: str) -> tuple[bytes, ...]:
+        return (b"idempotency", self._tenant.encode(), principal.encode(), key.encode())
 
     def _place(self, principal: str, key: str) -> dict[str, Scalar]:
         return {"this_tenant": self._tenant, "this_principal": principal, "this_key": key}

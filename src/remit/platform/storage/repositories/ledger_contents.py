@@ -10,8 +10,9 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from sqlalchemy import bindparam, insert, select, update
 
 from remit.kernel.ids import Entropy, RecordId, TenantId
-from remit.kernel.sealing import Kek, seal, unseal
+from remit.kernel.sealing import Kek, SealBroken, seal, unseal
 from remit.kernel.secret import Secret
+from remit.ledger.encoding import SALT_SIZE
 from remit.ledger.repository import Disclosed, LedgerDamaged
 from remit.platform.storage.instants import micros
 from remit.platform.storage.sql import Row, Sql
@@ -20,6 +21,8 @@ from remit.platform.storage.tables.ledger import subject_key as key
 
 KEY_SIZE: Final = 32
 _NONCE: Final = 12
+_LENGTH: Final = 2
+"""Bytes that say how long a wrapped data key is."""
 
 _ADD_CONTENT = insert(content)
 _ADD_KEY = insert(key)
@@ -62,6 +65,23 @@ class KekSealer:
         """The data key again; raises when the key-encryption key or the context is another."""
         return unseal(sealed, kek=self.kek, context=context).reveal()
 
+    def seal_alone(self, plain: bytes, context: Sequence[bytes]) -> bytes:
+        """Bytes that belong to no subject, under a data key of their own, which stands before them."""
+        data_key, wrapped = self.new_key(context)
+        nonce = self.entropy(_NONCE)
+        sealed = AESGCM(data_key).encrypt(nonce, plain, _framed(context))
+        return len(wrapped).to_bytes(_LENGTH, "big") + wrapped + nonce + sealed
+
+    def open_alone(self, sealed: bytes, context: Sequence[bytes]) -> bytes:
+        """The bytes again. Raises `SealBroken` if they were changed or belong to another place."""
+        end = _LENGTH + int.from_bytes(sealed[:_LENGTH], "big")
+        data_key = self.open_key(sealed[_LENGTH:end], context)
+        nonce, body = sealed[end : end + _NONCE], sealed[end + _NONCE :]
+        try:
+            return AESGCM(data_key).decrypt(nonce, body, _framed(context))
+        except (InvalidTag, ValueError) as broken:
+            raise SealBroken("sealed bytes were changed, or belong to another place") from broken
+
     def seal_text(self, data_key: bytes, text: str, context: Sequence[bytes]) -> bytes:
         """Nonce, then the encrypted text with its tag."""
         nonce = self.entropy(_NONCE)
@@ -80,13 +100,20 @@ def _framed(context: Sequence[bytes]) -> bytes:
 
 
 class ContentRows:
-    """Seals and opens the texts of one tenant within one transaction."""
+    """Seals and opens the texts of one tenant; `keys` are those that this batch has opened so far."""
 
-    def __init__(self, sql: Sql, sealer: KekSealer, tenant: TenantId) -> None:
+    def __init__(
+        self,
+        sql: Sql,
+        sealer: KekSealer,
+        tenant: TenantId,
+        *,
+        keys: dict[tuple[TenantId, str], tuple[int, bytes]],
+    ) -> None:
         self._sql = sql
         self._sealer = sealer
         self._tenant = tenant
-        self._keys: dict[str, tuple[int, bytes]] = {}
+        self._keys = keys
 
     def add(self, record: str, name: str, subject: str, salt: bytes, text: str) -> None:
         """Seal one text under its subject's present key."""
@@ -96,6 +123,10 @@ class ContentRows:
             "tenant": self._tenant, "record": record, "name": name, "subject": subject,
             "version": version, "salt": salt, "sealed": sealed,
         })  # fmt: skip
+
+    def salt(self) -> bytes:
+        """Fresh random bytes, which keep equal texts apart."""
+        return self._sealer.entropy(SALT_SIZE)
 
     def of(self, record: RecordId) -> list[Disclosed]:
         """The texts of a record; None in place of what was erased."""
@@ -108,7 +139,7 @@ class ContentRows:
         SAFETY: what remains in freed pages and in backups is sealed under the key-encryption key, and only
         for as long as those exist.
         """
-        self._keys.pop(subject, None)
+        self._keys.pop((self._tenant, subject), None)
         return self._sql.run(_SHRED, {"of": self._tenant, "whom": subject, "at": micros(at)})
 
     def _open(self, record: RecordId, row: Row) -> Disclosed:
@@ -122,9 +153,10 @@ class ContentRows:
         return Disclosed(record=record, name=name, subject=subject, salt=bytes(salt), text=text)
 
     def _present_key(self, subject: str) -> tuple[int, bytes]:
-        known = self._keys.get(subject)
+        name = (self._tenant, subject)
+        known = self._keys.get(name)
         if known is None:
-            known = self._keys[subject] = self._read_key(subject)
+            known = self._keys[name] = self._read_key(subject)
         return known
 
     def _read_key(self, subject: str) -> tuple[int, bytes]:

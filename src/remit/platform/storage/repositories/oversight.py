@@ -10,10 +10,20 @@ from sqlalchemy import Select, and_, bindparam, insert, or_, select, update
 
 from remit.decision.repository import ApprovalStanding
 from remit.kernel.canonical import Digest
-from remit.kernel.ids import ApprovalId, CallId, DecisionId, KillId, PrincipalId, TaskId, TenantId
+from remit.kernel.ids import (
+    ApprovalId,
+    CallId,
+    DecisionId,
+    KillId,
+    PrincipalId,
+    RecordId,
+    TaskId,
+    TenantId,
+)
 from remit.oversight.approvals.approval import Approval, ApprovalState
 from remit.oversight.containment.kill import Kill
 from remit.platform.storage.instants import micros
+from remit.platform.storage.repositories.ledger_contents import ContentRows
 from remit.platform.storage.sql import Row, Scalar, Sql
 from remit.platform.storage.tables.authority import capability, task, token
 from remit.platform.storage.tables.oversight import approval as t
@@ -97,6 +107,9 @@ _PAGE = {
     for with_state in (False, True)
     for with_person in (False, True)
 }
+_ARGUMENTS: Final = "arguments"
+_ERASED: Final = '{"(erased)":true}'
+"""What is shown of a call whose subject's data was erased."""
 _LAST_ID: Final = "apr_~"
 """Greater than every id: the start of a page that goes backwards."""
 
@@ -189,11 +202,16 @@ class KillRepository:
 
 
 class ApprovalRepository:
-    """Asks of one tenant; also what the decision needs to know about them."""
+    """Asks of one tenant; also what the decision needs to know about them.
 
-    def __init__(self, sql: Sql, tenant: TenantId) -> None:
+    SAFETY: the arguments of a call never stand in `body`. They are sealed under the key of the subject whose
+    data they are, as the log's own texts are: shredding that key takes them too (AU-09).
+    """
+
+    def __init__(self, sql: Sql, tenant: TenantId, texts: ContentRows) -> None:
         self._sql = sql
         self._tenant = tenant
+        self._texts = texts
 
     def add(self, approval: Approval) -> None:
         """Store a new ask and whom it was addressed to."""
@@ -219,6 +237,8 @@ class ApprovalRepository:
             _ADD_ASKED,
             [{"tenant": self._tenant, "person": p, "approval": approval.id} for p in approval.asked],
         )
+        whose = approval.user or approval.agent
+        self._texts.add(approval.id, _ARGUMENTS, whose, self._texts.salt(), approval.arguments)
 
     def get(self, ident: ApprovalId) -> Approval | None:
         """One ask."""
@@ -251,14 +271,14 @@ class ApprovalRepository:
 
     def unspent(self, tenant: TenantId, key: Digest, at: datetime) -> ApprovalId | None:
         """The newest ask for a key, if it is approved, unspent and not yet expired."""
-        found = self._one(self._sql.row(_BY_KEY, {"tenant": tenant, "this_key": key}))
+        found = _sealed(self._sql.row(_BY_KEY, {"tenant": tenant, "this_key": key}))
         if found is None or found.state is not ApprovalState.APPROVED or found.spent_by:
             return None
         return found.id if found.expires_at > at else None
 
     def standing(self, tenant: TenantId, key: Digest, at: datetime) -> ApprovalStanding | None:
         """How the newest ask for a key stands: what ran out counts as expired, a spent one as none."""
-        found = self._one(self._sql.row(_BY_KEY, {"tenant": tenant, "this_key": key}))
+        found = _sealed(self._sql.row(_BY_KEY, {"tenant": tenant, "this_key": key}))
         if found is None or found.spent_by:
             return None
         over = found.expires_at <= at and found.state in {ApprovalState.PENDING, ApprovalState.APPROVED}
@@ -281,7 +301,7 @@ class ApprovalRepository:
         if user:
             values: dict[str, Scalar] = {"tenant": self._tenant, "this_user": user, "since": micros(since)}
             found = [*found, *self._sql.rows(_SINCE_OF_USER, values)]
-        return list({ask.id: ask for ask in map(_ask, found)}.values())
+        return list({ask.id: ask for ask in map(self._ask, found)}.values())
 
     def last_of(self, agent: PrincipalId, count: int) -> Sequence[Approval]:
         """The last answered asks of an agent, newest first."""
@@ -313,23 +333,34 @@ class ApprovalRepository:
         return self._many(_PAGE[state is not None, asked is not None], values)
 
     def _many(self, statement: Select[tuple[str, str]], values: dict[str, Scalar]) -> list[Approval]:
-        return [_ask(row) for row in self._sql.rows(statement, self._ours(values))]
+        return [self._ask(row) for row in self._sql.rows(statement, self._ours(values))]
 
     def _ours(self, values: dict[str, Scalar]) -> dict[str, Scalar]:
         return {"tenant": self._tenant, **values}
 
     def _one(self, row: Row | None) -> Approval | None:
-        return None if row is None else _ask(row)
+        return None if row is None else self._ask(row)
+
+    def _ask(self, row: Row) -> Approval:
+        """The whole ask, its arguments opened."""
+        found = _decoded(row)
+        texts = (each.text for each in self._texts.of(RecordId(found.id)) if each.name == _ARGUMENTS)
+        return replace(found, arguments=next(texts, None) or _ERASED)
 
 
-def _ask(row: Row) -> Approval:
+def _sealed(row: Row | None) -> Approval | None:
+    """An ask of which nobody needs the arguments."""
+    return None if row is None else _decoded(row)
+
+
+def _decoded(row: Row) -> Approval:
     body, spent_by = row
     found = _DECODER.decode(body)
     return replace(found, spent_by=CallId(spent_by)) if spent_by else found
 
 
 def _body(approval: Approval) -> str:
-    return msgspec.json.encode(approval).decode()
+    return msgspec.json.encode(replace(approval, arguments="")).decode()
 
 
 def _kill(kill: Kill) -> str:
