@@ -88,7 +88,9 @@ class SqlLedger:
         self._sql = sql
         self._appender = appender
         self._tenant = tenant
-        self._contents = ContentRows(sql, KekSealer(appender.kek, appender.entropy), tenant)
+        self._contents = ContentRows(
+            sql, KekSealer(appender.kek, appender.entropy), tenant, keys=appender.text_keys
+        )
 
     def open(self) -> None:
         """Take the log over and judge its head now, at start, rather than at the first append."""

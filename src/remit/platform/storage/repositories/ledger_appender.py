@@ -120,11 +120,14 @@ class LedgerAppender:
     _held: dict[TenantId, int] = field(default_factory=dict)
     _wishes: dict[TenantId, int] = field(default_factory=dict)
     _opened: set[TenantId] = field(default_factory=set)
+    text_keys: dict[tuple[TenantId, str], tuple[int, bytes]] = field(default_factory=dict, repr=False)
+    """Open keys of subjects: version and key, for one batch and no longer, so that erasure reaches them."""
 
     def begin_batch(self, _sql: Sql) -> None:
         """Start a transaction with nothing waiting."""
         self._waiting.clear()
         self._opened.clear()
+        self.text_keys.clear()
 
     def savepoint(self) -> int:
         """Where the batch stands before a work."""
@@ -137,6 +140,7 @@ class LedgerAppender:
         for tenant in self._opened:
             self._logs.pop(tenant, None)
         self._opened.clear()
+        self.text_keys.clear()  # one of them may have been made in this very savepoint
 
     def append(self, record: Record) -> None:
         """Encode a record and let it wait for its place; what can't be encoded fails its own work alone."""
@@ -162,12 +166,14 @@ class LedgerAppender:
         self._held.update((tenant, log.fence) for tenant, log in self._logs.items())
         self._waiting.clear()
         self._wishes.clear()
+        self.text_keys.clear()
 
     def aborted(self) -> None:
         """The transaction is gone or its result unknown: read everything again before the next append."""
         self._logs.clear()
         self._waiting.clear()
         self._wishes.clear()
+        self.text_keys.clear()
 
     def open(self, sql: Sql, tenant: TenantId) -> _Log:
         """The log of a tenant; on first use it is taken over and its head is judged.

@@ -99,21 +99,20 @@ def _framed(context: Sequence[bytes]) -> bytes:
     return b"".join(len(part).to_bytes(4, "big") + part for part in context)
 
 
+OpenKeys = dict[tuple[TenantId, str], tuple[int, bytes]]
+"""Tenant and subject to version and open key."""
+
+
 class ContentRows:
     """Seals and opens the texts of one tenant; `keys` are those that this batch has opened so far."""
 
     def __init__(
-        self,
-        sql: Sql,
-        sealer: KekSealer,
-        tenant: TenantId,
-        *,
-        keys: dict[tuple[TenantId, str], tuple[int, bytes]],
+        self, sql: Sql, sealer: KekSealer, tenant: TenantId, *, keys: OpenKeys | None = None
     ) -> None:
         self._sql = sql
         self._sealer = sealer
         self._tenant = tenant
-        self._keys = keys
+        self._keys: OpenKeys = {} if keys is None else keys
 
     def add(self, record: str, name: str, subject: str, salt: bytes, text: str) -> None:
         """Seal one text under its subject's present key."""
