@@ -27,7 +27,7 @@ def jobs(services: Services) -> tuple[Job, ...]:
     second, minute, hour = timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1)
     work = _Works(services)
     return (
-        Job(name="ledger.checkpoint", every=second, run=work.sign_head, wanted=work.has_unsigned),
+        Job(name="ledger.checkpoint", every=second, run=work.sign_heads, wanted=services.heads.wanted),
         Job(name="approvals.expire", every=second, run=work.expire_asks, wanted=work.has_due_ask),
         Job(name="kills.confirm", every=second, run=work.confirm_kills, wanted=work.has_open_kill),
         Job(name="tasks.end_overdue", every=second, run=work.end_overdue, wanted=work.has_overdue),
@@ -77,15 +77,10 @@ class _Works:
         self._services = services
         self._clock = services.ground.clock
 
-    def has_unsigned(self, tx: SqlTransaction) -> bool:
-        """Whether the log has grown past its last signed head."""
-        signed = tx.ledger.latest_checkpoint()
-        return tx.ledger.head().size > (signed.size if signed else 0)
-
-    async def sign_head(self, run: JobRun) -> None:
-        """Sign the committed head."""
-        at = self._clock.now()
-        await run.commit(lambda tx: tx.ledger.checkpoint(self._services.log, at=at))
+    async def sign_heads(self, run: JobRun) -> None:
+        """Sign the committed head of every log, then keep it outside the database too."""
+        heads = self._services.heads
+        await heads.keep(await run.commit(heads.signing(self._clock.now())))
 
     def has_due_ask(self, tx: SqlTransaction) -> bool:
         """Whether an ask has run out."""

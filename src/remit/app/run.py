@@ -15,6 +15,7 @@ from remit.app.jobs import jobs, subscriptions, sweeps
 from remit.app.services import Services, build, open_ground
 from remit.kernel.errors import RemitError
 from remit.platform.settings.model import Settings
+from remit.kernel.uow import Lane
 from remit.platform.storage.jobs import JobRunner
 from remit.platform.storage.outbox import Dispatcher
 from remit.platform.storage.recovery import recover
@@ -31,7 +32,8 @@ async def running(settings: Settings) -> AsyncIterator[Services]:
     ground = await open_ground(settings, kek=kek, on_fence=_stop_at_once)
     services = build(ground)
     try:
-        await ground.work.commit(lambda tx: tx.ledger.open())
+        for lane in Lane:  # each writer has a log of its own, judged now rather than at its first record
+            await ground.work.commit(lambda tx: tx.ledger.open(), lane=lane)
         for swept in await recover(ground.work, sweeps(services), at=ground.clock.now()):
             if swept.settled:
                 _log.warning("recovered", sweep=swept.name, settled=swept.settled)

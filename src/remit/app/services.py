@@ -18,6 +18,7 @@ from remit.app.bindings.doors import (
 from remit.app.bindings.exits import RegisteredServers
 from remit.app.bindings.minter import CapabilityPress
 from remit.app.bindings.standing import SnapshotStandings
+from remit.app.heads import HeadKeeper
 from remit.app.keys import KeyHolder, LogSigner
 from remit.app.planes import planes
 from remit.authority.consent_service import ConsentService
@@ -52,6 +53,7 @@ from remit.oversight.containment.service import ContainmentService
 from remit.platform.outbound import GuardedHttp
 from remit.platform.settings.model import Settings
 from remit.platform.stdio import ChildProcesses
+from remit.platform.storage.anchors import AnchorFiles
 from remit.platform.storage.clock_marks import ClockMark, ClockMarks
 from remit.platform.storage.engine import OpenStore, open_store
 from remit.platform.storage.repositories.ledger_appender import LedgerAppender
@@ -75,6 +77,7 @@ class Ground:
     work: SqlUnitOfWork
     keys: KeyHolder
     snapshots: SnapshotKeeper
+    anchors: AnchorFiles
 
     @property
     def issuer(self) -> str:
@@ -102,6 +105,7 @@ class Services:
     upstreams: UpstreamPool
     exits: GuardedHttp
     log: LogSigner
+    heads: HeadKeeper
 
     async def close(self) -> None:
         """Let go of everything, in the order in which it was taken."""
@@ -128,7 +132,8 @@ async def open_ground(
     """Open the store, the clock, the keys and the first snapshot; raises rather than serve on less."""
     url = settings.store.url or f"sqlite:///{settings.directory / 'remit.db'}"
     node = f"nod_{secrets.token_hex(8)}"
-    journals = partial(_journal, node=node, kek=kek, entropy=entropy)
+    anchors = AnchorFiles(settings.directory / "anchors")
+    journals = partial(_journal, node=node, kek=kek, entropy=entropy, anchors=anchors)
     store = await open_store(url, journals=journals, on_fence=on_fence)
     work = SqlUnitOfWork(store, tenant=DEFAULT_TENANT)
     clock = make_clock(await work.read(lambda tx: ClockMarks(tx.sql).get()))
@@ -146,6 +151,7 @@ async def open_ground(
         work=work,
         keys=keys,
         snapshots=snapshots,
+        anchors=anchors,
     )
 
 
@@ -167,6 +173,7 @@ def build(ground: Ground) -> Services:
     tools = ToolService(uow=work, entropy=entropy, tenant=tenant)
     decisions = _decisions(ground, options.lifetimes)
     exits = GuardedHttp(rule=RegisteredServers(ground.snapshots))
+    log = LogSigner(ground.keys, name=log_name(ground.settings))
     upstreams = UpstreamPool(http=exits, spawner=ChildProcesses(directory=ground.settings.directory))
     return Services(
         ground=ground,
@@ -184,7 +191,8 @@ def build(ground: Ground) -> Services:
         gateway=_gateway(ground, verifier, decisions, approvals, tools, upstreams),
         upstreams=upstreams,
         exits=exits,
-        log=LogSigner(ground.keys, name=log_name(ground.settings)),
+        log=log,
+        heads=HeadKeeper(work=work, tenant=tenant, signer=log, anchors=ground.anchors),
     )
 
 
@@ -193,10 +201,10 @@ def log_name(settings: Settings) -> str:
     return settings.issuer_url.partition("://")[2]
 
 
-def _journal(lane: Lane, *, node: str, kek: Kek, entropy: Entropy) -> LedgerAppender:
+def _journal(lane: Lane, *, node: str, kek: Kek, entropy: Entropy, anchors: AnchorFiles) -> LedgerAppender:
     # PostgreSQL writes kills on a connection of their own: each writer leases a log of its own.
     shard = "main" if lane is Lane.NORMAL else lane.value
-    return LedgerAppender(node=node, kek=kek, entropy=entropy, shard=shard)
+    return LedgerAppender(node=node, kek=kek, entropy=entropy, shard=shard, anchors=anchors.last)
 
 
 def _decisions(ground: Ground, lifetimes: Lifetimes) -> DecisionService:

@@ -105,7 +105,7 @@ def nouns(services: Services) -> Nouns:
         ledger=LedgerRoutes(
             uow=ground.work,
             tenant=ground.tenant,
-            signer=services.log,
+            sign=services.heads.sign,
             known_keys=services.log.known_keys,
             directory=SnapshotDirectory(ground.snapshots),
         ),

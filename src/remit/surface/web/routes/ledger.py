@@ -1,6 +1,6 @@
 """The log of record: what it says about an id, its proofs, its heads, and an export for an auditor."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any, Protocol, Self
@@ -11,14 +11,13 @@ from remit.authority.oauth.scopes import Scope
 from remit.kernel.errors import NotFound
 from remit.kernel.ids import RecordId, TenantId
 from remit.kernel.uow import Transaction, UnitOfWork
-from remit.ledger.checkpoint import CheckpointSigner, LogKey
+from remit.ledger.checkpoint import LogKey
 from remit.ledger.encoding import decode_record
 from remit.ledger.export import export_files, make_export, pack_archive
 from remit.ledger.query import Answer, Step, TaskStory, Trace, trace
 from remit.ledger.record import Record
 from remit.ledger.repository import (
     Disclosed,
-    LedgerKeeper,
     LedgerReader,
     Placed,
     SignedCheckpoint,
@@ -36,7 +35,7 @@ class NoSuchRecord(NotFound):
     code = "record_not_found"
 
 
-class Log(LedgerReader, LedgerKeeper, Protocol):
+class Log(LedgerReader, Protocol):
     """A log to read, with its leaves and heads."""
 
     def leaf_hashes(self, first: int, last: int, shard: str = "") -> list[bytes]:
@@ -192,11 +191,11 @@ class CheckpointView(msgspec.Struct, frozen=True, kw_only=True):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LedgerRoutes:
-    """What the noun needs: the log, and the key that signs its heads."""
+    """What the noun needs: the log, and whoever signs its heads."""
 
     uow: UnitOfWork[LogTransaction]
     tenant: TenantId
-    signer: CheckpointSigner
+    sign: Callable[[datetime], Awaitable[SignedCheckpoint]]
     known_keys: Callable[[], Sequence[LogKey]]
     directory: Directory
 
@@ -290,7 +289,7 @@ class LedgerRoutes:
     async def _receipt(self, inbound: Inbound[Nothing, Nothing]) -> ReceiptView:
         _require_reader(inbound)
         ident = RecordId(inbound.path["record"])
-        await self._signed(inbound.at)
+        await self.sign(inbound.at)
         found = await self.uow.read(lambda tx: tx.ledger.receipt(ident))
         if found is None:
             raise NoSuchRecord("no such record under a signed head", next_step="remit ledger search ID")
@@ -298,7 +297,7 @@ class LedgerRoutes:
 
     async def _checkpoint(self, inbound: Inbound[Nothing, Nothing]) -> CheckpointView:
         _require_reader(inbound)
-        signed = await self._signed(inbound.at)
+        signed = await self.sign(inbound.at)
         return CheckpointView(
             size=signed.size,
             at=signed.at,
@@ -308,16 +307,13 @@ class LedgerRoutes:
 
     async def _export(self, inbound: Inbound[Nothing, Nothing]) -> Blob:
         _require_reader(inbound)
-        signed = await self._signed(inbound.at)
+        signed = await self.sign(inbound.at)
         archive = await self.uow.read(lambda tx: self._archive(tx.ledger, signed))
         return Blob(media="application/octet-stream", body=archive)
 
     def _traced(self, log: Log, start: str) -> TraceView:
         found = trace(log, start)
         return TraceView.of(found, told=[tell_answer(log, each, self.directory) for each in found.answers])
-
-    async def _signed(self, at: datetime) -> SignedCheckpoint:
-        return await self.uow.commit(lambda tx: tx.ledger.checkpoint(self.signer, at=at))
 
     def _archive(self, log: Log, signed: SignedCheckpoint) -> bytes:
         """One snapshot: every entry below the signed head, and what of its texts is not erased."""
