@@ -2,76 +2,31 @@
 
 import asyncio
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import pytest
 
 from remit.authority.tokens import Proof
-from remit.identity.lifecycle import State
-from remit.identity.principals import Environment, Kind, Principal
+from remit.identity.principals import Principal
 from remit.kernel.errors import RemitError
-from remit.kernel.ids import ApprovalId, CallId, DecisionId, PrincipalId, TaskId, UserId, system_entropy
+from remit.kernel.ids import ApprovalId, CallId, DecisionId, PrincipalId, system_entropy
 from remit.kernel.tenancy import DEFAULT_TENANT
 from remit.oversight.approvals.approval import Answer, Approval, ApprovalState
 from remit.oversight.approvals.attention import Attention
 from remit.oversight.approvals.service import AnswerProof, ApprovalService, Patience
 from remit.oversight.errors import AlreadyAnswered, AnswerNotProven, NoApprover, NotAnApprover
 from remit.platform.storage.unit_of_work import SqlTransaction, SqlUnitOfWork
+from support.asks import AT, ask, person
 from support.clock import FixedClock
-
-AT = datetime(2026, 5, 15, 12, 0, tzinfo=UTC)
-
-
-def person(name: str, *teams: str) -> Principal:
-    return Principal(
-        id=PrincipalId(f"usr_{name}"),
-        tenant=DEFAULT_TENANT,
-        kind=Kind.HUMAN,
-        name=name,
-        state=State.ACTIVE,
-        owner=None,
-        purpose="",
-        environment=Environment.PRODUCTION,
-        email=f"{name}@company.com",
-        attributes=(("teams", " ".join(teams)),),
-        created_at=AT,
-        changed_at=AT,
-    )
 
 
 def draft(key: str = "a" * 64) -> Approval:
-    return Approval(
-        id=ApprovalId(""),
-        tenant=DEFAULT_TENANT,
-        state=ApprovalState.PENDING,
-        key=key,
-        decision=DecisionId("dec_1"),
-        call=CallId("cal_1"),
-        agent=PrincipalId("agt_1"),
-        agent_name="support-bot",
-        instance=PrincipalId("ins_1"),
-        user=UserId("usr_user"),
-        user_name="user@company.com",
-        task=TaskId("tsk_1"),
-        purpose="support",
-        chain=("ins_1",),
-        server="business",
-        tool="refunds_create",
-        tool_digest="1" * 64,
-        action="business/refunds.create",
-        resource="Order:8812",
-        effect="money leaves",
-        reversible=False,
-        arguments='{"amount":"480.00"}',
-        arguments_digest="2" * 64,
-        policy_version="1",
-        rule="refund-over-200",
-        reason="amount above 200",
-        approvers="team:leads",
-        asked=(),
-        requested_at=AT,
-        expires_at=AT,
-    )
+    """An ask as the desk hands it in: without id, people and times."""
+    return ask(id=ApprovalId(""), key=key, approvers="team:leads", asked=())
+
+
+def member(name: str) -> Principal:
+    return person(name, attributes=(("teams", "leads"),))
 
 
 def proof(approval: Approval, *, by: str = "usr_lead", jti: str = "one") -> AnswerProof:
@@ -93,7 +48,7 @@ def clock() -> FixedClock:
 @pytest.fixture
 async def desk(uow: SqlUnitOfWork, clock: FixedClock) -> ApprovalService:
     def people(tx: SqlTransaction) -> None:
-        for entry in (person("lead", "leads"), person("second", "leads"), person("user", "leads")):
+        for entry in (member("lead"), member("second"), member("user")):
             assert tx.principals.add(entry)
 
     await uow.commit(people)
@@ -113,10 +68,10 @@ async def test_the_same_action_is_asked_once(desk: ApprovalService) -> None:
 @pytest.mark.attack("CB-04")
 @pytest.mark.req("N17")
 async def test_of_racing_answers_one_wins_and_the_others_are_told(desk: ApprovalService) -> None:
-    ask = await desk.ask(draft(), owner=None)
+    opened = await desk.ask(draft(), owner=None)
     answers = await asyncio.gather(
         *(
-            desk.answer(ask.id, answer=verdict, proof=proof(ask, by=by, jti=f"{by}{turn}{verdict}"))
+            desk.answer(opened.id, answer=verdict, proof=proof(opened, by=by, jti=f"{by}{turn}{verdict}"))
             for turn in range(8)
             for by in ("usr_lead", "usr_second")
             for verdict in Answer
@@ -126,26 +81,26 @@ async def test_of_racing_answers_one_wins_and_the_others_are_told(desk: Approval
     won = [answer for answer in answers if isinstance(answer, Approval)]
     assert len(won) == 1
     assert all(isinstance(answer, AlreadyAnswered) for answer in answers if answer is not won[0])
-    assert (await desk.get(ask.id)).state is won[0].state
+    assert (await desk.get(opened.id)).state is won[0].state
 
 
 @pytest.mark.promise("P8")
 @pytest.mark.attack("CB-03", "CB-08")
 async def test_an_answer_to_another_digest_changes_nothing(desk: ApprovalService) -> None:
-    ask = await desk.ask(draft(), owner=None)
-    other = replace(ask, key="c" * 64)
+    opened = await desk.ask(draft(), owner=None)
+    other = replace(opened, key="c" * 64)
     with pytest.raises(AnswerNotProven):
-        await desk.answer(ask.id, answer=Answer.APPROVE, proof=proof(other))
-    assert (await desk.get(ask.id)).state is ApprovalState.PENDING
+        await desk.answer(opened.id, answer=Answer.APPROVE, proof=proof(other))
+    assert (await desk.get(opened.id)).state is ApprovalState.PENDING
 
 
 @pytest.mark.req("N16")
 @pytest.mark.attack("CB-06")
 @pytest.mark.parametrize("by", ["usr_user", "agt_1", "ins_1", "usr_nobody"])
 async def test_who_was_not_asked_can_not_answer(desk: ApprovalService, by: str) -> None:
-    ask = await desk.ask(draft(), owner=None)
+    opened = await desk.ask(draft(), owner=None)
     with pytest.raises(NotAnApprover):
-        await desk.answer(ask.id, answer=Answer.APPROVE, proof=proof(ask, by=by))
+        await desk.answer(opened.id, answer=Answer.APPROVE, proof=proof(opened, by=by))
 
 
 async def test_a_proof_serves_once(desk: ApprovalService) -> None:
@@ -160,31 +115,31 @@ async def test_a_proof_serves_once(desk: ApprovalService) -> None:
 async def test_an_ask_expires_as_itself_and_a_late_answer_is_refused(
     desk: ApprovalService, clock: FixedClock
 ) -> None:
-    ask = await desk.ask(draft(), owner=None)
+    opened = await desk.ask(draft(), owner=None)
     clock.advance(15 * 60)
     assert await desk.expire_due() == 1
-    assert (await desk.get(ask.id)).state is ApprovalState.EXPIRED
+    assert (await desk.get(opened.id)).state is ApprovalState.EXPIRED
     with pytest.raises(AlreadyAnswered, match="expired"):
-        await desk.answer(ask.id, answer=Answer.APPROVE, proof=proof(ask))
+        await desk.answer(opened.id, answer=Answer.APPROVE, proof=proof(opened))
 
 
 async def test_a_yes_is_spent_once(desk: ApprovalService, uow: SqlUnitOfWork) -> None:
-    ask = await desk.ask(draft(), owner=None)
-    await desk.answer(ask.id, answer=Answer.APPROVE, proof=proof(ask))
+    opened = await desk.ask(draft(), owner=None)
+    await desk.answer(opened.id, answer=Answer.APPROVE, proof=proof(opened))
     tenant = DEFAULT_TENANT
-    assert await uow.read(lambda tx: tx.approvals.unspent(tenant, ask.key, AT)) == ask.id
+    assert await uow.read(lambda tx: tx.approvals.unspent(tenant, opened.key, AT)) == opened.id
     spent = await asyncio.gather(
         *(
             uow.commit(
                 lambda tx, n=n: tx.approvals.spend(  # type: ignore[misc]  # a default binds the loop's value
-                    tenant, ask.id, call=CallId(f"cal_{n}"), decision=DecisionId("dec_2"), at=AT
+                    tenant, opened.id, call=CallId(f"cal_{n}"), decision=DecisionId("dec_2"), at=AT
                 )
             )
             for n in range(16)
         )
     )
     assert sum(spent) == 1
-    assert await uow.read(lambda tx: tx.approvals.unspent(tenant, ask.key, AT)) is None
+    assert await uow.read(lambda tx: tx.approvals.unspent(tenant, opened.key, AT)) is None
 
 
 async def test_nobody_to_ask_is_said_at_once(desk: ApprovalService) -> None:
@@ -193,27 +148,27 @@ async def test_nobody_to_ask_is_said_at_once(desk: ApprovalService) -> None:
 
 
 async def test_waiting_ends_with_the_answer(desk: ApprovalService) -> None:
-    ask = await desk.ask(draft(), owner=None)
-    waiting = asyncio.create_task(desk.wait(ask.id, seconds=5))
+    opened = await desk.ask(draft(), owner=None)
+    waiting = asyncio.create_task(desk.wait(opened.id, seconds=5))
     await asyncio.sleep(0)
-    await desk.answer(ask.id, answer=Answer.APPROVE, proof=proof(ask))
+    await desk.answer(opened.id, answer=Answer.APPROVE, proof=proof(opened))
     assert (await waiting).state is ApprovalState.APPROVED
 
 
 async def test_an_inbox_holds_what_a_person_was_asked(desk: ApprovalService) -> None:
-    ask = await desk.ask(draft(), owner=None)
+    opened = await desk.ask(draft(), owner=None)
     page = desk.page
     mine = await page(state=ApprovalState.PENDING, asked=PrincipalId("usr_lead"), after="", limit=10)
     theirs = await page(state=None, asked=PrincipalId("usr_user"), after="", limit=10)
-    assert [found.id for found in mine] == [ask.id]
+    assert [found.id for found in mine] == [opened.id]
     assert theirs == ()
 
 
 @pytest.mark.req("R72")
 async def test_each_outcome_is_on_record(desk: ApprovalService, uow: SqlUnitOfWork) -> None:
-    ask = await desk.ask(draft(), owner=None)
-    await desk.answer(ask.id, answer=Answer.DENY, proof=proof(ask))
-    entries = await uow.read(lambda tx: tx.ledger.mentioning(ask.id))
+    opened = await desk.ask(draft(), owner=None)
+    await desk.answer(opened.id, answer=Answer.DENY, proof=proof(opened))
+    entries = await uow.read(lambda tx: tx.ledger.mentioning(opened.id))
     kinds = [entry.record.kind for entry in entries]
     assert kinds == ["oversight.approval.requested", "oversight.approval.denied"]
     assert dict(entries[1].record.detail)["channel"] == "signed"
