@@ -132,7 +132,9 @@ class House:
             kind=Kind.BLUEPRINT, name=name, owner=admin, purpose="work", environment=Environment.PRODUCTION
         )
         entry = await self.services.identity.register(stated, by=admin, at=self.now())
-        await self.services.consent.set_ceiling(entry.id, limit or self.ceiling(), by=admin, at=self.now())
+        await self.services.consent.set_ceiling(
+            entry.id, limit or self.ceiling(days=60), by=admin, at=self.now()
+        )
         await self.services.identity.activate(entry.id, by=admin, at=self.now())
         return entry.id
 

@@ -10,13 +10,16 @@ CONTENT_POLICY: Final = "default-src 'none'; frame-ancestors 'none'; base-uri 'n
 
 _ALWAYS: Final = {
     "x-content-type-options": "nosniff",
-    "referrer-policy": "no-referrer",
     "x-frame-options": "DENY",
     "cross-origin-resource-policy": "same-origin",
     "cross-origin-opener-policy": "same-origin",
     "permissions-policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
 }
-_UNLESS_SET: Final = {"content-security-policy": CONTENT_POLICY, "cache-control": "no-store"}
+_UNLESS_SET: Final = {
+    "content-security-policy": CONTENT_POLICY,
+    "cache-control": "no-store",
+    "referrer-policy": "no-referrer",
+}
 _HSTS: Final = "max-age=31536000; includeSubDomains"
 
 

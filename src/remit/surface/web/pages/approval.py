@@ -28,7 +28,9 @@ _FORM_LIMIT: Final = 4096
 _HEADERS: Final = {
     "Content-Security-Policy": "default-src 'none'; style-src 'self'; form-action 'self'; "
     "frame-ancestors 'none'; base-uri 'none'",
-    "Referrer-Policy": "no-referrer",
+    # Never the path, which is the secret. Not `no-referrer`: with it a browser's form has no origin to show
+    # (Fetch, "append a request Origin header"), and the page's own answer would be refused.
+    "Referrer-Policy": "strict-origin",
     "Cache-Control": "no-store",
     "X-Content-Type-Options": "nosniff",
 }
