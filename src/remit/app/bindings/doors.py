@@ -1,7 +1,8 @@
 """What the gateway's door asks: who is this, do they live, which tools are pinned, how is a no written."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
+from typing import Any, Generic, TypeVar
 
 from remit.authority.alive import Alive, alive
 from remit.authority.envelope import text_digest
@@ -23,7 +24,10 @@ from remit.identity.tool_service import Seen, ToolService
 from remit.identity.tools import Server, Tool
 from remit.kernel.canonical import JsonObject, parse_object
 from remit.kernel.clock import Clock
-from remit.kernel.ids import PrincipalId, TenantId, ToolId
+from remit.kernel.ids import PrincipalId, ServerId, TenantId, ToolId
+
+T = TypeVar("T")
+D = TypeVar("D")
 
 _GATEWAY = PrincipalId("system")
 """Who is on record as having seen a changed definition: the gateway itself."""
@@ -120,6 +124,34 @@ def _lineage(subject: VerifiedSubject, snapshot: Snapshot) -> Lineage:
     )
 
 
+class _Derived(Generic[T, D]):
+    """What follows from one table of the snapshot, worked out again only when that table is another one."""
+
+    def __init__(self, derive: Callable[[Iterable[T]], D]) -> None:
+        self._derive = derive
+        self._known: tuple[object, D] | None = None
+
+    def of(self, table: Mapping[Any, T]) -> D:
+        """Tables of snapshots are never edited, so the same object holds the same."""
+        if self._known is None or self._known[0] is not table:
+            self._known = (table, self._derive(table.values()))
+        return self._known[1]
+
+
+def _by_name(servers: Iterable[Server]) -> dict[str, list[Server]]:
+    found: dict[str, list[Server]] = {}
+    for server in servers:
+        found.setdefault(server.name, []).append(server)
+    return found
+
+
+def _by_server(tools: Iterable[Tool]) -> dict[ServerId, dict[str, Tool]]:
+    found: dict[ServerId, dict[str, Tool]] = {}
+    for tool in tools:
+        found.setdefault(tool.server, {})[tool.name] = tool
+    return found
+
+
 class PinnedTools:
     """`ToolRegistry`: servers and tools of the newest snapshot; sightings go to the directory."""
 
@@ -127,19 +159,21 @@ class PinnedTools:
         self._snapshots = snapshots
         self._tools = tools
         self._clock = clock
+        self._servers = _Derived[Server, dict[str, list[Server]]](_by_name)
+        self._pinned = _Derived[Tool, dict[ServerId, dict[str, Tool]]](_by_server)
 
     def server(self, name: str) -> Server | None:
         """The server at `/mcp/<name>`, if it is registered and active."""
         snapshot = self._snapshots.current()
-        found = next((server for server in snapshot.servers.values() if server.name == name), None)
-        if found is None or snapshot.state_of(PrincipalId(found.id)) is not State.ACTIVE:
-            return None
-        return found
+        # A retired server leaves its name to another one.
+        named = self._servers.of(snapshot.servers).get(name, ())
+        return next(
+            (server for server in named if snapshot.state_of(PrincipalId(server.id)) is State.ACTIVE), None
+        )
 
     def tools(self, server: Server) -> Mapping[str, Tool]:
         """Every tool of the server by name, quarantined ones included."""
-        snapshot = self._snapshots.current()
-        return {tool.name: tool for tool in snapshot.tools.values() if tool.server == server.id}
+        return self._pinned.of(self._snapshots.current().tools).get(server.id, {})
 
     async def quarantine(self, sightings: Sequence[Sighting]) -> None:
         """Put what was seen on record, server by server; a changed tool is out of use afterwards."""

@@ -46,13 +46,13 @@ def application(services: Services, *, metrics: Metrics) -> ASGIApp:
     api = Api(door=door, once=Idempotency(uow=ground.work), clock=ground.clock)
     described = document(operations, issuer=ground.issuer)
     routes: list[BaseRoute] = [
+        Mount("/mcp", app=_Whole(services.gateway)),  # first: routes are tried in order, and calls are many
         *MetaRoutes(
             probes=probes(services), metrics=metrics, document=described, clock=ground.clock
         ).routes(),
         *OAuthRoutes(services.oauth).routes(),
         *api.routes(operations),
         *_pages(services).routes(),
-        Mount("/mcp", app=_Whole(services.gateway)),
     ]
     return build_app(
         routes,
