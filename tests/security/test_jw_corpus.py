@@ -8,9 +8,10 @@ from remit.kernel.errors import RemitError
 from remit.kernel.jose import dpop, jwt
 from remit.kernel.jose.algorithms import Algorithm
 from remit.kernel.jose.errors import ProofRejected, TokenRejected
+from remit.kernel.jose.keys import Signer
 from remit.kernel.jose.profiles import AudienceRule, TokenType, profile_of
 from support.clock import NOON
-from support.jose import AUDIENCE, Keys, Party, key_class_of, party, private_key, valid_token
+from support.jose import AUDIENCE, Keys, Party, claims_of, key_class_of, party, private_key, valid_token
 from support.jw_corpus import Knowledge, Mutation, corpus
 from twins.jose import LaxVerifier
 
@@ -110,27 +111,30 @@ def lax(mutations: list[Mutation], verifier: LaxVerifier) -> list[str]:
     return [mutation.name for mutation in mutations if verifier.accepts(mutation.token)]
 
 
-@pytest.mark.parametrize(
-    ("attack", "missing"),
-    [
-        pytest.param(attack, missing, marks=pytest.mark.twin(attack))
-        for attack, missing in (
-            ("JW-01", "no_none"),
-            ("JW-02", "record_decides"),
-            ("JW-03", "record_decides"),
-            ("JW-04", "no_header_key"),
-            ("JW-05", "known_members"),
-            ("JW-06", "known_members"),
-            ("JW-07", "kid_decides"),
-            ("JW-08", "known_members"),
-            ("JW-09", "type"),
-            ("JW-13", "unique_members"),
-            ("JW-15", "audience"),
-            ("JW-17", "integers"),
-            ("JW-21", "issuer"),
-        )
-    ],
+HOLES = (
+    ("JW-01", "no_none"),
+    ("JW-02", "record_decides"),
+    ("JW-03", "record_decides"),
+    ("JW-04", "no_header_key"),
+    ("JW-05", "known_members"),
+    ("JW-06", "known_members"),
+    ("JW-07", "kid_decides"),
+    ("JW-08", "known_members"),
+    ("JW-09", "type"),
+    ("JW-10", "known_members"),
+    ("JW-13", "unique_members"),
+    ("JW-15", "audience"),
+    ("JW-17", "integers"),
+    ("JW-18", "size"),
+    ("JW-21", "issuer"),
 )
+
+
+@pytest.mark.twin(
+    "JW-01", "JW-02", "JW-03", "JW-04", "JW-05", "JW-06", "JW-07", "JW-08", "JW-09", "JW-10", "JW-13",
+    "JW-15", "JW-17", "JW-18", "JW-21",
+)  # fmt: skip
+@pytest.mark.parametrize(("attack", "missing"), HOLES)
 def test_the_corpus_gets_through_where_a_defence_is_missing(attack: str, missing: str) -> None:
     owner = party(key_class_of(TokenType.ACCESS_TOKEN))
     valid = valid_token(TokenType.ACCESS_TOKEN, owner)
@@ -145,3 +149,17 @@ def test_the_corpus_gets_through_where_a_defence_is_missing(attack: str, missing
     assert holed.accepts(valid)
     assert lax(mutations, whole) == []
     assert lax(mutations, holed) != []
+
+
+@pytest.mark.twin("JW-24")
+def test_a_token_of_every_class_would_be_an_access_token_where_nobody_looks_at_the_class() -> None:
+    owner = party(key_class_of(TokenType.ACCESS_TOKEN))
+    strings = [kind for kind in TokenType if profile_of(kind).audience is not AudienceRule.ABSENT]
+    foreign = []
+    for kind in strings:
+        signer = Signer(kid=owner.record.kid, key_class=key_class_of(kind), private=owner.private)
+        foreign.append(jwt.issue(claims_of(kind), as_type=kind, signer=signer))
+    whole = LaxVerifier(owner.record, audience=AUDIENCE, at=NOON, missing="")
+    holed = LaxVerifier(owner.record, audience=AUDIENCE, at=NOON, missing="type")
+    assert [whole.accepts(token) for token in foreign].count(True) == 1
+    assert all(holed.accepts(token) for token in foreign)

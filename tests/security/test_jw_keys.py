@@ -1,6 +1,8 @@
 """Attacks on keys: weak, private, off their curve, of another class, tenant or state."""
 
 import json
+from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -15,12 +17,13 @@ from remit.kernel.ids import TenantId
 from remit.kernel.jose import jwt
 from remit.kernel.jose.algorithms import Algorithm
 from remit.kernel.jose.errors import KeyMisused, KeyRefused, TokenRejected
-from remit.kernel.jose.jwk import parse_jwk
+from remit.kernel.jose.jwk import PublicKey, parse_jwk
 from remit.kernel.jose.keyring import Keyring
 from remit.kernel.jose.keys import KeyClass, KeyState
 from remit.kernel.jose.profiles import TokenType, profile_of
 from support.clock import NOON
 from support.jose import AUDIENCE, Keys, claims_of, key_class_of, party, private_key, valid_token
+from twins.jose import read_any_key
 
 ED = private_key("a").public.jwk()
 EC = private_key("a", Algorithm.ES256).public.jwk()
@@ -131,6 +134,23 @@ def test_a_key_made_for_something_else_is_refused(members: dict[str, Json]) -> N
     parse_jwk(ED | {"use": "sig", "key_ops": ["verify"]})
     with pytest.raises(KeyRefused):
         parse_jwk(ED | members)
+
+
+@pytest.mark.twin("JW-20")
+@pytest.mark.parametrize("members", [{"use": "enc"}, {"key_ops": ["encrypt"]}, {"key_ops": ["sign"]}])
+def test_an_encryption_key_would_verify_tokens_where_its_purpose_is_not_read(members: JsonObject) -> None:
+    owner = party(KeyClass.CLIENT, issuer="ins_1")
+    token = valid_token(TokenType.CLIENT_ASSERTION, owner)
+
+    def verifies(read: Callable[[JsonObject], PublicKey]) -> bool:
+        try:
+            record = replace(owner.record, public=read(owner.private.public.jwk() | members))
+        except KeyRefused:
+            return False
+        return refusal_of(token, Keys([record]), TokenType.CLIENT_ASSERTION) == ""
+
+    assert not verifies(parse_jwk)
+    assert verifies(read_any_key)
 
 
 @pytest.mark.attack("KM-05")

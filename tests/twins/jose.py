@@ -6,7 +6,7 @@ import json
 from datetime import datetime
 from typing import Any
 
-from remit.kernel.canonical import b64u_decode
+from remit.kernel.canonical import JsonObject, b64u_decode
 from remit.kernel.errors import RemitError
 from remit.kernel.jose.jwk import PublicKey, parse_jwk
 from remit.kernel.jose.keys import KeyRecord
@@ -42,7 +42,7 @@ class LaxVerifier:
 
     def _read(self, segment: str) -> dict[str, Any]:
         raw = b64u_decode(segment).decode()
-        if len(raw) > 16 << 10:
+        if self.missing != "size" and (len(raw) > 16 << 10 or raw.count("[") + raw.count("{") > 64):
             raise ValueError(len(raw))
         return dict(json.loads(raw, object_pairs_hook=self._members))
 
@@ -95,3 +95,8 @@ class LaxVerifier:
         if not all(type(value) is int and 1 << 30 < value < 1 << 33 for value in times):
             return False
         return bool(self.at < claims["exp"] <= claims["iat"] + 3600 and claims.get("nbf", 0) <= self.at)
+
+
+def read_any_key(jwk: JsonObject) -> PublicKey:
+    """JW-20: a reader of keys that does not care what a key was made for."""
+    return parse_jwk({name: value for name, value in jwk.items() if name not in {"use", "key_ops"}})
