@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Final
 
 ROOT: Final = Path(__file__).parent.parent
-_START_SECONDS: Final = 60
+START_SECONDS: Final = 60
 _STOP_SECONDS: Final = 15
 
 
@@ -40,7 +40,13 @@ def free_port() -> int:
 
 @contextmanager
 def child(
-    words: Sequence[str], *, port: int, log: Path, environ: dict[str, str] | None = None, ready: str = ""
+    words: Sequence[str],
+    *,
+    port: int,
+    log: Path,
+    environ: dict[str, str] | None = None,
+    ready: str = "",
+    seconds: float = START_SECONDS,
 ) -> Iterator[Child]:
     """Start a command and wait until its port takes connections, or until `ready` is answered with 200."""
     begun = time.perf_counter()
@@ -52,7 +58,7 @@ def child(
         ) as process,
     ):  # fmt: skip
         try:
-            _await(process, port, log, ready)
+            _await(process, port, log, ready, seconds)
             yield Child(pid=process.pid, port=port, started=time.perf_counter() - begun)
         finally:
             process.terminate()
@@ -73,8 +79,8 @@ def _clean() -> dict[str, str]:
     return {**kept, "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "src")])}
 
 
-def _await(process: subprocess.Popen[bytes], port: int, log: Path, ready: str) -> None:
-    deadline = time.monotonic() + _START_SECONDS
+def _await(process: subprocess.Popen[bytes], port: int, log: Path, ready: str, seconds: float) -> None:
+    deadline = time.monotonic() + seconds
     while not _answers(port, ready):
         if process.poll() is not None or time.monotonic() > deadline:
             text = log.read_text(encoding="utf-8", errors="replace")[-2000:]

@@ -36,7 +36,7 @@ Runs = dict[tuple[str, int], list[Run]]
 
 def measure(*, tiny: bool) -> Report:
     """Run both, round by round."""
-    sizes = {"rounds": 1, 1: 20, 128: 256} if tiny else {"rounds": 3, 1: 800, 128: 4000}
+    sizes = {"rounds": 1, 1: 20, 128: 256} if tiny else {"rounds": 3, 1: 300, 128: 1500}
     runs: Runs = {}
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)

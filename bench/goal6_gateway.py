@@ -41,7 +41,7 @@ class Way:
 
 def measure(*, tiny: bool) -> Report:
     """Every way in turn, round by round."""
-    sizes = {"rounds": 1, "calls": 32} if tiny else {"rounds": 3, "calls": 600}
+    sizes = {"rounds": 1, "calls": 32} if tiny else {"rounds": 3, "calls": 100}
     runs: Runs = {}
     missing: dict[str, str] = {}
     with tempfile.TemporaryDirectory() as name, ExitStack() as stack:

@@ -22,6 +22,8 @@ from bench.figures import OUT
 LOCKS: Final = Path(__file__).parent / "peers"
 _USER: Final = "user@company.com"
 _INSTALL_SECONDS: Final = 600
+_MIGRATION_SECONDS: Final = 240
+"""ContextForge makes its tables, one migration after another, before it listens."""
 
 
 class Missing(Exception):
@@ -78,7 +80,9 @@ def contextforge(folder: Path, *, upstream: str) -> Iterator[tuple[Child, str, s
         str(environment("contextforge") / "mcpgateway"), "mcpgateway.main:app", "--host", "127.0.0.1",
         "--port", str(port), "--log-level", "error", "--no-access-log",
     ]  # fmt: skip
-    with child(words, port=port, log=folder / "contextforge.log", environ=environ) as started:
+    with child(
+        words, port=port, log=folder / "contextforge.log", environ=environ, seconds=_MIGRATION_SECONDS
+    ) as started:
         token = _token(secret)
         path = _register(f"http://127.0.0.1:{port}", token, upstream)
         yield started, path, token
