@@ -11,6 +11,7 @@ from remit.authority.oauth.requests import Asking
 from remit.authority.oauth.resources import Target, parse_resource, target_of
 from remit.authority.oauth.scopes import Scope
 from remit.authority.rights import Ceiling
+from remit.identity.lifecycle import State
 from remit.identity.principals import Kind
 from remit.kernel.canonical import Digest
 from remit.kernel.ids import Entropy, EnvelopeId, PrincipalId, TaskId, TokenId, UserId, mint_id
@@ -103,10 +104,11 @@ class Mint:
         return end
 
     def _check_server(self, name: str, asking: Asking) -> None:
-        """The server exists, and lies in the client's own environment (TX-11)."""
+        """The server is in service, and lies in the client's own environment (TX-11)."""
         server = asking.view.server_named(name)
         entry = None if server is None else asking.view.principal(PrincipalId(server.id))
-        if server is None or entry is None:
+        # A server that was retired looks the same as one that never was.
+        if server is None or entry is None or entry.state is not State.ACTIVE:
             raise InvalidTarget("no such server", reason="target_unknown")
         client = asking.who.client
         if client.environment is not entry.environment and client.kind is not Kind.HUMAN:

@@ -1,0 +1,271 @@
+"""N2: one question, who lives, at every endpoint: each cause, each endpoint, each kind of token (RT-06)."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from remit.authority.envelope import text_digest
+from remit.authority.task_service import StartedTask
+from remit.kernel.clock import SystemClock
+from remit.kernel.ids import KeyId, PrincipalId
+from remit.kernel.jose.keys import KeyClass
+from remit.kernel.jose.rotation import compromise
+from remit.oversight.containment.kill import TargetKind
+from remit.platform.storage.clock_marks import ClockMark
+from support.clients import Party, Refused
+from support.composed import populated
+from support.house import ACCESS_TOKEN, BOOKING, House
+
+
+@dataclass(frozen=True, kw_only=True)
+class Held:
+    """Everything that an agent holds for a task, once: mail-bot, second in the chain of the user's task."""
+
+    house: House
+    started: StartedTask
+    bot: Party
+    envelope: str
+    own: str
+    delegated: str
+
+
+class TurnedClock(SystemClock):
+    """The machine's clock, whose generation a test may move on."""
+
+    turned = 0
+
+    def generation(self) -> int:
+        return super().generation() + self.turned
+
+
+async def hold(house: House) -> Held:
+    started = await house.task("calendar-bot")
+    assert await house.exchange(house["calendar-bot"], started.envelope)
+    bot = house["mail-bot"]
+    envelope = house.chained(started, "calendar-bot", "mail-bot")
+    own = await house.own_token(bot)
+    delegated = await house.exchange(bot, envelope, actor=own)
+    return Held(house=house, started=started, bot=bot, envelope=envelope, own=own, delegated=delegated)
+
+
+# -- endpoints: each says whether it still serves
+
+
+async def served(asked: Awaitable[str]) -> bool:
+    try:
+        return bool(await asked)
+    except Refused:
+        return False
+
+
+async def new_token(held: Held) -> bool:
+    return await served(held.house.own_token(held.bot))
+
+
+async def exchange_envelope(held: Held) -> bool:
+    return await served(held.house.exchange(held.bot, held.envelope, actor=held.own))
+
+
+async def exchange_token(held: Held) -> bool:
+    return await served(held.house.exchange(held.bot, held.delegated, kind=ACCESS_TOKEN, actor=held.own))
+
+
+async def introspect_own(held: Held) -> bool:
+    return bool((await introspection(held, held.own)).get("active"))
+
+
+async def introspect_delegated(held: Held) -> bool:
+    return bool((await introspection(held, held.delegated)).get("active"))
+
+
+async def introspection(held: Held, token: str) -> dict[str, Any]:
+    """By the client itself; if it may not ask any more, that is a refusal too."""
+    told = await held.house.introspect(held.bot, token)
+    assert told == {"active": False} or told.get("active") or told.get("status") == 401
+    return told
+
+
+async def api_own(held: Held) -> bool:
+    """Whether the door takes the token; what it is then good for does not matter here."""
+    reply = await held.house.api(held.bot, "GET", "/tasks", token=held.own)
+    return reply.status_code != 401
+
+
+async def gateway_call(held: Held) -> bool:
+    called = await held.house.call(held.bot, held.delegated, "rooms_book", BOOKING, envelope=held.envelope)
+    return called.ran
+
+
+async def gateway_with_own(held: Held) -> bool:
+    """A token for the API is none for a server, dead or alive."""
+    called = await held.house.call(held.bot, held.own, "rooms_book", BOOKING)
+    return called.ran
+
+
+OWN = {"new_token": new_token, "introspect_own": introspect_own, "api_own": api_own}
+DELEGATED = {
+    "exchange_envelope": exchange_envelope,
+    "exchange_token": exchange_token,
+    "introspect_delegated": introspect_delegated,
+    "gateway_call": gateway_call,
+}
+ENDPOINTS = {**OWN, **DELEGATED}
+
+
+# -- causes: each says what it must take away
+
+
+def kill(kind: TargetKind, name: str) -> Callable[[Held], Awaitable[Any]]:
+    async def act(held: Held) -> None:
+        idents = {
+            "task": held.started.task.id,
+            "chain": text_digest(held.envelope),
+            "whole chain": text_digest(held.started.envelope),
+            "user": held.house["user"].id,
+            "instance": held.bot.id,
+            "first instance": held.house["calendar-bot"].id,
+        }
+        await held.house.kill(kind, idents.get(name, name))
+
+    return act
+
+
+async def office_of(held: Held) -> PrincipalId:
+    entry = await held.house.services.identity.get(PrincipalId(held.bot.agent))
+    return PrincipalId(str(entry.blueprint))
+
+
+def suspend(who: Callable[[Held], Any]) -> Callable[[Held], Awaitable[Any]]:
+    async def act(held: Held) -> None:
+        ident = who(held)
+        ident = PrincipalId(await ident if not isinstance(ident, str) else ident)
+        await held.house.services.identity.suspend(ident, by=admin(held), because="test", at=held.house.now())
+
+    return act
+
+
+def retire(who: Callable[[Held], str]) -> Callable[[Held], Awaitable[Any]]:
+    async def act(held: Held) -> None:
+        await held.house.services.identity.retire(
+            PrincipalId(who(held)), by=admin(held), because="test", at=held.house.now()
+        )
+
+    return act
+
+
+def admin(held: Held) -> PrincipalId:
+    return PrincipalId(held.house["admin"].id)
+
+
+async def end_task(held: Held) -> None:
+    await held.house.services.tasks.end(
+        held.started.task.id, by=PrincipalId(held.house["user"].id), at=held.house.now()
+    )
+
+
+async def withdraw(held: Held) -> None:
+    grant = held.started.task.grant
+    assert grant is not None
+    await held.house.services.consent.withdraw(
+        grant, by=PrincipalId(held.house["user"].id), at=held.house.now()
+    )
+
+
+async def revoke_key(held: Held) -> None:
+    await held.house.services.credentials.revoke(
+        held.bot.kid, by=admin(held), because="lost", at=held.house.now()
+    )
+
+
+async def quarantine(held: Held) -> None:
+    def work(tx: Any) -> Any:
+        return tx.tools.named(tx.servers.named("business").id, "rooms_book").id
+
+    tool = await held.house.work.read(work)
+    await held.house.services.tools.quarantine(tool, by=admin(held), because="odd", at=held.house.now())
+
+
+async def retire_server(held: Held) -> None:
+    server = await held.house.work.read(lambda tx: tx.servers.named("business").id)
+    await held.house.services.identity.retire(
+        PrincipalId(server), by=admin(held), because="gone", at=held.house.now()
+    )
+
+
+async def turn_the_clock(held: Held) -> None:
+    clock = held.house.clock
+    assert isinstance(clock, TurnedClock)
+    clock.turned += 1
+
+
+async def compromise_our_key(held: Held) -> None:
+    keys = held.house.services.ground.keys
+    kid = KeyId(keys.signer(KeyClass.ACCESS_TOKEN).kid)
+    record = next(each for each in keys.records() if each.kid == kid)
+    await held.house.work.commit(lambda tx: tx.keys.change(compromise(record, at=held.house.now())))
+    await keys.rotate(held.house.now())
+
+
+EVERYTHING = frozenset(ENDPOINTS)
+TASKS = frozenset(DELEGATED)
+MINTED = EVERYTHING - {"new_token"}
+CAUSES: dict[str, tuple[Callable[[Held], Awaitable[Any]], frozenset[str]]] = {
+    "kill agent": (kill(TargetKind.AGENT, "mail-bot"), EVERYTHING),
+    "kill instance": (kill(TargetKind.INSTANCE, "instance"), EVERYTHING),
+    "kill delegator": (kill(TargetKind.AGENT, "calendar-bot"), TASKS),
+    "kill delegating instance": (kill(TargetKind.INSTANCE, "first instance"), TASKS),
+    "kill task": (kill(TargetKind.TASK, "task"), TASKS),
+    "kill hop": (kill(TargetKind.CHAIN, "chain"), TASKS),
+    "kill whole chain": (kill(TargetKind.CHAIN, "whole chain"), TASKS),
+    "kill user": (kill(TargetKind.USER, "user"), TASKS),
+    "kill blueprint": (kill(TargetKind.BLUEPRINT, "office"), EVERYTHING),
+    "kill tool": (kill(TargetKind.TOOL, "business/rooms_book"), frozenset({"gateway_call"})),
+    "suspend agent": (suspend(lambda held: str(held.bot.agent)), EVERYTHING),
+    "suspend instance": (suspend(lambda held: held.bot.id), EVERYTHING),
+    "suspend blueprint": (suspend(office_of), EVERYTHING),
+    "suspend user": (suspend(lambda held: held.house["user"].id), TASKS),
+    "suspend owner": (suspend(lambda held: held.house["admin"].id), EVERYTHING),
+    "retire agent": (retire(lambda held: str(held.bot.agent)), EVERYTHING),
+    "retire delegator": (retire(lambda held: str(held.house["calendar-bot"].agent)), TASKS),
+    "retire user": (retire(lambda held: held.house["user"].id), TASKS),
+    "task ended": (end_task, TASKS),
+    "consent withdrawn": (withdraw, TASKS),
+    "key revoked": (revoke_key, EVERYTHING),
+    "tool quarantined": (quarantine, frozenset({"gateway_call"})),
+    "server retired": (retire_server, frozenset({"gateway_call", "exchange_envelope", "exchange_token"})),
+    "clock set back": (turn_the_clock, MINTED),
+    "our key compromised": (compromise_our_key, MINTED - {"exchange_envelope"}),
+}
+NOT_SPARED = {
+    # The actor token that the exchange needs is of the dead generation, or signed by the dead key.
+    "clock set back": {"exchange_envelope"},
+    "our key compromised": {"exchange_envelope"},
+    # Nobody is left to ask for a token of that server; whether one that is out is active does not matter.
+    "server retired": {"introspect_delegated"},
+}
+
+
+@pytest.mark.req("N2")
+@pytest.mark.attack("RT-06", "CA-16")
+@pytest.mark.promise("P1", "P12")
+@pytest.mark.parametrize("cause", CAUSES)
+async def test_what_a_cause_ends_is_ended_at_every_endpoint(tmp_path: Path, cause: str) -> None:
+    def make_clock(mark: ClockMark | None) -> TurnedClock:
+        return TurnedClock()
+
+    async with populated(tmp_path / "data", make_clock=make_clock) as house:
+        held = await hold(house)
+        for name, endpoint in ENDPOINTS.items():
+            assert await endpoint(held), f"{name} did not serve before"
+        assert not await gateway_with_own(held)
+        act, ends = CAUSES[cause]
+        await act(held)
+        await house.services.ground.snapshots.catch_up()
+        open_still = {name for name, endpoint in ENDPOINTS.items() if await endpoint(held)}
+        assert open_still & ends == set()
+        assert open_still | ends | NOT_SPARED.get(cause, set()) == set(ENDPOINTS), (
+            "it ended more than it should"
+        )
