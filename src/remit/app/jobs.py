@@ -1,7 +1,10 @@
 """What runs by itself: leased rows in the database, each idempotent, readable as one table."""
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Final
+
+import structlog
 
 from remit.app.services import Services
 from remit.authority.capability_service import sweep
@@ -17,8 +20,11 @@ from remit.platform.storage.outbox import Subscriber
 from remit.platform.storage.recovery import Sweep
 from remit.platform.storage.unit_of_work import SqlTransaction
 
+_log = structlog.stdlib.get_logger("remit.jobs")
 SYSTEM: Final = PrincipalId("system")
 _AT_ONCE: Final = 1000
+_ROUNDS: Final = 60
+"""Units of one run at most, so that other jobs get their turn."""
 _KEEP_KEYS: Final = timedelta(hours=24)
 
 
@@ -26,6 +32,8 @@ def jobs(services: Services) -> tuple[Job, ...]:
     """Every recurring work, with its pace."""
     second, minute, hour = timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1)
     work = _Works(services)
+    # An embedded store has one writing process, which has no lease to renew: it buries the others at start.
+    several = bool(services.ground.settings.store.url)
     return (
         Job(name="ledger.checkpoint", every=second, run=work.sign_heads, wanted=services.heads.wanted),
         Job(name="approvals.expire", every=second, run=work.expire_asks, wanted=work.has_due_ask),
@@ -33,7 +41,10 @@ def jobs(services: Services) -> tuple[Job, ...]:
         Job(name="tasks.end_overdue", every=second, run=work.end_overdue, wanted=work.has_overdue),
         Job(name="keys.rotate", every=hour, run=work.rotate_keys),
         Job(name="clock.mark", every=timedelta(seconds=10), run=work.mark_clock),
-        Job(name="proofs.forget", every=minute, run=work.forget),
+        Job(name="proofs.forget", every=minute, run=work.forget_proofs),
+        Job(name="changes.forget", every=hour, run=work.forget_changes),
+        Job(name="requests.forget", every=hour, run=work.forget_requests),
+        *((Job(name="nodes.expire", every=10 * second, run=work.expire_nodes),) if several else ()),
     )
 
 
@@ -116,13 +127,31 @@ class _Works:
             mark = ClockMark(high_water=self._clock.high_water(), generation=self._clock.generation())
             await run.commit(lambda tx: ClockMarks(tx.sql).put(mark))
 
-    async def forget(self, run: JobRun) -> None:
-        """Drop what can no longer be replayed, and old keys of repeated requests."""
+    async def forget_proofs(self, run: JobRun) -> None:
+        """Drop what can no longer be replayed, and tokens that nobody can show any more."""
+        at, tenant = self._clock.now(), self._services.ground.tenant
+        await _drain(run, lambda tx: tx.replay.forget(tenant, at, _AT_ONCE))
+        await _drain(run, lambda tx: tx.tokens.forget(at - _KEEP_KEYS, _AT_ONCE))
+
+    async def forget_requests(self, run: JobRun) -> None:
+        """Drop old keys of repeated requests."""
         at = self._clock.now()
+        await run.commit(lambda tx: tx.idempotency.forget(at - _KEEP_KEYS))
 
-        def work(tx: SqlTransaction) -> None:
-            tx.replay.forget(self._services.ground.tenant, at, _AT_ONCE)
-            tx.tokens.forget(at - _KEEP_KEYS, _AT_ONCE)
-            tx.idempotency.forget(at - _KEEP_KEYS)
+    async def forget_changes(self, run: JobRun) -> None:
+        """Drop change numbers that no reader is behind: one that is loads everything anew."""
+        await run.commit(lambda tx: tx.changes.forget())
 
-        await run.commit(work)
+    async def expire_nodes(self, run: JobRun) -> None:
+        """Declare dead whoever has stopped renewing its lease: it can never write again (F25)."""
+        at = self._clock.now()
+        gone = await run.commit(lambda tx: tx.nodes.expire(at=at))
+        if gone:
+            _log.warning("nodes_expired", nodes=gone)
+
+
+async def _drain(run: JobRun, forget: Callable[[SqlTransaction], int]) -> None:
+    """Forget in short units, so that nobody waits behind a long one; bounded, the rest comes next time."""
+    for _ in range(_ROUNDS):
+        if await run.commit(forget) < _AT_ONCE:
+            return

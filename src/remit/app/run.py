@@ -14,8 +14,8 @@ from remit.app.bootstrap import first_administrator, open_kek
 from remit.app.jobs import jobs, subscriptions, sweeps
 from remit.app.services import Services, build, open_ground
 from remit.kernel.errors import RemitError
-from remit.platform.settings.model import Settings
 from remit.kernel.uow import Lane
+from remit.platform.settings.model import Settings
 from remit.platform.storage.jobs import JobRunner
 from remit.platform.storage.outbox import Dispatcher
 from remit.platform.storage.recovery import recover

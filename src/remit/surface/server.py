@@ -1,6 +1,7 @@
 """One process with its doors: what `app` runs, served over HTTP on one port."""
 
 import asyncio
+import gc
 import os
 import sys
 from asyncio.subprocess import Process
@@ -63,6 +64,9 @@ def _loop() -> asyncio.AbstractEventLoop:
 
 async def _serve(settings: Settings, listener: socket) -> None:
     async with running(settings) as services:
+        # What was composed stays: a full collection over it would stall every caller for tens of ms.
+        gc.collect()
+        gc.freeze()
         server = _Server(_config(settings, services))
         host = asyncio.create_task(_announce(settings, server))
         try:
