@@ -26,7 +26,6 @@ from remit.identity.tools import Server, Tool
 from remit.kernel.canonical import sha256
 from remit.kernel.ids import CallId, mint_id
 from remit.platform.settings.load import load
-from remit.platform.telemetry.metrics import Metrics
 from remit.surface.web.assembly import application
 
 
@@ -44,7 +43,7 @@ class Authorizer:
         self._services = services
         self._clock = services.ground.clock
         self._doorman = Doorman(verifier=services.verifier)
-        self._app = application(services, metrics=Metrics())
+        self._app = application(services)
         self._known: dict[str, tuple[Server, Tool]] = {}
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:

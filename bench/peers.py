@@ -89,7 +89,7 @@ def contextforge(folder: Path, *, upstream: str) -> Iterator[tuple[Child, str, s
 
 
 def _environ(home: Path, port: int, secret: str) -> dict[str, str]:
-    """Settings: no interface, no plugins, no telemetry, memory for a cache, loopback allowed."""
+    """Settings: no interface, no plugins, no telemetry, memory for a cache, loopback, any rate."""
     return {
         "DATABASE_URL": f"sqlite:///{home / 'mcp.db'}",
         "CACHE_TYPE": "memory",
@@ -110,7 +110,7 @@ def _environ(home: Path, port: int, secret: str) -> dict[str, str]:
         "SSRF_ALLOW_PRIVATE_NETWORKS": "true",
         "REQUIRE_USER_IN_DB": "false",
         "USE_STATEFUL_SESSIONS": "false",
-        "TOOL_RATE_LIMIT": "1000000",
+        "RATE_LIMITING_ENABLED": "false",
     }
 
 
