@@ -117,6 +117,20 @@ async def test_opening_the_page_changes_nothing_and_its_form_answers_once(house:
         assert dict(granted.digests)["arguments"] == ask.approval.arguments_digest
 
 
+@pytest.mark.attack("CB-08")
+async def test_the_bell_tells_nothing_and_answers_nothing(house: House) -> None:
+    async with asked(house) as ask:
+        real = await house.http.get(f"{house.issuer}/approvals/{ask.approval.id}")
+        made_up = await house.http.get(f"{house.issuer}/approvals/apr_{'0' * 36}")
+        assert (real.status_code, made_up.status_code) == (200, 200)
+        blank = real.text.replace(ask.approval.id, "")
+        assert blank == made_up.text.replace(f"apr_{'0' * 36}", "")
+        assert not any(word in blank for word in ("8812", "480.00", "support-bot", "<form"))
+        posted = await house.http.post(f"{house.issuer}/approvals/{ask.approval.id}")
+        assert posted.status_code == 405
+        assert await ask.state() is ApprovalState.PENDING
+
+
 @pytest.mark.req("R72")
 async def test_a_denial_is_told_to_the_agent_and_recorded(house: House) -> None:
     async with asked(house) as ask:

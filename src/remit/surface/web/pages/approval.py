@@ -25,6 +25,7 @@ from remit.surface.web.errors import status_of
 
 _HERE: Final = Path(__file__).parent
 _FORM_LIMIT: Final = 4096
+_IDENT_LIMIT: Final = 64
 _HEADERS: Final = {
     "Content-Security-Policy": "default-src 'none'; style-src 'self'; form-action 'self'; "
     "frame-ancestors 'none'; base-uri 'none'",
@@ -74,12 +75,29 @@ class ApprovalPages:
         )
 
     def routes(self) -> list[BaseRoute]:
-        """`/approve/<link>` and the stylesheet."""
+        """`/approvals/<id>` (the bell), `/approve/<link>` (the card) and the stylesheet."""
         return [
+            Route("/approvals/{ident}", self.ring, methods=["GET"]),
             Route("/approve/{link}", self.show, methods=["GET"]),
             Route("/approve/{link}", self.decide, methods=["POST"]),
             Mount("/assets", StaticFiles(directory=_HERE / "assets"), name="assets"),
         ]
+
+    async def ring(self, request: Request) -> Response:
+        """Say that an ask waits, to whoever holds the address that an agent was given.
+
+        It names nobody, tells nothing about the ask, and looks the same whether there is one: who was asked
+        gets in with their own key, by their own link.
+        """
+        ident = show(request.path_params["ident"][:_IDENT_LIMIT]).text
+        text = self._templates.get_template("message.html").render(
+            issuer=self._issuer,
+            title="Somebody is asked",
+            text="If you were asked, get your own one-time link, or answer on the command line. "
+            "Nothing can be answered from here.",
+            next=f"remit approval link {ident}",
+        )
+        return HTMLResponse(text, headers=_HEADERS)
 
     async def show(self, request: Request) -> Response:
         """Show the ask as it stands: pending with a form, or its final outcome and who decided."""
