@@ -12,6 +12,9 @@ from remit.kernel.ids import PrincipalId
 OWNING_KINDS: Final = frozenset({Kind.HUMAN, Kind.BUSINESS_UNIT, Kind.APPLICATION})
 """R100: an owner is one of these."""
 
+DEEPEST: Final = 25
+"""Owners between a thing and the human who answers; more of them answer for nothing (PD-10)."""
+
 Find = Callable[[PrincipalId], Principal | None]
 
 
@@ -28,7 +31,8 @@ class Ownership:
 def accountable(principal: Principal, find: Find) -> Ownership:
     """Follow the owners to a living human, or to that human's living deputy.
 
-    Raises `OwnerMissing`, `OwnerLoop` or `OwnerUnfit`. The chain is finite: no id is passed twice.
+    Raises `OwnerMissing`, `OwnerLoop` or `OwnerUnfit`. The chain is finite: no id is passed twice, and no
+    more than 25 are.
     """
     chain: list[PrincipalId] = []
     present = principal
@@ -36,6 +40,8 @@ def accountable(principal: Principal, find: Find) -> Ownership:
         present = _owner_of(present, find)
         if present.id in chain or present.id == principal.id:
             raise OwnerLoop(f"the owners of `{principal.id}` come back to `{present.id}`")
+        if len(chain) >= DEEPEST:
+            raise OwnerLoop(f"the owners of `{principal.id}` do not end within {DEEPEST}")
         chain.append(present.id)
     return _living(tuple(chain), present, find)
 
