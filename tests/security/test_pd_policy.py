@@ -105,12 +105,6 @@ def test_a_truthy_value_is_no_boolean(value: Any) -> None:
     assert denied.reasons[0].code == "argument_type"
 
 
-@pytest.mark.twin("PD-02")
-def test_the_type_test_bites_without_the_projection() -> None:
-    """Python's own idea of equality lets `True` pass for 1."""
-    assert True < 10  # noqa: PLR0133 — that is the point
-
-
 FAILING_FORBID = (
     '@id("all") permit(principal, action, resource);'
     '@id("limit") forbid(principal, action == Remit::Action::"business/rooms.book", resource)'
@@ -180,12 +174,6 @@ def test_no_policy_no_action_no_tenant_no_permit() -> None:
     foreign = call(subject=subject(tenant="other"))
     assert verdict(foreign, office()).reasons[0].code == "tenant_mismatch"
     assert fold([], snapshot=office()).effect is Effect.DENY
-
-
-@pytest.mark.twin("PD-24")
-def test_the_empty_set_test_bites_where_all_of_nothing_is_true() -> None:
-    none: tuple[Effect, ...] = ()
-    assert all(effect is Effect.PERMIT for effect in none)
 
 
 @pytest.mark.attack("PD-19")

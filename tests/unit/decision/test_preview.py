@@ -88,10 +88,3 @@ def test_rights_windows_pins_and_deaths_hide() -> None:
     assert shown(buried(base, MAIL, kind="tool")) == {BOOK, READ, REFUND}
     assert shown(office("")) == frozenset()
     assert shown(replace(base, ceilings=base.ceilings.delete(PrincipalId("agt_calendar")))) == frozenset()
-
-
-@pytest.mark.twin("PD-22")
-def test_the_list_test_bites_where_everything_is_listed() -> None:
-    nothing = office('@id("no") forbid(principal, action, resource);')
-    assert shown(nothing) == frozenset()
-    assert {entry.id for entry in TOOLS} != frozenset()
