@@ -180,6 +180,9 @@ class Lineages(Graveyard, Protocol):
     def bury(self, kind: str, ident: str, *, cause: str, epoch: int, at: datetime) -> None:
         """Append a tombstone; a second one for the same id changes nothing."""
 
+    def buried(self, ident: str) -> bool:
+        """Whether there is one of this id, whatever its kind."""
+
 
 class AuthorityTransaction(IdentityTransaction, Protocol):
     """The transaction that authority works in; it reaches down into the directory."""

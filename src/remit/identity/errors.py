@@ -94,3 +94,9 @@ class DefinitionChanged(Conflict):
     """The definition that was to be approved is no longer the one that the server sends."""
 
     code: ClassVar[str] = "definition_changed"
+
+
+class Killed(Conflict):
+    """What was killed stays dead: a kill ends an id for good (P12)."""
+
+    code: ClassVar[str] = "principal_killed"

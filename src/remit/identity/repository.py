@@ -110,6 +110,9 @@ class Burials(Protocol):
     def bury(self, kind: str, ident: str, *, cause: str, epoch: int, at: datetime) -> None:
         """Append a tombstone; a second one for the same id changes nothing."""
 
+    def buried(self, ident: str) -> bool:
+        """Whether there is one of this id, whatever its kind."""
+
 
 class Sessions(Protocol):
     """Issued tokens, as far as an identity's end is theirs; higher wings issue them."""

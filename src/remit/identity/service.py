@@ -8,7 +8,7 @@ from typing import Final
 from remit.identity import endings, events
 from remit.identity.blueprints import Drift, drift
 from remit.identity.credentials import CredentialState
-from remit.identity.errors import ActivationIncomplete, Changed, NameTaken, UnknownPrincipal
+from remit.identity.errors import ActivationIncomplete, Changed, Killed, NameTaken, UnknownPrincipal
 from remit.identity.lifecycle import State, advance
 from remit.identity.ownership import Ownership, accountable
 from remit.identity.principals import PREFIX, Environment, Kind, Principal
@@ -207,6 +207,12 @@ def _require_state(entry: Principal, wanted: State) -> None:
 def _enliven(
     tx: IdentityTransaction, entry: Principal, fact: str, by: PrincipalId, at: datetime, entropy: Entropy
 ) -> Principal:
+    if tx.lineage.buried(entry.id):
+        # INVARIANT: no state of the directory says `active` of what every decision takes for dead (P12).
+        raise Killed(
+            f"`{entry.name}` ({entry.id}) was killed, and a kill is final: its id never acts again",
+            next_step="remit kill --list; then retire it, and register a new one",
+        )
     missing = missing_for_activation(entry, has_key=_has_key(tx, entry))
     if missing:
         raise ActivationIncomplete(missing)

@@ -109,7 +109,5 @@ def _lines(found: dict[str, Any]) -> list[str]:
 
 
 def _next(found: dict[str, Any]) -> str:
-    if found["state"] != "done":
-        return f"remit kill --show {found['id']}"
-    stopped = found["stopped"]
-    return f"remit agent resume {stopped['target']}" if stopped["kind"] == "agent" else ""
+    """A kill is final, so there is no way back to name; what it did is shown again, or for the first time."""
+    return f"remit kill --show {found['id']}"

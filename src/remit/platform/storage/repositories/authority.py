@@ -485,6 +485,10 @@ class LineageRepository:
         row = self._sql.row(_TOMBSTONE, {"tenant": self._tenant, "this": ident})
         return None if row is None else Tombstone(kind=row[0], ident=row[1], epoch=row[2], cause=row[3])
 
+    def buried(self, ident: str) -> bool:
+        """Whether this id is dead for good."""
+        return self.tombstone(ident) is not None
+
     def state_of(self, ident: PrincipalId) -> State | None:
         """Where in its life a principal is; None if there is none."""
         row = self._sql.row(_STATE, {"tenant": self._tenant, "this": ident})
