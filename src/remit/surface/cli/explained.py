@@ -36,17 +36,29 @@ def exit_of_effect(effect: str) -> Exit:
 def _stage(number: int, stage: Mapping[str, Any]) -> str:
     word = _WORDS[str(stage["effect"])]
     said = "; ".join(_reason(reason) for reason in stage.get("reasons", []))
-    told = said or _looked_at([str(each) for each in stage.get("detail", [])])
+    told = said or _found(str(stage["stage"]), [str(each) for each in stage.get("detail", [])])
     return (
         visible(f"  {number} {stage['stage']:<12} ") + coloured(word) + " " * (8 - len(word)) + visible(told)
     )
 
 
-def _looked_at(detail: list[str]) -> str:
-    """Names as they are; bare ids, of which nobody reads four in a row, by their number."""
-    if detail and all(each[3:4] == "_" for each in detail):
-        return f"{len(detail)} identities looked at, none of them stopped"
-    return ", ".join(detail)
+def _found(stage: str, detail: Sequence[str]) -> str:
+    """What a stage that agreed has looked at, in its own terms."""
+    match stage:
+        case "alive":
+            return _counted(detail, "identity", "identities") + " looked at, none of them stopped"
+        case "authority":
+            return f"allowed by each of: {', '.join(detail)}" if detail else ""
+        case "budget":
+            return f"{_counted(detail, 'limit', 'limits')}, none used up" if detail else "no limit applies"
+        case "oversight":
+            return ", ".join(detail) or "nobody had to be asked"
+        case _:
+            return ", ".join(detail)
+
+
+def _counted(found: Sequence[str], one: str, several: str) -> str:
+    return f"{len(found)} {one if len(found) == 1 else several}"
 
 
 def _reason(reason: Mapping[str, Any]) -> str:

@@ -91,6 +91,7 @@ def test_a_decision_is_told_stage_by_stage_with_nearest_miss_and_remedy() -> Non
             "user_name": "user@company.com",
             "stages": [
                 {"stage": "alive", "effect": "permit", "detail": ["agt_1", "usr_1"]},
+                {"stage": "authority", "effect": "permit", "detail": ["user", "task"]},
                 {
                     "stage": "policy",
                     "effect": "ask",
@@ -102,6 +103,11 @@ def test_a_decision_is_told_stage_by_stage_with_nearest_miss_and_remedy() -> Non
                         }
                     ],
                 },
+                {"stage": "budget", "effect": "permit", "detail": ["usr_1|calls", "tsk_1|calls"]},
+                {"stage": "budget", "effect": "permit", "detail": ["tsk_1|calls"]},
+                {"stage": "budget", "effect": "permit"},
+                {"stage": "oversight", "effect": "permit"},
+                {"stage": "oversight", "effect": "permit", "detail": ["apr_1"]},
             ],
             "nearest_miss": [
                 {"argument": "/amount", "at_most": "200.00"},
@@ -115,7 +121,13 @@ def test_a_decision_is_told_stage_by_stage_with_nearest_miss_and_remedy() -> Non
     assert lines == [
         "ask   support-bot wanted `refund` on order:8812, for user@company.com, 2026-05-15 14:03:22 UTC",
         "  1 alive        ok      2 identities looked at, none of them stopped",
-        "  2 policy       ask     rule refund-over-200: amount 480 is above 200 (approval_required)",
+        "  2 authority    ok      allowed by each of: user, task",
+        "  3 policy       ask     rule refund-over-200: amount 480 is above 200 (approval_required)",
+        "  4 budget       ok      2 limits, none used up",
+        "  5 budget       ok      1 limit, none used up",
+        "  6 budget       ok      no limit applies",
+        "  7 oversight    ok      nobody had to be asked",
+        "  8 oversight    ok      apr_1",
         "nearest miss   /amount ≤ 200.00",
         "               a yes from team:support-leads except user@company.com",
         "               never: no change of this call would pass",
