@@ -29,7 +29,6 @@ from remit.platform.storage.jobs import JobRunner
 from remit.platform.storage.migrate import migrate_sqlite
 from remit.platform.storage.outbox import Dispatcher
 from remit.platform.storage.recovery import recover
-from remit.platform.telemetry.metrics import Metrics
 from remit.surface.web.assembly import application
 from remit_demo.business.server import mappings
 from support.gateway import TLS
@@ -63,7 +62,7 @@ async def composed(
         if work_in_background:
             following.append(asyncio.create_task(_jobs(services).run_forever()))
         stack.push_async_callback(_end, following)
-        app = application(services, metrics=Metrics())
+        app = application(services)
         await stack.enter_async_context(serving(app, lifespan="off", port=port))
         limits = httpx2.Limits(max_connections=200)
         http = await stack.enter_async_context(

@@ -220,8 +220,8 @@ async def governed(folder: Path) -> AsyncIterator[Governed]:
         settings = Settings(data=folder / "data", http=HttpOptions(port=port))
         prepare_directory(settings)
         services = await stack.enter_async_context(running(settings))
-        metrics = Metrics()
-        app = application(services, metrics=metrics)
+        metrics = services.metrics
+        app = application(services)
         await stack.enter_async_context(serving(app, lifespan="off", port=port))
         issuer = settings.issuer_url
         write_server(settings.directory, ServerAddress(url=issuer, issuer=issuer, pid=1))

@@ -16,6 +16,7 @@ from remit.app.bindings.doors import (
     SnapshotLiveness,
 )
 from remit.app.bindings.exits import RegisteredServers
+from remit.app.bindings.figures import MeteredCalls, MeteredDecider, ObservedGateway
 from remit.app.bindings.minter import CapabilityPress
 from remit.app.bindings.standing import SnapshotStandings
 from remit.app.heads import HeadKeeper
@@ -59,6 +60,7 @@ from remit.platform.storage.engine import OpenStore, open_store
 from remit.platform.storage.repositories.ledger_appender import LedgerAppender
 from remit.platform.storage.snapshot import SnapshotKeeper
 from remit.platform.storage.unit_of_work import SqlUnitOfWork
+from remit.platform.telemetry.metrics import Metrics
 
 GRANTS = ("client_credentials", "urn:ietf:params:oauth:grant-type:token-exchange")
 """The grants that are served: what the issuance plane of a kill counts."""
@@ -106,6 +108,7 @@ class Services:
     exits: GuardedHttp
     log: LogSigner
     heads: HeadKeeper
+    metrics: Metrics
 
     async def close(self) -> None:
         """Let go of everything, in the order in which it was taken."""
@@ -173,6 +176,7 @@ def build(ground: Ground) -> Services:
     tools = ToolService(uow=work, entropy=entropy, tenant=tenant)
     decisions = _decisions(ground, options.lifetimes)
     exits = GuardedHttp(rule=RegisteredServers(ground.snapshots))
+    metrics = Metrics()
     log = LogSigner(ground.keys, name=log_name(ground.settings))
     upstreams = UpstreamPool(http=exits, spawner=ChildProcesses(directory=ground.settings.directory))
     return Services(
@@ -188,11 +192,12 @@ def build(ground: Ground) -> Services:
         decisions=decisions,
         approvals=approvals,
         containment=containment,
-        gateway=_gateway(ground, verifier, decisions, approvals, tools, upstreams),
+        gateway=_gateway(ground, verifier, decisions, approvals, tools, upstreams, metrics),
         upstreams=upstreams,
         exits=exits,
         log=log,
         heads=HeadKeeper(work=work, tenant=tenant, signer=log, anchors=ground.anchors),
+        metrics=metrics,
     )
 
 
@@ -249,10 +254,12 @@ def _gateway(
     approvals: ApprovalService,
     tools: ToolService,
     upstreams: UpstreamPool,
+    metrics: Metrics,
 ) -> McpApp:
     registry = PinnedTools(snapshots=ground.snapshots, tools=tools, clock=ground.clock)
-    decider = PipelineDecider(decisions)
-    calls = CallJournal(work=ground.work, snapshots=ground.snapshots, entropy=ground.entropy)
+    decider = MeteredDecider(PipelineDecider(decisions), metrics)
+    journal = CallJournal(work=ground.work, snapshots=ground.snapshots, entropy=ground.entropy)
+    calls = MeteredCalls(journal, metrics)
     desk = ApprovalDesk(approvals=approvals, snapshots=ground.snapshots, issuer=ground.issuer)
     gateway = Gateway(
         gate=Gate(decider=decider, desk=desk, calls=calls, options=GateOptions()),
@@ -268,7 +275,7 @@ def _gateway(
     )
     host = ground.issuer.partition("://")[2]
     return McpApp(
-        gateway=gateway,
+        gateway=ObservedGateway(gateway, metrics),
         registry=registry,
         verifier=Doorman(verifier=verifier),
         sessions=Sessions(options=SessionOptions(), entropy=ground.entropy),

@@ -20,7 +20,6 @@ from remit.platform.settings.model import Settings
 from remit.platform.settings.operator import ServerAddress, write_server
 from remit.platform.settings.options import LogLevel
 from remit.platform.telemetry.logging import configure_logging
-from remit.platform.telemetry.metrics import Metrics
 from remit.surface.web.assembly import application
 from remit.surface.web.connection import bounded_protocol
 
@@ -64,10 +63,10 @@ def _loop() -> asyncio.AbstractEventLoop:
 
 async def _serve(settings: Settings, listener: socket) -> None:
     async with running(settings) as services:
+        server = _Server(_config(settings, services))
         # What was composed stays: a full collection over it would stall every caller for tens of ms.
         gc.collect()
         gc.freeze()
-        server = _Server(_config(settings, services))
         host = asyncio.create_task(_announce(settings, server))
         try:
             await server.serve(sockets=[listener])
@@ -79,7 +78,7 @@ async def _serve(settings: Settings, listener: socket) -> None:
 
 def _config(settings: Settings, services: Services) -> uvicorn.Config:
     return uvicorn.Config(
-        application(services, metrics=Metrics()),
+        application(services),
         host=settings.http.host,
         port=settings.http.port,
         http=bounded_protocol(header_seconds=settings.http.header_timeout.total_seconds()),

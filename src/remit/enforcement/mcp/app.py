@@ -4,7 +4,7 @@ import asyncio
 import re
 from collections.abc import Awaitable, Callable, MutableMapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Protocol
 from urllib.parse import urlsplit
 
 import structlog
@@ -12,7 +12,6 @@ import structlog
 from remit.authority.tokens import VerifiedSubject
 from remit.enforcement.mcp import inbound
 from remit.enforcement.mcp.frames import Message, read_message
-from remit.enforcement.mcp.gateway import Gateway
 from remit.enforcement.mcp.inbound import Edge, Headers, Refused
 from remit.enforcement.mcp.pins import ToolRegistry
 from remit.enforcement.mcp.reply import Responder, Send, challenge, plain
@@ -39,6 +38,7 @@ from remit.identity.tools import Server
 from remit.kernel.canonical import JsonTooLarge, MalformedJson
 from remit.kernel.clock import Clock
 from remit.kernel.errors import RemitError
+from remit.kernel.ids import CallId
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -75,13 +75,26 @@ class _Exchange:
     resource: str
 
 
+class Answering(Protocol):
+    """What answers a request that was read and authenticated: `Gateway`, or something around it."""
+
+    async def answer(self, request: Request) -> Answer:
+        """Answer one request. Raises `Refused` and `Unauthenticated` for the edge to render."""
+
+    async def refuse(self, request: Request, code: str, sentence: str) -> None:
+        """Put on record what the gateway refuses by itself."""
+
+    def call_of(self, message: Message, subject: VerifiedSubject) -> tuple[CallId, str, bool]:
+        """The call's id, the key by which its caller may repeat it, and whether the caller brought it."""
+
+
 class McpApp:
     """Serves every registered server at `/mcp/<name>`."""
 
     def __init__(
         self,
         *,
-        gateway: Gateway,
+        gateway: Answering,
         registry: ToolRegistry,
         verifier: TokenVerifier,
         sessions: Sessions,

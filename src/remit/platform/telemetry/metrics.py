@@ -29,6 +29,7 @@ class Metrics:
         self._decisions = Counter(
             "remit_decisions", "decisions recorded", ["effect", "stage"], registry=self.registry
         )
+        self._calls = Counter("remit_gateway_calls", "calls by outcome", ["outcome"], registry=self.registry)
         self._operations = Histogram(
             "remit_operation_seconds",
             "time of inner work, by span name and outcome",
@@ -49,6 +50,10 @@ class Metrics:
         """Count one decision by effect and by the stage that made it."""
         self._decisions.labels(self._bounded("effect", effect), self._bounded("stage", stage)).inc()
 
+    def call(self, *, outcome: str) -> None:
+        """Count one call through the gateway by how it ended."""
+        self._calls.labels(self._bounded("outcome", outcome)).inc()
+
     def operation(self, *, name: str, outcome: str, seconds: float) -> None:
         """Time one piece of inner work."""
         self._operations.labels(self._bounded("operation", name), self._bounded("outcome", outcome)).observe(
@@ -56,7 +61,7 @@ class Metrics:
         )
 
     def state(self, name: str, value: float) -> None:
-        """Set a present count: `epoch`, `revision`, `pending_approvals`."""
+        """Set a present count: `epoch`, `revision`, `approvals_pending`."""
         self._state.labels(self._bounded("name", name)).set(value)
 
     def render(self) -> tuple[bytes, str]:

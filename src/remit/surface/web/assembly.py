@@ -7,6 +7,7 @@ from starlette.routing import BaseRoute, Mount
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from remit.app.bindings.directory import SnapshotDirectory
+from remit.app.bindings.figures import count_state
 from remit.app.services import Services
 from remit.decision.policy_service import PolicyService
 from remit.identity.credential_keys import CredentialKeys
@@ -16,7 +17,6 @@ from remit.ledger.telling import tell_decision
 from remit.oversight.approvals.answers import read_link, read_signed_answer
 from remit.oversight.approvals.approval import Answer
 from remit.oversight.approvals.service import AnswerProof
-from remit.platform.telemetry.metrics import Metrics
 from remit.surface.web.api import Api
 from remit.surface.web.api_v1 import Nouns
 from remit.surface.web.app import build_app
@@ -38,9 +38,9 @@ from remit.surface.web.routes.oauth import OAuthRoutes
 from remit.surface.web.routes.tools import ToolRoutes
 
 
-def application(services: Services, *, metrics: Metrics) -> ASGIApp:
+def application(services: Services) -> ASGIApp:
     """Everything that one port serves, behind the doors that every request passes."""
-    ground = services.ground
+    ground, metrics = services.ground, services.metrics
     operations = nouns(services).operations()
     door = Door(verifier=services.verifier, uow=ground.work, issuer=ground.issuer)
     api = Api(door=door, once=Idempotency(uow=ground.work), clock=ground.clock)
@@ -48,7 +48,11 @@ def application(services: Services, *, metrics: Metrics) -> ASGIApp:
     routes: list[BaseRoute] = [
         Mount("/mcp", app=_Whole(services.gateway)),  # first: routes are tried in order, and calls are many
         *MetaRoutes(
-            probes=probes(services), metrics=metrics, document=described, clock=ground.clock
+            probes=probes(services),
+            metrics=metrics,
+            count=partial(_count, services),
+            document=described,
+            clock=ground.clock,
         ).routes(),
         *OAuthRoutes(services.oauth).routes(),
         *api.routes(operations),
@@ -111,6 +115,11 @@ def nouns(services: Services) -> Nouns:
         ),
         keys=KeyRoutes(box=ground.keys),
     )
+
+
+async def _count(services: Services) -> None:
+    """Bring the present counts up to date."""
+    await services.ground.work.read(lambda tx: count_state(tx, services.metrics))
 
 
 async def _tell(services: Services, decision: DecisionId) -> str:

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Final
 
 import msgspec
-from sqlalchemy import Select, and_, bindparam, insert, or_, select, update
+from sqlalchemy import Select, and_, bindparam, func, insert, or_, select, update
 
 from remit.decision.repository import ApprovalStanding
 from remit.kernel.canonical import Digest
@@ -114,7 +114,14 @@ _LAST_ID: Final = "apr_~"
 """Greater than every id: the start of a page that goes backwards."""
 
 
+_COUNT_PENDING = select(func.count()).select_from(t).where(_OURS, t.c.state == "pending")
 _ADD_KILL = insert(k)
+_COUNT = (
+    select(k.c.state, func.count())
+    .where(k.c.tenant == bindparam("tenant"))
+    .group_by(k.c.state)
+    .order_by(k.c.state)
+)
 _SAVE_KILL = (
     update(k)
     .where(k.c.tenant == bindparam("tenant"), k.c.id == bindparam("this"))
@@ -183,6 +190,10 @@ class KillRepository:
     def unfinished(self) -> Sequence[Kill]:
         """Kills whose planes have not all confirmed, oldest first."""
         return [_KILL.decode(row[0]) for row in self._sql.rows(_UNFINISHED, {"tenant": self._tenant})]
+
+    def count(self) -> dict[str, int]:
+        """How many there are of each state."""
+        return {str(state): int(count) for state, count in self._sql.rows(_COUNT, {"tenant": self._tenant})}
 
     def page(self, *, after: str, limit: int) -> Sequence[Kill]:
         """Kills, newest first; `after` is the last id seen."""
@@ -331,6 +342,11 @@ class ApprovalRepository:
         if asked is not None:
             values["person"] = asked
         return self._many(_PAGE[state is not None, asked is not None], values)
+
+    def count_pending(self) -> int:
+        """How many asks wait for somebody."""
+        row = self._sql.row(_COUNT_PENDING, self._ours({}))
+        return int(row[0]) if row else 0
 
     def _many(self, statement: Select[tuple[str, str]], values: dict[str, Scalar]) -> list[Approval]:
         return [self._ask(row) for row in self._sql.rows(statement, self._ours(values))]

@@ -1,7 +1,7 @@
 """What anybody may ask: is it alive, is it ready, its figures, its OpenAPI document, what a code means."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 from typing import Any, Final, Protocol
 
@@ -56,10 +56,17 @@ class MetaRoutes:
     """Serves them; needs no credential and tells no secret."""
 
     def __init__(
-        self, *, probes: Sequence[Probe], metrics: Metrics, document: dict[str, Any], clock: Clock
+        self,
+        *,
+        probes: Sequence[Probe],
+        metrics: Metrics,
+        count: Callable[[], Awaitable[None]] | None = None,
+        document: dict[str, Any],
+        clock: Clock,
     ) -> None:
         self._probes = probes
         self._metrics = metrics
+        self._count = count
         self._clock = clock
         self._document = msgspec.json.encode(document)
 
@@ -83,6 +90,8 @@ class MetaRoutes:
         return Response(msgspec.json.encode(view), status_code=200 if view.ready else 503, media_type=_JSON)
 
     async def _figures(self, _: Request) -> Response:
+        if self._count is not None:
+            await self._count()
         body, media = self._metrics.render()
         return Response(body, media_type=media)
 
