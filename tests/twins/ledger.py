@@ -1,0 +1,53 @@
+"""Auditors and recorders that lack one rule each."""
+
+import dataclasses
+from collections.abc import Sequence
+
+from remit.ledger.checkpoint import Checkpoint
+from remit.ledger.merkle import Hash
+from remit.ledger.record import Content, Record
+from remit.ledger.verify import ExportVerifier
+from remit.platform.storage.unit_of_work import SqlTransaction
+
+
+class BlindToTree(ExportVerifier):
+    """AU-01, AU-02, AU-04: counts nothing and rebuilds no tree; each entry meets the hash beside it."""
+
+    def judge_count(self, count: int) -> None:
+        """Takes whatever number there is."""
+
+    def judge_root(self, leaves: Sequence[Hash], heads: Sequence[tuple[Checkpoint, str]]) -> None:
+        """Checks nothing."""
+
+
+class BlindToJoins(ExportVerifier):
+    """AU-19: each record for itself."""
+
+    def judge_joins(self) -> None:
+        """Joins nothing."""
+
+
+class InTheClear:
+    """AU-09: a recorder that writes texts where they belong to the record for ever."""
+
+    def __init__(self, tx: SqlTransaction) -> None:
+        self._tx = tx
+
+    def append(self, told: Record, contents: Sequence[Content]) -> None:
+        detail = tuple((each.name, each.text) for each in contents)
+        self._tx.ledger.append(dataclasses.replace(told, detail=(*told.detail, *detail)))
+
+
+class Failed(Exception):
+    """A work that does not come to its end."""
+
+
+class Ahead:
+    """AU-18: places are given out when they are asked for, whatever becomes of the work."""
+
+    def __init__(self) -> None:
+        self._last = -1
+
+    def next(self) -> int:
+        self._last += 1
+        return self._last
