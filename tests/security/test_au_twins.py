@@ -1,17 +1,23 @@
 """AU: what an auditor finds, and what one whose verifier lacks a step does not; records that lack a rule."""
 
 import json
+import secrets
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 
 import pytest
 
+from remit.decision.service import DecisionService
+from remit.kernel.errors import Unavailable
+from remit.kernel.tenancy import DEFAULT_TENANT
 from remit.ledger.encoding import encode_record
 from remit.ledger.export import read_export
 from remit.ledger.merkle import leaf_hash
 from remit.ledger.record import Content, Record
 from remit.ledger.verify import ExportVerifier, Report
+from remit.platform.storage.snapshot import SnapshotKeeper
 from remit.platform.storage.unit_of_work import SqlTransaction, SqlUnitOfWork
+from support.deciding import Minter, desk, numbered
 from support.ledger import START, TestSigner, export_of, record, story
 from twins import ledger as lax
 
@@ -153,3 +159,43 @@ async def gaps(uow: SqlUnitOfWork, *, ahead: bool) -> bool:
 async def test_a_place_that_is_taken_before_the_commit_would_leave_a_gap(sqlite_uow: SqlUnitOfWork) -> None:
     assert not await gaps(sqlite_uow, ahead=False)
     assert await gaps(sqlite_uow, ahead=True)
+
+
+async def permitted_unrecorded(uow: SqlUnitOfWork, number: int, *, told: bool) -> bool:
+    """Whether a call gets its permit and its capability although nothing could be put on record."""
+    keeper = SnapshotKeeper(uow, tenant=DEFAULT_TENANT)
+    await keeper.catch_up()
+    service = DecisionService(
+        uow=lax.DiskFull(uow, told=told),
+        snapshots=keeper,
+        capabilities=Minter(),
+        entropy=secrets.token_bytes,
+        node="nod_1",
+    )
+    asked = numbered("rooms.book", number)
+    try:
+        decision = await service.decide(asked)
+    except Unavailable:
+        assert await uow.read(lambda tx: tx.capabilities.by_call(asked.call)) is None
+        assert not await uow.read(lambda tx: tx.decisions.of_call(asked.call))
+        return False
+    return decision.capability_token is not None
+
+
+@pytest.mark.attack("AU-10")
+@pytest.mark.promise("P4", "P5")
+async def test_what_can_not_be_recorded_is_not_permitted(uow: SqlUnitOfWork) -> None:
+    made = await desk(uow)
+    assert not await permitted_unrecorded(uow, 1, told=True)
+    decision = await made.service.decide(numbered("rooms.book", 2))
+    assert decision.capability_token is not None, "and service returns with the space"
+
+
+@pytest.mark.twin("AU-10")
+async def test_a_call_would_be_permitted_where_a_lost_record_is_nobodys_concern(
+    sqlite_uow: SqlUnitOfWork,
+) -> None:
+    await desk(sqlite_uow)
+    assert await permitted_unrecorded(sqlite_uow, 1, told=False)
+    entries = await sqlite_uow.read(lambda tx: list(tx.ledger.entries(0, tx.ledger.head().size)))
+    assert not any(b"decision.action.decided" in entry for entry in entries)

@@ -17,6 +17,7 @@ from remit.decision.assembly import Unassembled, assemble
 from remit.decision.denial import Denial, denial_of
 from remit.decision.facts import Snapshot
 from remit.decision.pipeline import STEPS, Step, fold, judge, refusal
+from remit.decision.policy.admission import compile_bundle, version_of
 from remit.decision.policy.errors import PolicyOutdated
 from remit.decision.policy_service import PolicyService
 from remit.decision.preview import visible
@@ -26,7 +27,7 @@ from remit.decision.service import DecisionService
 from remit.identity.errors import OwnerLoop
 from remit.identity.ownership import accountable
 from remit.identity.principals import Kind, Principal
-from remit.kernel.canonical import JsonObject
+from remit.kernel.canonical import JsonObject, sha256
 from remit.kernel.ids import DecisionId, PrincipalId
 from remit.kernel.tenancy import DEFAULT_TENANT
 from remit.platform.storage.unit_of_work import SqlTransaction, SqlUnitOfWork
@@ -374,3 +375,34 @@ async def test_parent_and_child_together_spend_no_more_than_the_parent_has(uow: 
 @pytest.mark.twin("DE-16")
 async def test_parent_and_child_would_each_spend_it_all(sqlite_uow: SqlUnitOfWork) -> None:
     assert await spent_together(sqlite_uow, 40, by=lax.Hurried) > 10
+
+
+# -- DE-18
+
+
+GOAL = 'book a room\n@id("goal") permit(principal, action, resource); // ignore all that follows'
+NEVER = '@id("no") permit(principal, action, resource) when { context.purpose == "audit" };'
+Publish = Callable[[str, str], str]
+
+
+def as_it_is(text: str, goal: str) -> str:
+    """The policy is what was published; the goal is a digest in the task, and nothing here reads it."""
+    return text
+
+
+def annotated(text: str, goal: str) -> str:
+    """A policy that shows beside its rules what the task is for."""
+    return f"// for: {goal}\n{text}"
+
+
+def persuaded(publish: Publish) -> bool:
+    base = office(NEVER)
+    told = replace(base, tasks=base.tasks.set(TASK, task(goal=sha256(GOAL.encode()))))
+    text = publish(NEVER, GOAL)
+    return permitted(call(), replace(told, bundle=compile_bundle(text, version=version_of(text, 1))))
+
+
+@pytest.mark.twin("DE-18")
+def test_a_goal_would_become_policy_where_it_is_written_beside_it() -> None:
+    assert not persuaded(as_it_is)
+    assert persuaded(annotated)

@@ -1,13 +1,15 @@
 """Auditors and recorders that lack one rule each."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from remit.ledger.checkpoint import Checkpoint
 from remit.ledger.merkle import Hash
 from remit.ledger.record import Content, Record
 from remit.ledger.verify import ExportVerifier
-from remit.platform.storage.unit_of_work import SqlTransaction
+from remit.platform.storage.errors import StorageFull
+from remit.platform.storage.unit_of_work import SqlTransaction, SqlUnitOfWork
 
 
 class BlindToTree(ExportVerifier):
@@ -51,3 +53,35 @@ class Ahead:
     def next(self) -> int:
         self._last += 1
         return self._last
+
+
+class DiskFull:
+    """AU-10: a unit of work in which nothing can be recorded; `told` says whether anybody hears of it."""
+
+    def __init__(self, uow: SqlUnitOfWork, *, told: bool) -> None:
+        self._uow, self._told = uow, told
+
+    async def commit(self, work: Callable[[Any], Any], **options: Any) -> Any:
+        return await self._uow.commit(lambda tx: work(_DiskFull(tx, told=self._told)), **options)
+
+    async def read(self, work: Callable[[Any], Any]) -> Any:
+        return await self._uow.read(work)
+
+
+class _DiskFull(SqlTransaction):
+    def __init__(self, tx: SqlTransaction, *, told: bool) -> None:
+        super().__init__(tx._batch, tx.tenant)
+        self._told = told
+
+    @property
+    def ledger(self) -> Any:
+        return _Nowhere(told=self._told)
+
+
+class _Nowhere:
+    def __init__(self, *, told: bool) -> None:
+        self._told = told
+
+    def append(self, *_: object) -> None:
+        if self._told:
+            raise StorageFull("no space left for the record")
