@@ -1,4 +1,4 @@
-"""DE-17, DE-18, AU-15, AU-19 against a whole installation, and against one that lacks the rule."""
+"""DE-17, MC-24, AU-15, AU-19 against a whole installation, and against one that lacks the rule."""
 
 import asyncio
 from collections import Counter
@@ -10,7 +10,8 @@ import pytest
 
 from remit.kernel.errors import Invalid
 from remit.platform.settings.load import load
-from support.composed import populated
+from support.composed import composed, populate, populated
+from support.gateway import modern, modern_headers
 from support.house import BOOKING, House
 from twins import doors as lax
 
@@ -126,3 +127,45 @@ async def test_no_operation_takes_anything_out_of_the_log(tmp_path: Path) -> Non
                 assert answer.status_code in {404, 405}, (method, place)
         after = await house.log()
         assert after[: len(before)] == before
+
+
+async def ran_directly(house: House) -> list[str]:
+    """The ways round the gateway by which an agent that knows the address gets something done."""
+    assert house.upstream is not None
+    started = await house.task("calendar-bot")
+    bot = house["calendar-bot"]
+    token = await house.exchange(bot, started.envelope)
+    own = await house.own_token(bot)
+    body = modern("tools/call", {"name": "rooms_book", "arguments": BOOKING})
+    plain = {**modern_headers("tools/call", "rooms_book"), "Accept": "application/json, text/event-stream"}
+    done = []
+    for name, headers in {
+        "nothing": {},
+        "garbage": {"Remit-Capability": "a.b.c"},
+        "access token": {"Remit-Capability": token},
+        "own token": {"Remit-Capability": own},
+        "envelope": {"Remit-Capability": started.envelope},
+        "bearer": {"Authorization": f"Bearer {token}"},
+        "bound": {"Authorization": f"DPoP {token}", "DPoP": bot.proof("POST", house.upstream.url, token)},
+    }.items():
+        before = len(house.hits)
+        await house.http.post(house.upstream.url, json=body, headers={**plain, **headers})
+        done += [name] if len(house.hits) > before else []
+    return done
+
+
+@pytest.mark.attack("MC-24")
+async def test_the_resource_itself_refuses_who_comes_round_the_gateway(tmp_path: Path) -> None:
+    async with populated(tmp_path) as house:
+        assert await ran_directly(house) == []
+        started = await house.task("calendar-bot")
+        bot = house["calendar-bot"]
+        token = await house.exchange(bot, started.envelope)
+        for path in ("/tasks", "/agents", "/decisions", "/ledger/records"):
+            assert (await house.api(bot, "GET", path, token=token)).status_code in {401, 403, 404}, path
+
+
+@pytest.mark.twin("MC-24")
+async def test_a_resource_that_asks_for_nothing_would_serve_whoever_finds_it(tmp_path: Path) -> None:
+    async with composed(tmp_path) as house:
+        assert "nothing" in await ran_directly(await populate(house, check=False))

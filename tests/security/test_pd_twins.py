@@ -169,6 +169,43 @@ def test_owners_in_a_circle_would_break_a_resolver_that_counts_nothing(length: i
         lax.owner_by_recursion(entry, known.get)
 
 
+# -- PD-06
+
+
+Answer = Callable[[Snapshot], bool]
+
+
+def remembering() -> Answer:
+    """Keeps the answer of an agent, also one that was cut off in the middle of a circle."""
+    kept: dict[str, bool] = {}
+
+    def answer(snapshot: Snapshot) -> bool:
+        return kept.setdefault(call().subject.agent, permitted(call(), snapshot))
+
+    return answer
+
+
+def each_time_anew() -> Answer:
+    return lambda snapshot: permitted(call(), snapshot)
+
+
+def answers(make: Callable[[], Answer]) -> list[bool]:
+    """Owners in a circle, then repaired, then in a circle again."""
+    entry, known = owned(3, loop=True)
+    base = office()
+    agent = replace(base.principals[PrincipalId("agt_calendar")], owner=entry.id)
+    circled = replace(base, principals=base.principals.update(known).set(agent.id, agent))
+    answer = make()
+    return [answer(snapshot) for snapshot in (circled, base, circled, base)]
+
+
+@pytest.mark.attack("PD-06")
+@pytest.mark.twin("PD-06")
+def test_what_was_cut_off_in_a_circle_would_be_remembered() -> None:
+    assert answers(each_time_anew) == [False, True, False, True]
+    assert answers(remembering) == [False] * 4
+
+
 # -- PD-11
 
 
