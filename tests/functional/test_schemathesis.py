@@ -18,6 +18,7 @@ from hypothesis.errors import Unsatisfiable
 from requests.auth import AuthBase
 from schemathesis import GenerationMode
 from schemathesis.checks import not_a_server_error
+from schemathesis.core.result import Ok
 from schemathesis.specs.openapi.checks import (
     content_type_conformance,
     negative_data_rejection,
@@ -89,7 +90,7 @@ def operations(document: dict[str, Any]) -> list[Any]:
     # The credentials are ours: a generated one would only ever be refused.
     open_document = {name: part for name, part in document.items() if name != "security"}
     schema = schemathesis.openapi.from_dict(open_document)
-    found = [result.ok() for result in schema.get_all_operations()]
+    found = [found.ok() for found in schema.get_all_operations() if isinstance(found, Ok)]
     assert len(found) == sum(len(methods) for methods in document["paths"].values())
     return found
 

@@ -67,10 +67,15 @@ class NotYourOwn(NotFound):
     code = "not_found"
 
 
+def unseen(what: str, *, next_step: str = "") -> NotYourOwn:
+    """The one answer to what is absent and to what is another's: nobody can tell which it is (AU-14)."""
+    return NotYourOwn(f"no {what} that you may see is there", next_step=next_step)
+
+
 def require_own(caller: Caller, *owners: str | None, what: str) -> None:
     """Raise `NotYourOwn` unless the caller is one of these or may read everything."""
     if caller.principal not in owners and not caller.sees_all:
-        raise NotYourOwn(f"no {what} that you may see is there")
+        raise unseen(what)
 
 
 def require_admin(caller: Caller, *, what: str) -> None:

@@ -6,13 +6,14 @@ from datetime import datetime
 from typing import Any
 
 from remit.authority.oauth.scopes import Scope
+from remit.kernel.errors import NotFound
 from remit.kernel.ids import ApprovalId, Entropy
 from remit.kernel.jose.keys import Signer
 from remit.oversight.approvals.answers import issue_link
 from remit.oversight.approvals.approval import Answer, Approval
 from remit.oversight.approvals.service import AnswerProof, ApprovalService
 from remit.oversight.errors import AnswerNotProven, NotAnApprover
-from remit.surface.web.caller import Caller, NotYourOwn
+from remit.surface.web.caller import Caller, unseen
 from remit.surface.web.operation import Inbound, Method, Nothing, Operation
 from remit.surface.web.paging import Page, page_of
 from remit.surface.web.schemas.oversight import (
@@ -123,8 +124,11 @@ class ApprovalRoutes:
         return LinkView(url=f"{self.issuer}/approve/{secret}")
 
     async def _visible(self, ident: str, caller: Caller) -> Approval:
-        approval = await self.service.get(ApprovalId(ident))
+        try:
+            approval = await self.service.get(ApprovalId(ident))
+        except NotFound as absent:
+            raise unseen("approval", next_step="remit approval list --mine") from absent
         party = {*approval.asked, approval.user, approval.instance, approval.agent}
         if caller.principal not in party and not caller.sees_all:
-            raise NotYourOwn("no approval that you may see is there", next_step="remit approval list --mine")
+            raise unseen("approval", next_step="remit approval list --mine")
         return approval

@@ -10,8 +10,9 @@ from remit.authority.task_service import StartTask, TaskService
 from remit.authority.tasks import Task
 from remit.identity.principals import Kind
 from remit.identity.service import IdentityService
+from remit.kernel.errors import NotFound
 from remit.kernel.ids import AgentId, GrantId, PrincipalId, TaskId, UserId
-from remit.surface.web.caller import Caller, NotAPerson, require_admin, require_own
+from remit.surface.web.caller import Caller, NotAPerson, require_admin, require_own, unseen
 from remit.surface.web.operation import Inbound, Method, Nothing, Operation, Replay
 from remit.surface.web.paging import Page, PageQuery, page_of
 from remit.surface.web.schemas.authority import (
@@ -221,7 +222,10 @@ class AuthorityRoutes:
         return AgentId((await self.identity.find(Kind.AGENT, ident)).id)
 
     async def _seen(self, inbound: Inbound[Nothing, Nothing]) -> Task:
-        task = await self.tasks.get(TaskId(inbound.path["task"]))
+        try:
+            task = await self.tasks.get(TaskId(inbound.path["task"]))
+        except NotFound as absent:
+            raise unseen("task") from absent
         if not _party(task, inbound.caller):
             require_own(inbound.caller, what="task")
         return task

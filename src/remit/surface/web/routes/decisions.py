@@ -9,7 +9,7 @@ from remit.decision.service import DecisionService
 from remit.decision.trace import Explanation, StoredDecision
 from remit.kernel.errors import NotFound
 from remit.kernel.ids import DecisionId, UserId
-from remit.surface.web.caller import Caller, NotYourOwn, require_admin
+from remit.surface.web.caller import Caller, require_admin, unseen
 from remit.surface.web.operation import Inbound, Method, Nothing, Operation
 from remit.surface.web.paging import Page, PageQuery, page_of
 from remit.surface.web.schemas.decision import (
@@ -160,9 +160,12 @@ class DecisionRoutes:
         return Page(items=[each for each in page.items if each.user == caller.principal], next=page.next)
 
     async def _why(self, inbound: Inbound[Nothing, Nothing]) -> DecisionView:
-        found = await self.service.why(DecisionId(inbound.path["decision"]))
+        try:
+            found = await self.service.why(DecisionId(inbound.path["decision"]))
+        except NotFound as absent:
+            raise unseen("decision", next_step="remit decision list") from absent
         if not _party(found, inbound.caller):
-            raise NotYourOwn("no decision that you may see is there", next_step="remit decision list")
+            raise unseen("decision", next_step="remit decision list")
         return DecisionView.stored(found, told=await self.tell(found.id))
 
     async def _can(self, inbound: Inbound[Question, Nothing]) -> DecisionView:
