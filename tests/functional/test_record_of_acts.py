@@ -1,4 +1,4 @@
-"""Nothing happens without its record, and what is approved is what runs: read from both ends of real calls."""
+"""Nothing happens without its record, and what is approved is what runs: read from both ends of a call."""
 
 import asyncio
 from datetime import UTC, datetime
