@@ -177,7 +177,7 @@ async def winners(on: Scene, how: Callable[..., Capability], callers: int = 64) 
     capability = await on.live()
 
     async def attempt(number: int) -> bool:
-        use = use_of(capability, f"cal_{number}")
+        use = use_of(capability, f"{capability.id}/{number}")
         try:
             await on.world.uow.commit(lambda tx: how(tx, use, on.lineage, at=NOON))
         except CapabilityConsumed:

@@ -169,3 +169,25 @@ async def test_the_resource_itself_refuses_who_comes_round_the_gateway(tmp_path:
 async def test_a_resource_that_asks_for_nothing_would_serve_whoever_finds_it(tmp_path: Path) -> None:
     async with composed(tmp_path) as house:
         assert "nothing" in await ran_directly(await populate(house, check=False))
+
+
+@pytest.mark.attack("CA-14")
+@pytest.mark.promise("P2")
+async def test_one_call_that_is_sent_many_times_at_once_runs_once(tmp_path: Path) -> None:
+    """What SDKs do when an answer is late: the same call again, beside the first, and once more later."""
+    async with populated(tmp_path) as house:
+        started = await house.task("calendar-bot")
+        bot = house["calendar-bot"]
+        token = await house.exchange(bot, started.envelope)
+
+        async def once(tool: str = "rooms_book", **changed: str) -> bool:
+            arguments = {**BOOKING, **changed}
+            return (await house.call(bot, token, tool, arguments, key="retried-call-1")).ran
+
+        for _ in range(3):
+            await asyncio.gather(*(once() for _ in range(8)))
+        assert len(house.hits) == 1
+        assert not await once(title="Another")
+        finished = await house.records("enforcement.call.finished")
+        assert sum(bool(record.capability) for record in finished) == 1
+        assert len(house.hits) == 1

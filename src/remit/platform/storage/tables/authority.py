@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from sqlalchemy import BigInteger, Column, Index, Table, Text
+from sqlalchemy import BigInteger, Column, Index, Table, Text, text
 
 from remit.platform.storage.tables.metadata import metadata
 
@@ -100,7 +100,15 @@ capability: Final = Table(
     Column("settled_at", BigInteger, nullable=False),
     Column("body", Text, nullable=False),
     Index("capability_task", "tenant", "task", "state"),
-    Index("capability_call", "tenant", "call_id"),
+    # One call uses one capability, however often it is sent (CA-14); an unused one has no call yet.
+    Index(
+        "capability_call",
+        "tenant",
+        "call_id",
+        unique=True,
+        sqlite_where=text("call_id <> ''"),
+        postgresql_where=text("call_id <> ''"),
+    ),
     Index("capability_open", "tenant", "state", "consumed_at"),
 )
 

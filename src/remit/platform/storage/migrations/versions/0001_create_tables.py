@@ -285,7 +285,14 @@ def _create_authority() -> None:
         sa.Column("body", TEXT, nullable=False),
         sa.PrimaryKeyConstraint("tenant", "jti"),
     )
-    op.create_index("capability_call", "capability", ["tenant", "call_id"], unique=False)
+    op.create_index(
+        "capability_call",
+        "capability",
+        ["tenant", "call_id"],
+        unique=True,
+        sqlite_where=sa.text("call_id <> ''"),
+        postgresql_where=sa.text("call_id <> ''"),
+    )
     op.create_index("capability_open", "capability", ["tenant", "state", "consumed_at"], unique=False)
     op.create_index("capability_task", "capability", ["tenant", "task", "state"], unique=False)
     op.create_table(
