@@ -58,9 +58,7 @@ class Keyring:
         """Give the active key of a class. Raises `NoSigningKey`."""
         signer = self.signers.get(key_class)
         if signer is None:
-            raise NoSigningKey(
-                f"there is no active key of class `{key_class}`", next_step="remit key rotate"
-            )
+            raise NoSigningKey(f"there is no active key of class `{key_class}`", next_step="remit key rotate")
         return signer
 
     def jwks(self, *, at: datetime) -> JsonObject:

@@ -79,9 +79,7 @@ def _schemas(operations: Iterable[Operation[Any, Any]]) -> tuple[dict[Any, Any],
         for kind in (operation.body, operation.answer):
             if kind is not Blob and kind is not None and kind is not Nothing and kind not in kinds:
                 kinds.append(kind)
-    found, components = msgspec.json.schema_components(
-        kinds, schema_hook=_any_json, ref_template=_REF
-    )
+    found, components = msgspec.json.schema_components(kinds, schema_hook=_any_json, ref_template=_REF)
     return dict(zip(kinds, found, strict=True)), components
 
 
