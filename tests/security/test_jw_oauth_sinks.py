@@ -123,8 +123,9 @@ def valid_for(sink: str, world: World, tokens: dict[str, str]) -> tuple[str, Kno
         case "client_assertion":
             types = frozenset({"client-authentication+jwt", "jwt", ""})
             known = replace(
-                ours, owner=bot, lawful_types=types, lawful_algorithms=alias, one_element_audience=True
-            )
+                ours, owner=bot, lawful_types=types, lawful_algorithms=alias, one_element_audience=True,
+                nameless_key=True,
+            )  # fmt: skip
             return world.assertion("calendar-bot"), known
         case "proof_at_token":
             return world.proof("calendar-bot"), proof

@@ -62,6 +62,8 @@ class Knowledge:
     lawful_algorithms: frozenset[str] = frozenset()
     """Other names of the owner's own algorithm that are accepted (`EdDSA`)."""
     one_element_audience: bool = False
+    nameless_key: bool = False
+    """An absent `kid` is lawful: the few keys of the named issuer are tried."""
     brings_key: bool = False
     """A DPoP proof: `jwk` in the header is lawful, `kid` and `aud` mean nothing, `exp` is not read."""
 
@@ -321,6 +323,8 @@ def _keys(subject: _Subject) -> Iterator[Mutation]:
     ):
         label = "absent" if kid is ABSENT else repr(kid)[:40]
         for who, key in (("attacker", attacker), ("owner", None)):
+            if kid is ABSENT and who == "owner" and subject.known.nameless_key:
+                continue
             token = subject.with_header(key, kid=kid)
             yield Mutation(attack="JW-07", name=f"kid {label} signed by {who}", token=token)
 

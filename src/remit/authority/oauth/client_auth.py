@@ -75,13 +75,16 @@ class ClientAuthenticator:
         )
 
     def _verify(self, assertion: str, client: Client, at: datetime) -> VerifiedJwt:
+        keys = ClientKeys(client)
         # RFC 10070: the issuer identifier is the only audience; no endpoint's URL, no list of several.
         return jwt.verify(
             assertion,
             as_type=TokenType.CLIENT_ASSERTION,
-            keys=ClientKeys(client),
+            keys=keys,
             at=at,
             audience=self._options.issuer,
+            # COMPAT: MCP clients sign assertions without `kid`; `iss` names whose few keys are tried.
+            unnamed=keys.all(),
         )
 
     def _client(self, ident: str, view: View) -> Client:
@@ -122,11 +125,22 @@ class ClientKeys:
 
     def find(self, kid: str, key_class: KeyClass) -> KeyRecord | None:
         """The key of that id, if the class is the one of the client's kind."""
-        wanted = KeyClass.PERSON if self._client.kind is Kind.HUMAN else KeyClass.CLIENT
-        if key_class is not wanted:
+        if key_class is not self._key_class:
             return None
         found = next((known for known in self._client.credentials if known.id == kid), None)
         return None if found is None else record_of(found, issuer=self._client.id, key_class=key_class)
+
+    def all(self) -> tuple[KeyRecord, ...]:
+        """Every key of the client that still counts."""
+        return tuple(
+            record_of(known, issuer=self._client.id, key_class=self._key_class)
+            for known in self._client.credentials
+            if known.state is CredentialState.ACTIVE
+        )
+
+    @property
+    def _key_class(self) -> KeyClass:
+        return KeyClass.PERSON if self._client.kind is Kind.HUMAN else KeyClass.CLIENT
 
 
 def record_of(credential: Credential, *, issuer: str, key_class: KeyClass) -> KeyRecord:

@@ -1,8 +1,9 @@
 """JSON Web Tokens (RFC 7519) of the classes in `profiles`: issue, and verify by numbered steps."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 
 import msgspec
 
@@ -11,9 +12,12 @@ from remit.kernel.errors import Invalid
 from remit.kernel.jose import jws
 from remit.kernel.jose.claims import CLAIM_LIMITS, Claims, unverified_members
 from remit.kernel.jose.errors import KeyMisused, TokenRejected
-from remit.kernel.jose.jws import Header
+from remit.kernel.jose.jws import Header, Segments
 from remit.kernel.jose.keys import KeyLookup, KeyRecord, Signer
 from remit.kernel.jose.profiles import AudienceRule, TokenProfile, TokenType, profile_of
+
+MAX_UNNAMED: Final = 8
+"""Keys that are tried for a token that names none: what one signature may cost us."""
 
 
 class UnfitClaims(Invalid):
@@ -51,7 +55,13 @@ def issue(claims: Mapping[str, Json], *, as_type: TokenType, signer: Signer) -> 
 
 
 def verify(
-    token: str, *, as_type: TokenType, keys: KeyLookup, at: datetime, audience: str | None
+    token: str,
+    *,
+    as_type: TokenType,
+    keys: KeyLookup,
+    at: datetime,
+    audience: str | None,
+    unnamed: Sequence[KeyRecord] = (),
 ) -> VerifiedJwt:
     """Verify a token of the class that this place expects (RFC 7515 §5.2, RFC 7519 §7.2, RFC 8725 §3).
 
@@ -59,13 +69,16 @@ def verify(
     4 `typ` is the expected class's     5 the signature holds
     6 claims: strict JSON, `iss` is the key owner's, `aud` exactly `audience`, within its times
     Replay (7) and whether all are still alive (8) are the caller's. Raises `TokenRejected` with the step.
+    `unnamed` are the few keys that may have signed where the header names none; without them it must.
     """
     profile = profile_of(as_type)
     # (1, 2) Form and header.
     parts = jws.take_apart(token)
     header = jws.header_of(parts.protected)
     # (3) The record decides the algorithm; the header may only agree (RFC 8725 §3.1).
-    record = _find_key(header, profile, keys, at)
+    record = (
+        _find_key(header, profile, keys, at) if header.kid else _try_keys(parts, header, profile, unnamed, at)
+    )
     # (4) The class that this place expects, whatever the token would like to be.
     if not profile.accepts_typ(header.typ):
         raise TokenRejected(4, "wrong_type", debug=f"typ `{header.typ}`, expected `{as_type}`")
@@ -85,9 +98,28 @@ def peek_issuer(token: str) -> str:
     return issuer
 
 
-def _find_key(header: Header, profile: TokenProfile, keys: KeyLookup, at: datetime) -> KeyRecord:
-    if not header.kid:
+def _try_keys(
+    parts: Segments, header: Header, profile: TokenProfile, unnamed: Sequence[KeyRecord], at: datetime
+) -> KeyRecord:
+    """The one of a few keys that signed it. COMPAT: RFC 7515 §4.1.4 leaves `kid` out at will."""
+    if not 0 < len(unnamed) <= MAX_UNNAMED:
         raise TokenRejected(3, "kid_missing")
+    fit = [
+        record
+        for record in unnamed
+        if record.key_class in profile.key_classes
+        and record.verifies(at)
+        and record.accepts_header(header.alg)
+    ]
+    if not fit:
+        raise TokenRejected(3, "key_unknown", debug=f"no key of `{header.alg}` among {len(unnamed)}")
+    found = next((each for each in fit if each.public.verify(parts.signing_input, parts.signature)), None)
+    if found is None:
+        raise TokenRejected(5, "bad_signature", debug=f"none of {len(fit)} keys")
+    return found
+
+
+def _find_key(header: Header, profile: TokenProfile, keys: KeyLookup, at: datetime) -> KeyRecord:
     for key_class in profile.key_classes:
         record = keys.find(header.kid, key_class)
         if record is None:
