@@ -1,9 +1,11 @@
 """Composition: settings in, one object with every service out. Read it from top to bottom."""
 
+import os
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 
 from remit.app.bindings.calls import CallJournal
 from remit.app.bindings.delegations import EnvelopeRegister
@@ -38,13 +40,16 @@ from remit.enforcement.mcp.gateway import Gateway
 from remit.enforcement.mcp.inbound import Edge
 from remit.enforcement.mcp.pool import UpstreamPool
 from remit.enforcement.mcp.sessions import SessionOptions, Sessions
+from remit.enforcement.mcp.upstream import Timeouts
 from remit.enforcement.pep.gate import Gate, GateOptions
 from remit.identity.credential_service import CredentialService
 from remit.identity.service import IdentityService
 from remit.identity.tool_service import ToolService
 from remit.kernel.clock import Clock, SystemClock
+from remit.kernel.derivation import Purpose
 from remit.kernel.errors import RemitError
 from remit.kernel.ids import Entropy, TenantId
+from remit.kernel.jose.nonce import NonceBox
 from remit.kernel.sealing import Kek
 from remit.kernel.tenancy import DEFAULT_TENANT
 from remit.kernel.uow import Lane
@@ -53,6 +58,8 @@ from remit.oversight.approvals.service import ApprovalService, Patience
 from remit.oversight.containment.service import ContainmentService
 from remit.platform.outbound import GuardedHttp
 from remit.platform.settings.model import Settings
+from remit.platform.settings.options import ApprovalChoices, GatewayChoices
+from remit.platform.settings.refusals import StartRefused
 from remit.platform.stdio import ChildProcesses
 from remit.platform.storage.anchors import AnchorFiles
 from remit.platform.storage.clock_marks import ClockMark, ClockMarks
@@ -161,11 +168,18 @@ async def open_ground(
 def build(ground: Ground) -> Services:
     """Bind every service to what it stands on."""
     work, tenant, entropy, clock = ground.work, ground.tenant, ground.entropy, ground.clock
-    options = AuthorityOptions(issuer=ground.issuer, trust_domain=ground.settings.trust_domain)
+    chosen = ground.settings
+    options = AuthorityOptions(
+        issuer=ground.issuer, trust_domain=chosen.trust_domain, lifetimes=chosen.authority.lifetimes()
+    )
     standings = SnapshotStandings(ground.snapshots)
     verifier = AccessTokenVerifier(keys=ground.keys, standings=standings, clock=clock)
     approvals = ApprovalService(
-        work=work, clock=clock, entropy=entropy, attention=Attention(), patience=Patience()
+        work=work,
+        clock=clock,
+        entropy=entropy,
+        attention=_attention(chosen.approvals),
+        patience=Patience(lifetime=chosen.approvals.lifetime),
     )
     containment = ContainmentService(
         work=work,
@@ -178,7 +192,7 @@ def build(ground: Ground) -> Services:
     exits = GuardedHttp(rule=RegisteredServers(ground.snapshots))
     metrics = Metrics()
     log = LogSigner(ground.keys, name=log_name(ground.settings))
-    upstreams = UpstreamPool(http=exits, spawner=ChildProcesses(directory=ground.settings.directory))
+    upstreams = UpstreamPool(http=exits, spawner=_children(chosen), timeouts=_timeouts(chosen.gateway))
     return Services(
         ground=ground,
         identity=IdentityService(uow=work, entropy=entropy, tenant=tenant),
@@ -212,6 +226,33 @@ def _journal(lane: Lane, *, node: str, kek: Kek, entropy: Entropy, anchors: Anch
     return LedgerAppender(node=node, kek=kek, entropy=entropy, shard=shard, anchors=anchors.last)
 
 
+def _attention(chosen: ApprovalChoices) -> Attention:
+    return Attention(
+        per_user_per_minute=chosen.per_user_per_minute,
+        pending_per_agent=chosen.pending_per_agent,
+        denials_in_a_row=chosen.denials_in_a_row,
+    )
+
+
+def _timeouts(chosen: GatewayChoices) -> Timeouts:
+    return Timeouts(
+        connect=chosen.connect_timeout.total_seconds(),
+        first_byte=chosen.first_byte_timeout.total_seconds(),
+        total=chosen.total_timeout.total_seconds(),
+    )
+
+
+def _children(settings: Settings) -> ChildProcesses:
+    """Starts servers over stdio: as another user, if one is chosen, who can't enter our directory (MC-23)."""
+    user = settings.gateway.child_user
+    if user is not None and os.geteuid() != 0:
+        raise StartRefused(
+            f"`gateway.child_user` is {user}, but only root may start programs as somebody else",
+            next_step="start as root, or leave `gateway.child_user` out",
+        )
+    return ChildProcesses(directory=settings.directory if user is None else Path("/"), user=user)
+
+
 def _decisions(ground: Ground, lifetimes: Lifetimes) -> DecisionService:
     press = CapabilityPress(
         keys=ground.keys,
@@ -230,11 +271,15 @@ def _decisions(ground: Ground, lifetimes: Lifetimes) -> DecisionService:
 
 
 def _oauth(ground: Ground, options: AuthorityOptions) -> OAuth:
+    chosen = ground.settings
     return OAuth.build(
         options=OAuthOptions(
             issuer=options.issuer,
             trust_domain=options.trust_domain,
             access_token_life=options.lifetimes.access_token,
+            bearer_token_life=chosen.authority.bearer_token,
+            require_nonce=chosen.oauth.require_nonce,
+            strict_assertion_type=chosen.oauth.strict_assertion_type,
         ),
         tenant=ground.tenant,
         uow=ground.work,
@@ -243,7 +288,9 @@ def _oauth(ground: Ground, options: AuthorityOptions) -> OAuth:
         gate=NoObjection(),
         clock=ground.clock,
         entropy=ground.entropy,
-        nonces=None,
+        nonces=NonceBox(
+            key=ground.kek.subkey(purpose=Purpose.DPOP_NONCE, tenant=ground.tenant), tenant=ground.tenant
+        ),
     )
 
 
@@ -256,18 +303,27 @@ def _gateway(
     upstreams: UpstreamPool,
     metrics: Metrics,
 ) -> McpApp:
+    chosen = ground.settings.gateway
     registry = PinnedTools(snapshots=ground.snapshots, tools=tools, clock=ground.clock)
     decider = MeteredDecider(PipelineDecider(decisions), metrics)
     journal = CallJournal(work=ground.work, snapshots=ground.snapshots, entropy=ground.entropy)
     calls = MeteredCalls(journal, metrics)
     desk = ApprovalDesk(approvals=approvals, snapshots=ground.snapshots, issuer=ground.issuer)
     gateway = Gateway(
-        gate=Gate(decider=decider, desk=desk, calls=calls, options=GateOptions()),
+        gate=Gate(
+            decider=decider,
+            desk=desk,
+            calls=calls,
+            options=GateOptions(hold_seconds=chosen.hold.total_seconds()),
+        ),
         decider=decider,
         calls=calls,
         explainer=PublicExplainer(ground.issuer),
         catalogue=Catalogue(
-            registry=registry, upstreams=upstreams, clock=ground.clock, options=CatalogueOptions()
+            registry=registry,
+            upstreams=upstreams,
+            clock=ground.clock,
+            options=CatalogueOptions(freshness=chosen.freshness.total_seconds()),
         ),
         upstreams=upstreams,
         clock=ground.clock,
@@ -278,11 +334,12 @@ def _gateway(
         gateway=ObservedGateway(gateway, metrics),
         registry=registry,
         verifier=Doorman(verifier=verifier),
-        sessions=Sessions(options=SessionOptions(), entropy=ground.entropy),
+        sessions=Sessions(options=SessionOptions(per_subject=chosen.sessions), entropy=ground.entropy),
         liveness=SnapshotLiveness(snapshots=ground.snapshots, clock=ground.clock),
         clock=ground.clock,
         options=AppOptions(
             issuer=ground.issuer,
             edge=Edge(hosts=frozenset({host}), origins=frozenset({ground.issuer})),
+            streams=chosen.streams,
         ),
     )

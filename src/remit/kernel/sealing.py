@@ -14,8 +14,9 @@ from typing import Final, Self
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from remit.kernel.derivation import Purpose, subkey
 from remit.kernel.errors import Invalid, Unavailable
-from remit.kernel.ids import Entropy
+from remit.kernel.ids import Entropy, TenantId
 from remit.kernel.secret import Secret
 
 KEK_SIZE: Final = 32
@@ -66,6 +67,10 @@ class Kek:
     def cipher(self) -> AESGCM:
         """Give the cipher that wraps data keys."""
         return AESGCM(self._key.reveal())
+
+    def subkey(self, *, purpose: Purpose, tenant: TenantId) -> Secret:
+        """Derive the key of one purpose and tenant; nothing of this key can be told from it."""
+        return subkey(self._key, purpose=purpose, tenant=tenant)
 
 
 def seal(plain: Secret, *, kek: Kek, context: Sequence[bytes], entropy: Entropy) -> bytes:

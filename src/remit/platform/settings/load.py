@@ -125,6 +125,8 @@ def _build(model: type[T], prefix: tuple[str, ...], values: Values) -> T:
         return model(**chosen)
     except ValueError as refused:
         raise BadSetting(str(refused)) from refused
+    except Invalid as refused:  # a wing's own ceiling
+        raise BadSetting(f"setting in `{'.'.join(prefix)}`: {refused.hint}") from refused
 
 
 def _convert(kind: Any, raw: object, *, name: str, source: str) -> object:

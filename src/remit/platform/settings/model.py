@@ -6,8 +6,12 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from remit.platform.settings.options import (
+    ApprovalChoices,
+    AuthorityChoices,
+    GatewayChoices,
     HttpOptions,
     KeyOptions,
+    OAuthChoices,
     StoreOptions,
     TelemetryOptions,
 )
@@ -33,6 +37,10 @@ class Settings:
     store: StoreOptions = field(default_factory=StoreOptions)
     keys: KeyOptions = field(default_factory=KeyOptions)
     telemetry: TelemetryOptions = field(default_factory=TelemetryOptions)
+    authority: AuthorityChoices = field(default_factory=AuthorityChoices)
+    oauth: OAuthChoices = field(default_factory=OAuthChoices)
+    gateway: GatewayChoices = field(default_factory=GatewayChoices)
+    approvals: ApprovalChoices = field(default_factory=ApprovalChoices)
 
     @property
     def issuer_url(self) -> str:

@@ -9,7 +9,8 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Final
 
-from remit.platform.settings.units import Bytes
+from remit.authority.lifetimes import Lifetimes
+from remit.platform.settings.units import Bytes, format_duration
 
 
 class LogFormat(StrEnum):
@@ -99,3 +100,116 @@ class TelemetryOptions:
     """`console` for a terminal, `json` for a collector."""
     log_level: LogLevel = LogLevel.INFO
     """The least severe line that is written."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuthorityChoices:
+    """How long what we issue lives, and how much of it there may be."""
+
+    capability: timedelta = Lifetimes().capability
+    """Life of a capability for one call, at most 90s."""
+    access_token: timedelta = Lifetimes().access_token
+    """Life of an access token that is bound to a key, at most 10m."""
+    bearer_token: timedelta = timedelta(seconds=120)
+    """Life of an access token that is bound to no key, at most 5m."""
+    task: timedelta = Lifetimes().task
+    """The longest that a task may run, at most 30d."""
+    live_capabilities: int = Lifetimes().live_capabilities
+    """Capabilities of one task that are minted and not yet used, at most 64."""
+    hops: int = Lifetimes().hops
+    """Delegations one below the other, at most 10."""
+
+    def __post_init__(self) -> None:
+        """Hold the ceilings, those of the authority wing included."""
+        _within("authority.bearer_token", self.bearer_token, timedelta(minutes=5))
+        self.lifetimes()
+
+    def lifetimes(self) -> Lifetimes:
+        """As the authority wing takes them. Raises `LifetimeTooLong`."""
+        return Lifetimes(
+            capability=self.capability,
+            access_token=self.access_token,
+            task=self.task,
+            live_capabilities=self.live_capabilities,
+            hops=self.hops,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OAuthChoices:
+    """How strict the token endpoint is with its clients."""
+
+    require_nonce: bool = False
+    """Whether proofs at the token endpoint must carry our nonce (RFC 9449 section 8)."""
+    strict_assertion_type: bool = False
+    """Whether a client assertion must have the type `client-authentication+jwt` (RFC 10070)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GatewayChoices:
+    """How long the MCP gateway waits, and how much of it one caller may hold."""
+
+    hold: timedelta = timedelta(seconds=20)
+    """How long a call waits for a person's answer before its caller is told to come back, at most 60s."""
+    connect_timeout: timedelta = timedelta(seconds=3)
+    """How long a connection to a server may take, at most 30s."""
+    first_byte_timeout: timedelta = timedelta(seconds=30)
+    """How long a server may take until its answer begins, at most 5m."""
+    total_timeout: timedelta = timedelta(minutes=5)
+    """How long a whole answer may take, at most 1h."""
+    freshness: timedelta = timedelta(seconds=10)
+    """How old a server's own list of tools may be when one is called, at most 5m; 0s asks each time."""
+    streams: int = 32
+    """Exchanges that one instance may have open at once, at most 1024."""
+    sessions: int = 8
+    """Sessions of older clients that one caller may have open at once, at most 64."""
+    child_user: int | None = None
+    """Numeric user that servers over stdio run as; only if this process is root. Absent: our own user."""
+
+    def __post_init__(self) -> None:
+        """Hold the ceilings."""
+        _within("gateway.hold", self.hold, timedelta(seconds=60))
+        _within("gateway.connect_timeout", self.connect_timeout, timedelta(seconds=30))
+        _within("gateway.first_byte_timeout", self.first_byte_timeout, timedelta(minutes=5))
+        _within("gateway.total_timeout", self.total_timeout, timedelta(hours=1))
+        _within("gateway.freshness", self.freshness, timedelta(minutes=5), least=timedelta(0))
+        _from_one("gateway.streams", self.streams, 1024)
+        _from_one("gateway.sessions", self.sessions, 64)
+        if self.child_user is not None:
+            _from_one("gateway.child_user", self.child_user, (1 << 32) - 2)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApprovalChoices:
+    """How long people have to answer, and how much of their attention an agent may take."""
+
+    lifetime: timedelta = timedelta(minutes=15)
+    """How long an ask stays open, at most 7d."""
+    per_user_per_minute: int = 10
+    """Asks on behalf of one user in a minute, at most 100."""
+    pending_per_agent: int = 3
+    """Asks of one agent that wait at one time, at most 50."""
+    denials_in_a_row: int = 5
+    """Denials in a row after which an agent is suspended, at most 50."""
+
+    def __post_init__(self) -> None:
+        """Hold the ceilings."""
+        _within("approvals.lifetime", self.lifetime, timedelta(days=7))
+        _from_one("approvals.per_user_per_minute", self.per_user_per_minute, 100)
+        _from_one("approvals.pending_per_agent", self.pending_per_agent, 50)
+        _from_one("approvals.denials_in_a_row", self.denials_in_a_row, 50)
+
+
+def _within(
+    name: str, value: timedelta, ceiling: timedelta, *, least: timedelta = timedelta(milliseconds=1)
+) -> None:
+    if not least <= value <= ceiling:
+        raise ValueError(
+            f"setting `{name}` is {format_duration(value)}, "
+            f"it lies between {format_duration(least)} and {format_duration(ceiling)}"
+        )
+
+
+def _from_one(name: str, value: int, ceiling: int) -> None:
+    if not 1 <= value <= ceiling:
+        raise ValueError(f"setting `{name}` is {value}, it lies between 1 and {ceiling}")

@@ -31,6 +31,7 @@ _ASSERTION_TYPE: Final = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer
 _TIMEOUT: Final = 30.0
 _LIFE: Final = timedelta(seconds=60)
 _FAILED: Final = 400
+_NONCE_WANTED: Final = "use_dpop_nonce"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +64,7 @@ class Client:
         self._private = PrivateKey.load(Algorithm(key.algorithm), key.private)
         self._http = httpx2.Client(timeout=_TIMEOUT, trust_env=False, follow_redirects=False)
         self._token = ""
+        self._nonce = ""
 
     @classmethod
     def open(cls, environ: Mapping[str, str] | None = None) -> Self:
@@ -135,6 +137,14 @@ class Client:
         return self._send(method, f"/api/v1{path}", headers=headers, content=content, params=shown)
 
     def _fetch_token(self) -> str:
+        try:
+            return self._ask_token()
+        except Refused as refused:
+            if refused.problem_code != _NONCE_WANTED or not self._nonce:
+                raise
+        return self._ask_token()  # once more, with the nonce that came with the refusal (RFC 9449 §8)
+
+    def _ask_token(self) -> str:
         endpoint = f"{self._server.issuer}/token"
         form = {
             "grant_type": "client_credentials",
@@ -171,6 +181,7 @@ class Client:
             jti=secrets.token_urlsafe(18),
             at=datetime.now(UTC),
             access_token=token,
+            nonce=self._nonce or None if token is None else None,
         )
 
     def _send(self, method: str, path: str, **parts: Any) -> httpx2.Response:
@@ -180,6 +191,7 @@ class Client:
             raise Unreachable(
                 f"the server at `{self._server.url}` cannot be reached", next_step="remit up, or remit doctor"
             ) from failed
+        self._nonce = response.headers.get("dpop-nonce", "")
         if response.status_code >= _FAILED:
             raise _refusal(response)
         return response
