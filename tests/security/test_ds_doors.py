@@ -143,10 +143,10 @@ async def test_json_that_is_deep_or_wide_is_refused_before_it_is_built(
 @pytest.mark.attack("DS-07")
 @pytest.mark.promise("P13")
 async def test_who_is_nobody_gets_no_expensive_work(house: House) -> None:
-    """A hundred forged credentials of the largest size cost less than a second of the server's time."""
+    """Forty forged credentials of the largest size, at two doors, cost little of the server's time."""
     forged = ["A" * 16_000, "eyJhbGciOiJSUzI1NiJ9." + "A" * 15_000 + "." + "A" * 900, "a.b.c", "~" * 9_000]
     began = time.process_time()
-    for n in range(100):
+    for n in range(40):
         text = forged[n % len(forged)]
         lines = {"authorization": f"DPoP {text}", "dpop": text[:9_000]}
         answer = await house.http.get(f"{house.issuer}/api/v1/agents", headers=lines)
