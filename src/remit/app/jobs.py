@@ -53,7 +53,8 @@ def sweeps(services: Services) -> tuple[Sweep, ...]:
     ground = services.ground
 
     def unfinished(tx: SqlTransaction, at: datetime) -> int:
-        marked = sweep(tx, ground.tenant, before=at, at=at, limit=100_000, entropy=ground.entropy)
+        dead = ("", *tx.nodes.dead())
+        marked = sweep(tx, ground.tenant, before=at, at=at, limit=100_000, entropy=ground.entropy, nodes=dead)
         return len(marked)
 
     return (Sweep(name="calls.unknown", settle=unfinished),)

@@ -131,10 +131,17 @@ def sweep(
     at: datetime,
     limit: int,
     entropy: Entropy,
+    nodes: Sequence[str] = ("",),
 ) -> Sequence[CapabilityId]:
-    """Mark consumed ones without outcome as unknown inside an open transaction; never retried (P2)."""
+    """Mark those that `nodes` consumed and gave no outcome as unknown, in an open transaction (P2).
+
+    Never retried. The nodes MUST be dead: what a living one has under way gets its outcome from it.
+    """
+    found = [
+        ident for node in nodes for ident in tx.capabilities.unfinished(before=before, limit=limit, node=node)
+    ]
     marked = []
-    for ident in tx.capabilities.unfinished(before=before, limit=limit):
+    for ident in found:
         capability = tx.capabilities.get(ident)
         if capability is None or not tx.capabilities.settle(ident, CapabilityState.UNKNOWN, at):
             continue
