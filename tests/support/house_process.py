@@ -1,8 +1,9 @@
 """An installation in a process of its own, which kills itself where it is told to.
 
 Reads a line per run and forks: `serve FOLDER PORT POINT` serves until it is killed; `kill FOLDER AGENT BY`
-and `answer FOLDER PORT APPROVAL BY` do that one thing. POINT is `never`, or `before` or `after`, a colon, and the
-name of the unit of work at whose commit the process ends as if by kill -9. Says `ready`, then what was done.
+and `answer FOLDER PORT APPROVAL BY` do that one thing. POINT is `never`, or `before` or `after`, a colon,
+and the name of the unit of work at whose commit the process ends as if by kill -9. Says `ready`, then what
+was done.
 """
 
 import asyncio
