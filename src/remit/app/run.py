@@ -56,6 +56,13 @@ async def _background(services: Services) -> AsyncIterator[None]:
         clock=ground.clock,
         on_failure=_failed,
     )
+    loop = asyncio.get_running_loop()
+
+    def told(revision: int) -> None:
+        """A commit of this process shows at once; those of other nodes show by polling."""
+        loop.call_soon_threadsafe(ground.snapshots.hint, revision)
+
+    ground.store.listen(told)
     tasks = [asyncio.create_task(runner.run_forever()), asyncio.create_task(ground.snapshots.follow())]
     try:
         yield
