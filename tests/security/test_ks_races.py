@@ -43,8 +43,10 @@ def hits_of(house: House, instance: Party) -> set[str]:
     return {hit["jti"] for hit in house.hits if str(hit["call_subject"]).endswith(f"/{instance.id}")}
 
 
-async def after_a_while(chance: random.Random, work: Coroutine[Any, Any, Any]) -> Any:
-    await asyncio.sleep(chance.random() * 0.02)
+async def after_a_while(
+    chance: random.Random, work: Coroutine[Any, Any, Any], *, longest: float = 0.02
+) -> Any:
+    await asyncio.sleep(chance.random() * longest)
     return await work
 
 
@@ -73,7 +75,9 @@ async def test_no_call_reaches_the_server_after_the_acknowledgement(house: House
             after_a_while(chance, house.call(bot, token, "rooms_book", BOOKING, envelope=started.envelope))
             for _ in range(CALLS)
         ]
-        (done, hit), *answers = await asyncio.gather(after_a_while(chance, stop(house, bot)), *racing)
+        (done, hit), *answers = await asyncio.gather(
+            after_a_while(chance, stop(house, bot), longest=0.25), *racing
+        )
         assert done.state is KillState.DONE
         # What had begun before the commit may still arrive; it is listed, and nothing else arrives.
         late = hits_of(house, bot) - hit

@@ -10,6 +10,7 @@ import asyncio
 import os
 import signal
 import sys
+from collections.abc import Callable, Coroutine
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -104,7 +105,7 @@ def pause() -> None:
     os.kill(os.getpid(), signal.SIGSTOP)
 
 
-MODES = {"serve": serve, "kill": kill, "answer": answer}
+MODES: dict[str, Callable[..., Coroutine[Any, Any, None]]] = {"serve": serve, "kill": kill, "answer": answer}
 
 
 def fork_for_each_line() -> None:
