@@ -18,7 +18,6 @@ from remit.app.jobs import jobs
 from remit.app.services import Services, build, open_ground
 from remit.identity.principals import Kind
 from remit.identity.registration import Registration
-from remit.kernel.errors import RemitError
 from remit.kernel.tenancy import DEFAULT_TENANT
 from remit.kernel.uow import Lane
 from remit.ledger.repository import LedgerFenced
@@ -55,7 +54,7 @@ async def register(services: Services, name: str) -> None:
 async def sign(services: Services) -> None:
     """Run the job that signs, as the runner does."""
 
-    def failed(name: str, error: RemitError) -> None:
+    def failed(name: str, error: Exception) -> None:
         raise error
 
     ground = services.ground
@@ -94,6 +93,7 @@ async def test_a_restored_database_is_not_served(tmp_path: Path) -> None:
         async with opened(settings):
             pass
     command = [sys.executable, "-m", "remit", "up", "--no-demo", "--port", str(free_port())]
+    command += ["--issuer", settings.issuer_url]
     environment = {**os.environ, "REMIT_DATA": str(settings.directory)}
     ran = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)  # noqa: ASYNC221 — the loop has nothing else to do
     assert ran.returncode != 0

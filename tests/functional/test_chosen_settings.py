@@ -7,6 +7,7 @@ import httpx2
 import pytest
 
 from remit.app.bootstrap import prepare_directory
+from remit.app.keys import IssuerChanged
 from remit.app.services import build, open_ground
 from remit.kernel.jose.dpop import make_proof
 from remit.platform.settings.load import BadSetting, load
@@ -68,6 +69,21 @@ def test_nonces_can_be_required_and_the_command_line_brings_them(tmp_path: Path)
 
 @pytest.mark.attack("MC-23")
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root may start programs as somebody else")
+@pytest.mark.fault("F35")
+async def test_another_address_over_the_same_data_is_refused_before_anybody_is_locked_out(
+    tmp_path: Path,
+) -> None:
+    here = {"data": str(tmp_path / "data"), "issuer": "http://127.0.0.1:7480"}
+    settings = load(file=None, environ={}, flags=here)
+    prepare_directory(settings)
+    first = await open_ground(settings, kek=TEST_KEK)
+    await first.store.close()
+    moved = load(file=None, environ={}, flags={**here, "issuer": "http://127.0.0.1:7481"})
+    with pytest.raises(IssuerChanged, match=r"belongs to the issuer") as refused:
+        await open_ground(moved, kek=TEST_KEK)
+    assert "--issuer http://127.0.0.1:7480" in refused.value.next_step
+
+
 async def test_a_child_runs_as_the_chosen_user_and_reads_nothing_of_ours(tmp_path: Path) -> None:
     data = tmp_path / "data"
     data.mkdir(mode=0o700)

@@ -5,28 +5,14 @@ import re
 from pathlib import Path
 
 import pytest
-from opentelemetry import trace
-from opentelemetry.sdk.trace import TracerProvider
-from opentelemetry.sdk.trace.export import SimpleSpanProcessor
-from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from remit.oversight.containment.kill import TargetKind
 from remit.platform.telemetry.spans import Attribute, Span
 from support.composed import populated
 from support.house import BOOKING, REFUND
+from support.spans import recording
 
 IDENTIFIER = re.compile(r"\b[a-z]{3,4}_[0-9A-HJKMNP-TV-Z]{20,}")
-
-
-def recording() -> InMemorySpanExporter:
-    """Hears every span from now on; the provider of a process can be set only once."""
-    exporter = InMemorySpanExporter()
-    if not isinstance(trace.get_tracer_provider(), TracerProvider):
-        trace.set_tracer_provider(TracerProvider())
-    provider = trace.get_tracer_provider()
-    assert isinstance(provider, TracerProvider)
-    provider.add_span_processor(SimpleSpanProcessor(exporter))
-    return exporter
 
 
 @pytest.mark.promise("P14")

@@ -8,7 +8,6 @@ from sqlalchemy import func, insert, select
 
 from remit.app.jobs import jobs
 from remit.authority.tokens import Proof
-from remit.kernel.errors import RemitError
 from remit.platform.storage.instants import micros
 from remit.platform.storage.jobs import JobRunner
 from remit.platform.storage.revision import CHANGES_KEPT
@@ -22,7 +21,7 @@ REQUESTS = select(func.count()).select_from(core.idempotency)
 
 
 async def run(house: House, name: str) -> None:
-    def failed(job: str, error: RemitError) -> None:
+    def failed(job: str, error: Exception) -> None:
         raise error
 
     ground = house.services.ground

@@ -15,12 +15,9 @@ from pathlib import Path
 import httpx2
 import pytest
 import pytest_asyncio
-from opentelemetry import trace
-from opentelemetry.sdk.trace import TracerProvider
-from opentelemetry.sdk.trace.export import SimpleSpanProcessor
-from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from support.governed import BOOKING, LEAD, USER, Governed, denial_of, governed, right
+from support.spans import recording
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -45,17 +42,6 @@ class Left:
     tokens: tuple[str, ...]
     evidence: bytes
     shown: str
-
-
-def recorded() -> InMemorySpanExporter:
-    """Every span of this process from now on; a provider can be set once only."""
-    spans = InMemorySpanExporter()
-    provider = trace.get_tracer_provider()
-    if not isinstance(provider, TracerProvider):
-        provider = TracerProvider()
-        trace.set_tracer_provider(provider)
-    provider.add_span_processor(SimpleSpanProcessor(spans))
-    return spans
 
 
 async def story(here: Governed) -> tuple[list[str], list[str], str]:
@@ -105,7 +91,7 @@ async def refusals(here: Governed, tokens: list[str], secret: str) -> AsyncItera
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def left(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Left]:
     folder = tmp_path_factory.mktemp("canary")
-    spans = recorded()
+    spans = recording()
     addresses: list[str] = []
     async with governed(folder) as here:
 

@@ -1,11 +1,11 @@
 """The server's own keys, in one holder that every signer and verifier shares and rotation swaps."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
 from remit.kernel.canonical import JsonObject, b64u_decode
-from remit.kernel.errors import Unavailable
+from remit.kernel.errors import Conflict, Unavailable
 from remit.kernel.ids import Entropy
 from remit.kernel.jose.algorithms import Algorithm
 from remit.kernel.jose.keyring import Keyring
@@ -26,6 +26,12 @@ RULES: Final[Mapping[KeyClass, RotationRule]] = {
 """Every class that this server signs, and how its keys live: a checkpoint is believed for ever."""
 
 
+class IssuerChanged(Conflict):
+    """The store's keys sign for another issuer than the settings name: everybody would be locked out."""
+
+    code = "issuer_changed"
+
+
 class KeyHolder:
     """The present key ring; a `KeyLookup` and `SigningKeys` that stays the same object over rotations."""
 
@@ -43,6 +49,7 @@ class KeyHolder:
         """
 
         def work(tx: SqlTransaction) -> tuple[tuple[KeyRecord, ...], Keyring]:
+            _check_issuer(tx.keys.records(), self._issuer)
             changed = [
                 record
                 for key_class, rule in RULES.items()
@@ -85,6 +92,17 @@ class KeyHolder:
         if self._ring is None:
             raise Unavailable("the keys are not loaded yet", next_step="remit doctor")
         return self._ring
+
+
+def _check_issuer(records: Sequence[KeyRecord], issuer: str) -> None:
+    """An installation has one issuer for its life: keys, tokens and checkpoints bear it."""
+    others = {record.issuer for record in records if record.issuer != issuer}
+    if others:
+        known = min(others)
+        raise IssuerChanged(
+            f"this data belongs to the issuer `{known}`, the settings say `{issuer}`",
+            next_step=f"remit up --issuer {known}, or the port that it names",
+        )
 
 
 class LogSigner:

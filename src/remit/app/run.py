@@ -21,6 +21,7 @@ from remit.platform.storage.outbox import Dispatcher
 from remit.platform.storage.recovery import recover
 
 _log = structlog.stdlib.get_logger("remit.run")
+_PAUSE_SECONDS: Final = 0.5
 _FENCED: Final = 70
 """Exit code of a node that may not write any more."""
 
@@ -63,13 +64,23 @@ async def _background(services: Services) -> AsyncIterator[None]:
         loop.call_soon_threadsafe(ground.snapshots.hint, revision)
 
     ground.store.listen(told)
-    tasks = [asyncio.create_task(runner.run_forever()), asyncio.create_task(ground.snapshots.follow())]
+    tasks = [asyncio.create_task(runner.run_forever()), asyncio.create_task(_follow(services))]
     try:
         yield
     finally:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _follow(services: Services) -> None:
+    """Carry the snapshot along for as long as the process lives, whatever the store does meanwhile."""
+    while True:
+        try:
+            await services.ground.snapshots.follow()
+        except RemitError as failed:
+            _failed("snapshot.follow", failed)
+            await asyncio.sleep(_PAUSE_SECONDS)
 
 
 def _failed(name: str, error: Exception) -> None:

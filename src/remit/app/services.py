@@ -146,11 +146,15 @@ async def open_ground(
     journals = partial(_journal, node=node, kek=kek, entropy=entropy, anchors=anchors)
     store = await open_store(url, journals=journals, on_fence=on_fence)
     work = SqlUnitOfWork(store, tenant=DEFAULT_TENANT)
-    clock = make_clock(await work.read(lambda tx: ClockMarks(tx.sql).get()))
     keys = KeyHolder(work=work, kek=kek, issuer=settings.issuer_url, entropy=entropy)
-    await keys.rotate(clock.now())
     snapshots = SnapshotKeeper(work, tenant=DEFAULT_TENANT)
-    await snapshots.catch_up()
+    try:
+        clock = make_clock(await work.read(lambda tx: ClockMarks(tx.sql).get()))
+        await keys.rotate(clock.now())
+        await snapshots.catch_up()
+    except BaseException:
+        await store.close()
+        raise
     return Ground(
         settings=settings,
         tenant=DEFAULT_TENANT,

@@ -41,6 +41,8 @@ class VerifiedSubject:
     expires_at: datetime
     client: PrincipalId = _NOBODY
     """Who authenticated for it: the instance, or the human or workload whose own token it is."""
+    credential: str = ""
+    """Id of the registered key that the client authenticated with: its revocation ends what is open."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -120,7 +120,9 @@ def _lineage(subject: VerifiedSubject, snapshot: Snapshot) -> Lineage:
         chain=tuple(PrincipalId(ident) for ident in subject.chain) or (subject.client,),
         principals=frozenset(PrincipalId(ident) for ident in (*(entry.id for entry in known), *above)),
         envelope=None,
-        others=frozenset({str(subject.token), subject.key, subject.envelope or "", *ancestors} - {""}),
+        others=frozenset(
+            {str(subject.token), subject.key, subject.credential, subject.envelope or "", *ancestors} - {""}
+        ),
     )
 
 

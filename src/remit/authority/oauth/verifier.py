@@ -161,6 +161,7 @@ def subject_of(token: AccessToken, proof: Proof | None) -> VerifiedSubject:
         tenant=token.tenant,
         token=token.id,
         client=token.client,
+        credential=token.credential,
         instance=InstanceId(own_instance),
         agent=token.agent or AgentId(""),
         user=token.user,

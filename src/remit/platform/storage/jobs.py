@@ -10,7 +10,7 @@ from sqlalchemy import bindparam, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from remit.kernel.clock import Clock
-from remit.kernel.errors import RemitError, Unavailable
+from remit.kernel.errors import Unavailable
 from remit.kernel.ids import TenantId
 from remit.platform.storage.instants import micros
 from remit.platform.storage.sql import Scalar, Sql
@@ -134,7 +134,7 @@ class JobRunner:
         *,
         holder: str,
         clock: Clock,
-        on_failure: Callable[[str, RemitError], None],
+        on_failure: Callable[[str, Exception], None],
     ) -> None:
         self._uow = uow
         self._jobs = tuple(jobs)
@@ -148,8 +148,8 @@ class JobRunner:
             for job in self._jobs:
                 try:
                     await self.run_once(job)
-                except RemitError as failed:
-                    # The lease runs out, or `finish` set the next time: the job is tried again.
+                except Exception as failed:  # noqa: BLE001 — one broken job must not end all the others
+                    # Told, never swallowed. The lease runs out, so the job is tried again.
                     self._on_failure(job.name, failed)
             await asyncio.sleep(TICK_SECONDS)
 

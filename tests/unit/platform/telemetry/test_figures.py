@@ -6,8 +6,6 @@ import json
 import pytest
 import structlog
 from opentelemetry import trace
-from opentelemetry.sdk.trace import TracerProvider
-from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from remit.kernel.errors import Conflict
@@ -16,16 +14,13 @@ from remit.platform.telemetry.logging import configure_logging
 from remit.platform.telemetry.metrics import Metrics
 from remit.platform.telemetry.observed import observed
 from remit.platform.telemetry.spans import Span
+from support.spans import recording
 
 
 @pytest.fixture(scope="module")
 def spans() -> InMemorySpanExporter:
     """Every span of this process; the provider can be set only once."""
-    exporter = InMemorySpanExporter()
-    provider = TracerProvider()
-    provider.add_span_processor(SimpleSpanProcessor(exporter))
-    trace.set_tracer_provider(provider)
-    return exporter
+    return recording()
 
 
 @pytest.mark.attack("DS-14")
