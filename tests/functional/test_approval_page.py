@@ -15,6 +15,7 @@ from playwright.async_api import Browser, Page, async_playwright
 
 from remit.kernel.ids import PrincipalId
 from remit.oversight.approvals.approval import Approval, ApprovalState
+from support.absent import absent
 from support.clients import Called
 from support.composed import populated
 from support.house import REFUND, House
@@ -241,7 +242,14 @@ async def page_of(started: Browser, **context: Any) -> AsyncIterator[tuple[Page,
 HOSTILE_POLICY = '@id("ask") @approval("team:support-leads") permit (principal, action, resource);'
 
 
-browsed = pytest.mark.skipif(not CHROMIUM.exists(), reason="no Chromium on this machine")
+@pytest.fixture
+def chromium() -> None:
+    """Debian's browser; a gate may not go without it."""
+    if not CHROMIUM.exists():
+        absent("Chromium is not installed (apt-get install chromium)")
+
+
+browsed = pytest.mark.usefixtures("chromium")
 
 
 @browsed
