@@ -135,18 +135,18 @@ async def test_a_kill_that_dies_half_way_has_happened_or_was_not_acknowledged(
     folder = tmp_path / "data"
     async with populated(folder) as house:
         parties = house.parties
-        agent, by = parties["calendar-bot"].agent, parties["admin"].id
+        agent, by, port = parties["calendar-bot"].agent, parties["admin"].id, house.port
     outcomes = set()
     for call, nth in POINTS_OF_A_COMMIT:
         copy = tmp_path / f"{call}{nth}"
         shutil.copytree(folder, copy)
-        run = await in_thread(mortals.run, f"kill {copy} {agent} {by}")
+        run = await in_thread(mortals.run, f"kill {copy} {port} {agent} {by}")
         await in_thread(run.ready)
         said = await in_thread(
             run.trace, "-e", f"trace={call}", "-e", f"inject={call}:signal=KILL:when={nth}"
         )
         acknowledged = any(line.startswith("done") for line in said)
-        async with composed(copy) as again:
+        async with composed(copy, port=port) as again:
             bot = replace(parties["calendar-bot"], issuer=again.issuer, now=again.now)
             dead = await is_dead(again, bot)
             kills = await again.services.containment.page(after="", limit=5)
@@ -187,7 +187,7 @@ async def test_an_answer_that_dies_half_way_was_given_or_was_not(tmp_path: Path,
         said = await in_thread(
             run.trace, "-e", f"trace={call}", "-e", f"inject={call}:signal=KILL:when={nth}"
         )
-        async with composed(copy) as again:
+        async with composed(copy, port=port) as again:
             state = (await again.services.approvals.get(ask.id)).state
             recorded = await again.records("oversight.approval.approved")
             assert (state is ApprovalState.APPROVED) == bool(recorded)

@@ -1,8 +1,8 @@
 """An installation in a process of its own, which kills itself where it is told to.
 
-Reads a line per run and forks: `serve FOLDER PORT POINT` serves until it is killed; `kill FOLDER AGENT BY`
-and `answer FOLDER PORT APPROVAL BY` do that one thing. POINT is `never`, or `before` or `after`, a colon,
-and the name of the unit of work at whose commit the process ends as if by kill -9. Says `ready`, then what
+Reads a line per run and forks: `serve FOLDER PORT POINT` serves until it is killed;
+`kill FOLDER PORT AGENT BY` and `answer FOLDER PORT APPROVAL BY` do that one thing. POINT is `never`, or
+`before` or `after`, a colon, and the name of the unit of work at whose commit the process ends as if by kill -9. Says `ready`, then what
 was done.
 """
 
@@ -67,8 +67,8 @@ async def serve(folder: str, port: str, point: str) -> None:
         await asyncio.Event().wait()
 
 
-async def kill(folder: str, agent: str, by: str) -> None:
-    async with composed(Path(folder)) as house:
+async def kill(folder: str, port: str, agent: str, by: str) -> None:
+    async with composed(Path(folder), port=int(port)) as house:
         tenant = house.services.ground.tenant
         pause()
         done = await house.services.containment.kill(
