@@ -2,8 +2,8 @@
 
 Reads a line per run and forks: `serve FOLDER PORT POINT` serves until it is killed;
 `kill FOLDER PORT AGENT BY` and `answer FOLDER PORT APPROVAL BY` do that one thing. POINT is `never`, or
-`before` or `after`, a colon, and the name of the unit of work at whose commit the process ends as if by kill -9. Says `ready`, then what
-was done.
+`before` or `after`, a colon, and the name of the unit of work at whose commit the process ends as if by
+kill -9. Says `ready`, then what was done.
 """
 
 import asyncio
