@@ -49,8 +49,8 @@ class Settings:
 
     @property
     def directory(self) -> Path:
-        """The data directory with `~` resolved."""
-        return self.data.expanduser()
+        """The data directory, absolute: children and commands start elsewhere."""
+        return self.data.expanduser().absolute()
 
     @property
     def kek_file(self) -> Path:
