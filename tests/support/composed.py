@@ -7,7 +7,7 @@ and policy into it through the services. `make_…` arguments let a twin leave a
 import asyncio
 import shutil
 import tempfile
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import cache
 from importlib.resources import files
@@ -46,12 +46,16 @@ async def composed(
     make: Callable[[Ground], Services] = build,
     work_in_background: bool = False,
     port: int = 0,
+    chosen: Mapping[str, Any] | None = None,
 ) -> AsyncIterator[House]:
-    """Open an installation in `folder`, or the one that is there; its jobs run only if wanted."""
+    """Open an installation in `folder`, or the one that is there; its jobs run only if wanted.
+
+    `chosen` are settings of its operator.
+    """
     _lay_ground(folder)
     port = port or free_port()
-    address = {"http.port": port, "data": str(folder), "demo": False}
-    settings = load(file=None, environ={}, flags=address)
+    flags = {"http.port": port, "data": str(folder), "demo": False, **(chosen or {})}
+    settings = load(file=None, environ={}, flags=flags)
     async with AsyncExitStack() as stack:
         ground = await open_ground(settings, kek=TEST_KEK, make_clock=make_clock)
         services = make(ground)
