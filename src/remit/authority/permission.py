@@ -1,5 +1,6 @@
 """Apply one ceiling to one attempt, and say what the nearest right would have needed."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -86,11 +87,38 @@ def permits(ceiling: Ceiling, attempt: Attempt) -> Allowed | Violated:
     return Allowed(right=right)
 
 
+def applicable(rights: Iterable[Right], action: str, resource_type: str) -> tuple[Right, ...]:
+    """The rights that name an action on a type: only one of these can allow an attempt at it."""
+    return tuple(each for each in rights if each.action == action and each.resource_type == resource_type)
+
+
+def fits_always(right: Right) -> bool:
+    """Whether an applicable right allows every resource with whatever arguments."""
+    return right.resources == "any" and not right.constraints
+
+
+def fits(right: Right, resource: str, arguments: JsonObject) -> bool:
+    """Whether an applicable right allows this resource with these arguments; `permits` says what it lacks."""
+    if right.resources != "any" and resource not in right.resources:
+        return False
+    return all(_met(constraint, arguments) for constraint in right.constraints)
+
+
+def suits(ceiling: Ceiling, purpose: str) -> bool:
+    """Whether a ceiling holds for a purpose; an empty purpose suits none."""
+    return bool(purpose) and ceiling.purpose in {purpose, ANY_PURPOSE}
+
+
+def _met(constraint: Constraint, arguments: JsonObject) -> bool:
+    present, value = pointed_at(arguments, constraint.pointer)
+    return present and _holds(constraint, value)
+
+
 def _around(ceiling: Ceiling, attempt: Attempt) -> tuple[Miss, ...]:
     found = []
     if not ceiling.window.contains(attempt.at):
         found.append(Miss(part=Part.WINDOW, window=ceiling.window))
-    if not attempt.purpose or ceiling.purpose not in {attempt.purpose, ANY_PURPOSE}:
+    if not suits(ceiling, attempt.purpose):
         found.append(Miss(part=Part.PURPOSE, purpose=ceiling.purpose))
     return tuple(found)
 

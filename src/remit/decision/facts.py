@@ -1,6 +1,6 @@
 """What decisions are made on: one immutable view of everything that counts, at one revision and epoch."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from immutables import Map
@@ -10,6 +10,7 @@ from remit.authority.consent import Grant, GrantState
 from remit.authority.delegations import RecordedEnvelope
 from remit.authority.rights import Ceiling
 from remit.authority.tasks import Task
+from remit.decision.footing import Footings
 from remit.decision.policy.bundle import Bundle
 from remit.identity.lifecycle import State
 from remit.identity.principals import Principal
@@ -40,6 +41,8 @@ class Snapshot:
     tombstones: Map[str, Tombstone]
     """By id: ids are prefixed, so no two kinds share one."""
     bundle: Bundle
+    footings: Footings = field(init=False, repr=False, compare=False, default_factory=Footings)
+    """What was derived from this very snapshot: `replace` makes a new one with none."""
 
     def tombstone(self, ident: str) -> Tombstone | None:
         """The first tombstone of an id."""

@@ -11,6 +11,8 @@ from remit.decision.codes import Code, reason
 from remit.decision.explain import remedy_for
 from remit.decision.facts import Snapshot
 from remit.decision.finding import Finding
+from remit.decision.footing import Footing
+from remit.decision.grounding import KNOWN
 from remit.decision.policy_stage import policy_stage
 from remit.decision.request import ActionRequest
 from remit.decision.response import Disclose, Effect, NearestMiss, Obligation, Reason, Stage, Verdict
@@ -36,13 +38,22 @@ STEPS: Final = (
 
 
 def judge(
-    request: ActionRequest, snapshot: Snapshot, *, steps: Sequence[Step] = STEPS, thorough: bool = False
+    request: ActionRequest,
+    snapshot: Snapshot,
+    *,
+    steps: Sequence[Step] = STEPS,
+    thorough: bool = False,
+    footing: Footing | None = None,
 ) -> tuple[Finding, ...]:
-    """Run the stages in order, up to the first denial unless `thorough`."""
+    """Run the stages in order, up to the first denial unless `thorough`.
+
+    With a footing of this request, a stage is only run where the footing does not tell what it would say.
+    """
     found: list[Finding] = []
     for step in steps:
-        found.append(_run(step, request, snapshot))
-        if found[-1].effect is Effect.DENY and not thorough:
+        finding = _run(step, request, snapshot, footing)
+        found.append(finding)
+        if finding.effect is Effect.DENY and not thorough:
             break
     return tuple(found)
 
@@ -64,6 +75,29 @@ def refusal(said: Reason) -> Finding:
 
 def fold(findings: Sequence[Finding], *, snapshot: Snapshot) -> Verdict:
     """Make one verdict: the strongest effect wins; of no findings at all the verdict is a denial."""
+    if findings and all(finding.effect is Effect.PERMIT for finding in findings):
+        return agreed(findings, snapshot=snapshot)
+    return strongest(findings, snapshot=snapshot)
+
+
+def agreed(findings: Sequence[Finding], *, snapshot: Snapshot) -> Verdict:
+    """The verdict where every stage permits: what `strongest` says of them, with less to look at."""
+    return Verdict(
+        effect=Effect.PERMIT,
+        reasons=_reasons(findings, Effect.PERMIT),
+        nearest_miss=(),
+        remedy=None,
+        obligations=_duties(findings),
+        observed=tuple([seen for finding in findings for seen in finding.observed]),
+        disclose=_most_secret(findings),
+        policy_version=str(snapshot.bundle.version),
+        revision=snapshot.revision,
+        epoch=snapshot.epoch,
+    )
+
+
+def strongest(findings: Sequence[Finding], *, snapshot: Snapshot) -> Verdict:
+    """The verdict of any findings at all, step by step."""
     whole = _reached(findings) or (refusal(reason(Code.STAGE_ERROR, failed="none")),)
     effect = max((finding.effect for finding in whole), key=lambda found: found.strength)
     deciding = [finding for finding in whole if finding.effect is effect]
@@ -77,7 +111,7 @@ def fold(findings: Sequence[Finding], *, snapshot: Snapshot) -> Verdict:
         obligations=_duties(whole) if effect is Effect.PERMIT else (),
         approvers=next((f.approvers for f in deciding if f.approvers), "") if effect is Effect.ASK else "",
         observed=tuple(seen for finding in whole for seen in finding.observed),
-        disclose=max((finding.disclose for finding in deciding), key=_SECRECY.index),
+        disclose=_most_secret(deciding),
         policy_version=str(snapshot.bundle.version),
         revision=snapshot.revision,
         epoch=snapshot.epoch,
@@ -97,6 +131,10 @@ def _reached(findings: Sequence[Finding]) -> tuple[Finding, ...]:
 _SECRECY: Final = (Disclose.FULL, Disclose.REMEDY, Disclose.CODE)
 
 
+def _most_secret(findings: Iterable[Finding]) -> Disclose:
+    return max((finding.disclose for finding in findings), key=_SECRECY.index)
+
+
 def _duties(findings: Iterable[Finding]) -> tuple[Obligation, ...]:
     return tuple(duty for finding in findings for duty in finding.obligations)
 
@@ -108,8 +146,10 @@ def _reasons(findings: Sequence[Finding], effect: Effect) -> tuple[Reason, ...]:
     return (*deciding, *(why for why in said if why.effect is not effect and why.effect is not Effect.PERMIT))
 
 
-def _run(step: Step, request: ActionRequest, snapshot: Snapshot) -> Finding:
+def _run(step: Step, request: ActionRequest, snapshot: Snapshot, footing: Footing | None) -> Finding:
     try:
-        return step.judge(request, snapshot)
+        known = KNOWN.get(step.judge) if footing is not None else None
+        told = known(footing, request) if known is not None and footing is not None else None
+        return step.judge(request, snapshot) if told is None else told
     except Exception:  # noqa: BLE001 — N39: whatever goes wrong in a stage, the answer is no, and says so
         return refusal(replace(reason(Code.STAGE_ERROR, failed=step.stage), stage=step.stage))

@@ -14,8 +14,10 @@ from remit.authority.attenuation import meet_all
 from remit.authority.rights import ANY_PURPOSE, Ceiling
 from remit.authority.tokens import VerifiedSubject
 from remit.decision.actions import SERVER_TYPE, action_of
-from remit.decision.assembly import Unassembled, assemble
+from remit.decision.assembly import Unassembled
 from remit.decision.facts import Snapshot
+from remit.decision.footing import Footing
+from remit.decision.grounding import ground, known_alive
 from remit.decision.policy.conceive import conceivable
 from remit.decision.policy.context import ask
 from remit.decision.request import ActionRequest, ProposedCall, Resource
@@ -33,8 +35,8 @@ def visible(
     shown = set()
     ceiling: Ceiling | None = None
     for tool in tools:
-        request = assemble(_unargued(subject, server, tool, at), snapshot)
-        if isinstance(request, Unassembled) or not isinstance(alive(snapshot, request.lineage, at), Alive):
+        request, footing = ground(_unargued(subject, server, tool, at), snapshot)
+        if isinstance(request, Unassembled) or not _lives(request, snapshot, footing):
             continue
         if ceiling is None:
             # The factors are the same for every tool: they hang on the subject alone.
@@ -42,6 +44,12 @@ def visible(
         if _within(ceiling, request) and _conceivable(request, snapshot):
             shown.add(tool.id)
     return frozenset(shown)
+
+
+def _lives(request: ActionRequest, snapshot: Snapshot, footing: Footing | None) -> bool:
+    if footing is not None and known_alive(footing, request) is not None:
+        return True
+    return isinstance(alive(snapshot, request.lineage, request.call.at), Alive)
 
 
 @lru_cache(maxsize=4096)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
-from remit.authority.capability import Minted
+from remit.authority.capability import Capability, Minted
 from remit.authority.tokens import VerifiedSubject
 from remit.decision.account import Account, balance, reserve
 from remit.decision.assembly import Unassembled, assemble
@@ -18,6 +18,7 @@ from remit.decision.codes import Code, reason
 from remit.decision.digest import action_key
 from remit.decision.facts import Snapshot, Snapshots
 from remit.decision.finding import Finding
+from remit.decision.grounding import ground
 from remit.decision.oversight import asks, lifted, nothing_asked, unanswered
 from remit.decision.pipeline import STEPS, Step, denied, fold, judge, refusal
 from remit.decision.preview import visible
@@ -39,6 +40,7 @@ from remit.kernel.ids import (
     mint_id,
 )
 from remit.kernel.uow import UnitOfWork
+from remit.ledger.record import Content, Record
 
 _TRIES: Final = 4
 """How often a decision is made anew because authority shrank while it was made."""
@@ -64,6 +66,8 @@ class _Draft:
     snapshot: Snapshot
     findings: tuple[Finding, ...]
     key: Digest
+    foreseen: "_Prepared | None" = None
+    """All that is stored if nobody is asked and the accounts can pay; None where that can't be."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,6 +79,17 @@ class _Outcome:
     lines: tuple[Line, ...] = ()
     minted: Minted | None = None
     approval: ApprovalId | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Prepared:
+    """An outcome as it goes on record and back to the caller: nothing of it depends on the transaction."""
+
+    lines: tuple[Line, ...]
+    stored: StoredDecision
+    records: tuple[tuple[Record, Sequence[Content]], ...]
+    capability: Capability | None
+    decision: Decision
 
 
 class DecisionService:
@@ -113,7 +128,7 @@ class DecisionService:
                     snapshot = newer
                     continue
             try:
-                return await self._commit(draft)
+                return await self._commit(self._foresee(draft))
             except _Stale:
                 snapshot, fresh = await self._snapshots.catch_up(), True
         return await self._give_up(call, snapshot)
@@ -165,63 +180,108 @@ class DecisionService:
 
     def _draft(self, call: ProposedCall, snapshot: Snapshot, *, thorough: bool = False) -> _Draft:
         """Everything that can be known without the transaction."""
-        request = assemble(call, snapshot)
+        # N12: an explanation is never taken from what was found for another call.
+        request, footing = (assemble(call, snapshot), None) if thorough else ground(call, snapshot)
         ident = DecisionId(mint_id("dec", at=call.at, entropy=self._entropy))
         if isinstance(request, Unassembled):
             found = (refusal(request.reason),)
             return _Draft(id=ident, call=call, request=None, snapshot=snapshot, findings=found, key="")
-        findings = judge(request, snapshot, steps=self._steps, thorough=thorough)
+        findings = judge(request, snapshot, steps=self._steps, thorough=thorough, footing=footing)
+        # Only a question needs a name to be answered by.
+        key = action_key(request, str(snapshot.bundle.version)) if asks(findings) else ""
+        return _Draft(id=ident, call=call, request=request, snapshot=snapshot, findings=findings, key=key)
+
+    def _foresee(self, draft: _Draft) -> _Draft:
+        """Prepare the answer that a permit will nearly always get, before anybody waits for the writer.
+
+        INVARIANT: what is signed here leaves only if the unit of work came to exactly this outcome.
+        """
+        request = draft.request
+        if request is None or not all(each.effect is Effect.PERMIT for each in draft.findings):
+            return draft
+        if cost_fault(request) is not None:
+            return draft
+        lines = lines_of(request)
+        whole = (*draft.findings, nothing_asked(), nothing_short(lines))
+        outcome = _Outcome(
+            verdict=fold(whole, snapshot=draft.snapshot),
+            findings=whole,
+            lines=lines,
+            minted=self._mint(draft),
+        )
         return _Draft(
-            id=ident,
-            call=call,
+            id=draft.id,
+            call=draft.call,
             request=request,
-            snapshot=snapshot,
-            findings=findings,
-            # Only a question needs a name to be answered by.
-            key=action_key(request, str(snapshot.bundle.version)) if asks(findings) else "",
+            snapshot=draft.snapshot,
+            findings=draft.findings,
+            key=draft.key,
+            foreseen=self._prepare(draft, outcome),
+        )
+
+    def _prepare(self, draft: _Draft, outcome: _Outcome) -> _Prepared:
+        """Write out an outcome as it is stored, recorded and answered."""
+        capability = outcome.minted.capability if outcome.minted else None
+        permitted = outcome.verdict.effect is Effect.PERMIT
+        stored = StoredDecision(
+            id=draft.id,
+            explanation=_explanation(draft, outcome, decision=draft.id),
+            lines=outcome.lines,
+            outcome=Settlement.RESERVED if permitted else None,
+            capability=capability.id if capability else None,
+            approval=outcome.approval,
+        )
+        records = [decided(self._record_id(draft), stored, draft.call, draft.request)]
+        if outcome.approval and permitted:
+            records.append((spent(self._record_id(draft), stored, draft.call), ()))
+        return _Prepared(
+            lines=outcome.lines,
+            stored=stored,
+            records=tuple(records),
+            capability=capability,
+            decision=Decision(
+                id=draft.id,
+                at=draft.call.at,
+                verdict=outcome.verdict,
+                capability=stored.capability,
+                capability_token=outcome.minted.token if outcome.minted else None,
+                approval=outcome.approval,
+                key=draft.key,
+            ),
         )
 
     def _settle(self, tx: DecisionTransaction, draft: _Draft) -> Decision:
         """The one unit of work; the order is that of security 2.2."""
         if not denied(draft.findings) and tx.epoch() != draft.snapshot.epoch:
             raise _Stale
-        outcome = self._spend(tx, draft)
-        explanation = _explanation(draft, outcome, decision=draft.id)
-        capability = outcome.minted.capability if outcome.minted else None
-        if capability is not None:
-            tx.capabilities.insert_consumed(
-                capability, call=draft.call.call, node=self._node, at=draft.call.at
-            )
-        stored = StoredDecision(
-            id=draft.id,
-            explanation=explanation,
-            lines=outcome.lines,
-            outcome=Settlement.RESERVED if outcome.verdict.effect is Effect.PERMIT else None,
-            capability=capability.id if capability else None,
-            approval=outcome.approval,
-        )
-        tx.decisions.add(stored)
-        tx.ledger.append(*decided(self._record_id(draft), stored, draft.call, draft.request))
-        if outcome.approval and outcome.verdict.effect is Effect.PERMIT:
-            tx.ledger.append(spent(self._record_id(draft), stored, draft.call))
+        prepared = self._spend(tx, draft)
+        if prepared.capability is not None:
+            self._keep(tx, prepared.capability, draft.call)
+        tx.decisions.add(prepared.stored)
+        for record, contents in prepared.records:
+            tx.ledger.append(record, contents)
         # CRASH: all of the above is one commit. After it the call may run, and is found as consumed
         # without an outcome if we stop here; before it nothing of this exists.
-        return Decision(
-            id=draft.id,
-            at=draft.call.at,
-            verdict=outcome.verdict,
-            capability=stored.capability,
-            capability_token=outcome.minted.token if outcome.minted else None,
-            approval=outcome.approval,
-            key=draft.key,
-        )
+        return prepared.decision
 
-    def _spend(self, tx: DecisionTransaction, draft: _Draft) -> _Outcome:
+    def _keep(self, tx: DecisionTransaction, capability: Capability, call: ProposedCall) -> None:
+        tx.capabilities.insert_consumed(capability, call=call.call, node=self._node, at=call.at)
+
+    def _spend(self, tx: DecisionTransaction, draft: _Draft) -> _Prepared:
         """Burn the proof, then let budget and oversight have their say, and use up what a permit needs."""
         proof = draft.call.subject.proof
         # A proof is burnt whatever the answer: a refused request can't be sent again with it either.
         if proof is not None and not tx.replay.burn(draft.call.subject.tenant, proof):
-            return _concluded(draft, (refusal(reason(Code.PROOF_REPLAYED)),))
+            return self._prepare(draft, _concluded(draft, (refusal(reason(Code.PROOF_REPLAYED)),)))
+        foreseen = draft.foreseen
+        if foreseen is not None and draft.request is not None:
+            paid = reserve(tx.budgets, draft.request, foreseen.lines) if foreseen.lines else None
+            if paid is None or paid.effect is Effect.PERMIT:
+                return foreseen
+        return self._prepare(draft, self._weigh(tx, draft))
+
+    def _weigh(self, tx: DecisionTransaction, draft: _Draft) -> _Outcome:
+        """What people and accounts say to what the stages found."""
         if draft.request is None or denied(draft.findings):
             return _concluded(draft, draft.findings)
         findings, approval = _heard(tx, draft)

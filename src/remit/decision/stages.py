@@ -44,6 +44,11 @@ def authority_stage(request: ActionRequest, _snapshot: Snapshot) -> Finding:
         finding = _judge(factor, request)
         if finding is not None:
             return finding
+    return agreed(request)
+
+
+def agreed(request: ActionRequest) -> Finding:
+    """What the authority stage says when every factor allows the call."""
     return Finding(
         stage=Stage.AUTHORITY,
         effect=Effect.PERMIT,
