@@ -1,9 +1,12 @@
 """The chain of migrations gives exactly the tables that the code speaks to, on both engines."""
 
 import asyncio
+import os
 import re
 import secrets
 import sqlite3
+import subprocess
+import sys
 from pathlib import Path
 
 import asyncpg
@@ -13,7 +16,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 
 from remit.platform.storage.engine import open_store
 from remit.platform.storage.errors import UnfitDatabase
-from remit.platform.storage.migrate import HEAD, migrate_sqlite, sqlite_version
+from remit.platform.storage.migrate import FRESH, HEAD, chain_sqlite, migrate_sqlite, sqlite_version
 from remit.platform.storage.postgres_migrate import _async_url, migrate_postgres
 from remit.platform.storage.tables.schema import metadata
 from support.stores import at_database
@@ -40,10 +43,54 @@ def sqlite_schema(path: Path) -> set[str]:
     return {text for text in texts if "schema_version" not in text}
 
 
+def dump(path: Path) -> str:
+    """Every statement that makes a file's tables and rows anew."""
+    connection = sqlite3.connect(path)
+    lines = [line.rstrip() for statement in connection.iterdump() for line in statement.splitlines()]
+    connection.close()
+    return "\n".join(line for line in lines if line not in {"BEGIN TRANSACTION;", "COMMIT;"}) + "\n"
+
+
 def test_the_chain_makes_what_the_tables_say_on_sqlite(tmp_path: Path) -> None:
-    migrate_sqlite(tmp_path / "migrated.db")
+    chain_sqlite(tmp_path / "migrated.db")
     metadata.create_all(create_engine(f"sqlite:///{tmp_path}/made.db"))
     assert sqlite_schema(tmp_path / "migrated.db") == sqlite_schema(tmp_path / "made.db")
+
+
+def test_a_fresh_file_is_what_the_chain_makes(tmp_path: Path) -> None:
+    """After a new migration: REMIT_GOLDEN=write pytest tests/contracts/test_migrations.py."""
+    chain_sqlite(tmp_path / "chained.db")
+    wanted = dump(tmp_path / "chained.db")
+    if os.environ.get("REMIT_GOLDEN") == "write":
+        FRESH.write_text(wanted, encoding="utf-8")
+    migrate_sqlite(tmp_path / "fresh.db")
+    assert dump(tmp_path / "fresh.db") == wanted
+    assert FRESH.read_text(encoding="utf-8") == wanted, "the text is behind the chain"
+
+
+def test_a_fresh_file_needs_no_chain(tmp_path: Path) -> None:
+    code = (
+        "import sys; from pathlib import Path; from remit.platform.storage.migrate import migrate_sqlite;"
+        "migrate_sqlite(Path(sys.argv[1])); print('alembic' in sys.modules)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path / "remit.db")],
+        capture_output=True, text=True, check=True, env={**os.environ, "PYTHONPATH": "src"},
+    )  # fmt: skip
+    assert done.stdout.strip() == "False"
+    assert sqlite_version(tmp_path / "remit.db") == HEAD
+
+
+def test_a_file_behind_the_text_is_brought_on_by_the_chain(tmp_path: Path) -> None:
+    """A text that is older than the chain, as between two releases, is a start like any other."""
+    path = tmp_path / "remit.db"
+    connection = sqlite3.connect(path)
+    connection.execute("CREATE TABLE schema_version (version_num VARCHAR(32) NOT NULL)")
+    connection.commit()
+    connection.close()
+    migrate_sqlite(path)  # holds a table, so it is no fresh file
+    assert sqlite_version(path) == HEAD
+    assert "capability" in " ".join(sqlite_schema(path))
 
 
 async def test_the_chain_makes_what_the_tables_say_on_postgres(

@@ -64,9 +64,10 @@ def _loop() -> asyncio.AbstractEventLoop:
 async def _serve(settings: Settings, listener: socket) -> None:
     async with running(settings) as services:
         server = _Server(_config(settings, services))
-        # What was composed stays: a full collection over it would stall every caller for tens of ms.
-        gc.collect()
+        # What was composed stays: a full collection over it would stall every caller for tens of ms. None is
+        # made first either: of 190,000 objects 3,000 are garbage, no page of memory is won by finding them.
         gc.freeze()
+        gc.enable()
         host = asyncio.create_task(_announce(settings, server))
         try:
             await server.serve(sockets=[listener])

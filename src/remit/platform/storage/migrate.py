@@ -11,6 +11,8 @@ from remit.platform.storage.errors import UnfitDatabase
 
 HEAD: Final = "0001"
 """The schema that this binary speaks; a test holds it equal to the last file of `migrations/versions`."""
+FRESH: Final = Path(__file__).with_name("migrations") / "fresh.sql"
+"""What the chain makes of an empty SQLite file, as text: a first start need not load the machinery."""
 
 
 def check_version(found: str | None) -> bool:
@@ -24,9 +26,20 @@ def check_version(found: str | None) -> bool:
 
 
 def migrate_sqlite(path: Path) -> None:
-    """Run what is missing, in one transaction that holds the file's write lock."""
-    if check_version(sqlite_version(path)):
-        return
+    """Run what is missing, in one transaction that holds the file's write lock.
+
+    An empty file gets `FRESH` first, then whatever the chain has beyond it.
+    """
+    found = sqlite_version(path)
+    if found is None:
+        _make_fresh(path)
+        found = sqlite_version(path)
+    if not check_version(found):
+        chain_sqlite(path)
+
+
+def chain_sqlite(path: Path) -> None:
+    """Run every migration after the file's own."""
     engine = create_engine(f"sqlite:///{path}", poolclass=NullPool)
     # The driver's own idea of a transaction does not cover DDL; SQLite's does.
     event.listen(engine, "connect", lambda raw, _: setattr(raw, "isolation_level", None))
@@ -49,6 +62,21 @@ def sqlite_version(path: Path) -> str | None:
     finally:
         connection.close()
     return str(row[0]) if row else None
+
+
+def _make_fresh(path: Path) -> None:
+    """Make every table and the version stamp at once, unless the file holds anything already.
+
+    CRASH: one transaction, so a later start finds either an empty file again or a whole schema.
+    """
+    connection = sqlite3.connect(path, isolation_level=None)
+    try:
+        if connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
+            return
+        text = FRESH.read_text(encoding="utf-8")
+        connection.executescript(f"BEGIN IMMEDIATE;\n{text}\nCOMMIT;")
+    finally:
+        connection.close()
 
 
 def run_chain(connection: Connection) -> None:

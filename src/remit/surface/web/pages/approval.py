@@ -3,11 +3,11 @@
 import hashlib
 from collections.abc import Callable
 from datetime import datetime
+from functools import cached_property
 from pathlib import Path
-from typing import Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 from urllib.parse import parse_qsl
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
@@ -22,6 +22,9 @@ from remit.oversight.approvals.service import AnswerProof
 from remit.oversight.approvals.visible import show
 from remit.oversight.errors import AnswerNotProven
 from remit.surface.web.errors import status_of
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
 
 _HERE: Final = Path(__file__).parent
 _FORM_LIMIT: Final = 4096
@@ -68,7 +71,13 @@ class ApprovalPages:
         self._read_link = read_link
         self._now = now
         self._issuer = issuer
-        self._templates = Environment(
+
+    @cached_property
+    def _templates(self) -> "Environment":
+        """Loaded for the first page: a server must be ready before anybody can be asked anything."""
+        from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape  # noqa: PLC0415
+
+        return Environment(
             loader=FileSystemLoader(_HERE / "templates"),
             autoescape=select_autoescape(default=True, default_for_string=True),
             undefined=StrictUndefined,

@@ -1,0 +1,378 @@
+CREATE TABLE approval (
+	tenant TEXT NOT NULL,
+	id TEXT NOT NULL,
+	"key" TEXT NOT NULL,
+	state TEXT NOT NULL,
+	agent TEXT NOT NULL,
+	instance TEXT NOT NULL,
+	user TEXT NOT NULL,
+	task TEXT NOT NULL,
+	requested_at BIGINT NOT NULL,
+	expires_at BIGINT NOT NULL,
+	decided_at BIGINT NOT NULL,
+	spent_by TEXT NOT NULL,
+	body TEXT NOT NULL,
+	PRIMARY KEY (tenant, id)
+);
+CREATE TABLE approval_asked (
+	tenant TEXT NOT NULL,
+	person TEXT NOT NULL,
+	approval TEXT NOT NULL,
+	PRIMARY KEY (tenant, person, approval)
+);
+CREATE TABLE budget (
+	tenant TEXT NOT NULL,
+	id TEXT NOT NULL,
+	period BIGINT NOT NULL,
+	spent BIGINT NOT NULL,
+	PRIMARY KEY (tenant, id)
+);
+CREATE TABLE capability (
+	tenant TEXT NOT NULL,
+	jti TEXT NOT NULL,
+	task TEXT NOT NULL,
+	instance TEXT NOT NULL,
+	audience TEXT NOT NULL,
+	action TEXT NOT NULL,
+	resource_type TEXT NOT NULL,
+	resource TEXT NOT NULL,
+	args_sha256 TEXT NOT NULL,
+	tool_sha256 TEXT NOT NULL,
+	cnf_jkt TEXT NOT NULL,
+	state TEXT NOT NULL,
+	exp BIGINT NOT NULL,
+	call_id TEXT NOT NULL,
+	node TEXT NOT NULL,
+	consumed_at BIGINT NOT NULL,
+	settled_at BIGINT NOT NULL,
+	body TEXT NOT NULL,
+	PRIMARY KEY (tenant, jti)
+);
+CREATE TABLE ceiling (
+	tenant TEXT NOT NULL,
+	principal TEXT NOT NULL,
+	changed_at BIGINT NOT NULL,
+	body TEXT NOT NULL,
+	PRIMARY KEY (tenant, principal)
+);
+CREATE TABLE change (
+	revision BIGINT NOT NULL,
+	tenant TEXT NOT NULL,
+	kind TEXT NOT NULL,
+	ident TEXT NOT NULL,
+	PRIMARY KEY (revision)
+);
+CREATE TABLE clock_mark (
+	node TEXT NOT NULL,
+	high_water BIGINT NOT NULL,
+	generation BIGINT NOT NULL,
+	PRIMARY KEY (node)
+);
+CREATE TABLE consent (
+	tenant TEXT NOT NULL,
+	id TEXT NOT NULL,
+	user TEXT NOT NULL,
+	agent TEXT NOT NULL,
+	state TEXT NOT NULL,
+	body TEXT NOT NULL,
+	PRIMARY KEY (tenant, id)
+);
+CREATE TABLE counter (
+	name TEXT NOT NULL,
+	value BIGINT NOT NULL,
+	PRIMARY KEY (name)
+);
+INSERT INTO "counter" VALUES('change',0);
+INSERT INTO "counter" VALUES('outbox',0);
+CREATE TABLE credential (
+	tenant TEXT NOT NULL,
+	id TEXT NOT NULL,
+	principal TEXT NOT NULL,
+	thumbprint TEXT NOT NULL,
+	state TEXT NOT NULL,
+	created_at BIGINT NOT NULL,
+	body TEXT NOT NULL,
+	PRIMARY KEY (tenant, id)
+);
+CREATE TABLE decision (
+	tenant TEXT NOT NULL,
+	id TEXT NOT NULL,
+	call TEXT NOT NULL,
+	agent TEXT NOT NULL,
+	effect TEXT NOT NULL,
+	at BIGINT NOT NULL,
+	outcome TEXT NOT NULL,
+	body TEXT NOT NULL,
+	PRIMARY KEY (tenant, id)
+);
+CREATE TABLE delivery (
+	subscriber TEXT NOT NULL,
+	position BIGINT NOT NULL,
+	PRIMARY KEY (subscriber)
+);
+CREATE TABLE envelope (
+	tenant TEXT NOT NULL,
+	id TEXT NOT NULL,
+	task TEXT NOT NULL,
+	digest TEXT NOT NULL,
+	depth BIGINT NOT NULL,
+	body TEXT NOT NULL,
+	PRIMARY KEY (tenant, id)
+);
+CREATE TABLE idempotency (
+	tenant TEXT NOT NULL,
+	principal TEXT NOT NULL,
+	"key" TEXT NOT NULL,
+	request_hash TEXT NOT NULL,
+	response BLOB,
+	at BIGINT NOT NULL,
+	PRIMARY KEY (tenant, principal, "key")
+);
+CREATE TABLE job (
+	tenant TEXT NOT NULL,
+	name TEXT NOT NULL,
+	due BIGINT NOT NULL,
+	holder TEXT NOT NULL,
+	fence BIGINT NOT NULL,
+	lease_until BIGINT NOT NULL,
+	PRIMARY KEY (tenant, name)
+);
+CREATE TABLE kill (
+	tenant TEXT NOT NULL,
+	id TEXT NOT NULL,
+	state TEXT NOT NULL,
+	body TEXT NOT NULL,
+	PRIMARY KEY (tenant, id)
+);
+CREATE TABLE ledger_checkpoint (
+	tenant TEXT NOT NULL,
+	shard TEXT NOT NULL,
+	size BIGINT NOT NULL,
+	note BLOB NOT NULL,
+	at BIGINT NOT NULL,
+	PRIMARY KEY (tenant, shard, size)
+);
+CREATE TABLE ledger_content (
+	tenant TEXT NOT NULL,
+	record TEXT NOT NULL,
+	name TEXT NOT NULL,
+	subject TEXT NOT NULL,
+	version BIGINT NOT NULL,
+	salt BLOB NOT NULL,
+	sealed BLOB NOT NULL,
+	PRIMARY KEY (tenant, record, name)
+);
+CREATE TABLE ledger_entries (
+	tenant TEXT NOT NULL,
+	shard TEXT NOT NULL,
+	first BIGINT NOT NULL,
+	count BIGINT NOT NULL,
+	earliest BIGINT NOT NULL,
+	latest BIGINT NOT NULL,
+	body BLOB NOT NULL,
+	hashes BLOB NOT NULL,
+	PRIMARY KEY (tenant, shard, first)
+);
+CREATE TABLE ledger_mention (
+	tenant TEXT NOT NULL,
+	ident TEXT NOT NULL,
+	shard TEXT NOT NULL,
+	place BIGINT NOT NULL,
+	PRIMARY KEY (tenant, ident, shard, place)
+)
+ WITHOUT ROWID
+
+;
+CREATE TABLE ledger_shard (
+	tenant TEXT NOT NULL,
+	shard TEXT NOT NULL,
+	node TEXT NOT NULL,
+	fence BIGINT NOT NULL,
+	size BIGINT NOT NULL,
+	root BLOB NOT NULL,
+	frontier BLOB NOT NULL,
+	"indexed" BIGINT NOT NULL,
+	PRIMARY KEY (tenant, shard)
+);
+CREATE TABLE ledger_tile (
+	tenant TEXT NOT NULL,
+	shard TEXT NOT NULL,
+	level BIGINT NOT NULL,
+	number BIGINT NOT NULL,
+	root BLOB NOT NULL,
+	hashes BLOB NOT NULL,
+	PRIMARY KEY (tenant, shard, level, number)
+);
+CREATE TABLE node (
+	id TEXT NOT NULL,
+	fence BIGINT NOT NULL,
+	state TEXT NOT NULL,
+	lease_until BIGINT NOT NULL,
+	PRIMARY KEY (id)
+);
+CREATE TABLE outbox (
+	position BIGINT NOT NULL,
+	tenant TEXT NOT NULL,
+	event TEXT NOT NULL,
+	body TEXT NOT NULL,
+	PRIMARY KEY (position)
+);
+CREATE TABLE policy (
+	tenant TEXT NOT NULL,
+	number BIGINT NOT NULL,
+	digest TEXT NOT NULL,
+	text TEXT NOT NULL,
+	published_by TEXT NOT NULL,
+	published_at BIGINT NOT NULL,
+	PRIMARY KEY (tenant, number)
+);
+CREATE TABLE principal (
+	tenant TEXT NOT NULL,
+	id TEXT NOT NULL,
+	kind TEXT NOT NULL,
+	name TEXT NOT NULL,
+	state TEXT NOT NULL,
+	owner TEXT NOT NULL,
+	parent TEXT NOT NULL,
+	blueprint TEXT NOT NULL,
+	environment TEXT NOT NULL,
+	task TEXT NOT NULL,
+	changed_at BIGINT NOT NULL,
+	body TEXT NOT NULL,
+	PRIMARY KEY (tenant, id)
+);
+CREATE TABLE replay (
+	tenant TEXT NOT NULL,
+	"key" TEXT NOT NULL,
+	jti TEXT NOT NULL,
+	keep_until BIGINT NOT NULL,
+	PRIMARY KEY (tenant, "key", jti)
+);
+CREATE TABLE schema_version (
+	version_num VARCHAR(32) NOT NULL,
+	CONSTRAINT schema_version_pkc PRIMARY KEY (version_num)
+);
+INSERT INTO "schema_version" VALUES('0001');
+CREATE TABLE server (
+	tenant TEXT NOT NULL,
+	id TEXT NOT NULL,
+	name TEXT NOT NULL,
+	body TEXT NOT NULL,
+	PRIMARY KEY (tenant, id)
+);
+CREATE TABLE setting (
+	tenant TEXT NOT NULL,
+	name TEXT NOT NULL,
+	body TEXT NOT NULL,
+	PRIMARY KEY (tenant, name)
+);
+CREATE TABLE signing_key (
+	tenant TEXT NOT NULL,
+	kid TEXT NOT NULL,
+	key_class TEXT NOT NULL,
+	issuer TEXT NOT NULL,
+	algorithm TEXT NOT NULL,
+	public TEXT NOT NULL,
+	state TEXT NOT NULL,
+	not_before BIGINT NOT NULL,
+	not_after BIGINT,
+	sealed BLOB NOT NULL,
+	PRIMARY KEY (tenant, kid)
+);
+CREATE TABLE subject_key (
+	tenant TEXT NOT NULL,
+	subject TEXT NOT NULL,
+	version BIGINT NOT NULL,
+	sealed BLOB,
+	erased BIGINT,
+	PRIMARY KEY (tenant, subject, version)
+);
+CREATE TABLE task (
+	tenant TEXT NOT NULL,
+	id TEXT NOT NULL,
+	user TEXT NOT NULL,
+	agent TEXT NOT NULL,
+	consent TEXT NOT NULL,
+	state TEXT NOT NULL,
+	deadline BIGINT NOT NULL,
+	body TEXT NOT NULL,
+	PRIMARY KEY (tenant, id)
+);
+CREATE TABLE tenant_epoch (
+	tenant TEXT NOT NULL,
+	epoch BIGINT NOT NULL,
+	PRIMARY KEY (tenant)
+);
+CREATE TABLE token (
+	tenant TEXT NOT NULL,
+	id TEXT NOT NULL,
+	principal TEXT NOT NULL,
+	agent TEXT NOT NULL,
+	user TEXT NOT NULL,
+	task TEXT NOT NULL,
+	state TEXT NOT NULL,
+	expires_at BIGINT NOT NULL,
+	body TEXT NOT NULL,
+	PRIMARY KEY (tenant, id)
+);
+CREATE TABLE tombstone (
+	tenant TEXT NOT NULL,
+	kind TEXT NOT NULL,
+	ident TEXT NOT NULL,
+	epoch BIGINT NOT NULL,
+	cause TEXT NOT NULL,
+	at BIGINT NOT NULL,
+	PRIMARY KEY (tenant, kind, ident, epoch)
+);
+CREATE TABLE tool (
+	tenant TEXT NOT NULL,
+	id TEXT NOT NULL,
+	server TEXT NOT NULL,
+	name TEXT NOT NULL,
+	pin TEXT NOT NULL,
+	body TEXT NOT NULL,
+	PRIMARY KEY (tenant, id)
+);
+CREATE TABLE unit (
+	id TEXT NOT NULL,
+	at BIGINT NOT NULL,
+	PRIMARY KEY (id)
+);
+CREATE INDEX tombstone_ident ON tombstone (tenant, ident);
+CREATE INDEX unit_at ON unit (at);
+CREATE INDEX idempotency_at ON idempotency (at);
+CREATE INDEX principal_blueprint ON principal (tenant, blueprint);
+CREATE UNIQUE INDEX principal_living_name ON principal (tenant, kind, name) WHERE state != 'retired';
+CREATE INDEX principal_owner ON principal (tenant, owner);
+CREATE INDEX principal_parent ON principal (tenant, parent);
+CREATE INDEX principal_task ON principal (tenant, task);
+CREATE INDEX credential_principal ON credential (tenant, principal);
+CREATE UNIQUE INDEX credential_thumbprint ON credential (tenant, thumbprint);
+CREATE UNIQUE INDEX server_name ON server (tenant, name);
+CREATE UNIQUE INDEX tool_name ON tool (tenant, server, name);
+CREATE INDEX task_agent ON task (tenant, agent, state);
+CREATE INDEX task_consent ON task (tenant, consent, state);
+CREATE INDEX task_deadline ON task (tenant, state, deadline);
+CREATE INDEX task_user ON task (tenant, user, state);
+CREATE INDEX consent_pair ON consent (tenant, user, agent, state);
+CREATE UNIQUE INDEX envelope_digest ON envelope (tenant, digest);
+CREATE INDEX envelope_task ON envelope (tenant, task, depth);
+CREATE INDEX token_agent ON token (tenant, agent, state);
+CREATE INDEX token_expiry ON token (tenant, expires_at);
+CREATE INDEX token_principal ON token (tenant, principal, state);
+CREATE INDEX token_task ON token (tenant, task, state);
+CREATE INDEX token_user ON token (tenant, user, state);
+CREATE UNIQUE INDEX capability_call ON capability (tenant, call_id) WHERE call_id <> '';
+CREATE INDEX capability_open ON capability (tenant, state, consumed_at);
+CREATE INDEX capability_task ON capability (tenant, task, state);
+CREATE INDEX replay_expiry ON replay (tenant, keep_until);
+CREATE INDEX decision_agent ON decision (tenant, agent, id);
+CREATE INDEX decision_call ON decision (tenant, call);
+CREATE INDEX approval_by_agent ON approval (tenant, agent, decided_at);
+CREATE INDEX approval_by_key ON approval (tenant, "key", id);
+CREATE INDEX approval_by_state ON approval (tenant, state, expires_at);
+CREATE INDEX approval_by_task ON approval (tenant, task);
+CREATE INDEX approval_by_user ON approval (tenant, user, requested_at);
+CREATE INDEX kill_by_state ON kill (tenant, state);
+CREATE INDEX ledger_entries_time ON ledger_entries (tenant, latest);
+CREATE INDEX ledger_content_subject ON ledger_content (tenant, subject);
