@@ -8,14 +8,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import httpx2
-
 from remit.authority.tokens import VerifiedSubject
 from remit.decision.response import Decision
 from remit.enforcement.mcp import sse
 from remit.enforcement.mcp.app import McpApp
 from remit.enforcement.mcp.catalogue import Catalogue
-from remit.enforcement.mcp.exit import ExitReply, ExitRequest
+from remit.enforcement.mcp.exit import ExitReply
 from remit.enforcement.mcp.gateway import Gateway
 from remit.enforcement.mcp.inbound import Edge
 from remit.enforcement.mcp.results import Answer
@@ -27,11 +25,12 @@ from remit.enforcement.pep.gate import Denied, Gate, GateOptions, Permit
 from remit.identity.tools import Pin, Server, Tool
 from remit.kernel.ids import ServerId, ToolId
 from remit.kernel.outbound import Address, Destination
-from remit.platform.outbound import GuardedHttp
+from remit.platform.connections import Connection
+from remit.platform.outbound import GuardedHttp, Target
 from remit.platform.stdio import ChildProcesses, _Child
 from support.gateway import TENANT, subject
 
-FRAMING = {"host", "content-length", "content-type", "accept", "connection"}
+FRAMING = {"host", "content-length", "content-type", "accept", "accept-encoding", "connection"}
 
 
 class Everything:
@@ -269,9 +268,9 @@ class AnywhereRule:
 class ResolvesAgain(GuardedHttp):
     """MC-15: what was judged is forgotten, and the name is looked up once more."""
 
-    async def _first(self, request: ExitRequest, url: Any, addresses: Sequence[Address]) -> httpx2.Response:
-        again = await self._resolver.resolve(str(url.hostname), url.port or 443)
-        return await super()._first(request, url, again)
+    async def _first(self, target: Target, addresses: Sequence[Address], seconds: float) -> Connection:
+        again = await self._resolver.resolve(target.destination.host, target.destination.port)
+        return await super()._first(target, again, seconds)
 
 
 class Shell(ChildProcesses):
