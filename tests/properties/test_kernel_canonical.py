@@ -1,6 +1,9 @@
 """Strict JSON: the fast reader says what the slow, obvious one says."""
 
+import base64
+import hashlib
 import json
+from collections.abc import Callable
 from typing import Any, NoReturn
 
 import pytest
@@ -11,10 +14,14 @@ from remit.kernel.canonical import (
     JsonLimits,
     JsonTooLarge,
     MalformedJson,
+    b64u,
+    b64u_decode,
     canonical_json,
+    framed_digest,
     parse_json,
+    read_strictly,
 )
-from remit.kernel.errors import RemitError
+from remit.kernel.errors import Invalid, RemitError
 
 LIMITS = JsonLimits(size=400, depth=4, members=6, string=20, number=8)
 
@@ -173,3 +180,90 @@ def test_depth_is_bounded_at_the_limit_one_past_it_and_far_beyond(opening: str) 
 def test_brackets_inside_strings_do_not_nest() -> None:
     deep = "[" * 1000
     assert parse_json(f'{{"a":"{deep}","b":"\\"{deep}"}}'.encode()) == {"a": deep, "b": f'"{deep}'}
+
+
+reread = st.one_of(
+    values.map(lambda value: json.dumps(value, separators=(",", ":"), ensure_ascii=False)),
+    values.map(lambda value: json.dumps(value, separators=(",", ":"))),
+    st.floats().map(json.dumps),
+    st.integers().map(str),
+    st.lists(fragments, max_size=8).map("".join),
+    st.sampled_from(
+        [
+            *("true", "1", "1.0", "1e3", "1e16", "1E3", "-0", "-0.0", "0.1", "1e-7", "5e-324", "1e400", "-1"),
+            *("NaN", "Infinity", "null", '""', '"\\u0001"', '"\\u001f"', '"\\/"', '"\x7f"', '"\\n"', '"\\b"'),
+            *("999999999999999", "9007199254740991", "9007199254740992", "-9007199254740992", "1" * 40),
+            *(
+                "\ufeff{}",
+                "{} ",
+                " {}",
+                "[1,true]",
+                '{"1":1}',
+                '{"a":1,"a":1}',
+                '{"":{"":{}}}',
+                '"\ud83d\ude00"',
+            ),
+        ]
+    ),
+)
+
+
+def outcome(read: Callable[[], Any]) -> tuple[str, str]:
+    """Value with types (`repr` tells 1, 1.0, True and -0.0 apart and keeps the order), or error with hint."""
+    try:
+        return "", repr(read())
+    except RemitError as refused:
+        return type(refused).__name__, refused.hint
+
+
+@given(
+    reread,
+    st.sampled_from([LIMITS, JsonLimits(size=60, depth=3, members=5, string=12), JsonLimits()]),
+)
+def test_reading_and_writing_back_never_says_anything_but_the_strict_reader(
+    text: str, limits: JsonLimits
+) -> None:
+    raw = text.encode("utf-8", "surrogatepass")
+    if len(raw) <= limits.size:
+        assert outcome(lambda: parse_json(raw, limits=limits)) == outcome(lambda: read_strictly(raw, limits))
+
+
+@given(st.binary(max_size=30), st.sampled_from(["", '"', "[", '{"a":']))
+def test_bytes_that_are_no_text_are_judged_by_the_strict_reader(raw: bytes, around: str) -> None:
+    document = around.encode() + raw + {"": b"", '"': b'"', "[": b"]", '{"a":': b"}"}[around]
+    assert outcome(lambda: parse_json(document)) == outcome(lambda: read_strictly(document, JsonLimits()))
+
+
+def slow_base64url(text: str) -> bytes | None:
+    """The definition: some bytes that are written as this text."""
+    try:
+        data = base64.urlsafe_b64decode(text.encode("ascii") + b"=" * (-len(text) % 4))
+    except (ValueError, UnicodeEncodeError):
+        return None
+    return data if base64.urlsafe_b64encode(data).rstrip(b"=").decode() == text else None
+
+
+@given(
+    st.binary(max_size=12).map(b64u) | st.text(alphabet="ABQgwEIMz09-_+/=. \n\x00é", max_size=9),
+    st.sampled_from(["", "A", "Q", "g", "w", "B", "E", "=", "=="]),
+)
+def test_base64url_is_read_as_its_definition_says(text: str, end: str) -> None:
+    expected = slow_base64url(text + end)
+    try:
+        assert b64u_decode(text + end) == expected
+    except Invalid:
+        assert expected is None
+
+
+@given(st.binary(max_size=40))
+def test_base64url_is_written_as_the_library_writes_it(data: bytes) -> None:
+    assert b64u(data) == base64.urlsafe_b64encode(data).rstrip(b"=").decode()
+
+
+@given(st.text(max_size=5), st.lists(st.binary(max_size=9), max_size=4))
+def test_a_framed_digest_is_the_digest_of_each_length_and_part(label: str, parts: list[bytes]) -> None:
+    hasher = hashlib.sha256()
+    for part in (label.encode(), *parts):
+        hasher.update(len(part).to_bytes(8, "big"))
+        hasher.update(part)
+    assert framed_digest(label, parts) == hasher.hexdigest()

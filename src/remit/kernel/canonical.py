@@ -1,6 +1,5 @@
 """Bytes that mean one thing: strict I-JSON in, RFC 8785 out, unpadded base64url, framed digests."""
 
-import base64
 import binascii
 import hashlib
 import hmac
@@ -10,8 +9,9 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, NoReturn, TypeAlias
+from typing import Any, Final, NoReturn, TypeAlias
 
+import msgspec
 import rfc8785
 
 from remit.kernel.errors import Invalid, TooLarge
@@ -56,6 +56,39 @@ def parse_json(raw: bytes, *, limits: JsonLimits = DEFAULT_LIMITS) -> Json:
     """
     if len(raw) > limits.size:
         raise JsonTooLarge(f"document has {len(raw)} bytes, the limit is {limits.size}")
+    if _is_small(raw, limits):
+        try:
+            value: Json = _READ(raw)
+        # A reader that refuses is no judge: the strict one below says what is wrong, if anything is.
+        except ValueError:
+            return read_strictly(raw, limits)
+        # SAFETY: what is written as it was read holds no blank, no member twice, no second spelling of a
+        # character or number, hence no surrogate and no constant; so every reader finds this value in it.
+        if _WRITE(value) == raw:
+            return value
+    return read_strictly(raw, limits)
+
+
+_READ: Final = msgspec.json.Decoder().decode
+_WRITE: Final = msgspec.json.Encoder().encode
+_ALL_ZEROS: Final = bytes.maketrans(b"123456789", b"000000000")
+_LONG_NUMBER: Final = b"0" * 16  # 10^15 - 1 is the last whole number that surely is a safe integer
+_LONGEST_DOUBLE: Final = 24
+
+
+def _is_small(raw: bytes, limits: JsonLimits) -> bool:
+    """Whether no limit can be broken and no number is near the edge, judged by counting bytes alone."""
+    return (
+        len(raw) <= limits.string
+        and limits.number >= _LONGEST_DOUBLE
+        and raw.count(b"{") + raw.count(b"[") <= limits.depth
+        and raw.count(b",") + raw.count(b":") <= limits.members
+        and _LONG_NUMBER not in raw.translate(_ALL_ZEROS)
+    )
+
+
+def read_strictly(raw: bytes, limits: JsonLimits) -> Json:
+    """Read a document of bounded size rule by rule: what `parse_json` must say of any document."""
     try:
         text = raw.decode("utf-8")
     except UnicodeDecodeError as broken:
@@ -96,32 +129,46 @@ def sha256(data: bytes) -> Digest:
 
 def framed_digest(label: str, parts: Sequence[bytes]) -> Digest:
     """Digest of several parts, each behind its length, so that no two lists of parts share bytes."""
-    hasher = hashlib.sha256()
-    for part in (label.encode(), *parts):
-        hasher.update(len(part).to_bytes(8, "big"))
-        hasher.update(part)
-    return hasher.hexdigest()
+    name = label.encode()
+    framed = [len(name).to_bytes(8, "big"), name]
+    for part in parts:
+        framed += (len(part).to_bytes(8, "big"), part)
+    return hashlib.sha256(b"".join(framed)).hexdigest()
 
 
 def b64u(data: bytes) -> str:
     """Unpadded base64url (RFC 7515 §2)."""
-    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
+    return b64u_bytes(data).decode("ascii")
+
+
+def b64u_bytes(data: bytes) -> bytes:
+    """Unpadded base64url as ASCII."""
+    encoded = binascii.b2a_base64(data, newline=False).translate(_TO_URL)
+    return encoded[: -_PADDING[len(data) % 3] or None]
 
 
 def b64u_decode(text: str) -> bytes:
     """Read unpadded base64url, only in its canonical form: re-encoding gives the same text."""
+    excess = len(text) % 4
     try:
-        standard = text.encode("ascii").translate(_TO_STANDARD) + b"=" * (-len(text) % 4)
-        data = binascii.a2b_base64(standard, strict_mode=True)
+        data = binascii.a2b_base64(
+            text.encode("ascii").translate(_TO_STANDARD) + _PADDINGS[excess], strict_mode=True
+        )
     except (binascii.Error, UnicodeEncodeError) as broken:
         raise Invalid("text is not base64url") from broken
-    # Only the last group can hold bits that decoding drops.
-    if not text.endswith(b64u(data[len(data) // 3 * 3 :])):
+    # Only the last character can hold bits that decoding drops, and only in a group that is not full.
+    if excess and text[-1] not in _LAST[excess]:
         raise Invalid("text is not canonical base64url")
     return data
 
 
-_TO_STANDARD = bytes.maketrans(b"-_+/=", b"+/...")  # what is not of this alphabet stays out of the other
+_TO_URL: Final = bytes.maketrans(b"+/", b"-_")
+_TO_STANDARD: Final = bytes.maketrans(
+    b"-_+/=", b"+/..."
+)  # what is not of this alphabet stays out of the other
+_PADDING: Final = (0, 2, 1)
+_PADDINGS: Final = (b"", b"===", b"==", b"=")  # three never decode: no text has one character over
+_LAST: Final = ("", "", "AQgw", "AEIMQUYcgkosw048")
 
 
 def same_bytes(left: bytes, right: bytes) -> bool:

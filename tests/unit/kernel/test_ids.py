@@ -3,6 +3,8 @@
 from datetime import timedelta
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from remit.kernel.canonical import same_bytes
 from remit.kernel.ids import mint_id, system_entropy
@@ -42,3 +44,11 @@ def test_a_secret_shows_nothing_and_is_compared_in_constant_time() -> None:
     assert "hunter2" not in f"{secret} {secret!r} {[secret]} {secret.__dir__()}"
     assert same_bytes(secret.reveal(), b"hunter2")
     assert not same_bytes(secret.reveal(), b"hunter3")
+
+
+@given(st.integers(0, 10**13), st.binary(min_size=17, max_size=17))
+def test_an_id_is_its_two_numbers_in_base_32(after: int, chance: bytes) -> None:
+    at = NOON + timedelta(milliseconds=after)
+    number = (int(at.timestamp() * 1000) << 130) | (int.from_bytes(chance, "big") >> 6)
+    digits = "".join("0123456789ABCDEFGHJKMNPQRSTVWXYZ"[number >> 5 * n & 31] for n in range(35, -1, -1))
+    assert mint_id("tok", at=at, entropy=lambda _: chance) == f"tok_{digits}"
