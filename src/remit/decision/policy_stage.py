@@ -1,13 +1,16 @@
-"""Does the policy permit it? Cedar answers; here its answer becomes a finding that a person can read."""
+"""Does the policy permit it? Their answer becomes a finding that a person can read."""
 
 from dataclasses import replace
+from typing import Final
 
 from remit.decision.codes import Code, reason
 from remit.decision.facts import Snapshot
 from remit.decision.finding import Finding
 from remit.decision.policy.bundle import Bundle
-from remit.decision.policy.context import Question, ask
-from remit.decision.policy.evaluate import Answer, effect_of, evaluate, needs_step_up
+from remit.decision.policy.compile import Env
+from remit.decision.policy.context import ask
+from remit.decision.policy.evaluate import UNASKABLE, Answer, effect_of, needs_step_up, settle
+from remit.decision.policy.given import Unaskable, pose
 from remit.decision.policy.nearest import escape, nearest_permit
 from remit.decision.policy.rules import Rule
 from remit.decision.policy.shapes import Misfit
@@ -33,30 +36,32 @@ def policy_stage(request: ActionRequest, snapshot: Snapshot) -> Finding:
     if not bundle.rules:
         return _denied(reason(Code.NO_POLICIES))
     try:
-        question = ask(request, bundle)
+        env = pose(request, bundle)
+    except Unaskable:
+        env = None
     except Misfit as misfit:
         said = reason(Code.ARGUMENT_TYPE, argument=misfit.pointer, expected=misfit.expected)
         # The type is what the tool declares; which value of it would pass is not known from here.
         return _denied(said, NearestMiss(never=True))
-    finding = _judge(request, bundle, question)
-    return _with_rehearsal(finding, request, bundle, question)
+    finding = _judge(request, bundle, env)
+    return _with_rehearsal(finding, request, bundle, env)
 
 
-def _judge(request: ActionRequest, bundle: Bundle, question: Question) -> Finding:
-    if bundle.enforced is None:
+def _judge(request: ActionRequest, bundle: Bundle, env: Env | None) -> Finding:
+    if bundle.program is None:
         return _denied(reason(Code.NO_POLICIES))
-    answer = evaluate(question, bundle.enforced, bundle)
+    answer = UNASKABLE if env is None else settle(env, bundle.program)
     if answer.failed:
         return _denied(*(reason(Code.POLICY_ERROR, rule=name or "policy set") for name in answer.failed[:1]))
     if not answer.allowed:
-        return _refused(request, bundle, question, answer)
-    return _allowed(request, bundle, question, answer)
+        return _refused(request, bundle, answer)
+    return _allowed(request, bundle, answer)
 
 
-def _refused(request: ActionRequest, bundle: Bundle, question: Question, answer: Answer) -> Finding:
+def _refused(request: ActionRequest, bundle: Bundle, answer: Answer) -> Finding:
     if answer.rules:
-        return _forbidden(request, bundle, question, answer)
-    near = nearest_permit(question, bundle, request)
+        return _forbidden(request, bundle, answer)
+    near = nearest_permit(ask(request, bundle), bundle, request)
     if near is None:
         call = request.call
         said = reason(
@@ -71,10 +76,10 @@ def _refused(request: ActionRequest, bundle: Bundle, question: Question, answer:
     return _denied(said, *misses, disclose=near.rule.disclose)
 
 
-def _forbidden(request: ActionRequest, bundle: Bundle, question: Question, answer: Answer) -> Finding:
+def _forbidden(request: ActionRequest, bundle: Bundle, answer: Answer) -> Finding:
     reasons = tuple(reason(Code.FORBIDDEN, rule=rule.id, because=_because(rule)) for rule in answer.rules)
     first = answer.rules[0]
-    misses = escape(question, bundle, request, first) if len(answer.rules) == 1 else ()
+    misses = escape(ask(request, bundle), bundle, request, first) if len(answer.rules) == 1 else ()
     return Finding(
         stage=Stage.POLICY,
         effect=Effect.DENY,
@@ -88,7 +93,27 @@ def _forbidden(request: ActionRequest, bundle: Bundle, question: Question, answe
 _SECRECY = (Disclose.FULL, Disclose.REMEDY, Disclose.CODE)
 
 
-def _allowed(request: ActionRequest, bundle: Bundle, question: Question, answer: Answer) -> Finding:
+_KEPT_LIMIT: Final = 4096
+_kept: dict[int, tuple[Rule, Finding]] = {}
+
+
+def _allowed(request: ActionRequest, bundle: Bundle, answer: Answer) -> Finding:
+    rule = answer.rules[0]
+    if len(answer.rules) > 1 or rule.approval or rule.step_up or _needs_key(request):
+        return _weighed(request, bundle, answer)
+    kept = _kept.get(id(rule))
+    if kept is not None:
+        return kept[1]
+    if len(_kept) >= _KEPT_LIMIT:
+        _kept.clear()
+    # INVARIANT: the entry holds the rule whose address is its key, and such a finding says nothing else.
+    found = _weighed(request, bundle, answer)
+    _kept[id(rule)] = (rule, found)
+    return found
+
+
+def _weighed(request: ActionRequest, bundle: Bundle, answer: Answer) -> Finding:
+    """What the permits that decided ask for together: the strictest of it."""
     reasons = tuple(_said(rule, request) for rule in answer.rules)
     if _needs_key(request):
         reasons = (*reasons, reason(Code.KEY_NOT_BOUND, approvers=UNBOUND_APPROVERS))
@@ -98,7 +123,7 @@ def _allowed(request: ActionRequest, bundle: Bundle, question: Question, answer:
         stage=Stage.POLICY,
         effect=effect,
         reasons=tuple(sorted(reasons, key=lambda said: -said.effect.strength)),
-        nearest_miss=_instead(request, bundle, question, asking) if effect is Effect.ASK else (),
+        nearest_miss=_instead(request, bundle, asking) if effect is Effect.ASK else (),
         obligations=_obligations(answer.rules),
         approvers=_approvers(asking) if effect is Effect.ASK else "",
         detail=tuple(rule.id for rule in answer.rules),
@@ -122,16 +147,14 @@ def _approvers(asking: Rule | None) -> str:
     return asking.approval if asking else UNBOUND_APPROVERS
 
 
-def _instead(
-    request: ActionRequest, bundle: Bundle, question: Question, asking: Rule | None
-) -> tuple[NearestMiss, ...]:
+def _instead(request: ActionRequest, bundle: Bundle, asking: Rule | None) -> tuple[NearestMiss, ...]:
     """Either a yes, or what would need none."""
     yes = NearestMiss(
         approval_from=_approvers(asking),
         except_=(f"user:{request.user.name}",) if request.user else (),
         rule=asking.id if asking else "",
     )
-    near = nearest_permit(question, bundle, request, plain=True) if asking else None
+    near = nearest_permit(ask(request, bundle), bundle, request, plain=True) if asking else None
     return (*(near.misses if near else ()), yes)
 
 
@@ -155,11 +178,11 @@ def _denied(*reasons_and_misses: Reason | NearestMiss, disclose: Disclose = Disc
     )
 
 
-def _with_rehearsal(finding: Finding, request: ActionRequest, bundle: Bundle, question: Question) -> Finding:
+def _with_rehearsal(finding: Finding, request: ActionRequest, bundle: Bundle, env: Env | None) -> Finding:
     """Note what the policies that are not in force would have changed; apply nothing of it (N7)."""
-    if bundle.rehearsed is None:
+    if bundle.rehearsal is None:
         return finding
-    answer = evaluate(question, bundle.rehearsed, bundle)
+    answer = UNASKABLE if env is None else settle(env, bundle.rehearsal)
     would = effect_of(answer, acr=request.call.subject.acr)
     if would is finding.effect:
         return finding

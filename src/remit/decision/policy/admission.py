@@ -7,9 +7,11 @@ from typing import Final
 from cedarpy import PolicySet, policies_to_pst, pst, validate_policies
 
 from remit.decision.policy.bundle import Bundle, PolicyVersion
+from remit.decision.policy.compile import Uncompilable
 from remit.decision.policy.errors import Fault, PolicyRefused
 from remit.decision.policy.extent import check_extent
 from remit.decision.policy.guards import misnamed
+from remit.decision.policy.program import Compiled, Program, compile_policy
 from remit.decision.policy.rules import Rule, read_rule
 from remit.decision.policy.schema import compile_schema
 from remit.decision.policy.tree import walk
@@ -59,14 +61,18 @@ def compile_bundle(text: str, *, version: PolicyVersion) -> Bundle:
     evaluated, and an error denies.
     """
     rules, nodes = parse(text)
+    compiled = _compiled(rules, nodes)
     enforced = {place: node for place, node in nodes.items() if rules[place].mode is Mode.ENFORCE}
+    all_in_force = len(enforced) == len(nodes)
     return Bundle(
         version=version,
         text=text,
         rules=rules,
         nodes=nodes,
         enforced=policy_set(enforced) if enforced else None,
-        rehearsed=policy_set(nodes) if len(enforced) < len(nodes) else None,
+        rehearsed=None if all_in_force else policy_set(nodes),
+        program=Program((compiled[place], node) for place, node in enforced.items()) if enforced else None,
+        rehearsal=None if all_in_force else Program((compiled[place], nodes[place]) for place in nodes),
         zones=tuple(sorted({zone for rule in rules.values() for zone in rule.zones})),
         named=_named(nodes.values()),
     )
@@ -98,6 +104,20 @@ def _rules(nodes: Mapping[str, pst.Template]) -> dict[str, Rule]:
     if faults:
         raise PolicyRefused(tuple(faults))
     return rules
+
+
+def _compiled(rules: Mapping[str, Rule], nodes: Mapping[str, pst.Template]) -> dict[str, Compiled]:
+    """Every policy as it is run; what can't be compiled is refused, never left out."""
+    made: dict[str, Compiled] = {}
+    faults: list[Fault] = []
+    for order, place in enumerate(sorted(nodes, key=lambda name: (len(name), name))):
+        try:
+            made[place] = compile_policy(order, rules[place], nodes[place])
+        except Uncompilable as unknown:
+            faults.append(Fault(policy=rules[place].id, sentence=str(unknown)))
+    if faults:
+        raise PolicyRefused(tuple(faults))
+    return made
 
 
 def _named(nodes: Iterator[pst.Template] | object) -> frozenset[str] | None:

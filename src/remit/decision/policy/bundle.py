@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from cedarpy import PolicySet, pst
 
+from remit.decision.policy.program import Program
 from remit.decision.policy.rules import Rule
 from remit.kernel.canonical import Digest
 
@@ -26,6 +27,8 @@ class Bundle:
 
     `rules` is keyed by Cedar's own place names (`policy0`, …), which answers use. `enforced` is None if no
     policy is in force; `rehearsed` holds all policies and is None unless some are in observe or warn mode.
+    `program` and `rehearsal` are the same two sets compiled: decisions are made with these, and Cedar's own
+    are the measure that they are held to, and what explains a refusal.
     """
 
     version: PolicyVersion
@@ -34,6 +37,8 @@ class Bundle:
     nodes: Mapping[str, pst.Template]
     enforced: PolicySet | None
     rehearsed: PolicySet | None
+    program: Program | None
+    rehearsal: Program | None
     zones: tuple[str, ...]
     named: frozenset[str] | None
     """Names of arguments that any policy looks at; None if a policy compares whole records."""

@@ -49,7 +49,7 @@ def ask(request: ActionRequest, bundle: Bundle) -> Question:
     """Put a request into Cedar's words; raises `shapes.Misfit` for an argument of the wrong type."""
     call = request.call
     return Question(
-        principal={"type": _principal_type(request.principal), "id": request.principal.name},
+        principal={"type": principal_type(request.principal), "id": request.principal.name},
         action={"type": f"{NAMESPACE}::Action", "id": call.action},
         resource={"type": f"{NAMESPACE}::{call.resource.type}", "id": call.resource.id},
         context=_context(request, bundle),
@@ -124,7 +124,8 @@ def _task(request: ActionRequest) -> Json:
     }
 
 
-def _principal_type(principal: Principal) -> str:
+def principal_type(principal: Principal) -> str:
+    """The entity type that policies know a principal by."""
     return f"{NAMESPACE}::{_TYPES.get(principal.kind, 'Workload')}"
 
 
@@ -137,7 +138,7 @@ def _entities(principal: Principal, blueprint: Principal | None, action: str, se
     groups = [f"server:{server}", *([DISCOVERY] if METHODS.get(action.removeprefix(f"{server}/")) else [])]
     documents = [
         {
-            "uid": {"type": _principal_type(principal), "id": principal.name},
+            "uid": {"type": principal_type(principal), "id": principal.name},
             "attrs": {
                 "id": principal.id,
                 "name": principal.name,

@@ -1,17 +1,21 @@
-"""Ask Cedar, and believe it only if nothing went wrong: an error anywhere is a denial (PD-03, PD-04).
+"""Judge a request by the policies, and believe a yes only if nothing went wrong (PD-03, PD-04).
 
 Cedar skips a policy that fails to evaluate, also a forbid. Here any error among the policies that apply
-denies, whatever the others say.
+denies, whatever the others say. `settle` runs the compiled policies; `evaluate` asks Cedar itself, about
+questions that nobody put (what would have helped), and is what `settle` is held to.
 """
 
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import Final
 
 import cedarpy
 
 from remit.decision.policy.bundle import Bundle
+from remit.decision.policy.compile import Env
 from remit.decision.policy.context import Question
+from remit.decision.policy.program import Program
 from remit.decision.policy.rules import Rule
 from remit.decision.response import Effect
 
@@ -30,6 +34,24 @@ class Answer:
     failed: tuple[str, ...] = ()
     """Ids of policies that could not be evaluated; `""` where Cedar refused the question itself."""
     debug: tuple[str, ...] = field(default=(), repr=False)
+
+
+def settle(env: Env, program: Program) -> Answer:
+    """Run the compiled policies; the same answer as `evaluate` for the same request."""
+    permits, forbids, failed = program.run(env)
+    if failed:
+        return Answer(
+            allowed=False,
+            failed=tuple(rule.id for rule, _ in failed),
+            debug=tuple(f"policy `{rule.id}`: {why}" for rule, why in failed),
+        )
+    if forbids:
+        return Answer(allowed=False, rules=tuple(forbids))
+    return Answer(allowed=bool(permits), rules=tuple(permits))
+
+
+UNASKABLE: Final = Answer(allowed=False, failed=("",))
+"""For a request that Cedar has no words for."""
 
 
 def evaluate(question: Question, policies: cedarpy.PolicySet, bundle: Bundle) -> Answer:

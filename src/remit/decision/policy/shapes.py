@@ -129,7 +129,7 @@ def project(
     for member in shape.members:
         given = value.get(member.name)
         if given is not None and (named is None or member.name in named):
-            shown[member.name] = _cast(member.shape, given, named, f"{at}/{_escaped(member.name)}")
+            shown[member.name] = _cast(member.shape, given, named, f"{at}/{step(member.name)}")
     return shown
 
 
@@ -225,7 +225,7 @@ def _cast(shape: Shape, value: Json, named: frozenset[str] | None, at: str) -> J
             return value
         case Flag() if isinstance(value, bool):
             return value
-        case Whole() if isinstance(value, int | float) and _is_whole(value):
+        case Whole() if isinstance(value, int | float) and is_whole(value):
             return int(value)
         case Fraction() if (text := decimal_text(value)) is not None:
             return {"__extn": {"fn": "decimal", "arg": text}}
@@ -234,7 +234,12 @@ def _cast(shape: Shape, value: Json, named: frozenset[str] | None, at: str) -> J
         case Fields() if isinstance(value, dict):
             return project(shape, value, named=named, at=at)
         case _:
-            raise Misfit(at, _WORDS[type(shape)])
+            raise misfit(shape, at)
+
+
+def misfit(shape: Shape, at: str) -> Misfit:
+    """The error for a value that is not of the declared type."""
+    return Misfit(at, _WORDS[type(shape)])
 
 
 _WORDS: Final[dict[type[Shape], str]] = {
@@ -247,7 +252,7 @@ _WORDS: Final[dict[type[Shape], str]] = {
 }
 
 
-def _is_whole(value: float) -> bool:
+def is_whole(value: float) -> bool:
     """Whether JSON Schema would call it an integer that Cedar can hold; `5.0` is one, `true` is not."""
     if isinstance(value, bool):
         return False
@@ -265,6 +270,6 @@ def decimal_text(value: Json) -> str | None:
     return f"{exact:.{_PLACES}f}"
 
 
-def _escaped(name: str) -> str:
+def step(name: str) -> str:
     """One step of a JSON pointer (RFC 6901 §3)."""
     return name.replace("~", "~0").replace("/", "~1")

@@ -1,0 +1,117 @@
+"""The policies of one version as they are run: compiled, indexed by scope, judged one by one.
+
+Cedar's rules: every policy whose scope fits is evaluated; one that fails is in error and counts for neither
+side; some permit and no forbid is a yes. That an error denies is not decided here (`evaluate.py`).
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from cedarpy import pst
+
+from remit.decision.policy.compile import Env, Evaluated, compile_condition
+from remit.decision.policy.operators import truth
+from remit.decision.policy.rules import Rule
+from remit.decision.policy.scopes import Shelf, check_scope
+from remit.decision.policy.values import EvaluationFailed, Uid
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Compiled:
+    """One policy: its rule, and the conditions that must all be true, in the order of the text."""
+
+    order: int
+    rule: Rule
+    permits: bool
+    conditions: tuple[Evaluated, ...]
+
+
+class Outcome(NamedTuple):
+    """What each policy said that applies; in the order of the text."""
+
+    permits: list[Rule]
+    forbids: list[Rule]
+    failed: list[tuple[Rule, str]]
+    """Those that could not be evaluated, and why."""
+
+
+def compile_policy(order: int, rule: Rule, node: pst.Template) -> Compiled:
+    """One policy from its syntax tree; raises `Uncompilable`."""
+    for limit in (node.principal, node.action, node.resource):
+        check_scope(limit)
+    conditions: list[Evaluated] = []
+    for clause in node.clauses:
+        conditions += compile_condition(clause.expr, wanted=isinstance(clause, pst.When))
+    return Compiled(order=order, rule=rule, permits=node.effect == "permit", conditions=tuple(conditions))
+
+
+_Things = Shelf[list[Compiled]]
+_People = Shelf[_Things]
+
+
+class Program:
+    """A set of compiled policies; immutable once made, so that it lives as long as its version."""
+
+    __slots__ = ("_index",)
+
+    def __init__(self, policies: Iterable[tuple[Compiled, pst.Template]]) -> None:
+        self._index: Shelf[_People] = Shelf(_people)
+        for policy, node in policies:
+            for people in self._index.places(node.action):
+                for things in people.places(node.principal):
+                    for place in things.places(node.resource):
+                        place.append(policy)
+
+    def applying(self, env: Env) -> list[Compiled]:
+        """The policies whose scope the request is in, in the order of the text."""
+        principal, resource = env.principal, env.resource
+        above, beyond = _ancestors(env, principal), _ancestors(env, resource)
+        found: list[Compiled] = []
+        for people in self._index.find(env.action, _ancestors(env, env.action)):
+            for things in people.find(principal, above):
+                for place in things.find(resource, beyond):
+                    found += place
+        # One policy is found twice if its scope names the action and a group of it.
+        return sorted(set(found), key=_order) if len(found) > 1 else found
+
+    def run(self, env: Env) -> Outcome:
+        """Evaluate every policy that applies."""
+        permits: list[Rule] = []
+        forbids: list[Rule] = []
+        failed: list[tuple[Rule, str]] = []
+        for policy in self.applying(env):
+            try:
+                if _holds(policy.conditions, env):
+                    (permits if policy.permits else forbids).append(policy.rule)
+            except EvaluationFailed as error:
+                failed.append((policy.rule, str(error)))
+        return Outcome(permits, forbids, failed)
+
+
+def _holds(conditions: tuple[Evaluated, ...], env: Env) -> bool:
+    for condition in conditions:
+        value = condition(env)
+        if value is not True:
+            return truth(value)
+    return True
+
+
+def _ancestors(env: Env, uid: Uid) -> frozenset[Uid]:
+    found = env.entities.get(uid)
+    return _NONE if found is None else found.ancestors
+
+
+def _people() -> _People:
+    return Shelf(_things)
+
+
+def _things() -> _Things:
+    return Shelf(list)
+
+
+def _order(policy: Compiled) -> int:
+    return policy.order
+
+
+_NONE: frozenset[Uid] = frozenset()
