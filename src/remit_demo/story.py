@@ -4,8 +4,11 @@ The agents are ordinary MCP clients; the person who approves and the operator wh
 """
 
 import asyncio
+import os
+import sys
 import zipfile
-from collections.abc import Awaitable
+from collections.abc import AsyncIterator, Awaitable
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Final
 
@@ -14,10 +17,11 @@ from mcp import MCPError
 from mcp.types import CallToolResult, TextContent
 
 from remit_demo.agent import Refused
-from remit_demo.command import Person
+from remit_demo.command import CommandFailed, Person
 from remit_demo.teller import Teller
-from remit_demo.world import World, build, ceiling, right, write
+from remit_demo.world import World, build, ceiling, end, right, write
 
+_LOOK_SECONDS: Final = 1.0
 _DENIAL: Final = "dev.remit/denial"
 _BOOKING: Final = {
     "room": "Room-401",
@@ -32,19 +36,24 @@ class StoryBroken(Exception):
     """Something did not happen as it must; the demonstration says so and stops."""
 
 
-async def tell(data: Path, url: str) -> None:
+async def tell(data: Path, url: str, teller: Teller) -> None:
     """Set the scene, tell the six steps, say where everything is; then keep the sample server running."""
-    teller = Teller()
     async with httpx2.AsyncClient(trust_env=False, timeout=60.0) as http:
         print("\nsetting the scene: 2 people, 3 agents, 2 MCP servers, 1 policy", flush=True)
         world = await build(Person(data, url), data / "demo", http)
         try:
             await Story(world, teller).tell()
             _farewell(world, teller)
-            await world.business.wait()
+            await _until_alone(world.business)
         finally:
-            if world.business.returncode is None:
-                world.business.terminate()
+            end(world.business)
+
+
+async def _until_alone(business: asyncio.subprocess.Process) -> None:
+    """Wait for the sample server's end, or for that of whoever started us: killed, it could not end us."""
+    parent = os.getppid()
+    while business.returncode is None and os.getppid() == parent:  # noqa: ASYNC110 — a parent's end is no event
+        await asyncio.sleep(_LOOK_SECONDS)
 
 
 class Story:
@@ -123,29 +132,27 @@ class Story:
         """A person approves exactly these bytes; other bytes need another yes."""
         teller = self._teller
         teller.step("support-bot refunds EUR 480.00: above the limit, so a person is asked")
-        waiting = asyncio.create_task(
-            self._call("support-bot", self._support, "business", "refunds_create", _REFUND)
-        )
-        ask = await self._asked(waiting)
-        teller.say("ask", "waiting", f"support-bot waits; lead@company.com is asked ({ask['id']})")
-        shown = await self._world.lead.run("approval", "show", ask["id"])
-        teller.command(f"remit approval show {ask['id']}")
-        teller.lines(shown.out)
-        teller.command(f"remit approval approve {ask['id']}")
-        said = await self._world.lead.run("approval", "approve", ask["id"], "--yes")
-        teller.lines(said.out)
-        result = await waiting
+        async with self._refunding(_REFUND) as waiting:
+            ask = await self._asked(waiting)
+            teller.say("ask", "waiting", f"support-bot waits; lead@company.com is asked ({ask['id']})")
+            shown = await self._world.lead.run("approval", "show", ask["id"])
+            teller.command(f"remit approval show {ask['id']}")
+            teller.lines(shown.out)
+            teller.command(f"remit approval approve {ask['id']}")
+            said = await self._world.lead.run("approval", "approve", ask["id"], "--yes")
+            teller.lines(said.out)
+            result = await waiting
         _expect(result, denied=False)
         teller.say("good", "ran once", _text(result))
-        changed = {**_REFUND, "amount": "490.00"}
-        waiting = asyncio.create_task(
-            self._call("support-bot", self._support, "business", "refunds_create", changed)
-        )
-        ask = await self._asked(waiting)
-        teller.say("ask", "changed", "490.00, not 480.00: that yes does not cover it, so it is asked anew")
-        await self._world.lead.run("approval", "deny", ask["id"], "--yes")
-        teller.command(f"remit approval deny {ask['id']}")
-        teller.denial(_expect(await waiting, denied=True))
+        async with self._refunding({**_REFUND, "amount": "490.00"}) as waiting:
+            ask = await self._asked(waiting)
+            teller.say(
+                "ask", "changed", "490.00, not 480.00: that yes does not cover it, so it is asked anew"
+            )
+            await self._world.lead.run("approval", "deny", ask["id"], "--yes")
+            teller.command(f"remit approval deny {ask['id']}")
+            result = await waiting
+        teller.denial(_expect(result, denied=True))
 
     async def delegated(self) -> None:
         """One hop, narrowed; the envelope travels with the call."""
@@ -201,6 +208,17 @@ class Story:
     ) -> CallToolResult:
         tools = self._world.agents[agent].tools(server, envelope=task["envelope"])
         return await _with_tools(tools, tool, arguments)
+
+    @asynccontextmanager
+    async def _refunding(self, arguments: dict[str, str]) -> AsyncIterator["asyncio.Task[CallToolResult]"]:
+        """A call that waits for a person; nothing of it stays behind, whatever breaks meanwhile."""
+        call = self._call("support-bot", self._support, "business", "refunds_create", arguments)
+        waiting = asyncio.create_task(call)
+        try:
+            yield waiting
+        finally:
+            waiting.cancel()
+            await asyncio.gather(waiting, return_exceptions=True)
 
     async def _last(self, effect: str, action: str) -> str:
         """Id of the newest decision of that kind, as the operator finds it."""
@@ -300,6 +318,29 @@ def _farewell(world: World, teller: Teller) -> None:
     )
 
 
-def main(environment: dict[str, str]) -> None:
-    """Tell it for the server that the environment names."""
-    asyncio.run(tell(Path(environment["REMIT_DATA"]), environment["REMIT_URL"]))
+def main(environment: dict[str, str]) -> int:
+    """Tell it for the server that the environment names; the exit code, 1 if a step broke."""
+    teller, url = Teller(), environment["REMIT_URL"]
+    try:
+        asyncio.run(tell(Path(environment["REMIT_DATA"]), url, teller))
+    except Exception as broken:  # noqa: BLE001 — whatever broke, a person reads a sentence and what to do next
+        reason, next_step = explain(broken, url)
+        where = f"in step {teller.at}" if teller.at else "while setting the scene"
+        print(f"the demonstration stopped {where}: {reason}\nnext: {next_step}", file=sys.stderr, flush=True)
+        return 1
+    return 0
+
+
+def explain(broken: BaseException, url: str) -> tuple[str, str]:
+    """Why a step broke, and what to do now: a sentence each."""
+    while isinstance(broken, BaseExceptionGroup):  # a client's tasks fail together; the first one says why
+        broken = broken.exceptions[0]
+    again = "make up, or remit up --demo --fresh"
+    match broken:
+        case StoryBroken() | CommandFailed() | Refused():
+            return str(broken), f"remit doctor shows whether {url} is well; to start over: {again}"
+        case httpx2.TransportError() | ConnectionError():
+            return f"Remit on {url} can no longer be reached", f"look above for why it ended; then {again}"
+        case _:
+            kind = type(broken).__name__
+            return f"{kind}: {broken}", f"this is a fault of the demonstration; to try once more: {again}"

@@ -15,13 +15,14 @@ class Teller:
 
     def __init__(self) -> None:
         self._colour = sys.stdout.isatty() and "NO_COLOR" not in os.environ
-        self._step = 0
+        self.at = 0
+        """Number of the step that is being told; 0 before the first."""
         self._began = time.monotonic()
 
     def step(self, title: str) -> None:
         """Begin the next step."""
-        self._step += 1
-        self._print(f"\n{self._paint('bold', f'{self._step}  {title}')}")
+        self.at += 1
+        self._print(f"\n{self._paint('bold', f'{self.at}  {title}')}")
 
     def command(self, text: str) -> None:
         """A command that was run as shown."""

@@ -51,6 +51,28 @@ async def build(operator: Person, folder: Path, http: httpx2.AsyncClient) -> Wor
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     repository = await _repository(folder / "notes")
     business, port = await _start_business(operator.url, folder)
+    try:
+        return await _furnish(operator, folder, http, repository, business, port)
+    except BaseException:
+        end(business)
+        raise
+
+
+def end(process: asyncio.subprocess.Process) -> None:
+    """Have a process that we started stop, if it still runs."""
+    if process.returncode is None:
+        process.terminate()
+
+
+async def _furnish(
+    operator: Person,
+    folder: Path,
+    http: httpx2.AsyncClient,
+    repository: Path,
+    business: asyncio.subprocess.Process,
+    port: int,
+) -> World:
+    """People, agents, servers with their tools, a policy: all by commands."""
     user, lead = await asyncio.gather(
         _person(operator, folder, "user@company.com"),
         _person(operator, folder, "lead@company.com", "--team", "support-leads", "--role", "approver"),
@@ -216,6 +238,7 @@ async def _start_business(issuer: str, folder: Path) -> tuple[asyncio.subprocess
             _, writer = await asyncio.open_connection("127.0.0.1", port)
         except OSError:
             if time.monotonic() > deadline or process.returncode is not None:
+                end(process)
                 raise
             await asyncio.sleep(0.1)
         else:
