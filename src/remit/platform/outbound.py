@@ -247,11 +247,11 @@ class GuardedHttp:
 @lru_cache(maxsize=1024)
 def target_of(url: str) -> Target:
     """Take a URL apart. Raises `OutboundRefused` for what is no plain http or https address."""
-    parts = urlsplit(url)
     try:
+        parts = urlsplit(url)
         host, port = parts.hostname or "", parts.port
     except ValueError as broken:
-        raise OutboundRefused("address has no port that exists") from broken
+        raise OutboundRefused("address is no URL, or its port is none") from broken
     if parts.scheme not in _PORTS or not host or parts.username is not None or not host.isascii():
         raise OutboundRefused("address is no plain http or https URL")
     number = port or _PORTS[parts.scheme]

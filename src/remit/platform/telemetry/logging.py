@@ -39,7 +39,7 @@ def configure_logging(options: TelemetryOptions, *, stream: TextIO = sys.stderr)
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(options.log_level.upper())
-    for noisy in ("alembic", "uvicorn", "uvicorn.error", "uvicorn.access", "httpx2", "mcp"):
+    for noisy in ("alembic", "uvicorn", "uvicorn.error", "uvicorn.access", "httpx2", "httpcore2", "mcp"):
         foreign = logging.getLogger(noisy)
         foreign.handlers, foreign.propagate = [], True
         foreign.setLevel(max(root.level, logging.WARNING))
