@@ -2,7 +2,8 @@
 
 import os
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -91,6 +92,28 @@ class Client:
     def download(self, path: str) -> bytes:
         """Have a file made, and read it."""
         return self._reach("POST", path).content
+
+    @contextmanager
+    def follow(self, path: str, *, last_event: str, **query: Any) -> Iterator[Iterator[str]]:
+        """Open an event stream and give its lines; ends with the connection. Raises `Unreachable`."""
+        token = self._token or self._fetch_token()
+        headers = {
+            "authorization": f"DPoP {token}",
+            "dpop": self._prove("GET", f"{self._server.issuer}/api/v1{path}", token=token),
+            **({"last-event-id": last_event} if last_event else {}),
+        }
+        shown = {name: str(value) for name, value in query.items() if value not in (None, "")}
+        url = f"{self._server.url}/api/v1{path}"
+        try:
+            with self._http.stream("GET", url, headers=headers, params=shown) as response:
+                if response.status_code >= _FAILED:
+                    response.read()
+                    raise _refusal(response)
+                yield response.iter_lines()
+        except httpx2.HTTPError as failed:
+            raise Unreachable(
+                f"the stream of `{self._server.url}` broke off", next_step="remit ledger follow --after ID"
+            ) from failed
 
     def put(self, path: str, body: Mapping[str, Any]) -> Any:
         """Set something."""

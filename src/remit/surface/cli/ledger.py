@@ -8,12 +8,14 @@ import typer
 
 from remit.surface.cli.exits import Exit
 from remit.surface.cli.failures import Misused
+from remit.surface.cli.follow import follow
 from remit.surface.cli.options import OutputOption, group
 from remit.surface.cli.render import Output, coloured, show, table, visible
 
 app = group("The log of record: search, export, verify offline.")
 PINNED: Final = "ledger.keys"
 """Keys of the log that this machine has seen at an export, in the data directory."""
+app.command()(follow)
 
 
 @app.command()

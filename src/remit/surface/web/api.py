@@ -14,7 +14,7 @@ from remit.kernel.clock import Clock
 from remit.surface.web.caller import Caller, Doorkeeper
 from remit.surface.web.idempotency import Attempt, Idempotency, Kept, check_key
 from remit.surface.web.inbound import read_body, read_path, read_query
-from remit.surface.web.operation import Blob, Inbound, Nothing, Operation, Replay
+from remit.surface.web.operation import Blob, Inbound, Live, Nothing, Operation, Replay
 
 Endpoint: TypeAlias = Callable[[Request], Awaitable[Response]]
 
@@ -44,6 +44,9 @@ class Api:
             caller = await self._door.admit(request)
             _require_any(caller, operation.scopes)
             inbound, raw = await self._read(request, operation, caller)
+            if operation.answer is Live:
+                stream: Response = await operation.handler(inbound)  # type: ignore[assignment]  # `Live` says so
+                return stream
             kept = await self._run(request, operation, inbound, raw)
             return Response(kept.body, status_code=kept.status, media_type=kept.media if kept.body else None)
 
@@ -55,7 +58,15 @@ class Api:
         path = read_path(request)
         query = read_query(request, operation.query)
         body, raw = await read_body(request, operation.body) if operation.reads_body else (Nothing(), b"")
-        return Inbound(caller=caller, body=body, query=query, path=path, at=self._clock.now()), raw
+        inbound = Inbound(
+            caller=caller,
+            body=body,
+            query=query,
+            path=path,
+            at=self._clock.now(),
+            last_event=request.headers.get("last-event-id", ""),
+        )
+        return inbound, raw
 
     async def _run(
         self, request: Request, operation: Operation[Any, Any], inbound: Inbound[Any, Any], raw: bytes

@@ -11,6 +11,7 @@ from remit.surface.web.routes.directory import DirectoryRoutes
 from remit.surface.web.routes.keys import KeyRoutes
 from remit.surface.web.routes.kills import KillRoutes
 from remit.surface.web.routes.ledger import LedgerRoutes
+from remit.surface.web.routes.stream import StreamRoutes
 from remit.surface.web.routes.tools import ToolRoutes
 
 
@@ -26,6 +27,7 @@ class Nouns:
     kills: KillRoutes
     ledger: LedgerRoutes
     keys: KeyRoutes
+    stream: StreamRoutes
 
     def operations(self) -> list[Operation[Any, Any]]:
         """All of them; names and (method, path) pairs are unique, which a test demands."""
@@ -38,4 +40,5 @@ class Nouns:
             *self.kills.operations(),
             *self.ledger.operations(),
             *self.keys.operations(),
+            *self.stream.operations(),
         ]

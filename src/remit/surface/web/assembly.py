@@ -8,6 +8,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from remit.app.bindings.directory import SnapshotDirectory
 from remit.app.bindings.figures import count_state
+from remit.app.live import LiveLog
 from remit.app.services import Services
 from remit.decision.policy_service import PolicyService
 from remit.identity.credential_keys import CredentialKeys
@@ -35,6 +36,7 @@ from remit.surface.web.routes.kills import KillRoutes
 from remit.surface.web.routes.ledger import LedgerRoutes
 from remit.surface.web.routes.meta import MetaRoutes
 from remit.surface.web.routes.oauth import OAuthRoutes
+from remit.surface.web.routes.stream import StreamRoutes
 from remit.surface.web.routes.tools import ToolRoutes
 
 
@@ -114,6 +116,17 @@ def nouns(services: Services) -> Nouns:
             directory=SnapshotDirectory(ground.snapshots),
         ),
         keys=KeyRoutes(box=ground.keys),
+        stream=StreamRoutes(live=_live(services)),
+    )
+
+
+def _live(services: Services) -> LiveLog:
+    ground = services.ground
+    return LiveLog(
+        work=ground.work,
+        clock=ground.clock,
+        commits=lambda: ground.store.commits,
+        alone=not ground.settings.store.url,
     )
 
 

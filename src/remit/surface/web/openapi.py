@@ -9,7 +9,7 @@ import msgspec
 
 from remit.surface.web.api import PREFIX
 from remit.surface.web.errors import MEDIA_TYPE, Problem
-from remit.surface.web.operation import Blob, Nothing, Operation
+from remit.surface.web.operation import Blob, Live, Nothing, Operation
 from remit.surface.web.paging import IDENT
 
 _REF: Final = "#/components/schemas/{name}"
@@ -77,7 +77,7 @@ def _schemas(operations: Iterable[Operation[Any, Any]]) -> tuple[dict[Any, Any],
     kinds: list[Any] = [Problem]
     for operation in operations:
         for kind in (operation.body, operation.answer):
-            if kind is not Blob and kind is not None and kind is not Nothing and kind not in kinds:
+            if kind not in {Blob, Live, None, Nothing} and kind not in kinds:
                 kinds.append(kind)
     found, components = msgspec.json.schema_components(kinds, schema_hook=_any_json, ref_template=_REF)
     return dict(zip(kinds, found, strict=True)), components
@@ -110,6 +110,9 @@ def _entry(operation: Operation[Any, Any], schemas: dict[Any, Any]) -> dict[str,
 def _success(operation: Operation[Any, Any], schemas: dict[Any, Any]) -> dict[str, Any]:
     if operation.answer is None:
         return {"description": "done"}
+    if operation.answer is Live:
+        said = "server-sent events: `record` with a StreamEvent each, `end` with a code and where to resume"
+        return {"description": said, "content": {"text/event-stream": {"schema": {"type": "string"}}}}
     if operation.answer is Blob:
         schema = {"type": "string", "contentMediaType": "application/octet-stream"}
         return {"description": "a file", "content": {"application/octet-stream": {"schema": schema}}}
@@ -138,6 +141,9 @@ def _query_parameters(operation: Operation[Any, Any]) -> Iterable[dict[str, Any]
 
 
 def _headers(operation: Operation[Any, Any]) -> Iterable[dict[str, Any]]:
+    if operation.answer is Live:
+        schema = {"type": "string", "maxLength": 512, "pattern": "^[a-z0-9_:,-]*$"}
+        yield {"name": "Last-Event-ID", "in": "header", "required": False, "schema": schema}
     if operation.changes:
         schema = {"type": "string", "minLength": 1, "maxLength": 128, "pattern": "^[ -~]+$"}
         yield {"name": "Idempotency-Key", "in": "header", "required": False, "schema": schema}

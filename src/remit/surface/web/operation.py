@@ -26,6 +26,10 @@ class Blob:
     body: bytes
 
 
+class Live:
+    """An answer that goes on until one side ends it: server-sent events. Its handler gives the response."""
+
+
 class Method(StrEnum):
     """The methods in use; GET never changes state."""
 
@@ -53,6 +57,8 @@ class Inbound(Generic[B, Q]):
     query: Q
     path: Mapping[str, str]
     at: datetime
+    last_event: str = ""
+    """`Last-Event-ID`: where a stream that broke off is taken up again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
