@@ -52,9 +52,15 @@ class Person:
         out, err = await process.communicate()
         said = Said(process.returncode or 0, out.decode(), err.decode())
         if said.code not in allowed:
-            raise CommandFailed(f"remit {' '.join(words)}: exit {said.code}\n{said.out}{said.err}")
+            raise CommandFailed(f"remit {' '.join(words)} ended with {said.code}: {_reason(said)}")
         return said
 
     async def ask(self, *words: str) -> Any:
         """Run a command and read its JSON."""
         return (await self.run(*words, "--output", "json")).json()
+
+
+def _reason(said: Said) -> str:
+    """The sentence that the command gave, without its own next step: the story names the one that helps."""
+    lines = [line for line in (said.err or said.out).strip().splitlines() if not line.startswith("next: ")]
+    return "\n".join(lines).removeprefix("error: ") or "it said nothing"

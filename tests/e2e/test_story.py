@@ -89,7 +89,7 @@ def test_a_story_whose_server_is_killed_says_so_and_leaves_nothing_running(tmp_p
             text = log.read_text(encoding="utf-8")
             assert "Traceback" not in text, text
             last, next_step = text.rstrip().splitlines()[-2:]
-            assert re.search(rf"(in step \d: .*|^error: .*){re.escape(url)}", last), text
+            assert re.match(rf"the demonstration stopped in step \d: .*{re.escape(url)}", last), text
             assert next_step.startswith("next: "), text
             assert not group_members(teller.pid), "a child outlived the story"
         finally:
