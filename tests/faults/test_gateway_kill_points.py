@@ -36,6 +36,7 @@ async def in_thread(work: Any, *arguments: Any) -> Any:
 POINTS = {
     "before consume": (f"before:{DECIDE}", None, 0, "done"),
     "after consume": (f"after:{DECIDE}", "unknown", 0, "unknown"),
+    "before send": ("before:send", "unknown", 0, "unknown"),
     "after send": ("never", "unknown", 1, "unknown"),
     "after reply, before record": (f"before:{FINISH}", "unknown", 1, "unknown"),
     "after record": (f"after:{FINISH}", "done", 1, "done"),
@@ -89,6 +90,32 @@ async def test_a_call_is_started_at_most_once_wherever_the_gateway_dies(
             await again.call(again["calendar-bot"], *request[1:], **how)
             assert len(upstream.calls) <= 1
             assert_each_start_is_on_record(upstream, await again.records("decision.action.decided"))
+
+
+@pytest.mark.twin("F21", "P4")
+async def test_a_gateway_that_acts_before_its_record_is_durable_would_start_a_call_twice(
+    tmp_path: Path, mortals: Mortals
+) -> None:
+    folder = tmp_path / "data"
+    async with scripted() as upstream:
+        async with populated(folder) as house:
+            await beside(house, upstream)
+            started = await house.task("calendar-bot")
+            token = await house.exchange(house["calendar-bot"], started.envelope, server="slow")
+            parties, port = house.parties, house.port
+        request = (parties["calendar-bot"], token, "act", {"item": "x"})
+        how: Any = {"envelope": started.envelope, "server": "slow", "key": KEY}
+        run = await in_thread(mortals.run, f"serve {folder} {port} before:{FINISH} {DECIDE}")
+        await in_thread(run.ready)
+        calling = asyncio.create_task(send_once(house, request, how))
+        await in_thread(run.end)
+        assert await calling is None
+        async with composed(folder, port=port) as again:
+            with pytest.raises(AssertionError):
+                assert_each_start_is_on_record(upstream, await again.records("decision.action.decided"))
+            again.parties = {name: replace(party, now=again.now) for name, party in parties.items()}
+            await again.call(again["calendar-bot"], *request[1:], **how)
+            assert len(upstream.calls) == 2
 
 
 def assert_each_start_is_on_record(upstream: Scripted, decided: list[Any]) -> None:

@@ -74,6 +74,11 @@ def settings(text: str) -> Callable[[Path], None]:
     return lambda data: write(data / "settings.toml", text.encode())
 
 
+def a_letter(data: Path) -> None:
+    write(data / "kek", KEK)
+    write(data / "remit.db", b"a letter to the board " * 400)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
     """One start: what it must say, and what is wrong."""
@@ -121,7 +126,7 @@ CASES = {
     ),
     "a database that is none": Case(
         says="not a database",
-        prepare=lambda data: (write(data / "kek", KEK), write(data / "remit.db", b"a letter " * 900))[0],
+        prepare=a_letter,
     ),
 }
 

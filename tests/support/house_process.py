@@ -1,9 +1,10 @@
 """An installation in a process of its own, which kills itself where it is told to.
 
-Reads a line per run and forks: `serve FOLDER PORT POINT` serves until it is killed;
+Reads a line per run and forks: `serve FOLDER PORT POINT [LOST]` serves until it is killed;
 `kill FOLDER PORT AGENT BY` and `answer FOLDER PORT APPROVAL BY` do that one thing. POINT is `never`, or
-`before` or `after`, a colon, and the name of the unit of work at whose commit the process ends as if by
-kill -9. Says `ready`, then what was done.
+`before:send` (spent, and not a byte sent), or `before` or `after`, a colon, and the name of the unit of work
+at whose commit the process ends as if by kill -9. LOST names a unit of work that is not committed although
+its caller hears that it was: the planted bug. Says `ready`, then what was done.
 """
 
 import asyncio
@@ -37,11 +38,14 @@ def die() -> None:
 class Mortal(SqlUnitOfWork):
     """Commits until the named unit of work comes along."""
 
-    def __init__(self, inner: SqlUnitOfWork, point: str) -> None:
+    def __init__(self, inner: SqlUnitOfWork, point: str, lost: str) -> None:
         self._inner = inner
+        self._lost = lost
         self._when, _, self._name = point.partition(":")
 
     async def commit(self, work: Any, *, lane: Lane = Lane.NORMAL) -> Any:
+        if self._lost and work.__qualname__.startswith(self._lost):
+            return await self._pretend(work, lane)
         meant = bool(self._name) and work.__qualname__.startswith(self._name)
         if meant and self._when == "before":
             die()
@@ -50,19 +54,55 @@ class Mortal(SqlUnitOfWork):
             die()
         return done
 
+    async def _pretend(self, work: Any, lane: Lane) -> Any:
+        def undone(tx: Any) -> None:
+            raise _UndoneError(work(tx))
+
+        try:
+            await self._inner.commit(undone, lane=lane)
+        except _UndoneError as done:
+            return done.result
+
     async def read(self, work: Any) -> Any:
         return await self._inner.read(work)
 
 
-def mortal(point: str) -> Any:
+class _UndoneError(Exception):
+    def __init__(self, result: Any) -> None:
+        super().__init__()
+        self.result = result
+
+
+class Unsent:
+    """A server that is never reached: whoever would send a call to it dies."""
+
+    def __init__(self, inner: Any) -> None:
+        self._inner = inner
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._inner, name)
+
+    async def exchange(self, request: Any, **how: Any) -> Any:
+        if request.method == "tools/call":
+            die()
+        return await self._inner.exchange(request, **how)
+
+
+def mortal(point: str, lost: str) -> Any:
     def make(ground: Ground) -> Services:
-        return build(replace(ground, work=Mortal(ground.work, point)))
+        work = Mortal(ground.work, point, lost)
+        services = build(replace(ground, work=work))
+        if point == "before:send":
+            pool: Any = services.upstreams
+            of = pool.of
+            pool.of = lambda server: Unsent(of(server))
+        return services
 
     return make
 
 
-async def serve(folder: str, port: str, point: str) -> None:
-    async with composed(Path(folder), port=int(port), make=mortal(point)):
+async def serve(folder: str, port: str, point: str, lost: str = "") -> None:
+    async with composed(Path(folder), port=int(port), make=mortal(point, lost)):
         say("ready")
         await asyncio.Event().wait()
 
