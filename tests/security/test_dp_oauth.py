@@ -150,10 +150,10 @@ async def test_a_proof_of_another_key_is_refused(each_world: World) -> None:
 @pytest.mark.twin("DP-05")
 async def test_any_key_would_do_without_the_comparison(world: World) -> None:
     class AnyKey(AccessTokenVerifier):
-        def _possession(self, scheme: str, text: str, token: Any, dpop: list[str], *rest: Any) -> Any:
+        def _possession(self, scheme: str, known: Any, dpop: list[str], *rest: Any) -> Any:
             header = json.loads(b64u_decode(dpop[0].split(".")[0]))
-            stolen = dataclasses.replace(token, key=parse_jwk(header["jwk"]).thumbprint)
-            return super()._possession(scheme, text, stolen, dpop, *rest)
+            stolen = dataclasses.replace(known.token, key=parse_jwk(header["jwk"]).thumbprint)
+            return super()._possession(scheme, dataclasses.replace(known, token=stolen), dpop, *rest)
 
     lax = AnyKey(keys=world.keyring, standings=world.view, clock=world.clock)
     token = await world.task_token()

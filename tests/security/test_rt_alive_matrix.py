@@ -223,7 +223,7 @@ async def test_a_verifier_that_trusts_its_memory_would_forget_a_death(world: Wor
         """Never looks whether the epoch has moved."""
 
         def _living(self, text: str, audience: str, standing: Any, at: Any) -> Any:
-            return self._read(text, audience, at)[0]
+            return self._read(text, audience, at)
 
     held = await Held(world).gather()
     await strike(world, held, Cause.TASK_KILLED)

@@ -4,22 +4,26 @@ Pure: claims, minting, offline verification and the match with a call. That it i
 store's single conditional statement (`repository.Capabilities.consume`), not anything here.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Final
+from typing import Final, cast
 
 from remit.authority.errors import CapabilityRejected
 from remit.authority.lifetimes import CAPABILITY_CEILING
+from remit.kernel.building import builder
 from remit.kernel.canonical import Digest, Json
 from remit.kernel.ids import CallId, CapabilityId, DecisionId, Entropy, InstanceId, TaskId, TenantId, mint_id
 from remit.kernel.jose import jwt
+from remit.kernel.jose.claims import Claims
 from remit.kernel.jose.errors import TokenRejected
 from remit.kernel.jose.keys import KeyLookup, Signer
 from remit.kernel.jose.profiles import TokenType
 
 _ONCE: Final = 1
+_SECOND: Final = timedelta(seconds=1)
+_TEXTS_ALONE: Final = {str}
+_UNBOUND: Final[Json] = {"jkt": ""}
 
 
 class CapabilityState(StrEnum):
@@ -104,12 +108,16 @@ class Use:
     key: str
 
 
+_capability = builder(Capability)
+_minted = builder(Minted)
+
+
 def mint(
     order: Order, *, issuer: str, signer: Signer, lifetime: timedelta, at: datetime, entropy: Entropy
 ) -> Minted:
     """Sign a capability; the longest life wins over a longer setting (90 s)."""
     issued_at = at.replace(microsecond=0)
-    capability = Capability(
+    capability = _capability(
         id=CapabilityId(mint_id("cap", at=at, entropy=entropy)),
         tenant=order.tenant,
         issuer=issuer,
@@ -129,7 +137,7 @@ def mint(
         expires_at=issued_at + min(lifetime, CAPABILITY_CEILING),
     )
     token = jwt.issue(_claims(capability), as_type=TokenType.CAPABILITY, signer=signer)
-    return Minted(capability=capability, token=token)
+    return _minted(capability=capability, token=token)
 
 
 def verify_capability(token: str, *, keys: KeyLookup, audience: str, at: datetime) -> Capability:
@@ -144,8 +152,8 @@ def verify_capability(token: str, *, keys: KeyLookup, audience: str, at: datetim
     except TokenRejected as rejected:
         raise CapabilityRejected(1, rejected.reason) from rejected
     try:
-        found = _read(verified.claims.members, verified.record.tenant)
-    except (KeyError, TypeError, ValueError, OverflowError, OSError) as broken:
+        found = _read(verified.claims, verified.record.tenant)
+    except (KeyError, TypeError) as broken:
         raise CapabilityRejected(2, "malformed") from broken
     uses = verified.claims.members.get("use")
     # `True == 1` in Python: a boolean is no count.
@@ -180,6 +188,7 @@ def require(capability: Capability, use: Use) -> None:
 
 
 def _claims(capability: Capability) -> dict[str, Json]:
+    issued_at = int(capability.issued_at.timestamp())
     claims: dict[str, Json] = {
         "jti": capability.id,
         "iss": capability.issuer,
@@ -191,8 +200,8 @@ def _claims(capability: Capability) -> dict[str, Json]:
         "args_sha256": capability.arguments,
         "tool_sha256": capability.tool,
         "decision": capability.decision,
-        "iat": int(capability.issued_at.timestamp()),
-        "exp": int(capability.expires_at.timestamp()),
+        "iat": issued_at,
+        "exp": issued_at + (capability.expires_at - capability.issued_at) // _SECOND,
         "use": _ONCE,
     }
     if capability.task is not None:
@@ -204,40 +213,36 @@ def _claims(capability: Capability) -> dict[str, Json]:
     return claims
 
 
-def _read(members: Mapping[str, Json], tenant: TenantId) -> Capability:
-    resource = members["resource"]
-    bound = members.get("cnf", {"jkt": ""})
-    if not isinstance(resource, dict) or not isinstance(bound, dict):
+def _read(claims: Claims, tenant: TenantId) -> Capability:
+    members = claims.members
+    resource, bound = members["resource"], members.get("cnf", _UNBOUND)
+    if not isinstance(resource, dict) or not isinstance(bound, dict) or claims.issued_at is None:
         raise TypeError("resource")
     task, envelope = members.get("txn"), members.get("env")
-    return Capability(
-        id=CapabilityId(_text(members["jti"])),
-        tenant=tenant,
-        issuer=_text(members["iss"]),
-        audience=_text(members["aud"]),
-        subject=_text(members["sub"]),
-        instance=InstanceId(_text(members["client_id"])),
-        action=_text(members["action"]),
-        resource_type=_text(resource["type"]),
-        resource=_text(resource["id"]),
-        arguments=_text(members["args_sha256"]),
-        tool=_text(members["tool_sha256"]),
-        decision=DecisionId(_text(members["decision"])),
-        task=None if task is None else TaskId(_text(task)),
-        envelope=None if envelope is None else _text(envelope),
-        key=_text(bound["jkt"]),
-        issued_at=_moment(members["iat"]),
-        expires_at=_moment(members["exp"]),
+    texts = (
+        *(members["client_id"], members["action"], resource["type"], resource["id"], members["args_sha256"]),
+        *(members["tool_sha256"], members["decision"], bound["jkt"]),
+        *("" if task is None else task, "" if envelope is None else envelope),
     )
-
-
-def _text(value: Json) -> str:
-    if not isinstance(value, str):
+    if {*map(type, texts)} != _TEXTS_ALONE:
         raise TypeError("text")
-    return value
-
-
-def _moment(value: Json) -> datetime:
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise TypeError("time")
-    return datetime.fromtimestamp(value, UTC)
+    instance, action, kind, ident, arguments, tool, decision, key, _, _ = cast("tuple[str, ...]", texts)
+    return _capability(
+        id=CapabilityId(claims.jti),
+        tenant=tenant,
+        issuer=claims.issuer,
+        audience=claims.audience,
+        subject=claims.subject,
+        instance=InstanceId(instance),
+        action=action,
+        resource_type=kind,
+        resource=ident,
+        arguments=arguments,
+        tool=tool,
+        decision=DecisionId(decision),
+        task=cast("TaskId | None", task),
+        envelope=cast("Digest | None", envelope),
+        key=key,
+        issued_at=claims.issued_at,
+        expires_at=claims.expires_at,
+    )

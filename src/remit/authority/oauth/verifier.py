@@ -1,5 +1,6 @@
 """What a resource of ours does with an access token: verify it, whole, on every request (RFC 9068 §4)."""
 
+import hashlib
 from collections import OrderedDict
 from dataclasses import dataclass
 from datetime import datetime
@@ -19,24 +20,36 @@ from remit.authority.oauth.lineage import why_dead
 from remit.authority.oauth.presented import read_access_token
 from remit.authority.oauth.repository import Standing, Standings
 from remit.authority.tokens import Proof, VerifiedSubject
-from remit.kernel.canonical import sha256
+from remit.kernel.building import builder, changer
 from remit.kernel.clock import Clock
 from remit.kernel.ids import AgentId, InstanceId, KeyId, PrincipalId
-from remit.kernel.jose.dpop import verify_proof
+from remit.kernel.jose.dpop import access_token_hash, verify_proof_for
 from remit.kernel.jose.errors import ProofRejected, TokenRejected
 from remit.kernel.jose.keys import KeyClass, KeyLookup
 
 _DPOP: Final = "dpop"
 _BEARER: Final = "bearer"
+_SCHEMES: Final = frozenset({_DPOP, _BEARER})
+_NEVER: Final = -1
+"""An epoch that no view has."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Remembered:
-    """A token whose signature by `kid` held, and the epoch at which it was alive."""
+class KnownToken:
+    """A token whose signature by `kid` held, the epoch at which it was alive, and what follows from it."""
 
     token: AccessToken
     kid: KeyId
     epoch: int
+    subject: VerifiedSubject
+    """What it establishes, as yet without a proof."""
+    ath: str
+    """What a proof of possession for it must say."""
+
+
+_at_epoch = changer(KnownToken, "epoch", int)
+_with_proof = changer(VerifiedSubject, "proof", Proof)
+_proof = builder(Proof)
 
 
 class AccessTokenVerifier:
@@ -57,7 +70,7 @@ class AccessTokenVerifier:
         self._standings = standings
         self._clock = clock
         self._size = size
-        self._known: OrderedDict[tuple[str, str], _Remembered] = OrderedDict()
+        self._known: OrderedDict[tuple[bytes, str], KnownToken] = OrderedDict()
 
     def verify(
         self,
@@ -73,13 +86,14 @@ class AccessTokenVerifier:
         """Run the steps; `url` is the configured external URL of the request, `scopes` those it needs."""
         scheme, text = _credentials(authorization)
         standing = self._standings.current()
-        token = self._living(text, audience, standing, at)
-        proof = self._possession(scheme, text, token, dpop, method, url, at)
+        known = self._living(text, audience, standing, at)
+        token = known.token
+        proof = self._possession(scheme, known, dpop, method, url, at)
         if not token.key:
             _check_bearer(token, standing)
         if not scopes <= token.scopes:
             raise InsufficientScope("the token lacks a scope that this needs", scopes=scopes)
-        return subject_of(token, proof)
+        return _with_proof(known.subject, proof)
 
     async def verify_now(
         self, authorization: str, dpop: list[str], method: str, url: str, audience: str
@@ -89,69 +103,67 @@ class AccessTokenVerifier:
         Its task, or its client, was committed before it was signed. So nothing is said to be dead before
         the view has caught up once: only a token with our signature ever costs that reading (DS-07).
         """
-        shown = (authorization, dpop, method, url, audience)
         try:
-            return self.verify(*shown, self._clock.now())
+            return self.verify(authorization, dpop, method, url, audience, self._clock.now())
         except LifelessToken:
             await self._standings.catch_up()
-            return self.verify(*shown, self._clock.now())
+            return self.verify(authorization, dpop, method, url, audience, self._clock.now())
 
-    def _living(self, text: str, audience: str, standing: Standing, at: datetime) -> AccessToken:
-        name = (sha256(text.encode("utf-8", "surrogatepass")), audience)
-        epoch = standing.epoch()
-        known = self._known.pop(name, None)
+    def _living(self, text: str, audience: str, standing: Standing, at: datetime) -> KnownToken:
+        name = (hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest(), audience)
+        epoch, generation = standing.epoch(), self._clock.generation()
+        known = self._known.get(name)
         if known is None or not self._still_signs(known.kid, at):
-            token, kid = self._read(text, audience, at)
-            known = _Remembered(token=token, kid=kid, epoch=-1)
+            self._known.pop(name, None)
+            known = self._read(text, audience, at)
         token = known.token
-        generation = self._clock.generation()
         # INVARIANT: a hit of another epoch is judged as if it were new; time and clock on every hit.
-        stale = known.epoch != epoch or at >= token.expires_at or token.generation != generation
-        dead = why_dead(standing, token, generation=generation, at=at) if stale else ""
-        if dead:
+        if known.epoch == epoch and at < token.expires_at and token.generation == generation:
+            self._known.move_to_end(name)
+            return known
+        self._known.pop(name, None)
+        if dead := why_dead(standing, token, generation=generation, at=at):
             raise LifelessToken(UNVERIFIED, reason=dead)
-        self._remember(name, _Remembered(token=token, kid=known.kid, epoch=epoch))
-        return token
+        return self._remember(name, _at_epoch(known, epoch))
 
     def _still_signs(self, kid: KeyId, at: datetime) -> bool:
         """Whether the signing key is believed now: a compromised one takes remembered tokens with it."""
         record = self._keys.find(kid, KeyClass.ACCESS_TOKEN)
         return record is not None and record.verifies(at)
 
-    def _read(self, text: str, audience: str, at: datetime) -> tuple[AccessToken, KeyId]:
+    def _read(self, text: str, audience: str, at: datetime) -> KnownToken:
+        """Verify the token itself; of what it stands on nothing is known yet."""
         try:
-            return read_access_token(text, keys=self._keys, audience=audience, at=at)
+            token, kid = read_access_token(text, keys=self._keys, audience=audience, at=at)
         except TokenRejected as rejected:
             raise InvalidToken(UNVERIFIED, reason=rejected.reason, debug=rejected.debug) from rejected
+        return KnownToken(
+            token=token, kid=kid, epoch=_NEVER, subject=subject_of(token, None), ath=access_token_hash(text)
+        )
 
-    def _remember(self, name: tuple[str, str], remembered: _Remembered) -> None:
-        self._known[name] = remembered
+    def _remember(self, name: tuple[bytes, str], known: KnownToken) -> KnownToken:
+        self._known[name] = known
         while len(self._known) > self._size:
             self._known.popitem(last=False)
+        return known
 
     def _possession(
-        self,
-        scheme: str,
-        text: str,
-        token: AccessToken,
-        dpop: list[str],
-        method: str,
-        url: str,
-        at: datetime,
+        self, scheme: str, known: KnownToken, dpop: list[str], method: str, url: str, at: datetime
     ) -> Proof | None:
+        key = known.token.key
         # RFC 9449 §7.1, §7.2: a bound token is never taken as Bearer, an unbound one never as DPoP.
-        if (scheme == _DPOP) != bool(token.key):
+        if (scheme == _DPOP) != bool(key):
             raise InvalidToken(UNVERIFIED, reason="scheme_other")
-        if not token.key:
+        if not key:
             return None
         if len(dpop) != 1:
             raise ProofRefused("exactly one `DPoP` proof is required", reason="proof_missing")
         try:
-            proof = verify_proof(dpop[0], method=method, target=url, at=at, access_token=text)
-            proof.require_key(token.key)
+            proof = verify_proof_for(dpop[0], method=method, target=url, at=at, ath=known.ath)
+            proof.require_key(key)
         except ProofRejected as rejected:
             raise ProofRefused(UNVERIFIED, reason=rejected.reason, debug=rejected.debug) from rejected
-        return Proof(key=proof.thumbprint, jti=proof.jti, keep_until=proof.keep_until)
+        return _proof(key=proof.thumbprint, jti=proof.jti, keep_until=proof.keep_until)
 
 
 def subject_of(token: AccessToken, proof: Proof | None) -> VerifiedSubject:
@@ -184,7 +196,7 @@ def _credentials(authorization: str) -> tuple[str, str]:
         raise MissingToken("no access token was presented")
     scheme, _, text = authorization.partition(" ")
     scheme = scheme.lower()
-    if scheme not in {_DPOP, _BEARER}:
+    if scheme not in _SCHEMES:
         raise MissingToken("access tokens come with scheme `DPoP` or `Bearer`", reason="scheme_unknown")
     return scheme, text
 

@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
 
+from remit.kernel.building import builder
 from remit.kernel.canonical import Json, JsonLimits, JsonObject, b64u, parse_object
 from remit.kernel.errors import Invalid, RemitError
 from remit.kernel.jose import jws
@@ -58,6 +59,9 @@ class VerifiedProof:
             raise ProofRejected(4, "other_key", debug=f"`{self.thumbprint}`, bound to `{thumbprint}`")
 
 
+_verified = builder(VerifiedProof)
+
+
 def verify_proof(
     proof: str,
     *,
@@ -79,6 +83,23 @@ def verify_proof(
     that a forged proof can't burn an honest one's `jti`.
     Raises `ProofRejected` with the step that failed, or `NonceRequired`; `Invalid` if `target` is no URL.
     """
+    ath = None if access_token is None else access_token_hash(access_token)
+    return verify_proof_for(
+        proof, method=method, target=target, at=at, ath=ath, nonces=nonces, generation=generation
+    )
+
+
+def verify_proof_for(
+    proof: str,
+    *,
+    method: str,
+    target: str,
+    at: datetime,
+    ath: str | None,
+    nonces: NonceBox | None = None,
+    generation: int = 0,
+) -> VerifiedProof:
+    """Do what `verify_proof` does, for a token whose `access_token_hash` is known already."""
     # (1, 2, 3) The algorithm comes from our list; the header only chooses among its entries.
     try:
         parsed = jws.take_apart(proof)
@@ -89,18 +110,15 @@ def verify_proof(
         raise ProofRejected(3, "bad_signature", debug=f"key `{key.thumbprint}`")
     claims = _claims(parsed.payload)
     # (4) This request, this target, this token.
-    _check_request(claims, method, target, access_token)
+    _check_request(claims, method, target, ath)
     # (5) Freshness: the nonce first, as its error tells the client what to do.
     if nonces is not None:
         _check_nonce(claims, nonces, at, generation)
-    issued_at = _issued_at(claims)
-    if abs(at - issued_at) > WINDOW:
-        raise ProofRejected(5, "not_fresh", debug=f"made at {issued_at}, now {at}, the limit is {WINDOW}")
-    return VerifiedProof(
-        thumbprint=key.thumbprint,
-        jti=_jti(claims),
-        issued_at=issued_at,
-        keep_until=issued_at + WINDOW + MARGIN,
+    span = _span(claims)
+    if not span.earliest <= at <= span.latest:
+        raise ProofRejected(5, "not_fresh", debug=f"made at {span.made}, now {at}, the limit is {WINDOW}")
+    return _verified(
+        thumbprint=key.thumbprint, jti=_jti(claims), issued_at=span.made, keep_until=span.keep_until
     )
 
 
@@ -157,24 +175,18 @@ def _claims(payload: bytes) -> JsonObject:
         raise ProofRejected(4, "claims_malformed", debug=broken.hint) from broken
 
 
-def _check_request(claims: JsonObject, method: str, target: str, access_token: str | None) -> None:
+def _check_request(claims: JsonObject, method: str, target: str, ath: str | None) -> None:
     # RFC 9110 §9.1: methods are case-sensitive.
     if claims.get("htm") != method:
         raise ProofRejected(4, "other_method", debug=f"`{claims.get('htm')}`, request is `{method}`")
-    htu = claims.get("htu")
-    if not isinstance(htu, str) or not _same_target(htu, target):
+    htu, wanted = claims.get("htu"), comparable(target)
+    if htu != wanted and (not isinstance(htu, str) or not _same_target(htu, wanted)):
         raise ProofRejected(4, "other_target", debug=f"`{htu}`, request is `{target}`")
-    if access_token is None:
-        return
-    ath = claims.get("ath")
-    if not isinstance(ath, str) or ath != access_token_hash(access_token):
+    if ath is not None and claims.get("ath") != ath:
         raise ProofRejected(4, "other_token", debug="`ath` is not the hash of the token presented")
 
 
-def _same_target(htu: str, target: str) -> bool:
-    wanted = comparable(target)
-    if htu == wanted:
-        return True
+def _same_target(htu: str, wanted: str) -> bool:
     try:
         return comparable(htu) == wanted
     except Invalid:
@@ -187,11 +199,27 @@ def _check_nonce(claims: JsonObject, nonces: NonceBox, at: datetime, generation:
         raise NonceRequired(5, "nonce_missing_or_old")
 
 
-def _issued_at(claims: JsonObject) -> datetime:
+class _Span(NamedTuple):
+    """When a proof was made, between when it counts, and until when it is remembered."""
+
+    made: datetime
+    earliest: datetime
+    latest: datetime
+    keep_until: datetime
+
+
+def _span(claims: JsonObject) -> _Span:
     value = claims.get("iat")
     if type(value) is not int or not 0 < value < 1 << 33:
         raise ProofRejected(5, "claim_malformed", debug="`iat` is not a sane time")
-    return datetime.fromtimestamp(value, UTC)
+    return _span_of(value)
+
+
+@lru_cache(maxsize=256)
+def _span_of(seconds: int) -> _Span:
+    """Pure; all proofs of one second share it."""
+    made = datetime.fromtimestamp(seconds, UTC)
+    return _Span(made, made - WINDOW, made + WINDOW, made + WINDOW + MARGIN)
 
 
 def _jti(claims: JsonObject) -> str:

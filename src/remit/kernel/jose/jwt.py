@@ -7,6 +7,7 @@ from typing import Final
 
 import msgspec
 
+from remit.kernel.building import builder
 from remit.kernel.canonical import Json
 from remit.kernel.errors import Invalid
 from remit.kernel.jose import jws
@@ -15,6 +16,8 @@ from remit.kernel.jose.errors import KeyMisused, TokenRejected
 from remit.kernel.jose.jws import Header, Segments
 from remit.kernel.jose.keys import KeyLookup, KeyRecord, Signer
 from remit.kernel.jose.profiles import AudienceRule, TokenProfile, TokenType, profile_of
+
+_encode: Final = msgspec.json.Encoder().encode
 
 MAX_UNNAMED: Final = 8
 """Keys that are tried for a token that names none: what one signature may cost us."""
@@ -38,6 +41,9 @@ class VerifiedJwt:
     raw: str
 
 
+_verified = builder(VerifiedJwt)
+
+
 def issue(claims: Mapping[str, Json], *, as_type: TokenType, signer: Signer) -> str:
     """Sign claims as a token of that class.
 
@@ -46,12 +52,12 @@ def issue(claims: Mapping[str, Json], *, as_type: TokenType, signer: Signer) -> 
     profile = profile_of(as_type)
     if signer.key_class not in profile.key_classes:
         raise KeyMisused(f"key of class `{signer.key_class}` can't sign `{as_type}`")
-    payload = msgspec.json.encode(claims)
+    payload = _encode(claims)
     if len(payload) > CLAIM_LIMITS.size:
         raise UnfitClaims(f"claims have {len(payload)} bytes, the limit is {CLAIM_LIMITS.size}")
     if missing := profile.named - claims.keys():
         raise UnfitClaims(f"`{as_type}` needs the claim `{min(missing)}`")
-    return jws.sign({"kid": signer.kid, "typ": as_type.value}, payload, signer.private)
+    return jws.sign_named(signer.kid, as_type.value, payload, signer.private)
 
 
 def verify(
@@ -87,7 +93,7 @@ def verify(
         raise TokenRejected(5, "bad_signature", debug=f"kid `{record.kid}`")
     # (6) Only now is the payload read.
     claims = _judge_claims(parts.payload, profile, record, audience, at)
-    return VerifiedJwt(record=record, claims=claims, raw=token)
+    return _verified(record=record, claims=claims, raw=token)
 
 
 def peek_issuer(token: str) -> str:

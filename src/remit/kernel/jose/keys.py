@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from functools import partial
 from typing import Final, Protocol, Self
 
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -48,6 +49,9 @@ class KeyState(StrEnum):
     COMPROMISED = "compromised"
 
 
+_BELIEVED: Final = frozenset({KeyState.ACTIVE, KeyState.VERIFY_ONLY})
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeyRecord:
     """What we know of one public key. INVARIANT: `kid` is random and never reused.
@@ -74,7 +78,7 @@ class KeyRecord:
 
     def accepts_header(self, name: str) -> bool:
         """Whether a header's `alg` is this key's (RFC 8725 §3.1): equality, never a choice."""
-        if name == self.algorithm.value:
+        if name == self.public.algorithm:
             return True
         return self.eddsa_alias and name == algorithms.EDDSA and self.algorithm is Algorithm.ED25519
 
@@ -85,13 +89,9 @@ class KeyRecord:
         """
         if self.not_after is not None and at >= self.not_after:
             return False
-        match self.state:
-            case KeyState.ACTIVE | KeyState.VERIFY_ONLY:
-                return True
-            case KeyState.PENDING:
-                return at >= self.not_before
-            case KeyState.RETIRED | KeyState.COMPROMISED:
-                return False
+        if self.state in _BELIEVED:
+            return True
+        return self.state is KeyState.PENDING and at >= self.not_before
 
 
 class KeyLookup(Protocol):
@@ -144,7 +144,7 @@ class PrivateKey:
                 algorithms.check_ed25519(point),
             ),
             _secret=seed,
-            _sign=lambda message: algorithms.sign_ed25519(expanded, message),
+            _sign=partial(algorithms.sign_ed25519, expanded),
         )
 
     @classmethod
@@ -159,7 +159,7 @@ class PrivateKey:
                 algorithms.check_ecdsa(key.public_key(), algorithm),
             ),
             _secret=scalar,
-            _sign=lambda message: algorithms.sign_ecdsa(key, algorithm, message),
+            _sign=partial(algorithms.sign_ecdsa, key, algorithm),
         )
 
     @property

@@ -4,7 +4,7 @@ A token's class is proven by its `typ` *and* by the class of the key that signed
 so a token of one class is no other, wherever it is put.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
 from typing import Final
@@ -49,16 +49,17 @@ class TokenProfile:
     needs_issued_at: bool = True
     also_typ: frozenset[str] = frozenset()
     """Other `typ` values that peers send for this class; the empty one means that it is absent."""
+    named: frozenset[str] = field(init=False)
+    """All claims that must be there."""
 
-    @property
-    def named(self) -> frozenset[str]:
-        """All claims that must be there."""
+    def __post_init__(self) -> None:
         audience = set() if self.audience is AudienceRule.ABSENT else {"aud"}
-        return self.required | {"exp"} | audience | ({"iat"} if self.needs_issued_at else set())
+        named = self.required | {"exp"} | audience | ({"iat"} if self.needs_issued_at else set())
+        object.__setattr__(self, "named", named)
 
     def accepts_typ(self, typ: str) -> bool:
         """Whether a header's `typ`, lower-cased and without `application/`, names this class."""
-        return typ == self.type.value or typ in self.also_typ
+        return typ == self.type or typ in self.also_typ
 
 
 PEER_LEEWAY: Final = timedelta(seconds=30)
