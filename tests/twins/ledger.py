@@ -1,8 +1,9 @@
 """Auditors and recorders that lack one rule each."""
 
-import dataclasses
 from collections.abc import Callable, Sequence
 from typing import Any
+
+from msgspec import structs
 
 from remit.ledger.checkpoint import Checkpoint
 from remit.ledger.merkle import Hash
@@ -37,7 +38,7 @@ class InTheClear:
 
     def append(self, told: Record, contents: Sequence[Content]) -> None:
         detail = tuple((each.name, each.text) for each in contents)
-        self._tx.ledger.append(dataclasses.replace(told, detail=(*told.detail, *detail)))
+        self._tx.ledger.append(structs.replace(told, detail=(*told.detail, *detail)))
 
 
 class Failed(Exception):

@@ -4,11 +4,9 @@ JSON with members in the order of `Record`, those that hold their default left o
 later changes no old leaf. An entry is at most 65,535 bytes (C2SP tlog-tiles).
 """
 
-import dataclasses
 import hashlib
-import operator
 from datetime import UTC
-from typing import Final, cast, get_type_hints
+from typing import Final
 
 import msgspec
 
@@ -33,26 +31,8 @@ class MalformedEntry(Invalid):
     code = "malformed_ledger_entry"
 
 
-_HINTS = get_type_hints(Record)
-_FIELDS = dataclasses.fields(Record)
-_NAMES = tuple(each.name for each in _FIELDS)
-_Entry = msgspec.defstruct(
-    "_Entry",
-    [
-        (each.name, _HINTS[each.name])
-        if each.default is dataclasses.MISSING
-        else (each.name, _HINTS[each.name], each.default)
-        for each in _FIELDS
-    ],
-    omit_defaults=True,
-    frozen=True,
-    forbid_unknown_fields=True,
-    gc=False,
-)
-_members = operator.attrgetter(*_NAMES)
 _encode = msgspec.json.Encoder().encode
-_decode = msgspec.json.Decoder(_Entry).decode
-_decode_record = msgspec.json.Decoder(Record).decode
+_decode = msgspec.json.Decoder(Record).decode
 
 
 def encode_record(record: Record) -> bytes:
@@ -60,7 +40,7 @@ def encode_record(record: Record) -> bytes:
     if record.at.tzinfo is not UTC:
         raise MalformedEntry("time of a record is not UTC")
     try:
-        entry = _encode(_Entry(*_members(record)))
+        entry = _encode(record)
     except (UnicodeEncodeError, msgspec.MsgspecError, TypeError, ValueError) as broken:
         raise MalformedEntry("record holds text that is not Unicode, or a value of another type") from broken
     if len(entry) > MAX_ENTRY_SIZE:
@@ -70,22 +50,13 @@ def encode_record(record: Record) -> bytes:
 
 def decode_record(entry: bytes) -> Record:
     """Read a leaf back, only in its one encoding: encoding it again gives the same bytes."""
-    scan_record(entry)
-    return _decode_record(entry)
-
-
-def scan_record(entry: bytes) -> Record:
-    """The same for a reader of many: a value with every member of a `Record`, at a third of the cost.
-
-    It is no instance of the class, so it is for looking at, not for keeping or comparing.
-    """
     try:
-        members = _decode(entry)
+        record = _decode(entry)
     except (msgspec.MsgspecError, UnicodeDecodeError, ValueError) as broken:
         raise MalformedEntry("entry is not a record") from broken
-    if _encode(members) != entry:
+    if _encode(record) != entry:
         raise MalformedEntry("entry is not in the one encoding of its record")
-    return cast("Record", members)
+    return record
 
 
 def content_digest(salt: bytes, text: str) -> str:

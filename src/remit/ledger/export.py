@@ -9,10 +9,15 @@
 | `leaves` | leaf hashes as they were stored, 32 bytes each: they name what was changed |
 | `contents.jsonl` | disclosed texts with their salts |
 | `keys.txt` | public keys as the log gives them; an auditor trusts those it has from elsewhere |
+
+An installation with several logs (PostgreSQL writes kills into one of their own) exports all of them: the
+main one as above, each other one the same way in a folder of its name. A folder that somebody leaves out is
+missed by whoever holds a checkpoint of that log.
 """
 
 import base64
 import io
+import re
 import zipfile
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
@@ -33,6 +38,9 @@ FORMAT: Final = "remit-ledger-export/1"
 MAX_EXPORT_SIZE: Final = 4 << 30
 _FILES: Final = {"manifest.json", "checkpoint", "entries.jsonl", "leaves"}
 _OPTIONAL: Final = {"checkpoints.jsonl", "contents.jsonl", "keys.txt"}
+MAX_LOGS: Final = 16
+"""Logs in one archive."""
+_FOLDER: Final = re.compile(r"[a-z0-9_-]{1,63}")
 
 
 class MalformedExport(Invalid):
@@ -168,6 +176,25 @@ def export_files(export: Export) -> dict[str, bytes]:
     }
 
 
+def join_logs(main: Mapping[str, bytes], others: Mapping[str, Mapping[str, bytes]]) -> dict[str, bytes]:
+    """The files of several logs by name: the main one's as they are, the others' in folders."""
+    inside = {f"{log}/{name}": data for log, files in others.items() for name, data in files.items()}
+    return {**main, **inside}
+
+
+def split_logs(files: Mapping[str, bytes]) -> dict[str, dict[str, bytes]]:
+    """Files by log, the main one under an empty name. Raises `MalformedExport` for an odd name."""
+    found: dict[str, dict[str, bytes]] = {"": {}}
+    for path, data in files.items():
+        log, _, name = path.rpartition("/")
+        if "/" in path and not _FOLDER.fullmatch(log):
+            raise MalformedExport(f"export has a folder `{log[:80]}` that names no log")
+        found.setdefault(log, {})[name] = data
+    if len(found) > MAX_LOGS:
+        raise MalformedExport(f"export has {len(found)} logs, the limit is {MAX_LOGS}")
+    return found
+
+
 def read_export(files: Mapping[str, bytes]) -> Export:
     """Read files WITHOUT judging them. Raises `MalformedExport`."""
     lacking, unknown = _FILES - files.keys(), files.keys() - _FILES - _OPTIONAL
@@ -213,11 +240,16 @@ def unpack_archive(data: bytes) -> dict[str, bytes]:
             if sum(part.file_size for part in parts) > MAX_EXPORT_SIZE:
                 raise ExportTooLarge(f"export unpacks to more than {MAX_EXPORT_SIZE} bytes, the limit")
             names = [part.filename for part in parts]
-            if len(set(names)) != len(names) or set(names) - _FILES - _OPTIONAL:
+            if len(set(names)) != len(names) or not all(map(_is_known, names)):
                 raise MalformedExport("archive holds a file twice, or one that no export has")
             return {part.filename: archive.read(part) for part in parts}
     except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError, OSError, zlib.error) as broken:
         raise MalformedExport("archive is unreadable") from broken
+
+
+def _is_known(path: str) -> bool:
+    log, slash, name = path.rpartition("/")
+    return name in _FILES | _OPTIONAL and (not slash or _FOLDER.fullmatch(log) is not None)
 
 
 def _lines(parts: Iterable[bytes]) -> bytes:

@@ -5,7 +5,7 @@ Only complete nodes are ever stored or fetched; they never change as the tree gr
 """
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -37,6 +37,11 @@ class TreeProofRejected(Invalid):
 def leaf_hash(entry: bytes) -> Hash:
     """H(0x00 ‖ entry): can't be taken for an interior node (RFC 9162 §2.1.1)."""
     return _sha256(b"\x00" + entry).digest()
+
+
+def leaf_hashes(entries: Iterable[bytes]) -> list[Hash]:
+    """The leaf hash of each entry."""
+    return [_sha256(b"\x00" + entry).digest() for entry in entries]
 
 
 def node_hash(left: Hash, right: Hash) -> Hash:

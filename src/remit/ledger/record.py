@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+import msgspec
+
 from remit.kernel.canonical import Digest
 from remit.kernel.ids import RecordId, TenantId
 
@@ -22,9 +24,14 @@ class Content:
     text: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Record:
+class Record(
+    msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True, gc=False
+):
     """One fact of the log, before it has a place in it.
+
+    A `msgspec.Struct` and no dataclass, because one is made for every fact there is: made in a tenth of the
+    time, and encoded as it stands. Its members in this order, those that hold their default left out, are its
+    one encoding (`encoding`).
 
     `kind` names the fact: `wing.subject.verb_past` (`decision.action.decided`, `authority.task.started`).
     Ids join the records of one action: task → decision → capability → call. Empty = does not apply.

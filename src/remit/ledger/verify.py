@@ -6,6 +6,9 @@ entries as the head vouches for   4 each entry meets its own leaf hash   5 all t
 one encoding, once, of this tenant   8 disclosed texts meet their digests   9 the records join: each permitted
 decision has its outcome, each call its decision, each task its links.
 
+Several logs of one installation are judged each for itself, and the joins over all of them together: a kill
+that ends a task of the main log may stand in another.
+
 No number is taken from the export without being checked: sizes and roots come from signatures alone.
 """
 
@@ -15,9 +18,9 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from remit.ledger.checkpoint import Checkpoint, CheckpointRejected, LogKey, verify_checkpoint
-from remit.ledger.encoding import CONTENT_DIGEST, MalformedEntry, content_digest, scan_record
-from remit.ledger.export import Export, MalformedExport, read_export
-from remit.ledger.joins import Joins
+from remit.ledger.encoding import CONTENT_DIGEST, MalformedEntry, content_digest, decode_record
+from remit.ledger.export import Export, MalformedExport, read_export, split_logs
+from remit.ledger.joins import JoinFinding, Joins
 from remit.ledger.merkle import EMPTY_ROOT, HASH_SIZE, Frontier, Hash, leaf_hash, verify_consistency
 
 MAX_FINDINGS: Final = 1_000
@@ -34,6 +37,8 @@ class Finding:
     sentence: str
     index: int | None = None
     record: str = ""
+    log: str = ""
+    """The log that it is about; empty for the main one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,14 +72,63 @@ def verify_files(
 ) -> Report:
     """Judge an export as files. Never raises for what they hold: what is unreadable is a finding."""
     try:
-        export = read_export(files)
+        exports = {log: read_export(parts) for log, parts in split_logs(files).items()}
     except MalformedExport as broken:
         unreadable = Finding(step=1, code="export_unreadable", sentence=broken.hint)
         return Report(
             origin="", size=0, root=EMPTY_ROOT, records=0, in_flight=0, open_tasks=(), undisclosed=0,
             findings=(unreadable,),
         )  # fmt: skip
-    return verify_export(export, trusted=trusted, held=held)
+    return verify_logs(exports, trusted=trusted, held=held)
+
+
+def verify_logs(
+    exports: Mapping[str, Export], *, trusted: Iterable[LogKey], held: Iterable[bytes] = ()
+) -> Report:
+    """Judge all logs of one installation, the main one under an empty name; see `verify_export`.
+
+    A held checkpoint is for the log of its origin; one of a log that is not here is a finding.
+    """
+    keys, joins, base = tuple(trusted), Joins(), 0
+    notes = _by_log(exports, held)
+    judged: dict[str, ExportVerifier] = {}
+    for log, export in exports.items():
+        one = ExportVerifier(export, trusted=keys, held=notes[log], joins=joins, base=base, log=log)
+        one.judge_log()
+        judged[log], base = one, base + len(export.entries)
+    for found in joins.judge():
+        _owner(judged, found.index).find_join(found)
+    return _together(judged, joins)
+
+
+def _by_log(exports: Mapping[str, Export], held: Iterable[bytes]) -> dict[str, tuple[bytes, ...]]:
+    """Notes by the log that they name; whatever is of none of them is the main log's to complain about."""
+    named = {export.manifest.origin: log for log, export in exports.items()}
+    found: dict[str, list[bytes]] = {log: [] for log in exports}
+    for note in held:
+        origin = note.partition(b"\n")[0].decode("utf-8", "replace")
+        found[named.get(origin, "")].append(note)
+    return {log: tuple(notes) for log, notes in found.items()}
+
+
+def _owner(judged: Mapping[str, "ExportVerifier"], place: int) -> "ExportVerifier":
+    return next(one for one in reversed(list(judged.values())) if one.base <= place)
+
+
+def _together(judged: Mapping[str, "ExportVerifier"], joins: Joins) -> Report:
+    main = judged[""]
+    findings = [found for one in judged.values() for found in one.findings]
+    return Report(
+        origin=main.head.origin if main.head else "",
+        size=main.head.size if main.head else 0,
+        root=main.head.root if main.head else EMPTY_ROOT,
+        records=sum(len(one.export.entries) for one in judged.values()),
+        in_flight=joins.in_flight,
+        open_tasks=joins.open_tasks(),
+        undisclosed=sum(len(names) for one in judged.values() for names in one.digests.values()),
+        findings=tuple(findings[:MAX_FINDINGS]),
+        further=sum(one.further for one in judged.values()) + max(0, len(findings) - MAX_FINDINGS),
+    )
 
 
 def verify_export(export: Export, *, trusted: Iterable[LogKey], held: Iterable[bytes] = ()) -> Report:
@@ -115,9 +169,18 @@ class ExportVerifier:
     digests: dict[str, dict[str, str]] = field(default_factory=dict)
     """Salted digests by record id and name of the text."""
     joins: Joins = field(default_factory=Joins)
+    base: int = 0
+    """Records of the logs that were judged before, where the joins are common."""
+    log: str = ""
 
     def judge(self) -> Report:
         """Run every step; one that finds something does not spare the next."""
+        self.judge_log()
+        self.judge_joins()
+        return self.report(len(self.export.entries))
+
+    def judge_log(self) -> None:
+        """(2-8) Everything that a log says by itself."""
         leaves = [leaf_hash(entry) for entry in self.export.entries]
         self.judge_head()
         self.judge_count(len(leaves))
@@ -126,8 +189,6 @@ class ExportVerifier:
         self.judge_root(leaves, heads)
         self.judge_records()
         self.judge_contents()
-        self.judge_joins()
-        return self.report(len(leaves))
 
     def judge_head(self) -> None:
         """(2) Nothing of the head is believed before its signature."""
@@ -140,6 +201,8 @@ class ExportVerifier:
         self.head = head
         if (manifest.origin, manifest.size, manifest.root) != (head.origin, head.size, head.root.hex()):
             self.find(2, "manifest_contradicts", "manifest and signed checkpoint name different heads")
+        if self.log and manifest.shard != self.log:
+            self.find(2, "manifest_contradicts", f"folder `{self.log}` holds log `{manifest.shard}`")
         if not head.origin.endswith(f"/{manifest.shard}"):
             self.find(2, "manifest_contradicts", f"log `{head.origin}` is not shard `{manifest.shard}`")
 
@@ -245,7 +308,7 @@ class ExportVerifier:
         tenant = self.export.manifest.tenant
         for index, entry in enumerate(self.export.entries):
             try:
-                record = scan_record(entry)
+                record = decode_record(entry)
             except MalformedEntry as broken:
                 self.find(7, "malformed", f"entry {index}: {broken.hint}", index=index)
                 continue
@@ -265,7 +328,7 @@ class ExportVerifier:
             for name, digest in record.digests:
                 if name.startswith(CONTENT_DIGEST):
                     self.digests.setdefault(record.id, {})[name] = digest
-            self.joins.add(index, record)
+            self.joins.add(self.base + index, record)
 
     def judge_contents(self) -> None:
         """(8) A text is what was recorded if, with its salt, it meets the digest in the tree."""
@@ -285,7 +348,11 @@ class ExportVerifier:
     def judge_joins(self) -> None:
         """(9) What happened is told from prompt to teardown."""
         for found in self.joins.judge():
-            self.find(9, found.code, found.sentence, index=found.index, record=found.record)
+            self.find_join(found)
+
+    def find_join(self, found: JoinFinding) -> None:
+        """Note what the joins found about an entry of this log."""
+        self.find(9, found.code, found.sentence, index=found.index - self.base, record=found.record)
 
     def find(
         self, step: int, code: str, sentence: str, *, index: int | None = None, record: str = ""
@@ -294,7 +361,9 @@ class ExportVerifier:
         if len(self.findings) >= MAX_FINDINGS:
             self.further += 1
         else:
-            self.findings.append(Finding(step=step, code=code, sentence=sentence, index=index, record=record))
+            self.findings.append(
+                Finding(step=step, code=code, sentence=sentence, index=index, record=record, log=self.log)
+            )
 
     def report(self, count: int) -> Report:
         """The findings with the head that they are about."""

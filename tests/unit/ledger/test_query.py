@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 import pytest
+from msgspec import structs
 
 from remit.kernel.canonical import sha256
 from remit.kernel.ids import RecordId
@@ -68,12 +69,9 @@ def approved_story() -> list[Record]:
     shared = {"task": identity("tsk", 1), "grant": identity("gra", 1)}
     asked = record(20, "decision.action.decided", effect="ask", resource="Room:Room-401", **ask, **shared)
     yes = record(21, "oversight.approval.approved", actor=identity("usr", 9), **ask, **shared)
-    import dataclasses
 
     spent = [
-        dataclasses.replace(each, approval=identity("apr", 1))
-        if each.decision == identity("dec", 0)
-        else each
+        structs.replace(each, approval=identity("apr", 1)) if each.decision == identity("dec", 0) else each
         for each in told[3:]
     ]
     hop = record(22, "authority.envelope.extended", **shared, subject=identity("agt", 2))

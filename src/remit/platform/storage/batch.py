@@ -46,7 +46,10 @@ class Savepoints(Sql, Protocol):
         """Keep what was done since."""
 
     def rollback(self) -> None:
-        """Undo what was done since, and close the savepoint."""
+        """Undo what was done since, and close the savepoint. Raises `BatchSpoiled` where haste can't."""
+
+    def flush(self) -> None:
+        """Write the rows that wait."""
 
 
 class Journal(Protocol):
@@ -164,6 +167,7 @@ class Batch:
 
         INVARIANT: the counter's row lock is held from here to the commit, so numbers grow in commit order.
         """
+        self.sql.flush()
         if self._touches:
             last = self._take("change", len(self._touches))
             first = last - len(self._touches) + 1

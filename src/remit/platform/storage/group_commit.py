@@ -82,13 +82,13 @@ class Lanes:
 
 
 def attempt_all(batch: Batch, units: Iterable[Unit], *, broken: tuple[type[BaseException], ...]) -> Attempted:
-    """Run each work in its own savepoint; one that raises leaves no trace in the others.
+    """Run each work so that it can be taken back; one that raises leaves no trace in the others.
 
-    Errors of the classes in `broken` mean that the transaction itself is gone; they pass through.
+    Errors of the classes in `broken` mean that the transaction itself is gone; they pass through, and so does
+    `BatchSpoiled`.
     """
     done = Attempted()
     for unit in units:
-        unit.tries += 1
         mark = batch.mark()
         try:
             value = unit.work(SqlTransaction(batch, unit.tenant))

@@ -16,8 +16,9 @@ from remit.platform.storage.errors import (
     StorageUnreachable,
     UnfitDatabase,
 )
+from remit.platform.storage.queued import BatchSpoiled, QueuedRows
 from remit.platform.storage.sql import Row, Scalar
-from remit.platform.storage.statements import Statements
+from remit.platform.storage.statements import Prepared, Statements, Values
 
 CONNECT_SECONDS: Final = 5.0
 STATEMENT_MILLISECONDS: Final = 5_000
@@ -59,13 +60,21 @@ class PostgresSql:
     """Runs statements on one connection; every call must come from a greenlet of `greenlet_spawn`.
 
     Control commands (BEGIN, SAVEPOINT, RELEASE) wait and travel together before the next statement: a work
-    costs one round trip more than its statements, not three.
+    costs one round trip more than its statements, not three. `hasty` lets rows wait for the end of the batch
+    and takes no savepoints (see `queued`): a work costs no round trip but those of its statements.
     """
 
-    def __init__(self, connection: "asyncpg.Connection[asyncpg.Record]", statements: Statements) -> None:
+    def __init__(
+        self,
+        connection: "asyncpg.Connection[asyncpg.Record]",
+        statements: Statements,
+        *,
+        hasty: bool = False,
+    ) -> None:
         self._connection = connection
         self._statements = statements
         self._waiting: list[str] = []
+        self._queued = QueuedRows() if hasty else None
 
     def control(self, command: str) -> None:
         """Queue a command that has no result."""
@@ -79,19 +88,22 @@ class PostgresSql:
 
     def run(self, statement: Executable, parameters: Mapping[str, Scalar] | None = None) -> int:
         """Run and return how many rows it changed."""
-        prepared = self._statements.prepare(statement)
-        self.send_control()
-        values = prepared.values(parameters or _NO_VALUES)
-        if not values:
-            return _count(self._wait(self._connection.execute(prepared.text)))
-        status = self._wait(self._connection.execute(prepared.text, *values))
-        return _count(status)
+        prepared = self._prepare(statement)
+        return self._run(prepared, prepared.values(parameters or _NO_VALUES))
 
     def run_many(self, statement: Executable, rows: Sequence[Mapping[str, Scalar]]) -> None:
         """Run once per row, in one round trip."""
+        prepared = self._prepare(statement)
+        self._run_many(prepared, [prepared.values(row) for row in rows])
+
+    def later(self, statement: Executable, row: Mapping[str, Scalar]) -> None:
+        """Insert a row before the commit, together with others of its statement."""
         prepared = self._statements.prepare(statement)
-        self.send_control()
-        self._wait(self._connection.executemany(prepared.text, [prepared.values(row) for row in rows]))
+        values = prepared.values(row)
+        if self._queued is None:
+            self._run(prepared, values)
+        else:
+            self._queued.put(prepared, values)
 
     def row(self, statement: Executable, parameters: Mapping[str, Scalar] | None = None) -> Row | None:
         """The first row, or None."""
@@ -100,32 +112,74 @@ class PostgresSql:
 
     def rows(self, statement: Executable, parameters: Mapping[str, Scalar] | None = None) -> list[Row]:
         """All rows."""
-        prepared = self._statements.prepare(statement)
+        prepared = self._prepare(statement)
+        values = prepared.values(parameters or _NO_VALUES)
         self.send_control()
-        found = self._wait(self._connection.fetch(prepared.text, *prepared.values(parameters or _NO_VALUES)))
+        found = self._wait(self._connection.fetch(prepared.text, *values))
+        self._note(changed=not prepared.reads_only)
         return [tuple(each) for each in found]
 
     def savepoint(self) -> None:
         """Open the one savepoint of a work."""
-        self.control("SAVEPOINT work")
+        if self._queued is None:
+            self.control("SAVEPOINT work")
+        else:
+            self._queued.begin_work()
 
     def release(self) -> None:
         """Keep what was done since."""
-        self.control("RELEASE work")
+        if self._queued is None:
+            self.control("RELEASE work")
 
     def rollback(self) -> None:
         """Undo what was done since, and close the savepoint."""
-        if self._waiting and self._waiting[-1] == "SAVEPOINT work":
+        if self._queued is not None:
+            self._queued.undo_work()
+        elif self._waiting and self._waiting[-1] == "SAVEPOINT work":
             self._waiting.pop()  # it never reached the server
-            return
-        self.control("ROLLBACK TO work")
-        self.control("RELEASE work")
+        else:
+            self.control("ROLLBACK TO work")
+            self.control("RELEASE work")
 
-    @staticmethod
-    def _wait(answer: Any) -> Any:
+    def flush(self) -> None:
+        """Write the rows that wait. Raises `BatchSpoiled` if one of them is refused."""
+        if self._queued is None:
+            return
+        try:
+            self._queued.write(self._run_many)
+        except TransactionLost:
+            raise
+        except Exception as refused:
+            raise BatchSpoiled from refused
+
+    def _prepare(self, statement: Executable) -> Prepared:
+        """The statement's text; rows that it could miss are written first."""
+        prepared = self._statements.prepare(statement)
+        if self._queued is not None and self._queued.concerns(prepared):
+            self.flush()
+        return prepared
+
+    def _run(self, prepared: Prepared, values: Values) -> int:
+        self.send_control()
+        changed = _count(self._wait(self._connection.execute(prepared.text, *values)))
+        self._note(changed=changed > 0)
+        return changed
+
+    def _run_many(self, prepared: Prepared, rows: Sequence[Values]) -> None:
+        self.send_control()
+        self._wait(self._connection.executemany(prepared.text, rows))
+        self._note(changed=True)
+
+    def _note(self, *, changed: bool) -> None:
+        """Remember that the present work can't be taken back without a savepoint."""
+        if changed and self._queued is not None:
+            self._queued.wrote = True
+
+    def _wait(self, answer: Any) -> Any:
         try:
             return await_only(answer)
         except (asyncpg.PostgresError, *LOST) as error:
+            self._note(changed=True)  # the server does nothing more in a transaction after a failure
             raise judge(error) from error
 
 

@@ -36,6 +36,7 @@ from remit.platform.storage.postgres_connection import (
     connect,
     judge,
 )
+from remit.platform.storage.queued import BatchSpoiled, Haste
 from remit.platform.storage.statements import Statements
 from remit.platform.storage.tables import core
 
@@ -89,6 +90,7 @@ class PostgresWriter:
         self._on_fence = on_fence
         self._on_kill = on_kill
         self._finishing = False
+        self._haste = Haste()
         self._connection: asyncpg.Connection[asyncpg.Record] | None = None
 
     def finish(self) -> None:
@@ -121,8 +123,10 @@ class PostgresWriter:
 
     async def _settle(self, units: Sequence[Unit]) -> None:
         """Run a batch and tell its callers; a batch broken by one of its works runs again, work by work."""
+        for unit in units:
+            unit.tries += 1
         try:
-            done = await self._run_batch(units)
+            done = await self._run_twice(units)
         except TransactionLost as lost:
             await self._after_loss(units, lost)
         except StorageFenced as fenced:
@@ -147,11 +151,20 @@ class PostgresWriter:
             else:
                 await self._settle([unit])
 
+    async def _run_twice(self, units: Sequence[Unit]) -> Attempted:
+        """Run a batch; what haste has spoiled runs again, with care."""
+        try:
+            return await self._run_batch(units)
+        except BatchSpoiled:
+            self._haste.spoiled()
+        return await self._run_batch(units)
+
     async def _run_batch(self, units: Sequence[Unit]) -> Attempted:
         """Run works as one transaction; returns once it is durable."""
         connection = await self._connected()
         name = mint_id("unt", at=datetime.now(UTC), entropy=system_entropy)
-        sql = PostgresSql(connection, self._statements)
+        hasty = self._lane is Lane.NORMAL and self._haste.is_fit()
+        sql = PostgresSql(connection, self._statements, hasty=hasty)
         batch = Batch(sql, exclusive=self._lane is Lane.KILL, journal=self._journal)
         try:
             done = await greenlet_spawn(self._fill, batch, sql, units, name)

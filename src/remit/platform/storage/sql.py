@@ -24,6 +24,12 @@ class Sql(Protocol):
     def run_many(self, statement: Executable, rows: Sequence[Mapping[str, Scalar]]) -> None:
         """Run once per row."""
 
+    def later(self, statement: Executable, row: Mapping[str, Scalar]) -> None:
+        """Insert a row before the commit, together with others of its statement.
+
+        Whatever asks for its table before that sees it. An error of the row is the error of its own work.
+        """
+
     def row(self, statement: Executable, parameters: Mapping[str, Scalar] | None = None) -> Row | None:
         """The first row, or None."""
 

@@ -34,6 +34,7 @@ from remit.platform.storage.group_commit import (
     attempt_all,
     resolve,
 )
+from remit.platform.storage.queued import BatchSpoiled, Haste
 from remit.platform.storage.reserve import Reserve
 from remit.platform.storage.sqlite_connection import (
     BUSY_MILLISECONDS,
@@ -88,6 +89,7 @@ class SqliteStore:
         self._on_fence = on_fence
         self._fenced: StorageFenced | None = None
         self._closing = False
+        self._haste = Haste()
         self._reserve = Reserve(path.with_name(path.name + ".reserve"))
         self._connection = connect(path)
         self._readers = ThreadPoolExecutor(READERS, "remit-read", initializer=self._open_reader)
@@ -168,7 +170,7 @@ class SqliteStore:
             return
         taken: list[Unit] = []
         try:
-            self._run_batch(self._collect(taken, lane), lane)
+            self._run_twice(taken, lane)
         except (sqlite3.Error, TransactionLost) as error:
             self._lose(taken, error, lane)
         except StorageFenced as fenced:
@@ -178,6 +180,15 @@ class SqliteStore:
             self._abort()
             resolve([Outcome(unit, error=error) for unit in taken])
         self._settle(len(taken))
+
+    def _run_twice(self, taken: list[Unit], lane: Lane) -> None:
+        """Run what waits; what haste has spoiled runs again, with care."""
+        try:
+            self._run_batch(self._collect(taken, lane), lane)
+        except BatchSpoiled:
+            self._abort()
+            self._haste.spoiled()
+            self._run_batch(taken, lane)
 
     def _collect(self, taken: list[Unit], lane: Lane) -> Iterator[Unit]:
         deadline = time.monotonic() + BATCH_SECONDS
@@ -205,7 +216,9 @@ class SqliteStore:
             )
             resolve([Outcome(unit, error=error) for unit in units])
             return
-        batch = Batch(SqliteSql(self._connection, self._statements), exclusive=True, journal=self._journal)
+        hasty = lane is Lane.NORMAL and self._haste.is_fit()
+        sql = SqliteSql(self._connection, self._statements, hasty=hasty)
+        batch = Batch(sql, exclusive=True, journal=self._journal)
         self._connection.execute("BEGIN IMMEDIATE")
         batch.begin()
         done = attempt_all(batch, units, broken=(TransactionLost,))

@@ -13,8 +13,9 @@ from remit.platform.storage.errors import (
     StorageUnreachable,
     UnfitDatabase,
 )
+from remit.platform.storage.queued import BatchSpoiled, QueuedRows
 from remit.platform.storage.sql import Row, Scalar
-from remit.platform.storage.statements import Prepared, Statements
+from remit.platform.storage.statements import Prepared, Statements, Values
 
 BUSY_MILLISECONDS: Final = 5_000
 _NO_VALUES: Final[Mapping[str, Scalar]] = {}
@@ -37,52 +38,104 @@ class TransactionLost(Exception):  # as in `statements`
 
 
 class SqliteSql:
-    """Runs statements on one connection. OWNED BY the thread that opened its transaction."""
+    """Runs statements on one connection. OWNED BY the thread that opened its transaction.
 
-    def __init__(self, connection: sqlite3.Connection, statements: Statements) -> None:
+    `hasty` lets rows wait for the end of the batch and takes no savepoints (see `queued`).
+    """
+
+    def __init__(
+        self, connection: sqlite3.Connection, statements: Statements, *, hasty: bool = False
+    ) -> None:
         self._connection = connection
         self._statements = statements
+        self._queued = QueuedRows() if hasty else None
 
     def run(self, statement: Executable, parameters: Mapping[str, Scalar] | None = None) -> int:
         """Run and return how many rows it changed."""
-        return self._execute(statement, parameters).rowcount
+        changed = self._execute(self._prepare(statement), parameters).rowcount
+        if changed and self._queued is not None:
+            self._queued.wrote = True
+        return changed
 
     def run_many(self, statement: Executable, rows: Sequence[Mapping[str, Scalar]]) -> None:
         """Run once per row."""
-        prepared = self._statements.prepare(statement)
-        try:
-            self._connection.executemany(prepared.text, [prepared.values(row) for row in rows])
-        except sqlite3.Error as error:
-            raise self._judge(error, prepared) from error
+        prepared = self._prepare(statement)
+        if self._queued is not None:
+            self._queued.wrote = True
+        self._run_many(prepared, [prepared.values(row) for row in rows])
+
+    def later(self, statement: Executable, row: Mapping[str, Scalar]) -> None:
+        """Insert a row before the commit, together with others of its statement."""
+        if self._queued is None:
+            self._execute(self._statements.prepare(statement), row)
+        else:
+            prepared = self._statements.prepare(statement)
+            self._queued.put(prepared, prepared.values(row))
 
     def row(self, statement: Executable, parameters: Mapping[str, Scalar] | None = None) -> Row | None:
         """The first row, or None."""
-        cursor = self._execute(statement, parameters)
+        cursor = self._ask(statement, parameters)
         found: Row | None = cursor.fetchone()
         cursor.close()
         return found
 
     def rows(self, statement: Executable, parameters: Mapping[str, Scalar] | None = None) -> list[Row]:
         """All rows."""
-        return self._execute(statement, parameters).fetchall()
+        return self._ask(statement, parameters).fetchall()
 
     def savepoint(self) -> None:
         """Open the one savepoint of a work."""
-        self._connection.execute("SAVEPOINT work")
+        if self._queued is None:
+            self._connection.execute("SAVEPOINT work")
+        else:
+            self._queued.begin_work()
 
     def release(self) -> None:
         """Keep what was done since."""
-        self._connection.execute("RELEASE work")
+        if self._queued is None:
+            self._connection.execute("RELEASE work")
 
     def rollback(self) -> None:
         """Undo what was done since, and close the savepoint."""
-        self._connection.execute("ROLLBACK TO work")
-        self._connection.execute("RELEASE work")
+        if self._queued is None:
+            self._connection.execute("ROLLBACK TO work")
+            self._connection.execute("RELEASE work")
+        else:
+            self._queued.undo_work()
 
-    def _execute(self, statement: Executable, parameters: Mapping[str, Scalar] | None) -> sqlite3.Cursor:
+    def flush(self) -> None:
+        """Write the rows that wait. Raises `BatchSpoiled` if one of them is refused."""
+        if self._queued is None:
+            return
+        try:
+            self._queued.write(self._run_many)
+        except TransactionLost:
+            raise
+        except Exception as refused:
+            raise BatchSpoiled from refused
+
+    def _prepare(self, statement: Executable) -> Prepared:
+        """The statement's text; rows that it could miss are written first."""
         prepared = self._statements.prepare(statement)
+        if self._queued is not None and self._queued.concerns(prepared):
+            self.flush()
+        return prepared
+
+    def _ask(self, statement: Executable, parameters: Mapping[str, Scalar] | None) -> sqlite3.Cursor:
+        prepared = self._prepare(statement)
+        if self._queued is not None and not prepared.reads_only:
+            self._queued.wrote = True  # how many rows it changed is known only after the last was fetched
+        return self._execute(prepared, parameters)
+
+    def _execute(self, prepared: Prepared, parameters: Mapping[str, Scalar] | None) -> sqlite3.Cursor:
         try:
             return self._connection.execute(prepared.text, prepared.values(parameters or _NO_VALUES))
+        except sqlite3.Error as error:
+            raise self._judge(error, prepared) from error
+
+    def _run_many(self, prepared: Prepared, rows: Sequence[Values]) -> None:
+        try:
+            self._connection.executemany(prepared.text, rows)
         except sqlite3.Error as error:
             raise self._judge(error, prepared) from error
 

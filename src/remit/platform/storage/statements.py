@@ -1,11 +1,13 @@
-"""Statements, compiled once for one engine: text and the order of its values."""
+"""Statements, compiled once for one engine: text, the order of its values, the tables that it touches."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Final
+from operator import itemgetter
+from typing import Final, TypeAlias
 
-from sqlalchemy import Executable
+from sqlalchemy import Executable, Select, TableClause
 from sqlalchemy.engine.interfaces import Dialect
+from sqlalchemy.sql import visitors
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.elements import ClauseElement
 
@@ -15,28 +17,51 @@ STATEMENT_LIMIT: Final = 4096
 """Statements kept per engine; ours number some hundreds, so reaching it means one is rebuilt per call."""
 
 
+Values: TypeAlias = tuple[Scalar, ...]
+"""Values of one row or question, in the order of their marks."""
+
+
 class StatementMisused(Exception):  # the guide names errors for what happened
     """A repository gave a statement other values than it names: a programming error, found on first use."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Prepared:
-    """SQL text, the order of its values, and the values that the statement itself fixed."""
+    """SQL text, the order of its values, the values that the statement itself fixed, and what it touches."""
 
     text: str
     order: tuple[str, ...]
     required: frozenset[str]
     fixed: dict[str, Scalar] = field(default_factory=dict)
+    tables: frozenset[str] = frozenset()
+    """Names of the tables that the statement reads or writes."""
+    reads_only: bool = False
+    _pick: Callable[[Mapping[str, Scalar]], Values] = field(init=False, repr=False)
 
-    def values(self, parameters: Mapping[str, Scalar]) -> list[Scalar]:
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_pick", _picker(self.order))
+
+    def values(self, parameters: Mapping[str, Scalar]) -> Values:
         """Put the values in order; raises `StatementMisused` for one missing or one too many."""
-        if parameters.keys() != self.required:
-            off = sorted(parameters.keys() ^ self.required)
-            raise StatementMisused(f"values {off} are missing or unknown in: {self.text}")
-        if self.fixed:
-            given = {**self.fixed, **parameters}
-            return [given[name] for name in self.order]
-        return [parameters[name] for name in self.order]
+        # As many as are required, and none of those missing: then none is unknown either.
+        if len(parameters) == len(self.required):
+            try:
+                return self._pick({**self.fixed, **parameters} if self.fixed else parameters)
+            except KeyError:
+                pass
+        off = sorted(parameters.keys() ^ self.required)
+        raise StatementMisused(f"values {off} are missing or unknown in: {self.text}")
+
+
+def _picker(order: tuple[str, ...]) -> Callable[[Mapping[str, Scalar]], Values]:
+    """What takes the values of these names out of a mapping (`itemgetter` alone gives no tuple of one)."""
+    match order:
+        case ():
+            return lambda _: ()
+        case (only,):
+            return lambda parameters: (parameters[only],)
+        case _:
+            return itemgetter(*order)
 
 
 class Statements:
@@ -69,4 +94,8 @@ class Statements:
             order=tuple(state.positiontup or ()),
             required=required,
             fixed={name: value for name, value in state.parameters.items() if name not in required},
+            tables=frozenset(
+                part.name for part in visitors.iterate(statement) if isinstance(part, TableClause)
+            ),
+            reads_only=isinstance(statement, Select),
         )

@@ -193,8 +193,7 @@ class SqlTransaction:
 
     def _sealer(self) -> KekSealer:
         """What seals texts at rest: the ledger's own key-encryption key."""
-        appender = appender_of(self._batch.journal)
-        return KekSealer(appender.kek, appender.entropy)
+        return appender_of(self._batch.journal).sealer
 
 
 Work = Callable[[SqlTransaction], T]

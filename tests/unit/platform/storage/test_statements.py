@@ -26,18 +26,18 @@ def statements() -> Statements:
 
 def test_values_are_put_in_the_order_of_the_text() -> None:
     prepared = statements().prepare(insert(core.setting))
-    assert prepared.values({"body": "{}", "name": "n", "tenant": "t"}) == ["t", "n", "{}"]
+    assert list(prepared.values({"body": "{}", "name": "n", "tenant": "t"})) == ["t", "n", "{}"]
 
 
 def test_what_the_statement_fixes_is_filled_in() -> None:
     prepared = statements().prepare(FIND)
-    assert prepared.values({"this": "t"}) == ["t", "fixed"]
+    assert list(prepared.values({"this": "t"})) == ["t", "fixed"]
 
 
 def test_a_list_in_the_statement_becomes_one_mark_each() -> None:
     prepared = statements().prepare(ANY_OF)
     assert prepared.text.endswith("name IN (?, ?) AND job.fence = ?")
-    assert prepared.values({"this": 7}) == [0, "a", "b", 7]
+    assert list(prepared.values({"this": 7})) == [0, "a", "b", 7]
 
 
 def test_on_postgres_each_value_is_where_its_number_says() -> None:

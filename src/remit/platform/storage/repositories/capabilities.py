@@ -80,13 +80,13 @@ class CapabilityRepository:
 
     def insert_live(self, capability: Capability) -> None:
         """Store an unused capability."""
-        self._sql.run(_ADD, self._row(capability, state=CapabilityState.LIVE))
+        self._sql.later(_ADD, self._row(capability, state=CapabilityState.LIVE))
 
     def insert_consumed(self, capability: Capability, *, call: CallId, at: datetime, node: str = "") -> None:
         """Store one that is used up in the transaction that made it."""
         row = self._row(capability, state=CapabilityState.CONSUMED)
         row |= {"call_id": call, "node": node, "consumed_at": micros(at)}
-        self._sql.run(_ADD, row)
+        self._sql.later(_ADD, row)
 
     def consume(self, use: Use, *, at: datetime, node: str = "") -> bool:
         """Use it up; True for exactly one of all callers, by the row count of one conditional UPDATE."""

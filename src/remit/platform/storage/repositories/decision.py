@@ -166,7 +166,7 @@ class DecisionRepository:
     def add(self, decision: StoredDecision) -> None:
         """Store a decision."""
         told = decision.explanation
-        self._sql.run(
+        self._sql.later(
             _ADD,
             {
                 "tenant": self._tenant,

@@ -1,17 +1,17 @@
 """The ledger of one tenant inside one transaction: append, read, prove, sign, erase."""
 
-import dataclasses
 import re
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from typing import Final
 
+from msgspec import structs
 from sqlalchemy import bindparam, insert, select
 
 from remit.kernel.errors import NotFound
 from remit.kernel.ids import RecordId, TenantId
 from remit.ledger.checkpoint import Checkpoint, CheckpointSigner, parse_checkpoint, sign_checkpoint
-from remit.ledger.encoding import CONTENT_DIGEST, SALT_SIZE, content_digest, decode_record
+from remit.ledger.encoding import CONTENT_DIGEST, content_digest, decode_record
 from remit.ledger.mentions import index_key, mentions
 from remit.ledger.merkle import (
     TreeProofRejected,
@@ -35,7 +35,7 @@ from remit.ledger.repository import (
 )
 from remit.platform.storage.instants import micros, moment
 from remit.platform.storage.repositories.ledger_appender import LedgerAppender
-from remit.platform.storage.repositories.ledger_contents import ContentRows, KekSealer
+from remit.platform.storage.repositories.ledger_contents import ContentRows
 from remit.platform.storage.repositories.ledger_tree import StoredTree
 from remit.platform.storage.sql import Scalar, Sql
 from remit.platform.storage.tables.ledger import ledger_checkpoint as note
@@ -88,9 +88,6 @@ class SqlLedger:
         self._sql = sql
         self._appender = appender
         self._tenant = tenant
-        self._contents = ContentRows(
-            sql, KekSealer(appender.kek, appender.entropy), tenant, keys=appender.text_keys
-        )
 
     def open(self) -> None:
         """Take the log over and judge its head now, at start, rather than at the first append."""
@@ -152,11 +149,11 @@ class SqlLedger:
 
     def contents(self, ident: RecordId) -> list[Disclosed]:
         """Clear texts of a record; those whose subject was erased come without text."""
-        return self._contents.of(ident)
+        return self._contents().of(ident)
 
     def erase(self, subject: str, *, at: datetime) -> int:
         """Shred the keys of a subject's texts; returns how many. The tree is intact."""
-        return self._contents.erase(subject, at=at)
+        return self._contents().erase(subject, at=at)
 
     def latest_checkpoint(self, shard: str = "") -> SignedCheckpoint | None:
         """The newest signed head."""
@@ -203,12 +200,16 @@ class SqlLedger:
 
     def _seal(self, record: Record, contents: Sequence[Content]) -> Record:
         """Put texts beside the tree, and their salted digests into the record."""
-        added = []
-        for each in contents:
-            salt = self._appender.entropy(SALT_SIZE)
-            added.append((CONTENT_DIGEST + each.name, content_digest(salt, each.text)))
-            self._contents.add(record.id, each.name, each.subject, salt, each.text)
-        return dataclasses.replace(record, digests=(*record.digests, *added))
+        rows = self._contents()
+        added = [
+            (CONTENT_DIGEST + each.name, content_digest(salt, each.text))
+            for each in contents
+            for salt in [rows.seal(record.id, each.name, each.subject, each.text)]
+        ]
+        return structs.replace(record, digests=(*record.digests, *added))
+
+    def _contents(self) -> ContentRows:
+        return ContentRows(self._sql, self._appender.sealer, self._tenant, keys=self._appender.text_keys)
 
     def _require_growth(self, last: SignedCheckpoint, head: Head) -> None:
         old = parse_checkpoint(last.note)

@@ -11,10 +11,11 @@ from remit.kernel.sealing import Kek
 from remit.ledger.checkpoint import Checkpoint, parse_checkpoint
 from remit.ledger.encoding import decode_record, encode_record
 from remit.ledger.mentions import mentions
-from remit.ledger.merkle import EMPTY_ROOT, Frontier, Hash, fold_peaks, leaf_hash, root_at
+from remit.ledger.merkle import EMPTY_ROOT, Frontier, Hash, fold_peaks, leaf_hashes, root_at
 from remit.ledger.record import Record
 from remit.ledger.repository import LedgerDamaged, LedgerFenced
 from remit.platform.storage.instants import micros
+from remit.platform.storage.repositories.ledger_contents import KekSealer, OpenKeys
 from remit.platform.storage.repositories.ledger_tree import (
     CHUNK,
     TILE_LEVELS,
@@ -33,7 +34,9 @@ from remit.platform.storage.tables.ledger import (
 )
 
 INLINE_INDEX: Final = 64
-"""Entries that one commit also indexes by id; a larger burst is indexed by the commits after it."""
+"""Records of one commit up to which the index by id keeps up; a larger burst is indexed by later commits."""
+INDEX_STEP: Final = 32
+"""How far the index may lag before a commit writes it: a reader scans that many entries, and bursts."""
 
 Anchors = Callable[[TenantId, str], Checkpoint | None]
 """The last head of a log that was seen outside this database; None if none was."""
@@ -89,7 +92,10 @@ _Waiting = tuple[Record, bytes]
 
 @dataclass(slots=True)
 class _Log:
-    """One log as this batch would leave it. `tiles[k]` is the incomplete tile of level k."""
+    """One log as this batch would leave it. `tiles[k]` is the incomplete tile of level k.
+
+    `unindexed` are the records from place `indexed` on, as far as they are in memory: all of them, or none.
+    """
 
     tenant: TenantId
     shard: str
@@ -97,6 +103,7 @@ class _Log:
     frontier: Frontier
     tiles: list[list[Hash]]
     indexed: int
+    unindexed: list[Record] = field(default_factory=list)
 
     def key(self) -> dict[str, Scalar]:
         return {"tenant": self.tenant, "shard": self.shard}
@@ -120,14 +127,19 @@ class LedgerAppender:
     _held: dict[TenantId, int] = field(default_factory=dict)
     _wishes: dict[TenantId, int] = field(default_factory=dict)
     _opened: set[TenantId] = field(default_factory=set)
-    text_keys: dict[tuple[TenantId, str], tuple[int, bytes]] = field(default_factory=dict, repr=False)
-    """Open keys of subjects: version and key, for one batch and no longer, so that erasure reaches them."""
+    text_keys: OpenKeys = field(default_factory=OpenKeys, repr=False)
+    """Open keys of subjects."""
+    sealer: KekSealer = field(init=False, repr=False)
+    """What seals texts at rest, under `kek`."""
+
+    def __post_init__(self) -> None:
+        self.sealer = KekSealer(self.kek, self.entropy)
 
     def begin_batch(self, _sql: Sql) -> None:
         """Start a transaction with nothing waiting."""
         self._waiting.clear()
         self._opened.clear()
-        self.text_keys.clear()
+        self.text_keys.begin_batch()
 
     def savepoint(self) -> int:
         """Where the batch stands before a work."""
@@ -140,7 +152,7 @@ class LedgerAppender:
         for tenant in self._opened:
             self._logs.pop(tenant, None)
         self._opened.clear()
-        self.text_keys.clear()  # one of them may have been made in this very savepoint
+        self.text_keys.forget()  # one of them may have been made in this very savepoint
 
     def append(self, record: Record) -> None:
         """Encode a record and let it wait for its place; what can't be encoded fails its own work alone."""
@@ -156,8 +168,8 @@ class LedgerAppender:
         Raises `LedgerFenced` if another process has the log, or its head contradicts what was signed.
         """
         by_tenant: dict[TenantId, list[_Waiting]] = {tenant: [] for tenant in self._wishes}
-        for each in self._waiting:
-            by_tenant.setdefault(each[0].tenant, []).append(each)
+        for tenant in {record.tenant for record, _ in self._waiting}:
+            by_tenant[tenant] = [each for each in self._waiting if each[0].tenant == tenant]
         for tenant in sorted(by_tenant):
             self._flush_log(sql, self.open(sql, tenant), by_tenant[tenant])
 
@@ -166,14 +178,13 @@ class LedgerAppender:
         self._held.update((tenant, log.fence) for tenant, log in self._logs.items())
         self._waiting.clear()
         self._wishes.clear()
-        self.text_keys.clear()
 
     def aborted(self) -> None:
         """The transaction is gone or its result unknown: read everything again before the next append."""
         self._logs.clear()
         self._waiting.clear()
         self._wishes.clear()
-        self.text_keys.clear()
+        self.text_keys.forget()
 
     def open(self, sql: Sql, tenant: TenantId) -> _Log:
         """The log of a tenant; on first use it is taken over and its head is judged.
@@ -240,7 +251,7 @@ class LedgerAppender:
     def _flush_log(self, sql: Sql, log: _Log, waiting: Sequence[_Waiting]) -> None:
         old = log.frontier.size
         if waiting:
-            leaves = [leaf_hash(entry) for _, entry in waiting]
+            leaves = leaf_hashes([entry for _, entry in waiting])
             _write_tiles(sql, log, log.frontier.extend(leaves))
             _write_entries(sql, log, old, waiting, leaves)
         self._index(sql, log, old, waiting)
@@ -254,22 +265,38 @@ class LedgerAppender:
             raise LedgerFenced(f"another process has written log `{log.shard}` since record {old}")
 
     def _index(self, sql: Sql, log: _Log, old: int, waiting: Sequence[_Waiting]) -> None:
-        """Keep the index by id near the head: at once for few records, later for a burst."""
-        budget = self._wishes.get(log.tenant, 0) + (INLINE_INDEX if len(waiting) <= INLINE_INDEX else 0)
-        if log.indexed == old and len(waiting) <= budget:
-            fresh = [record for record, _ in waiting]
-        else:
-            tree = StoredTree(sql, log.tenant, log.shard, log.frontier.size)
-            last = min(log.frontier.size, log.indexed + budget)
-            fresh = [decode_record(entry) for entry in tree.entries(log.indexed, last)]
-        rows: list[dict[str, Scalar]] = [
-            {**log.key(), "ident": ident, "place": place}
-            for place, record in enumerate(fresh, log.indexed)
-            for ident in mentions(record)
-        ]
-        if rows:
-            sql.run_many(_ADD_MENTION, rows)
-        log.indexed += len(fresh)
+        """Keep the index by id near the head: in steps for ordinary commits, later for a burst."""
+        burst = len(waiting) > INLINE_INDEX
+        if not burst and log.indexed + len(log.unindexed) == old:
+            log.unindexed += [record for record, _ in waiting]
+        elif waiting:
+            log.unindexed = []
+        size = log.frontier.size
+        budget = self._wishes.get(log.tenant, 0)
+        if not burst and size - log.indexed >= INDEX_STEP:
+            budget += INLINE_INDEX
+        if budget:
+            _write_index(sql, log, _unindexed(sql, log, min(size, log.indexed + budget)))
+
+
+def _unindexed(sql: Sql, log: _Log, last: int) -> list[Record]:
+    """The records from the end of the index up to place `last`."""
+    if log.indexed + len(log.unindexed) == log.frontier.size:
+        return log.unindexed[: last - log.indexed]
+    tree = StoredTree(sql, log.tenant, log.shard, log.frontier.size)
+    return [decode_record(entry) for entry in tree.entries(log.indexed, last)]
+
+
+def _write_index(sql: Sql, log: _Log, records: Sequence[Record]) -> None:
+    rows: list[dict[str, Scalar]] = [
+        {"tenant": log.tenant, "shard": log.shard, "ident": ident, "place": place}
+        for place, record in enumerate(records, log.indexed)
+        for ident in mentions(record)
+    ]
+    if rows:
+        sql.run_many(_ADD_MENTION, rows)
+    log.indexed += len(records)
+    del log.unindexed[: len(records)]
 
 
 def judge_head(size: int, checkpoint: Checkpoint, tree: StoredTree) -> None:

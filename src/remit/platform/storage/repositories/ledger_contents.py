@@ -20,6 +20,9 @@ from remit.platform.storage.tables.ledger import ledger_content as content
 from remit.platform.storage.tables.ledger import subject_key as key
 
 KEY_SIZE: Final = 32
+KEPT_BATCHES: Final = 256
+"""Batches after which an open key that no batch has used since is forgotten; at most twice as many."""
+KEPT_KEYS: Final = 1_024
 _NONCE: Final = 12
 _LENGTH: Final = 2
 """Bytes that say how long a wrapped data key is."""
@@ -82,10 +85,9 @@ class KekSealer:
         except (InvalidTag, ValueError) as broken:
             raise SealBroken("sealed bytes were changed, or belong to another place") from broken
 
-    def seal_text(self, data_key: bytes, text: str, context: Sequence[bytes]) -> bytes:
-        """Nonce, then the encrypted text with its tag."""
-        nonce = self.entropy(_NONCE)
-        return nonce + AESGCM(data_key).encrypt(nonce, text.encode(), _framed(context))
+    def seal_text(self, cipher: AESGCM, nonce: bytes, text: str, context: Sequence[bytes]) -> bytes:
+        """Nonce, then the encrypted text with its tag. INVARIANT: a nonce is fresh entropy, used once."""
+        return nonce + cipher.encrypt(nonce, text.encode(), _framed(context))
 
     def open_text(self, data_key: bytes, sealed: bytes, context: Sequence[bytes]) -> str:
         """The text again. Raises `LedgerDamaged` if a byte of it, its salt or its place was changed."""
@@ -99,12 +101,55 @@ def _framed(context: Sequence[bytes]) -> bytes:
     return b"".join(len(part).to_bytes(4, "big") + part for part in context)
 
 
-OpenKeys = dict[tuple[TenantId, str], tuple[int, bytes]]
-"""Tenant and subject to version and open key."""
+class OpenKeys:
+    """Data keys as ciphers, for the batches to come. OWNED BY: the one writer.
+
+    SAFETY: a key is found by its sealed form, which each batch reads anew, so that a key that was shredded is
+    never used again, whoever shredded it; it is forgotten with the next erasure here, and in any case after
+    `KEPT_BATCHES`.
+    """
+
+    def __init__(self) -> None:
+        self._present: dict[tuple[TenantId, str], tuple[int, AESGCM]] = {}
+        self._open: dict[bytes, AESGCM] = {}
+        self._older: dict[bytes, AESGCM] = {}
+        self._batches = 0
+
+    def begin_batch(self) -> None:
+        """What the database says of subjects is asked anew; what was not used for long is forgotten."""
+        self._present.clear()
+        self._batches += 1
+        if self._batches >= KEPT_BATCHES or len(self._open) >= KEPT_KEYS:
+            self._open, self._older, self._batches = {}, self._open, 0
+
+    def forget(self) -> None:
+        """Forget every key: some were shredded, or made in a transaction that is gone."""
+        self._present.clear()
+        self._open.clear()
+        self._older.clear()
+
+    def present(self, tenant: TenantId, subject: str) -> tuple[int, AESGCM] | None:
+        """The subject's key as this batch has seen it."""
+        return self._present.get((tenant, subject))
+
+    def show(self, tenant: TenantId, subject: str, version: int, cipher: AESGCM) -> None:
+        """This batch has seen the subject's key."""
+        self._present[tenant, subject] = (version, cipher)
+
+    def known(self, sealed: bytes) -> AESGCM | None:
+        """The cipher of a sealed key that was opened before."""
+        found = self._open.get(sealed)
+        if found is None and (found := self._older.get(sealed)) is not None:
+            self._open[sealed] = found
+        return found
+
+    def keep(self, sealed: bytes, cipher: AESGCM) -> None:
+        """A sealed key was opened."""
+        self._open[sealed] = cipher
 
 
 class ContentRows:
-    """Seals and opens the texts of one tenant; `keys` are those that this batch has opened so far."""
+    """Seals and opens the texts of one tenant; `keys` are those that the writer has open."""
 
     def __init__(
         self, sql: Sql, sealer: KekSealer, tenant: TenantId, *, keys: OpenKeys | None = None
@@ -112,13 +157,23 @@ class ContentRows:
         self._sql = sql
         self._sealer = sealer
         self._tenant = tenant
-        self._keys: OpenKeys = {} if keys is None else keys
+        self._keys = OpenKeys() if keys is None else keys
 
-    def add(self, record: str, name: str, subject: str, salt: bytes, text: str) -> None:
-        """Seal one text under its subject's present key."""
-        version, data_key = self._present_key(subject)
-        sealed = self._sealer.seal_text(data_key, text, self._text_context(record, name, subject, salt))
-        self._sql.run(_ADD_CONTENT, {
+    def seal(self, record: str, name: str, subject: str, text: str) -> bytes:
+        """Seal one text under its subject's present key; returns the fresh salt that it was bound to."""
+        fresh = self._sealer.entropy(SALT_SIZE + _NONCE)
+        salt = fresh[:SALT_SIZE]
+        self.add(record, name, subject, salt, text, nonce=fresh[SALT_SIZE:])
+        return salt
+
+    def add(
+        self, record: str, name: str, subject: str, salt: bytes, text: str, *, nonce: bytes | None = None
+    ) -> None:
+        """Seal one text under its subject's present key and a salt that is known already."""
+        version, cipher = self._present_key(subject)
+        context = self._text_context(record, name, subject, salt)
+        sealed = self._sealer.seal_text(cipher, nonce or self._sealer.entropy(_NONCE), text, context)
+        self._sql.later(_ADD_CONTENT, {
             "tenant": self._tenant, "record": record, "name": name, "subject": subject,
             "version": version, "salt": salt, "sealed": sealed,
         })  # fmt: skip
@@ -138,7 +193,7 @@ class ContentRows:
         SAFETY: what remains in freed pages and in backups is sealed under the key-encryption key, and only
         for as long as those exist.
         """
-        self._keys.pop((self._tenant, subject), None)
+        self._keys.forget()
         return self._sql.run(_SHRED, {"of": self._tenant, "whom": subject, "at": micros(at)})
 
     def _open(self, record: RecordId, row: Row) -> Disclosed:
@@ -151,23 +206,30 @@ class ContentRows:
             text = self._sealer.open_text(data_key, bytes(sealed), context)
         return Disclosed(record=record, name=name, subject=subject, salt=bytes(salt), text=text)
 
-    def _present_key(self, subject: str) -> tuple[int, bytes]:
-        name = (self._tenant, subject)
-        known = self._keys.get(name)
+    def _present_key(self, subject: str) -> tuple[int, AESGCM]:
+        known = self._keys.present(self._tenant, subject)
         if known is None:
-            known = self._keys[name] = self._read_key(subject)
+            known = self._read_key(subject)
+            self._keys.show(self._tenant, subject, *known)
         return known
 
-    def _read_key(self, subject: str) -> tuple[int, bytes]:
+    def _read_key(self, subject: str) -> tuple[int, AESGCM]:
         row = self._sql.row(_LAST_KEY, {"tenant": self._tenant, "subject": subject})
         if row is not None and row[1] is not None:
-            return row[0], self._sealer.open_key(bytes(row[1]), self._key_context(subject, row[0]))
+            return row[0], self._cipher(subject, row[0], bytes(row[1]))
         version = row[0] + 1 if row else 1
         data_key, sealed = self._sealer.new_key(self._key_context(subject, version))
         self._sql.run(_ADD_KEY, {
             "tenant": self._tenant, "subject": subject, "version": version, "sealed": sealed, "erased": None,
         })  # fmt: skip
-        return version, data_key
+        return version, AESGCM(data_key)
+
+    def _cipher(self, subject: str, version: int, sealed: bytes) -> AESGCM:
+        cipher = self._keys.known(sealed)
+        if cipher is None:
+            cipher = AESGCM(self._sealer.open_key(sealed, self._key_context(subject, version)))
+            self._keys.keep(sealed, cipher)
+        return cipher
 
     def _key_context(self, subject: str, version: int) -> list[bytes]:
         return [b"ledger/subject-key", self._tenant.encode(), subject.encode(), str(version).encode()]
