@@ -19,7 +19,7 @@ from remit.decision.facts import Snapshot
 from remit.decision.footing import Footing
 from remit.decision.grounding import ground, known_alive
 from remit.decision.policy.conceive import conceivable
-from remit.decision.policy.context import ask
+from remit.decision.policy.given import Unaskable, pose
 from remit.decision.request import ActionRequest, ProposedCall, Resource
 from remit.identity.tools import Server, Tool
 from remit.kernel.canonical import sha256
@@ -100,4 +100,8 @@ def _conceivable(request: ActionRequest, snapshot: Snapshot) -> bool:
     bundle = snapshot.bundle
     if bundle.enforced is None:
         return False
-    return conceivable(ask(request, bundle), bundle)
+    try:
+        env = pose(request, bundle)
+    except Unaskable:
+        return False
+    return conceivable(env, bundle, fixed=bool(request.call.resource.id))

@@ -8,68 +8,71 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
-import cedarpy
 from cedarpy import pst
 
-from remit.decision.policy.admission import policy_set
 from remit.decision.policy.bundle import Bundle
-from remit.decision.policy.context import Question
+from remit.decision.policy.compile import Env
 from remit.decision.policy.parts import RESOURCE, Part, parts_of, probe_of
+from remit.decision.policy.program import Program, compile_policy
 from remit.decision.policy.tree import path_of, walk
 from remit.decision.response import Mode
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Plan:
+class Plan:
     """What of a bundle is the same for every question: its parts, and those that no argument can change."""
 
     effects: Mapping[str, str]
     """Effect of every policy in force, by place."""
-    settled: Mapping[str, str]
-    """Part to place."""
+    settled: tuple[str, ...]
+    """Place of each part, by its number."""
     open: frozenset[str]
     """Places with a part that arguments can change."""
-    probes: cedarpy.PolicySet | None
+    probes: tuple[pst.Template, ...]
+    """A permit for each part, by its number: it holds exactly if the part does."""
+    program: Program
+    """The probes, compiled."""
 
 
-def conceivable(question: Question, bundle: Bundle) -> bool:
+def conceivable(env: Env, bundle: Bundle, *, fixed: bool) -> bool:
     """Whether some permit may hold and no forbid is certain, over all arguments.
 
-    `question` has no arguments; its resource has an empty id unless one is fixed.
+    `env` has no arguments; the id of its resource means something only if it is `fixed`.
     """
-    plan = _plan(bundle, fixed=bool(question.resource["id"]))
-    held = _held(question, plan)
-    failed = {place for name, place in plan.settled.items() if name not in held}
+    plan = plan_of(bundle, fixed=fixed)
+    return conceived(plan, frozenset(plan.program.held(env)))
+
+
+def conceived(plan: Plan, held: frozenset[int]) -> bool:
+    """What follows from the parts that hold; one that can't be evaluated does not, and would deny."""
+    failed = {place for number, place in enumerate(plan.settled) if number not in held}
     standing = {place: effect for place, effect in plan.effects.items() if place not in failed}
     certain = any(effect == "forbid" and place not in plan.open for place, effect in standing.items())
     return not certain and "permit" in standing.values()
 
 
 @lru_cache(maxsize=16)
-def _plan(bundle: Bundle, *, fixed: bool) -> _Plan:
-    """Taken apart once per bundle: the syntax trees are long, and every listing asks."""
-    parts = {
-        f"{place}:{part.name}": part
+def plan_of(bundle: Bundle, *, fixed: bool) -> Plan:
+    """Taken apart once per bundle: the syntax trees are long, and every listing and call asks."""
+    parts = [
+        part
         for place, rule in bundle.rules.items()
         if rule.mode is Mode.ENFORCE
         for part in parts_of(place, bundle.nodes[place])
-    }
-    settled = {name: part for name, part in parts.items() if _is_settled(part, bundle, fixed=fixed)}
-    probes = {name: probe_of(name, part, bundle.nodes[part.place]) for name, part in settled.items()}
-    return _Plan(
-        effects={part.place: bundle.rules[part.place].effect for part in parts.values()},
-        settled={name: part.place for name, part in settled.items()},
-        open=frozenset(part.place for name, part in parts.items() if name not in settled),
-        probes=policy_set(probes) if probes else None,
+    ]
+    settled = [part for part in parts if _is_settled(part, bundle, fixed=fixed)]
+    probes = [probe_of(str(number), part, bundle.nodes[part.place]) for number, part in enumerate(settled)]
+    compiled = [
+        compile_policy(number, bundle.rules[part.place], probe)
+        for number, (part, probe) in enumerate(zip(settled, probes, strict=True))
+    ]
+    return Plan(
+        effects={part.place: bundle.rules[part.place].effect for part in parts},
+        settled=tuple(part.place for part in settled),
+        open=frozenset(part.place for part in parts if part not in settled),
+        probes=tuple(probes),
+        program=Program(zip(compiled, probes, strict=True)),
     )
-
-
-def _held(question: Question, plan: _Plan) -> frozenset[str]:
-    """The parts that hold; one that can't be evaluated does not, and would deny."""
-    if plan.probes is None:
-        return frozenset()
-    said = cedarpy.is_authorized(question.wire(), plan.probes, question.entities)
-    return frozenset(said.diagnostics.reasons)
 
 
 def _is_settled(part: Part, bundle: Bundle, *, fixed: bool) -> bool:

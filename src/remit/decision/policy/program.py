@@ -4,7 +4,8 @@ Cedar's rules: every policy whose scope fits is evaluated; one that fails is in 
 side; some permit and no forbid is a yes. That an error denies is not decided here (`evaluate.py`).
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -87,6 +88,13 @@ class Program:
             except EvaluationFailed as error:
                 failed.append((policy.rule, str(error)))
         return Outcome(permits, forbids, failed)
+
+    def held(self, env: Env) -> Iterator[int]:
+        """Numbers of the policies that apply and hold; those that can't be evaluated do not."""
+        for policy in self.applying(env):
+            with suppress(EvaluationFailed):
+                if _holds(policy.conditions, env):
+                    yield policy.order
 
 
 def _holds(conditions: tuple[Evaluated, ...], env: Env) -> bool:
