@@ -16,7 +16,6 @@ from remit.decision.policy.arguments import argument_values, spoken
 from remit.decision.policy.bundle import Bundle
 from remit.decision.policy.compile import Env
 from remit.decision.policy.context import principal_type
-from remit.decision.policy.extensions import GREATEST_LONG
 from remit.decision.policy.schema import DISCOVERY, NAMESPACE
 from remit.decision.policy.values import Entity, Moment, Uid, Value
 from remit.decision.policy.zones import local_time
@@ -31,15 +30,13 @@ _Maker: TypeAlias = Callable[[ActionRequest, tuple[str, ...]], Value | None]
 
 
 class Unaskable(Exception):
-    """Cedar has no words for this request: a type that is no name, a number beyond 64 bits. It is denied."""
+    """Cedar has no words for this request: the type of its resource is no name. It is denied."""
 
 
 def pose(request: ActionRequest, bundle: Bundle) -> Env:
     """Put a request before the compiled policies; raises `shapes.Misfit` or `Unaskable`."""
     call = request.call
     arguments = argument_values(request.tool, call.arguments, bundle.named)
-    if call.money is not None and call.money.minor > GREATEST_LONG:
-        raise Unaskable
     principal = _principal(request.principal, request.blueprint)
     action = _action(call.action, request.server.name)
     return Env(
