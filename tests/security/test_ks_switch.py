@@ -16,7 +16,7 @@ from remit.identity.errors import Killed
 from remit.identity.lifecycle import IllegalTransition
 from remit.kernel.errors import Unavailable
 from remit.kernel.ids import KillId, PrincipalId
-from remit.oversight.containment.kill import Kill, KillState, TargetKind
+from remit.oversight.containment.kill import Kill, KillState, Target, TargetKind
 from remit.oversight.containment.service import ContainmentService
 from support.clients import Refused
 from support.composed import beside, composed, populated
@@ -75,6 +75,47 @@ async def test_a_kill_is_done_only_once_every_plane_has_confirmed(tmp_path: Path
         kinds = [record.kind for record in await house.log()]
         assert kinds.count("oversight.kill.committed") == 1
         assert kinds.count("oversight.kill.completed") == 1
+
+
+@pytest.mark.attack("KS-09")
+@pytest.mark.promise("P1")
+async def test_a_plane_that_fails_in_any_way_holds_up_neither_the_others_nor_other_kills(
+    tmp_path: Path,
+) -> None:
+    class Crashing(Broken):
+        async def confirm(self, kill: Kill) -> str:
+            self.asked += 1
+            if kill.target.name == "calendar-bot":
+                raise ZeroDivisionError("a bug of the plane")
+            return await super().confirm(kill)
+
+    plane = Crashing()
+    async with populated(tmp_path / "data") as house:
+        ground = house.services.ground
+        containment = ContainmentService(
+            work=ground.work,
+            planes=(plane, *house.services.containment._planes),
+            clock=ground.clock,
+            entropy=ground.entropy,
+        )
+        kills = [
+            await containment.kill(
+                Target(kind=TargetKind.AGENT, ident=name, name=""),
+                tenant=ground.tenant,
+                by=house["admin"].principal.id,
+                reason="test",
+            )
+            for name in ("calendar-bot", "mail-bot")
+        ]
+        for kill in kills:
+            assert kill.state is KillState.KILLING
+            assert [each.plane for each in kill.planes if not each.confirmed] == ["broken"]
+        assert "ZeroDivisionError" in kills[0].planes[0].detail
+        assert "a bug" not in kills[0].planes[0].detail
+        plane.works = True
+        assert await containment.retry_unfinished() == 1
+        states = [(await containment.get(kill.id)).state for kill in kills]
+        assert states == [KillState.KILLING, KillState.DONE]
 
 
 @pytest.mark.attack("KS-11")

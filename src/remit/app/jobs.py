@@ -1,6 +1,6 @@
 """What runs by itself: leased rows in the database, each idempotent, readable as one table."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -144,11 +144,26 @@ class _Works:
         await run.commit(lambda tx: tx.changes.forget())
 
     async def expire_nodes(self, run: JobRun) -> None:
-        """Declare dead whoever has stopped renewing its lease: it can never write again (F25)."""
-        at = self._clock.now()
-        gone = await run.commit(lambda tx: tx.nodes.expire(at=at))
+        """Declare dead whoever has stopped renewing its lease: it can never write again (F25).
+
+        What it had consumed and not finished is unknown from now on, not only from the next start.
+        """
+        at, ground = self._clock.now(), self._services.ground
+
+        def settle(tx: SqlTransaction, dead: Sequence[str]) -> int:
+            return len(
+                sweep(tx, ground.tenant, before=at, at=at, limit=_AT_ONCE, entropy=ground.entropy, nodes=dead)
+            )
+
+        def bury(tx: SqlTransaction) -> tuple[list[str], int]:
+            gone = tx.nodes.expire(at=at)
+            return gone, settle(tx, gone)
+
+        # CRASH: the death and the first calls' outcomes are one commit; a start settles what is left (F21).
+        gone, settled = await run.commit(bury)
         if gone:
-            _log.warning("nodes_expired", nodes=gone)
+            _log.warning("nodes_expired", nodes=gone, settled=settled)
+            await _drain(run, lambda tx: settle(tx, gone))
 
 
 async def _drain(run: JobRun, forget: Callable[[SqlTransaction], int]) -> None:

@@ -75,10 +75,22 @@ class ContainmentService:
         return await self._confirm(committed, since=started)
 
     async def retry_unfinished(self) -> int:
-        """Ask the planes of unfinished kills again; returns how many are still unfinished."""
+        """Ask the planes of unfinished kills again; returns how many are still unfinished.
+
+        One that can't be stored does not keep the others waiting; the last such error is raised in the end.
+        """
         unfinished = await self._work.read(lambda tx: tuple(tx.kills.unfinished()))
-        results = [await self._confirm(kill, since=self._clock.boottime()) for kill in unfinished]
-        return sum(kill.state is KillState.KILLING for kill in results)
+        left, failed = 0, None
+        for kill in unfinished:
+            try:
+                result = await self._confirm(kill, since=self._clock.boottime())
+            except RemitError as unable:  # its answers could not be stored; the next kill's may be
+                left, failed = left + 1, unable
+            else:
+                left += result.state is KillState.KILLING
+        if failed is not None:
+            raise failed
+        return left
 
     async def get(self, ident: KillId) -> Kill:
         """One kill; raises `NoSuchKill`."""
@@ -159,6 +171,8 @@ class ContainmentService:
             detail, confirmed = await plane.confirm(kill), True
         except RemitError as unable:
             detail, confirmed = f"not confirmed: {unable.hint}", False
+        except Exception as broken:  # noqa: BLE001 — whatever a plane does, the others and other kills go on
+            detail, confirmed = f"not confirmed: the plane itself failed ({type(broken).__name__})", False
         return PlaneReport(
             plane=plane.name,
             confirmed=confirmed,

@@ -79,7 +79,7 @@ def export(
     output: OutputOption = Output.TABLE,
 ) -> None:
     """Write the whole log at a signed head into one archive, and remember the log's keys on this machine."""
-    from remit.ledger.export import read_export, unpack_archive  # noqa: PLC0415 — as above
+    from remit.ledger.export import read_export, split_logs, unpack_archive  # noqa: PLC0415 — as above
     from remit.surface.cli.client import Client, data_directory  # noqa: PLC0415 — as above
 
     if file.exists():
@@ -91,8 +91,15 @@ def export(
     pinned = data_directory(os.environ) / PINNED
     pinned.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     pinned.write_text("\n".join(head["keys"]) + "\n", encoding="utf-8")
-    size = read_export(unpack_archive(archive)).manifest.size
-    shown = {"file": str(file), "bytes": len(archive), "size": size, "keys": head["keys"]}
+    logs = [read_export(each).manifest for each in split_logs(unpack_archive(archive)).values()]
+    size = sum(each.size for each in logs)
+    shown = {
+        "file": str(file),
+        "bytes": len(archive),
+        "size": size,
+        "keys": head["keys"],
+        "logs": {each.shard: each.size for each in logs},
+    }
     show(
         shown,
         output=output,
@@ -143,6 +150,7 @@ def verify(
                 "sentence": each.sentence,
                 "index": each.index,
                 "record": each.record,
+                "log": each.log,
             }
             for each in report.findings
         ],
@@ -155,7 +163,9 @@ def _files(path: Path) -> dict[str, bytes]:
     from remit.ledger.export import unpack_archive  # noqa: PLC0415 — as above
 
     if path.is_dir():
-        return {each.name: _read(each) for each in sorted(path.iterdir()) if each.is_file()}
+        return {
+            str(each.relative_to(path)): _read(each) for each in sorted(path.rglob("*")) if each.is_file()
+        }
     return unpack_archive(_read(path))
 
 
@@ -193,7 +203,7 @@ def _verdict(found: dict[str, Any]) -> list[str]:
         return [f"{coloured('ok')}  {visible(told)}"]
     lines = [
         f"  {'log' if each['index'] is None else each['index']!s:<8} step {each['step']}  {each['code']}: "
-        + visible(each["sentence"])
+        + visible(f"in log `{each['log']}`: {each['sentence']}" if each["log"] else each["sentence"])
         for each in found["findings"]
     ]
     more = [f"  and {found['further']} more"] if found["further"] else []
