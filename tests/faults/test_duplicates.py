@@ -5,7 +5,7 @@ import secrets
 import sqlite3
 from collections import Counter
 from contextlib import closing
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
 from pathlib import Path
@@ -14,13 +14,12 @@ from typing import Any
 import httpx2
 import pytest
 
-from remit.app.services import Ground, Services, build
 from remit.kernel.jose.algorithms import Algorithm
 from remit.kernel.jose.keys import PrivateKey
-from remit.kernel.uow import Lane
 from support.composed import populated
 from support.house import ACCESS_TOKEN as A_TOKEN
 from support.house import ASSERTION, BOOKING, REFUND, TOKEN_EXCHANGE, TXN_TOKEN, House
+from twins.memory import NoKeys, Unburnt, forgetting
 
 
 class How(StrEnum):
@@ -283,57 +282,6 @@ async def test_what_is_delivered_twice_happens_once(tmp_path: Path) -> None:
         assert sum(other.seconds.values()) > len(courier.seen), "each was delivered twice"
 
 
-class _Unburnt:
-    """The planted bug: every proof is a new one."""
-
-    def burn(self, tenant: Any, proof: Any) -> bool:
-        return True
-
-
-class _Forgetful:
-    """A transaction whose memory of proofs, or of keys, is gone."""
-
-    def __init__(self, tx: Any, forgotten: dict[str, Any]) -> None:
-        self._tx, self._forgotten = tx, forgotten
-
-    def __getattr__(self, name: str) -> Any:
-        return self._forgotten.get(name) or getattr(self._tx, name)
-
-
-class _NoKeys:
-    """The planted bug: every key is a new one."""
-
-    def take(self, principal: str, key: str, **what: Any) -> bool:
-        return True
-
-    def settle(self, principal: str, key: str, **what: Any) -> None:
-        return
-
-    def release(self, principal: str, key: str) -> None:
-        return
-
-
-class ForgetfulWork:
-    """Units of work over such transactions."""
-
-    def __init__(self, inner: Any, **forgotten: Any) -> None:
-        self._inner, self._forgotten = inner, forgotten
-
-    async def commit(self, work: Any, *, lane: Lane = Lane.NORMAL) -> Any:
-        return await self._inner.commit(lambda tx: work(_Forgetful(tx, self._forgotten)), lane=lane)
-
-    async def read(self, work: Any) -> Any:
-        return await self._inner.read(work)
-
-
-def forgetting(**what: Any) -> Any:
-    def make(ground: Ground) -> Services:
-        work: Any = ForgetfulWork(ground.work, **what)
-        return build(replace(ground, work=work))
-
-    return make
-
-
 async def started(folder: Path, how: How, **world: Any) -> int:
     """How many tasks come of one wish."""
     async with populated(folder, **world) as house:
@@ -349,7 +297,7 @@ async def started(folder: Path, how: How, **world: Any) -> int:
 @pytest.mark.twin("F24")
 @pytest.mark.parametrize(
     ("how", "forgotten"),
-    [(How.PROXIED, {"replay": _Unburnt()}), (How.RETRIED, {"idempotency": _NoKeys()})],
+    [(How.PROXIED, {"replay": Unburnt}), (How.RETRIED, {"idempotency": NoKeys})],
     ids=["proofs", "keys"],
 )
 async def test_without_its_memory_what_is_delivered_twice_would_happen_twice(
