@@ -3,13 +3,15 @@
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 import time
 from pathlib import Path
 
 import pytest
+
+from support.installation import free_port
+from support.processes import group_members
 
 DEADLINE = 150.0
 TOLD = (
@@ -44,13 +46,6 @@ TOLD = (
 
 FIRST_STEPS = 1
 """Steps that are begun before the server of the other story is killed."""
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-    return port
 
 
 @pytest.mark.timeout(240)
@@ -140,19 +135,3 @@ def wait_for(process: "subprocess.Popen[bytes]", log: Path, *phrases: str) -> st
             return text
         time.sleep(0.1)
     return log.read_text(encoding="utf-8")
-
-
-def group_members(group: int) -> list[int]:
-    """Processes of the server's session that still live."""
-    found = []
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            try:
-                stat = (
-                    (entry / "stat").read_text(encoding="ascii", errors="replace").rpartition(")")[2].split()
-                )
-            except OSError:
-                continue
-            if int(stat[3]) == group and stat[0] != "Z":
-                found.append(int(entry.name))
-    return found

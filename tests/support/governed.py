@@ -239,10 +239,29 @@ async def governed(folder: Path) -> AsyncIterator[Governed]:
 
 
 async def _set_the_scene(found: Governed) -> None:
-    async with Client(found.business.url) as direct:
+    (found.folder / "policies.cedar").write_text(policies())
+    (found.folder / "remit.json").write_text(json.dumps(await wanted(found.business)))
+    applied = await found.remit("apply", "-f", "remit.json")
+    assert applied.code == 0, applied.out + applied.err
+    for name in AGENTS:
+        key = OwnKey.read(found.folder / f"{name}.key")
+        found.agents[name] = Agent(name=name, key=key, issuer=found.url, http=found.http)
+    await found.consent("calendar-bot", rooms())
+    await found.consent("support-bot", support())
+
+
+def policies() -> str:
+    """The demonstration's, but for its last rule, which is about a second server."""
+    text = files("remit_demo").joinpath("policies.cedar").read_text(encoding="utf-8")
+    return text.partition('@id("git.read")')[0]
+
+
+async def wanted(business: Business) -> dict[str, Any]:
+    """The scene as `remit apply` takes it: two people, three agents, one server with its tools."""
+    async with Client(business.url) as direct:
         listed = await direct.list_tools()
     told = {t.name: t.model_dump(by_alias=True, exclude_unset=True, mode="json") for t in listed.tools}
-    wanted = {
+    return {
         "users": [
             {"name": USER, "roles": ["reader"], "key": f"{USER}.key"},
             {"name": LEAD, "roles": ["approver"], "teams": ["support-leads"], "key": f"{LEAD}.key"},
@@ -272,7 +291,7 @@ async def _set_the_scene(found: Governed) -> None:
                 "transport": "http",
                 "purpose": "the business sample",
                 "environment": "production",
-                "url": found.business.url,
+                "url": business.url,
                 "tools": [
                     {
                         "name": each["tool"],
@@ -287,14 +306,3 @@ async def _set_the_scene(found: Governed) -> None:
         ],
         "policies": ["policies.cedar"],
     }
-    policies = files("remit_demo").joinpath("policies.cedar").read_text(encoding="utf-8")
-    # The story's last rule is about a second server, which is not here.
-    (found.folder / "policies.cedar").write_text(policies.partition('@id("git.read")')[0])
-    (found.folder / "remit.json").write_text(json.dumps(wanted))
-    applied = await found.remit("apply", "-f", "remit.json")
-    assert applied.code == 0, applied.out + applied.err
-    for name in AGENTS:
-        key = OwnKey.read(found.folder / f"{name}.key")
-        found.agents[name] = Agent(name=name, key=key, issuer=found.url, http=found.http)
-    await found.consent("calendar-bot", rooms())
-    await found.consent("support-bot", support())

@@ -5,8 +5,10 @@ import gc
 import os
 import sys
 from asyncio.subprocess import Process
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import replace
+from signal import SIGINT, SIGTERM
 from socket import AF_INET, AF_INET6, create_server, socket
 from typing import Final
 
@@ -25,6 +27,7 @@ from remit.surface.web.connection import bounded_protocol
 
 _DRAIN_SECONDS: Final = 5
 _BACKLOG: Final = 2048
+_STOPS: Final = (SIGINT, SIGTERM)
 
 
 class AddressTaken(Unavailable):
@@ -39,7 +42,8 @@ def serve(settings: Settings) -> None:
     configure_logging(replace(chosen, log_level=LogLevel.DEBUG) if settings.debug else chosen)
     listener = _listen(settings)
     prepare_directory(settings)
-    with asyncio.Runner(loop_factory=_loop) as runner:
+    with asyncio.Runner(loop_factory=_loop) as runner, suppress(KeyboardInterrupt):
+        # Ctrl-C is how a person stops it: also before it listens, when nobody else hears it yet.
         runner.run(_serve(settings, listener))
 
 
@@ -97,7 +101,7 @@ def _config(settings: Settings, services: Services) -> uvicorn.Config:
 
 
 class _Server(uvicorn.Server):
-    """Says when it listens."""
+    """Says when it listens, and ends in order."""
 
     def __init__(self, config: uvicorn.Config) -> None:
         super().__init__(config)
@@ -107,6 +111,22 @@ class _Server(uvicorn.Server):
         """Bind, then tell whoever waits."""
         await super().startup(sockets)
         self.listening.set()
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Finish what runs, on SIGINT and SIGTERM alike.
+
+        uvicorn raises the signal once more afterwards: SIGTERM would then end the process before the store,
+        the upstreams and their children were let go of.
+        """
+        loop = asyncio.get_running_loop()
+        for number in _STOPS:
+            loop.add_signal_handler(number, self.handle_exit, number, None)
+        try:
+            yield
+        finally:
+            for number in _STOPS:
+                loop.remove_signal_handler(number)
 
 
 async def _announce(settings: Settings, server: _Server) -> None:

@@ -4,18 +4,23 @@ import os
 import subprocess  # the server runs as a child, so that this terminal is free for its questions
 import sys
 import time
-from typing import Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
 from remit.kernel.errors import RemitError
-from remit.surface.cli.failures import CommandFailed
+from remit.surface.cli.failures import CommandFailed, Refused, Unreachable
 from remit.surface.cli.options import word
 from remit.surface.cli.render import say
+
+if TYPE_CHECKING:
+    from remit.surface.cli.client import Client
 
 app = word("Start the server and answer approvals in this terminal.")
 _START_SECONDS: Final = 30.0
 _POLL_SECONDS: Final = 1.0
+_LOOKS: Final = 120
+"""Looks with one token, which lives longer than they take together."""
 
 
 @app.command()
@@ -35,10 +40,14 @@ def dev(
         try:
             _wait(server)
             say("local server; approvals are answered here with a / d; stop: Ctrl-C")
+            sys.stdout.flush()
             _desk(server)
+        except (KeyboardInterrupt, typer.Abort):
+            return  # stopped as the line above says; the server heard it too, or is told below
         finally:
             server.terminate()
             server.wait(timeout=_START_SECONDS)
+    raise CommandFailed(f"the server has ended by itself ({server.returncode})", next_step="remit doctor")
 
 
 def _wait(server: "subprocess.Popen[bytes]") -> None:
@@ -61,23 +70,43 @@ def _wait(server: "subprocess.Popen[bytes]") -> None:
 
 def _desk(server: "subprocess.Popen[bytes]") -> None:
     """Show each ask once; what is left open stays open until it expires."""
-    from remit.surface.cli.approval import card  # noqa: PLC0415 — as above
     from remit.surface.cli.client import Client  # noqa: PLC0415 — as above
 
     seen: set[str] = set()
     while server.poll() is None:
-        with Client.open() as client:
-            waiting = client.get("/approvals", state="pending", mine="true")["items"]
-            for ask in [each for each in waiting if each["id"] not in seen]:
-                seen.add(ask["id"])
-                found = client.get(f"/approvals/{ask['id']}")
-                for line in card(found):
-                    say(line)
-                answer = {"a": "approve", "d": "deny"}.get(
-                    typer.prompt("a / d", default="", show_default=False)
-                )
-                if answer is not None:
-                    signed = client.sign_answer(approval=found["id"], digest=found["digest"], answer=answer)
-                    settled = client.post(f"/approvals/{found['id']}/answer", {"signature": signed})
-                    say(f"{settled['id']} is {settled['state']}")
-        time.sleep(_POLL_SECONDS)
+        try:
+            with Client.open() as client:
+                for _ in range(_LOOKS):
+                    _answer_new(client, seen)
+                    time.sleep(_POLL_SECONDS)
+        except Unreachable:
+            time.sleep(_POLL_SECONDS)  # it is ending, or busy: the loop's condition tells which
+
+
+def _answer_new(client: "Client", seen: set[str]) -> None:
+    waiting = client.get("/approvals", state="pending", mine="true")["items"]
+    for ident in [each["id"] for each in waiting if each["id"] not in seen]:
+        seen.add(ident)
+        try:
+            _ask(client, ident)
+        except (
+            Refused
+        ) as refused:  # answered elsewhere, or expired while it stood here: the next one may not be
+            say(f"error: {refused.hint}")
+
+
+def _ask(client: "Client", ident: str) -> None:
+    """Show one ask, take one letter, and sign exactly what was shown."""
+    from remit.surface.cli.approval import card  # noqa: PLC0415 — as above
+
+    found = client.get(f"/approvals/{ident}")
+    for line in card(found):
+        say(line)
+    letter = typer.prompt("a / d", default="", show_default=False)
+    answer = {"a": "approve", "d": "deny"}.get(letter.strip().lower())
+    if answer is None:
+        say(f"left open; later: remit approval show {ident}")
+        return
+    signed = client.sign_answer(approval=found["id"], digest=found["digest"], answer=answer)
+    settled = client.post(f"/approvals/{found['id']}/answer", {"signature": signed})
+    say(f"{settled['id']} is {settled['state']}")

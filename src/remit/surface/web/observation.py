@@ -1,5 +1,6 @@
 """The outermost door: a request id, a span, a figure, and the last word on every error."""
 
+import asyncio
 import time
 from typing import Final
 
@@ -10,6 +11,7 @@ from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from remit.kernel.canonical import b64u
+from remit.kernel.errors import Unavailable
 from remit.kernel.ids import Entropy
 from remit.platform.telemetry.metrics import OTHER, Metrics
 from remit.platform.telemetry.spans import Attribute, Span
@@ -38,6 +40,12 @@ class _Answer:
         await self._send(message)
 
 
+class Stopping(Unavailable):
+    """The process ends before this request could be answered."""
+
+    code = "stopping"
+
+
 class Observation:
     """Nothing escapes it: what is raised becomes a problem document, and what is unknown a 500 with an id."""
 
@@ -61,6 +69,8 @@ class Observation:
         ):
             try:
                 await self._app(scope, receive, answer)
+            except asyncio.CancelledError:
+                await self._cut(scope, receive, answer)
             except Exception as raised:  # noqa: BLE001 — the one outer handler: every error gets an answer
                 await self._refuse(raised, scope, receive, answer)
             finally:
@@ -79,6 +89,17 @@ class Observation:
                     status=answer.status,
                     seconds=time.perf_counter() - started,
                 )
+
+    async def _cut(self, scope: Scope, receive: Receive, answer: _Answer) -> None:
+        """The process ends, and this request had its time: say so; a stream is left without its end."""
+        _log.info("surface.request.cut", route=route_of(scope), status=answer.status)
+        if not answer.status:
+            error = Stopping(
+                "the server is stopping before it could answer", next_step="ask again in a moment"
+            )
+            await problem_response(error, resource=self._resource, request_id=answer.request_id)(
+                scope, receive, answer
+            )
 
     async def _refuse(self, raised: Exception, scope: Scope, receive: Receive, answer: _Answer) -> None:
         error = foreign_error(raised)
