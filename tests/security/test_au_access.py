@@ -3,11 +3,14 @@
 import asyncio
 import json
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
 from remit.ledger.record import Record
+from support.composed import populated
 from support.house import REFUND, House
+from twins.memory import Readers, forgetting
 
 HOSTILE = {
     "crlf": "a\r\nHTTP/1.1 200 OK",
@@ -102,6 +105,19 @@ async def test_an_agent_or_another_person_finds_nothing_of_somebodys_records(hou
             assert answer.status_code in {403, 404} or started.task.id not in answer.text, path
     await house.answer("lead", ask, "deny")
     await waiting
+
+
+@pytest.mark.twin("AU-14")
+async def test_where_everybody_is_a_reader_a_stranger_would_read_it_all(tmp_path: Path) -> None:
+    async with populated(tmp_path / "data", make=forgetting(principals=Readers)) as house:
+        started = await house.task("support-bot", purpose="support")
+        other = await house.person("eve@company.com")
+        bot = house["support-bot"]
+        token = await house.exchange(bot, started.envelope)
+        await house.call(bot, token, "customers_read", {"customer_id": "C-100"})
+        decision = next(row.id for row in await house.services.decisions.page(limit=50) if row.capability)
+        for path in (f"/tasks/{started.task.id}", f"/decisions/{decision}"):
+            assert (await house.api(other, "GET", path)).status_code == 200, path
 
 
 @pytest.mark.req("R67")

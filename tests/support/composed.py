@@ -17,6 +17,7 @@ from typing import Any
 import httpx2
 import msgspec
 from mcp import Client
+from starlette.types import ASGIApp
 
 from remit.app.jobs import jobs, subscriptions, sweeps
 from remit.app.services import Ground, Services, build, open_ground, system_clock
@@ -44,6 +45,7 @@ async def composed(
     *,
     make_clock: Callable[[ClockMark | None], Clock] = system_clock,
     make: Callable[[Ground], Services] = build,
+    make_app: Callable[[Services], ASGIApp] = application,
     work_in_background: bool = False,
     port: int = 0,
     chosen: Mapping[str, Any] | None = None,
@@ -66,7 +68,7 @@ async def composed(
         if work_in_background:
             following.append(asyncio.create_task(_jobs(services).run_forever()))
         stack.push_async_callback(_end, following)
-        app = application(services)
+        app = make_app(services)
         await stack.enter_async_context(serving(app, lifespan="off", port=port))
         limits = httpx2.Limits(max_connections=200)
         http = await stack.enter_async_context(

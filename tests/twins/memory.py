@@ -71,6 +71,14 @@ class Unrevoked(_Over):
         return None if found is None else replace(found, state=TokenState.ACTIVE)
 
 
+class Readers(_Over):
+    """AU-14: everybody may read what anybody did."""
+
+    def get(self, ident: str) -> Any:
+        found = self._inner.get(ident)
+        return None if found is None else replace(found, attributes=(("roles", "reader"),))
+
+
 class _Forgetful(_Over):
     """A transaction in which some repositories are others."""
 
