@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from remit.kernel.errors import Invalid
+from remit.ledger.repository import LedgerDamaged
 from remit.platform.settings.load import load
 from support.composed import composed, populate, populated
 from support.gateway import modern, modern_headers
@@ -123,7 +124,10 @@ async def ways_out(house: House) -> list[str]:
         for method in ("DELETE", "PUT", "PATCH"):
             place, before = path.replace("{", "").replace("}", ""), await house.log()
             answer = await house.api(admin, method, place, {"retention_days": 0})
-            kept = (await house.log())[: len(before)] == before
+            try:
+                kept = (await house.log())[: len(before)] == before
+            except LedgerDamaged:
+                return [*found, f"{method} {place}"]
             found += [] if kept and answer.status_code in {404, 405} else [f"{method} {place}"]
     return found
 
