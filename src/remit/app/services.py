@@ -19,7 +19,9 @@ from remit.app.bindings.doors import (
 )
 from remit.app.bindings.exits import RegisteredServers
 from remit.app.bindings.figures import MeteredCalls, MeteredDecider, ObservedGateway
+from remit.app.bindings.issuing import CapabilityIssuer
 from remit.app.bindings.minter import CapabilityPress
+from remit.app.bindings.spending import CapabilitySpender
 from remit.app.bindings.standing import SnapshotStandings
 from remit.app.heads import HeadKeeper
 from remit.app.keys import KeyHolder, LogSigner
@@ -33,6 +35,7 @@ from remit.authority.oauth.repository import NoObjection
 from remit.authority.oauth.verifier import AccessTokenVerifier
 from remit.authority.options import AuthorityOptions
 from remit.authority.task_service import TaskService
+from remit.decision.response import Handing
 from remit.decision.service import DecisionService
 from remit.enforcement.mcp.app import AppOptions, McpApp
 from remit.enforcement.mcp.catalogue import Catalogue, CatalogueOptions
@@ -108,6 +111,8 @@ class Services:
     oauth: OAuth
     verifier: AccessTokenVerifier
     decisions: DecisionService
+    capabilities: CapabilityIssuer
+    spender: CapabilitySpender
     approvals: ApprovalService
     containment: ContainmentService
     gateway: McpApp
@@ -208,6 +213,10 @@ def build(ground: Ground) -> Services:
         oauth=_oauth(ground, options),
         verifier=verifier,
         decisions=decisions,
+        capabilities=_capabilities(ground, verifier, decisions, approvals, tools, metrics),
+        spender=CapabilitySpender(
+            work=work, keys=ground.keys, issuer=ground.issuer, node=ground.store.node, entropy=entropy
+        ),
         approvals=approvals,
         containment=containment,
         gateway=_gateway(ground, verifier, decisions, approvals, tools, upstreams, metrics),
@@ -271,6 +280,29 @@ def _decisions(ground: Ground, lifetimes: Lifetimes) -> DecisionService:
         capabilities=press,
         entropy=ground.entropy,
         node=ground.store.node,
+        live_limit=lifetimes.live_capabilities,
+    )
+
+
+def _capabilities(
+    ground: Ground,
+    verifier: AccessTokenVerifier,
+    decisions: DecisionService,
+    approvals: ApprovalService,
+    tools: ToolService,
+    metrics: Metrics,
+) -> CapabilityIssuer:
+    journal = CallJournal(work=ground.work, snapshots=ground.snapshots, entropy=ground.entropy)
+    return CapabilityIssuer(
+        verifier=verifier,
+        registry=PinnedTools(snapshots=ground.snapshots, tools=tools, clock=ground.clock),
+        decider=MeteredDecider(PipelineDecider(decisions, handing=Handing.LIVE), metrics),
+        desk=ApprovalDesk(approvals=approvals, snapshots=ground.snapshots, issuer=ground.issuer),
+        calls=MeteredCalls(journal, metrics),
+        explainer=PublicExplainer(ground.issuer),
+        issuer=ground.issuer,
+        clock=ground.clock,
+        entropy=ground.entropy,
     )
 
 

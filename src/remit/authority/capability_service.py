@@ -108,14 +108,16 @@ def mint_live(
     return minted
 
 
-def consume(tx: AuthorityTransaction, use: Use, lineage: Lineage, *, at: datetime) -> Capability:
+def consume(
+    tx: AuthorityTransaction, use: Use, lineage: Lineage, *, at: datetime, node: str = ""
+) -> Capability:
     """Use a capability up inside an open transaction; the call may start only after the commit.
 
     Order (security 2.2): everything above it lives, then the one conditional UPDATE. Raises `NotAlive`,
     `CapabilityConsumed` (409) if it was used, `CapabilityRejected` if anything else differs.
     """
     _require_alive(tx, lineage, at)
-    if not tx.capabilities.consume(use, at=at):
+    if not tx.capabilities.consume(use, at=at, node=node):
         raise _refusal(tx, use)
     capability = tx.capabilities.get(use.capability)
     if capability is None:

@@ -22,6 +22,7 @@ GRANT_WITHDRAWN: Final = "authority.grant.withdrawn"
 CEILING_CHANGED: Final = "authority.ceiling.changed"
 ENVELOPE_EXTENDED: Final = "authority.envelope.extended"
 CAPABILITY_MINTED: Final = "authority.capability.minted"
+CAPABILITY_CONSUMED: Final = "authority.capability.consumed"
 CAPABILITY_UNKNOWN: Final = "authority.capability.unknown"
 
 

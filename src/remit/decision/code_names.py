@@ -53,6 +53,8 @@ class Code(StrEnum):
     RATE_EXCEEDED = "rate_exceeded"
     MONEY_EXHAUSTED = "money_exhausted"
     COST_INVALID = "cost_invalid"
+    TOO_MANY_CAPABILITIES = "too_many_capabilities"
+    GATEWAY_ONLY = "gateway_only"
     APPROVAL_PENDING = "approval_pending"
     APPROVAL_DENIED = "approval_denied"
     APPROVAL_EXPIRED = "approval_expired"

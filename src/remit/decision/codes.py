@@ -355,6 +355,23 @@ TABLE: Final[dict[Code, Entry]] = {
         tell="I need a person to approve this.",
         help_="Use a DPoP-bound token (RFC 9449) to be spared the question.",
     ),
+    Code.TOO_MANY_CAPABILITIES: _deny(
+        Stage.BUDGET,
+        DenialKind.LIMIT_EXCEEDED,
+        "the task holds {limit} unused capabilities, which is the limit",
+        RemedyAction.RETRY_AT,
+        "Too much is prepared and not done yet; I will try again.",
+        "Use what the task holds, or wait until it expires (90 s); calls through the gateway hold nothing.",
+    ),
+    Code.GATEWAY_ONLY: _deny(
+        Stage.POLICY,
+        DenialKind.FORBIDDEN,
+        "policy permits it with duties on the result (`{duty}`), which only the gateway can fulfil",
+        RemedyAction.NONE,
+        "This must go through the gateway.",
+        "A capability is taken to the tool server itself, so nobody could redact its answer: call it through "
+        "the gateway.",
+    ),
     Code.CALLS_EXHAUSTED: _deny(
         Stage.BUDGET,
         DenialKind.BUDGET_EXHAUSTED,

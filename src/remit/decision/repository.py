@@ -12,7 +12,7 @@ from remit.decision.policy.bundle import PolicyVersion
 from remit.decision.request import ActionRequest
 from remit.decision.trace import StoredDecision
 from remit.kernel.canonical import Digest
-from remit.kernel.ids import ApprovalId, CallId, DecisionId, PrincipalId, TenantId
+from remit.kernel.ids import ApprovalId, CallId, DecisionId, PrincipalId, TaskId, TenantId
 from remit.kernel.uow import Transaction
 from remit.ledger.repository import Recorder
 
@@ -52,6 +52,19 @@ class CapabilityStore(Protocol):
 
     def insert_consumed(self, capability: Capability, *, call: CallId, node: str, at: datetime) -> None:
         """Store one that is used up in the transaction that made it."""
+
+    def insert_live(self, capability: Capability) -> None:
+        """Store one that its holder may use once."""
+
+    def live_of_task(self, task: TaskId, at: datetime) -> int:
+        """How many unused, unexpired ones a task holds."""
+
+
+class TaskHolds(Protocol):
+    """Running tasks, as far as capabilities hang on them."""
+
+    def hold(self, ident: TaskId, at: datetime) -> bool:
+        """Lock a running task for the rest of the transaction; False if there is none."""
 
 
 class CapabilityMinter(Protocol):
@@ -143,6 +156,10 @@ class DecisionTransaction(Transaction, Protocol):
     @property
     def replay(self) -> ReplayGuard:
         """One-time proofs."""
+
+    @property
+    def tasks(self) -> TaskHolds:
+        """Running tasks."""
 
     @property
     def capabilities(self) -> CapabilityStore:

@@ -36,6 +36,15 @@ class Mode(StrEnum):
     ENFORCE = "enforce"
 
 
+class Handing(StrEnum):
+    """What becomes of the capability of a permit."""
+
+    USED = "used"
+    """The enforcement point that asks carries the call out at once: it is used up by the decision itself."""
+    LIVE = "live"
+    """Its holder takes it to the tool server, which uses it up."""
+
+
 class Disclose(StrEnum):
     """How much of a denial its receiver is told."""
 

@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Final
 
 from remit.authority.capability import Capability, Minted
+from remit.authority.lifetimes import LIVE_CAPABILITIES_CEILING
 from remit.authority.tokens import VerifiedSubject
 from remit.decision.account import Account, balance, reserve
 from remit.decision.assembly import Unassembled, assemble
@@ -25,7 +26,7 @@ from remit.decision.preview import visible
 from remit.decision.record import decided, spent
 from remit.decision.repository import CapabilityMinter, DecisionTransaction
 from remit.decision.request import ActionRequest, ProposedCall
-from remit.decision.response import Decision, Effect, Verdict
+from remit.decision.response import Decision, Effect, Handing, Reason, Verdict
 from remit.decision.trace import Explanation, StoredDecision
 from remit.identity.tools import Server, Tool
 from remit.kernel.canonical import Digest
@@ -66,6 +67,7 @@ class _Draft:
     snapshot: Snapshot
     findings: tuple[Finding, ...]
     key: Digest
+    handing: Handing = Handing.USED
     foreseen: "_Prepared | None" = None
     """All that is stored if nobody is asked and the accounts can pay; None where that can't be."""
 
@@ -104,6 +106,7 @@ class DecisionService:
         entropy: Entropy,
         node: str,
         steps: Sequence[Step] = STEPS,
+        live_limit: int = LIVE_CAPABILITIES_CEILING,
     ) -> None:
         self._uow = uow
         self._snapshots = snapshots
@@ -111,16 +114,21 @@ class DecisionService:
         self._entropy = entropy
         self._node = node
         self._steps = steps
+        self._live_limit = live_limit
 
-    async def decide(self, call: ProposedCall, *, at_least: int | None = None) -> Decision:
+    async def decide(
+        self, call: ProposedCall, *, at_least: int | None = None, handing: Handing = Handing.USED
+    ) -> Decision:
         """Decide a call and record it; a permit has consumed its capability when this returns.
+
+        With `Handing.LIVE` the capability is for its holder to use once, within the task's limit (CA-17).
 
         Every answer is a value. Raises `Unavailable` only where nothing could be recorded: then nothing
         is permitted (P4).
         """
         snapshot, fresh = await self._snapshot(at_least), False
         for _ in range(_TRIES):
-            draft = self._draft(call, snapshot)
+            draft = self._draft(call, snapshot, handing=handing)
             if denied(draft.findings) and not fresh:
                 # A refusal on an old view would be wrong where something was granted since.
                 newer, fresh = await self._snapshots.catch_up(), True
@@ -178,7 +186,14 @@ class DecisionService:
             return present
         return await self._snapshots.catch_up(at_least)
 
-    def _draft(self, call: ProposedCall, snapshot: Snapshot, *, thorough: bool = False) -> _Draft:
+    def _draft(
+        self,
+        call: ProposedCall,
+        snapshot: Snapshot,
+        *,
+        thorough: bool = False,
+        handing: Handing = Handing.USED,
+    ) -> _Draft:
         """Everything that can be known without the transaction."""
         # N12: an explanation is never taken from what was found for another call.
         request, footing = (assemble(call, snapshot), None) if thorough else ground(call, snapshot)
@@ -187,9 +202,18 @@ class DecisionService:
             found = (refusal(request.reason),)
             return _Draft(id=ident, call=call, request=None, snapshot=snapshot, findings=found, key="")
         findings = judge(request, snapshot, steps=self._steps, thorough=thorough, footing=footing)
-        # Only a question needs a name to be answered by.
-        key = action_key(request, str(snapshot.bundle.version)) if asks(findings) else ""
-        return _Draft(id=ident, call=call, request=request, snapshot=snapshot, findings=findings, key=key)
+        if handing is Handing.LIVE:
+            findings = _for_holder(findings)
+        return _Draft(
+            id=ident,
+            call=call,
+            request=request,
+            snapshot=snapshot,
+            findings=findings,
+            # Only a question needs a name to be answered by.
+            key=action_key(request, str(snapshot.bundle.version)) if asks(findings) else "",
+            handing=handing,
+        )
 
     def _foresee(self, draft: _Draft) -> _Draft:
         """Prepare the answer that a permit will nearly always get, before anybody waits for the writer.
@@ -216,6 +240,7 @@ class DecisionService:
             snapshot=draft.snapshot,
             findings=draft.findings,
             key=draft.key,
+            handing=draft.handing,
             foreseen=self._prepare(draft, outcome),
         )
 
@@ -256,7 +281,7 @@ class DecisionService:
             raise _Stale
         prepared = self._spend(tx, draft)
         if prepared.capability is not None:
-            self._keep(tx, prepared.capability, draft.call)
+            self._keep(tx, prepared.capability, draft)
         tx.decisions.add(prepared.stored)
         for record, contents in prepared.records:
             tx.ledger.append(record, contents)
@@ -264,8 +289,28 @@ class DecisionService:
         # without an outcome if we stop here; before it nothing of this exists.
         return prepared.decision
 
-    def _keep(self, tx: DecisionTransaction, capability: Capability, call: ProposedCall) -> None:
-        tx.capabilities.insert_consumed(capability, call=call.call, node=self._node, at=call.at)
+    def _keep(self, tx: DecisionTransaction, capability: Capability, draft: _Draft) -> None:
+        call = draft.call
+        match draft.handing:
+            case Handing.USED:
+                tx.capabilities.insert_consumed(capability, call=call.call, node=self._node, at=call.at)
+            case Handing.LIVE:
+                tx.capabilities.insert_live(capability)
+
+    def _no_room(self, tx: DecisionTransaction, draft: _Draft) -> Reason | None:
+        """Whether the task may not hold another unused capability.
+
+        INVARIANT: its row is held until the commit, so two decisions can't both take the last place.
+        """
+        task, at = draft.call.subject.task, draft.call.at
+        if draft.handing is Handing.USED or task is None:
+            return None
+        if not tx.tasks.hold(task, at):
+            # Whatever ended it has moved the epoch, or its deadline has passed since.
+            return reason(Code.TASK_UNKNOWN, id=task)
+        if tx.capabilities.live_of_task(task, at) < self._live_limit:
+            return None
+        return reason(Code.TOO_MANY_CAPABILITIES, limit=self._live_limit)
 
     def _spend(self, tx: DecisionTransaction, draft: _Draft) -> _Prepared:
         """Burn the proof, then let budget and oversight have their say, and use up what a permit needs."""
@@ -273,6 +318,8 @@ class DecisionService:
         # A proof is burnt whatever the answer: a refused request can't be sent again with it either.
         if proof is not None and not tx.replay.burn(draft.call.subject.tenant, proof):
             return self._prepare(draft, _concluded(draft, (refusal(reason(Code.PROOF_REPLAYED)),)))
+        if not denied(draft.findings) and (full := self._no_room(tx, draft)) is not None:
+            return self._prepare(draft, _concluded(draft, (*draft.findings, refusal(full))))
         foreseen = draft.foreseen
         if foreseen is not None and draft.request is not None:
             paid = reserve(tx.budgets, draft.request, foreseen.lines) if foreseen.lines else None
@@ -336,6 +383,14 @@ def settle(tx: DecisionTransaction, decision: DecisionId, outcome: Settlement) -
     return True
 
 
+def _for_holder(findings: tuple[Finding, ...]) -> tuple[Finding, ...]:
+    """As found, and refused where a duty on the result would be left to nobody."""
+    duty = next((duty for finding in findings for duty in finding.obligations), None)
+    if duty is None or denied(findings):
+        return findings
+    return (*findings, refusal(reason(Code.GATEWAY_ONLY, duty=duty.type)))
+
+
 def _heard(tx: DecisionTransaction, draft: _Draft) -> tuple[tuple[Finding, ...], ApprovalId | None]:
     """What people have said about exactly this action."""
     findings, call = draft.findings, draft.call
@@ -395,4 +450,5 @@ def _explanation(draft: _Draft, outcome: _Outcome, *, decision: DecisionId | Non
         verdict=outcome.verdict,
         stages=outcome.findings,
         key=draft.key,
+        token=subject.token,
     )

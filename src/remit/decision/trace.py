@@ -45,6 +45,8 @@ class Explanation:
     verdict: Verdict
     stages: tuple[Finding, ...]
     key: Digest
+    token: str = ""
+    """Id of the access token that was shown: its end is the end of a capability that is not used yet."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

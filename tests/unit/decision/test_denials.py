@@ -142,6 +142,8 @@ ELSEWHERE = {
     Code.STAGE_ERROR: "tests/security/test_pd_policy.py",
     Code.PROOF_REPLAYED: "tests/functional/test_decision_service.py",
     Code.SNAPSHOT_STALE: "tests/unit/decision/test_service_races.py",
+    Code.TOO_MANY_CAPABILITIES: "tests/functional/test_carried_capabilities.py",
+    Code.GATEWAY_ONLY: "tests/functional/test_carried_capabilities.py",
 }
 """Codes that need more than a request and a snapshot, and where they are reached."""
 

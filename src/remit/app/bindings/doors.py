@@ -15,7 +15,7 @@ from remit.authority.verify import require_envelope
 from remit.decision.denial import denial_of
 from remit.decision.facts import Snapshot, Snapshots
 from remit.decision.request import ProposedCall
-from remit.decision.response import Decision
+from remit.decision.response import Decision, Handing
 from remit.decision.service import DecisionService
 from remit.enforcement.mcp.pins import Sighting
 from remit.enforcement.pep.decider import Presented, ScopeMissing, Unauthenticated
@@ -49,7 +49,7 @@ class Doorman:
                 presented.url,
                 presented.audience,
             )
-            _check_envelope(presented.envelope, subject)
+            check_envelope(presented.envelope, subject)
         except InsufficientScope as small:
             raise ScopeMissing(small.hint, scopes=sorted(small.scopes)) from small
         except OAuthError as refused:
@@ -59,7 +59,7 @@ class Doorman:
         return subject
 
 
-def _check_envelope(text: str, subject: VerifiedSubject) -> None:
+def check_envelope(text: str, subject: VerifiedSubject) -> None:
     """DE-17: a chain of several must show its envelope; whatever is shown must be the token's own."""
     if not text:
         require_envelope(text, chain=len(subject.chain))
@@ -68,14 +68,15 @@ def _check_envelope(text: str, subject: VerifiedSubject) -> None:
 
 
 class PipelineDecider:
-    """`Decider`: the decision wing, in this process."""
+    """`Decider`: the decision wing, in this process; `handing` is what becomes of a permit's capability."""
 
-    def __init__(self, decisions: DecisionService) -> None:
+    def __init__(self, decisions: DecisionService, *, handing: Handing = Handing.USED) -> None:
         self._decisions = decisions
+        self._handing = handing
 
     async def decide(self, call: ProposedCall) -> Decision:
         """Judge one call; it is on record before this returns."""
-        return await self._decisions.decide(call)
+        return await self._decisions.decide(call, handing=self._handing)
 
     async def visible(
         self, subject: VerifiedSubject, server: Server, tools: Sequence[Tool], *, at: datetime

@@ -6,6 +6,7 @@ from typing import Any
 from remit.surface.web.operation import Operation
 from remit.surface.web.routes.approvals import ApprovalRoutes
 from remit.surface.web.routes.authority import AuthorityRoutes
+from remit.surface.web.routes.capabilities import CapabilityRoutes
 from remit.surface.web.routes.decisions import DecisionRoutes
 from remit.surface.web.routes.directory import DirectoryRoutes
 from remit.surface.web.routes.keys import KeyRoutes
@@ -27,6 +28,7 @@ class Nouns:
     kills: KillRoutes
     ledger: LedgerRoutes
     keys: KeyRoutes
+    capabilities: CapabilityRoutes
     stream: StreamRoutes
 
     def operations(self) -> list[Operation[Any, Any]]:
@@ -40,5 +42,6 @@ class Nouns:
             *self.kills.operations(),
             *self.ledger.operations(),
             *self.keys.operations(),
+            *self.capabilities.operations(),
             *self.stream.operations(),
         ]

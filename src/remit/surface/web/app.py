@@ -1,6 +1,7 @@
 """The HTTP surface as one ASGI application, from routes that others made."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 from starlette.exceptions import HTTPException
 from starlette.routing import BaseRoute, Router
@@ -15,13 +16,34 @@ from remit.surface.web.security import SecurityHeaders
 
 
 def build_app(
-    routes: Sequence[BaseRoute], *, options: HttpOptions, issuer: str, metrics: Metrics, entropy: Entropy
+    routes: Sequence[BaseRoute],
+    *,
+    options: HttpOptions,
+    issuer: str,
+    metrics: Metrics,
+    entropy: Entropy,
+    direct: Mapping[str, ASGIApp] = MappingProxyType({}),
 ) -> ASGIApp:
-    """Put the doors in front of the routes, outermost last: routes ← limits ← observation ← headers."""
+    """Put the doors in front of the routes, outermost last: routes ← limits ← observation ← headers.
+
+    `direct` are applications at exactly one path each, asked before any route is tried.
+    """
     router = Router(routes, redirect_slashes=False, default=_not_found)
-    inner = EdgeLimits(_Raising(router), options=options)
+    inner = EdgeLimits(_Direct(_Raising(router), direct), options=options)
     observed = Observation(inner, metrics=metrics, entropy=entropy, resource=f"{issuer}/api")
     return SecurityHeaders(observed, https=issuer.startswith("https://"))
+
+
+class _Direct:
+    """The busiest addresses, found by one look-up."""
+
+    def __init__(self, app: ASGIApp, direct: Mapping[str, ASGIApp]) -> None:
+        self._app = app
+        self._direct = dict(direct)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        found = self._direct.get(scope["path"]) if scope["type"] == "http" else None
+        await (self._app if found is None else found)(scope, receive, send)
 
 
 class _Raising:

@@ -29,6 +29,8 @@ from remit.surface.web.probes import probes
 from remit.surface.web.rehearsal import SnapshotRehearsal
 from remit.surface.web.routes.approvals import ApprovalRoutes
 from remit.surface.web.routes.authority import AuthorityRoutes
+from remit.surface.web.routes.capabilities import PATH as CAPABILITIES
+from remit.surface.web.routes.capabilities import CapabilityDoor, CapabilityRoutes
 from remit.surface.web.routes.decisions import DecisionRoutes
 from remit.surface.web.routes.directory import DirectoryRoutes
 from remit.surface.web.routes.keys import KeyRoutes
@@ -45,7 +47,11 @@ def application(services: Services) -> ASGIApp:
     ground, metrics = services.ground, services.metrics
     operations = nouns(services).operations()
     door = Door(verifier=services.verifier, uow=ground.work, issuer=ground.issuer)
-    api = Api(door=door, once=Idempotency(uow=ground.work), clock=ground.clock)
+    once = Idempotency(uow=ground.work)
+    api = Api(door=door, once=once, clock=ground.clock)
+    issuing = CapabilityDoor(
+        issuer=services.capabilities, once=once, clock=ground.clock, address=ground.issuer
+    )
     described = document(operations, issuer=ground.issuer)
     routes: list[BaseRoute] = [
         Mount("/mcp", app=_Whole(services.gateway)),  # first: routes are tried in order, and calls are many
@@ -66,6 +72,7 @@ def application(services: Services) -> ASGIApp:
         issuer=ground.issuer,
         metrics=metrics,
         entropy=ground.entropy,
+        direct={CAPABILITIES: issuing},
     )
 
 
@@ -116,6 +123,7 @@ def nouns(services: Services) -> Nouns:
             directory=SnapshotDirectory(ground.snapshots),
         ),
         keys=KeyRoutes(box=ground.keys),
+        capabilities=CapabilityRoutes(spender=services.spender),
         stream=StreamRoutes(live=_live(services)),
     )
 

@@ -19,7 +19,9 @@ from remit.surface.web.paging import IDENT
 T = TypeVar("T")
 
 _IDENT: Final = re.compile(IDENT)
-_JSON: Final = re.compile(r'application/json(?:\s*;\s*charset="?utf-8"?)?', re.IGNORECASE)
+JSON_MEDIA: Final = r'application/json(?:\s*;\s*charset="?utf-8"?)?'
+"""Media types of a body that is read here, as a pattern without regard to case."""
+_JSON: Final = re.compile(JSON_MEDIA, re.IGNORECASE)
 
 
 async def read_body(request: Request, kind: type[T]) -> tuple[T, bytes]:
@@ -29,11 +31,11 @@ async def read_body(request: Request, kind: type[T]) -> tuple[T, bytes]:
         raise MediaTypeUnsupported(f"body is `{media[:80]}`, not `application/json`")
     raw = await request.body()
     document = parse_object(raw)
-    _refuse_nul(document)
+    refuse_nul(document)
     try:
         return msgspec.convert(document, kind), raw
     except msgspec.ValidationError as wrong:
-        raise InvalidBody(_sentence(wrong)) from wrong
+        raise InvalidBody(sentence(wrong)) from wrong
 
 
 def read_query(request: Request, kind: type[T]) -> T:
@@ -47,7 +49,7 @@ def read_query(request: Request, kind: type[T]) -> T:
     try:
         return msgspec.convert(values, kind, strict=False)
     except msgspec.ValidationError as wrong:
-        raise InvalidQuery(_sentence(wrong)) from wrong
+        raise InvalidQuery(sentence(wrong)) from wrong
 
 
 def read_path(request: Request) -> dict[str, str]:
@@ -58,21 +60,21 @@ def read_path(request: Request) -> dict[str, str]:
     return parts
 
 
-def _refuse_nul(value: Json) -> None:
+def refuse_nul(value: Json) -> None:
     """PostgreSQL's text can't hold NUL, SQLite's can: refused here, the same for both."""
     if isinstance(value, str):
         if "\x00" in value:
             raise InvalidBody("a string holds a NUL character")
     elif isinstance(value, dict):
         for name, member in value.items():
-            _refuse_nul(name)
-            _refuse_nul(member)
+            refuse_nul(name)
+            refuse_nul(member)
     elif isinstance(value, list):
         for member in value:
-            _refuse_nul(member)
+            refuse_nul(member)
 
 
-def _sentence(wrong: msgspec.ValidationError) -> str:
+def sentence(wrong: msgspec.ValidationError) -> str:
     """Msgspec's message in our form: lower case, values in backticks, no full stop."""
     text = str(wrong)
     return text[:1].lower() + text[1:400]

@@ -20,6 +20,7 @@ from remit.surface.web.errors import foreign_error, problem_response, status_of
 REQUEST_ID: Final = "remit.request_id"
 """Where the id of a request stands in its scope."""
 _SERVER_ERROR: Final = 500
+_HEADER: Final = b"remit-request-id"
 
 _log = structlog.stdlib.get_logger("remit.surface.web")
 _tracer = trace.get_tracer("remit")
@@ -36,7 +37,11 @@ class _Answer:
     async def __call__(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self.status = message["status"]
-            MutableHeaders(scope=message)["remit-request-id"] = self.request_id
+            lines = message.get("headers")
+            if type(lines) is list and not any(name == _HEADER for name, _ in lines):
+                message["headers"] = [*lines, (_HEADER, self.request_id.encode())]
+            else:
+                MutableHeaders(scope=message)["remit-request-id"] = self.request_id
         await self._send(message)
 
 

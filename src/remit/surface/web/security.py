@@ -29,6 +29,9 @@ class SecurityHeaders:
     def __init__(self, app: ASGIApp, *, https: bool) -> None:
         self._app = app
         self._https = https
+        always = {**_ALWAYS, "strict-transport-security": _HSTS} if https else _ALWAYS
+        self._whole = [(name.encode(), value.encode()) for name, value in {**always, **_UNLESS_SET}.items()]
+        self._names = frozenset(name for name, _ in self._whole)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Go on, with the headers on whatever is answered."""
@@ -38,10 +41,18 @@ class SecurityHeaders:
 
         async def guarded(message: Message) -> None:
             if message["type"] == "http.response.start":
-                self._put_on(MutableHeaders(scope=message))
+                self._dress(message)
             await send(message)
 
         await self._app(scope, receive, guarded)
+
+    def _dress(self, message: Message) -> None:
+        """All at once where the answer has none of them, which is nearly always; else one by one."""
+        lines = message.get("headers")
+        if type(lines) is list and self._names.isdisjoint([name for name, _ in lines]):
+            message["headers"] = [*lines, *self._whole]
+        else:
+            self._put_on(MutableHeaders(scope=message))
 
     def _put_on(self, headers: MutableHeaders) -> None:
         for name, value in _ALWAYS.items():
