@@ -5,9 +5,10 @@ store's single conditional statement (`repository.Capabilities.consume`), not an
 """
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
-from typing import Final, cast
+from functools import lru_cache
+from typing import Final, NamedTuple, cast
 
 from remit.authority.errors import CapabilityRejected
 from remit.authority.lifetimes import CAPABILITY_CEILING
@@ -21,7 +22,6 @@ from remit.kernel.jose.keys import KeyLookup, Signer
 from remit.kernel.jose.profiles import TokenType
 
 _ONCE: Final = 1
-_SECOND: Final = timedelta(seconds=1)
 _TEXTS_ALONE: Final = {str}
 _UNBOUND: Final[Json] = {"jkt": ""}
 
@@ -116,7 +116,7 @@ def mint(
     order: Order, *, issuer: str, signer: Signer, lifetime: timedelta, at: datetime, entropy: Entropy
 ) -> Minted:
     """Sign a capability; the longest life wins over a longer setting (90 s)."""
-    issued_at = at.replace(microsecond=0)
+    span = _span_of(int(at.timestamp()), lifetime)
     capability = _capability(
         id=CapabilityId(mint_id("cap", at=at, entropy=entropy)),
         tenant=order.tenant,
@@ -133,10 +133,10 @@ def mint(
         task=order.task,
         envelope=order.envelope,
         key=order.key,
-        issued_at=issued_at,
-        expires_at=issued_at + min(lifetime, CAPABILITY_CEILING),
+        issued_at=span.issued_at,
+        expires_at=span.expires_at,
     )
-    token = jwt.issue(_claims(capability), as_type=TokenType.CAPABILITY, signer=signer)
+    token = jwt.issue(_claims(capability, span), as_type=TokenType.CAPABILITY, signer=signer)
     return _minted(capability=capability, token=token)
 
 
@@ -187,8 +187,24 @@ def require(capability: Capability, use: Use) -> None:
             raise CapabilityRejected(step, reason)
 
 
-def _claims(capability: Capability) -> dict[str, Json]:
-    issued_at = int(capability.issued_at.timestamp())
+class _Span(NamedTuple):
+    """From when to when, as moments and as NumericDate."""
+
+    issued_at: datetime
+    expires_at: datetime
+    iat: int
+    exp: int
+
+
+@lru_cache(maxsize=64)
+def _span_of(seconds: int, lifetime: timedelta) -> _Span:
+    """Pure; all that is minted in one second shares it."""
+    issued_at = datetime.fromtimestamp(seconds, UTC)
+    expires_at = issued_at + min(lifetime, CAPABILITY_CEILING)
+    return _Span(issued_at, expires_at, seconds, int(expires_at.timestamp()))
+
+
+def _claims(capability: Capability, span: _Span) -> dict[str, Json]:
     claims: dict[str, Json] = {
         "jti": capability.id,
         "iss": capability.issuer,
@@ -200,8 +216,8 @@ def _claims(capability: Capability) -> dict[str, Json]:
         "args_sha256": capability.arguments,
         "tool_sha256": capability.tool,
         "decision": capability.decision,
-        "iat": issued_at,
-        "exp": issued_at + (capability.expires_at - capability.issued_at) // _SECOND,
+        "iat": span.iat,
+        "exp": span.exp,
         "use": _ONCE,
     }
     if capability.task is not None:

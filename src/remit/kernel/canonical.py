@@ -71,7 +71,8 @@ def parse_json(raw: bytes, *, limits: JsonLimits = DEFAULT_LIMITS) -> Json:
 
 _READ: Final = msgspec.json.Decoder().decode
 _WRITE: Final = msgspec.json.Encoder().encode
-_ALL_ZEROS: Final = bytes.maketrans(b"123456789", b"000000000")
+_SHAPE: Final = bytes.maketrans(b"123456789[:", b"000000000{,")
+"""One byte for all digits, one for what opens, one for what separates."""
 _LONG_NUMBER: Final = b"0" * 16  # 10^15 - 1 is the last whole number that surely is a safe integer
 _LONGEST_DOUBLE: Final = 24
 
@@ -81,9 +82,9 @@ def _is_small(raw: bytes, limits: JsonLimits) -> bool:
     return (
         len(raw) <= limits.string
         and limits.number >= _LONGEST_DOUBLE
-        and raw.count(b"{") + raw.count(b"[") <= limits.depth
-        and raw.count(b",") + raw.count(b":") <= limits.members
-        and _LONG_NUMBER not in raw.translate(_ALL_ZEROS)
+        and (shape := raw.translate(_SHAPE)).count(b"{") <= limits.depth
+        and shape.count(b",") <= limits.members
+        and _LONG_NUMBER not in shape
     )
 
 

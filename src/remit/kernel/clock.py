@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from typing import Final, NamedTuple, Protocol
+from typing import Final, Protocol
 
 
 class Clock(Protocol):
@@ -62,25 +62,34 @@ class SystemClock:
         moment, boottime = wall(), boot()
         self._high_water = high_water or moment
         self._suspect = False
-        # Both run on with the boot clock: the latest time told, and the latest time that was not suspect.
-        self._told = self._believed = _Line(max(moment, self._high_water), boottime)
+        # Both say what the wall clock showed when the machine started, as if it never stepped since: by the
+        # latest time told, and by the latest that was not suspect.
+        self._tell(max(moment, self._high_water) - timedelta(seconds=boottime))
+        self._believe(self._told)
         self.now()
 
     def now(self) -> datetime:
         """UTC, aware; while the clock is suspect, the later of the two times."""
-        moment, boottime = self._wall(), self._boot()
-        if moment < self._told.at(boottime) - BACKWARD:
+        moment = self._wall()
+        started = moment - timedelta(seconds=self._boot())
+        if started < self._earliest:
             self._generation += 1
             self._high_water = moment
-            self._told = _Line(moment, boottime)
-        elif moment > self._told.at(boottime):
-            self._told = _Line(moment, boottime)
-        self._suspect = moment > self._believed.at(boottime) + FORWARD
+            self._tell(started)
+        elif started > self._told:
+            self._tell(started)
+        self._suspect = started > self._latest
         if not self._suspect:
             self._high_water = max(self._high_water, moment)
-            if moment > self._believed.at(boottime):
-                self._believed = _Line(moment, boottime)
+            if started > self._believed:
+                self._believe(started)
         return moment
+
+    def _tell(self, started: datetime) -> None:
+        self._told, self._earliest = started, started - BACKWARD
+
+    def _believe(self, started: datetime) -> None:
+        self._believed, self._latest = started, started + FORWARD
 
     def boottime(self) -> float:
         """Seconds since start of the machine, suspended time included."""
@@ -100,15 +109,5 @@ class SystemClock:
 
     def confirm_step(self) -> None:
         """Believe the wall clock as it is: an operator says that the step ahead was a correction."""
-        self._believed = _Line(self._wall(), self._boot())
+        self._believe(self._wall() - timedelta(seconds=self._boot()))
         self.now()
-
-
-class _Line(NamedTuple):
-    """A moment that runs on with the boot clock."""
-
-    moment: datetime
-    boottime: float
-
-    def at(self, boottime: float) -> datetime:
-        return self.moment + timedelta(seconds=boottime - self.boottime)

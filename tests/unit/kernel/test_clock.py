@@ -1,10 +1,12 @@
 """The clock that doubts itself: steps back open generations, steps ahead are suspect."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from remit.kernel.clock import Clock, SystemClock
+from remit.kernel.clock import BACKWARD, FORWARD, Clock, SystemClock
 from support.clock import NOON, FixedClock
 
 
@@ -158,3 +160,59 @@ def test_the_fixed_clock_stands_still_until_it_is_moved() -> None:
     assert (checked.now(), checked.boottime()) == (before[0] + timedelta(seconds=5), before[1] + 5)
     clock.step(-60)
     assert (checked.generation(), checked.boottime()) == (1, before[1] + 5)
+
+
+class SlowClock:
+    """The rules of `SystemClock` as they are said: two moments that run on with the boot clock."""
+
+    def __init__(self, machine: Machine, high_water: datetime | None) -> None:
+        self.machine, self.generation, self.suspect = machine, 0, False
+        self.high_water = high_water or machine.wall
+        self.told = self.believed = (max(machine.wall, self.high_water), machine.boot)
+        self.now()
+
+    def _runs_on(self, line: tuple[datetime, float]) -> datetime:
+        return line[0] + timedelta(seconds=self.machine.boot - line[1])
+
+    def now(self) -> None:
+        here = (self.machine.wall, self.machine.boot)
+        if here[0] < self._runs_on(self.told) - BACKWARD:
+            self.generation, self.high_water, self.told = self.generation + 1, here[0], here
+        elif here[0] > self._runs_on(self.told):
+            self.told = here
+        self.suspect = here[0] > self._runs_on(self.believed) + FORWARD
+        if not self.suspect:
+            self.high_water = max(self.high_water, here[0])
+            if here[0] > self._runs_on(self.believed):
+                self.believed = here
+
+
+STEPS = st.one_of(
+    st.tuples(st.just("run"), st.integers(0, 200)),
+    st.tuples(st.just("step"), st.sampled_from([-100, -6, -5, -4, -1, 0, 1, 59, 60, 61, 3600])),
+    st.just(("confirm", 0)),
+)
+
+
+@pytest.mark.promise("P16")
+@given(st.lists(STEPS, max_size=12), st.none() | st.integers(-100, 100))
+def test_the_clock_says_what_its_rules_say(steps: list[tuple[str, int]], stored: int | None) -> None:
+    machine = Machine()
+    high_water = None if stored is None else NOON + timedelta(seconds=stored)
+    clock, slow = machine.clock(high_water=high_water), SlowClock(machine, high_water)
+    for what, seconds in steps:
+        match what:
+            case "run":
+                machine.run(seconds)
+            case "step":
+                machine.step(seconds)
+            case _:
+                clock.confirm_step()
+                slow.believed = (machine.wall, machine.boot)
+        assert clock.now() == machine.wall
+        slow.now()
+        assert (clock.generation(), clock.suspect(), clock.high_water()) == (
+            slow.generation,
+            slow.suspect,
+            slow.high_water,
+        )

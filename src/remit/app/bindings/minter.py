@@ -1,13 +1,19 @@
 """The decision's capabilities: the authority wing's `mint`, with our key and our names."""
 
 from datetime import datetime, timedelta
+from functools import lru_cache
 
 from remit.app.keys import KeyHolder
 from remit.authority.capability import Minted, Order, mint
 from remit.decision.request import ActionRequest
 from remit.identity.spiffe import spiffe_id
+from remit.kernel.building import builder
 from remit.kernel.ids import DecisionId, Entropy
 from remit.kernel.jose.keys import KeyClass
+
+_order = builder(Order)
+_name_of = lru_cache(maxsize=4096)(spiffe_id)
+"""Pure; an instance has one name for all its calls."""
 
 
 class CapabilityPress:
@@ -25,10 +31,10 @@ class CapabilityPress:
     def mint(self, request: ActionRequest, *, decision: DecisionId, at: datetime) -> Minted:
         """Sign it for the instance, the tool's digest and the digest of the raw argument bytes."""
         call, subject = request.call, request.call.subject
-        order = Order(
+        order = _order(
             tenant=subject.tenant,
             audience=f"{self._issuer}/mcp/{request.server.name}",
-            subject=spiffe_id(self._trust_domain, request.principal.name, subject.instance),
+            subject=_name_of(self._trust_domain, request.principal.name, subject.instance),
             instance=subject.instance,
             action=call.action,
             resource_type=call.resource.type,

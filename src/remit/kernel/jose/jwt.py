@@ -55,8 +55,8 @@ def issue(claims: Mapping[str, Json], *, as_type: TokenType, signer: Signer) -> 
     payload = _encode(claims)
     if len(payload) > CLAIM_LIMITS.size:
         raise UnfitClaims(f"claims have {len(payload)} bytes, the limit is {CLAIM_LIMITS.size}")
-    if missing := profile.named - claims.keys():
-        raise UnfitClaims(f"`{as_type}` needs the claim `{min(missing)}`")
+    if not profile.named <= claims.keys():
+        raise UnfitClaims(f"`{as_type}` needs the claim `{min(profile.named - claims.keys())}`")
     return jws.sign_named(signer.kid, as_type.value, payload, signer.private)
 
 

@@ -101,6 +101,26 @@ def apply(
             return tuple(replace(record, state=KeyState.RETIRED) for record in records if record.kid == kid)
 
 
+def force(
+    records: Iterable[KeyRecord],
+    *,
+    make: Callable[[datetime], KeyRecord],
+    at: datetime,
+    rule: RotationRule,
+) -> tuple[tuple[KeyRecord, ...], tuple[KeyRecord, ...]]:
+    """Change keys now: what is to be added, and what it becomes together with the others that change.
+
+    A key that is published already is taken before a new one. One that is not was never in a cache of the
+    JWKS: peers look again for a `kid` that they do not know (RFC 7517 §4.5).
+    """
+    keys = list(records)
+    pending, active = _one(keys, KeyState.PENDING), _one(keys, KeyState.ACTIVE)
+    fresh = () if pending is not None else apply(keys, Publish(not_before=at), make=make)
+    chosen = pending or fresh[0]
+    ready = [replace(chosen, not_before=min(chosen.not_before, at)), *(key for key in keys if key is active)]
+    return fresh, apply(ready, _activation(chosen, active, at, rule), make=make)
+
+
 def compromise(record: KeyRecord, *, at: datetime) -> KeyRecord:
     """Stop believing a key at once: whatever it signed, ever, is dead (KM-02)."""
     return replace(record, state=KeyState.COMPROMISED, not_after=min(at, record.not_after or at))
