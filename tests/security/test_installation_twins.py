@@ -119,7 +119,7 @@ async def ways_out(house: House) -> list[str]:
     paths = (await house.http.get(f"{house.issuer}/openapi.json")).json()["paths"]
     logs = [path for path in paths if "ledger" in path or "record" in path]
     assert logs
-    found = []
+    found: list[str] = []
     for path in [*(path.removeprefix("/api/v1") for path in logs), "/ledger", "/ledger/records"]:
         for method in ("DELETE", "PUT", "PATCH"):
             place, before = path.replace("{", "").replace("}", ""), await house.log()
