@@ -24,6 +24,7 @@ from remit.decision.policy.evaluate import UNASKABLE, Answer, evaluate, settle
 from remit.decision.policy.given import Given, Unaskable, pose
 from remit.decision.policy.shapes import Misfit
 from remit.decision.policy.values import EvaluationFailed
+from remit.decision.policy_stage import finding_of, policy_stage
 from remit.decision.request import ActionRequest, Resource
 from remit.identity.principals import Environment
 from remit.kernel.canonical import Json, JsonObject
@@ -271,6 +272,9 @@ def test_a_request_gets_the_answer_that_cedar_gives(
         assert (mine.pointer, mine.expected) == (cedars.pointer, cedars.expected)
     else:
         assert mine == cedars
+        whole = replace(bundle, rehearsal=None)
+        judged = policy_stage(request, replace(BASE, bundle=whole))
+        assert judged == finding_of(request, bundle, cedars)
 
 
 @given(requests(), st.sampled_from([(), ("UTC", "Europe/Berlin")]))

@@ -9,9 +9,10 @@ from remit.decision.finding import Finding
 from remit.decision.policy.bundle import Bundle
 from remit.decision.policy.compile import Env
 from remit.decision.policy.context import ask
-from remit.decision.policy.evaluate import UNASKABLE, Answer, effect_of, needs_step_up, settle
+from remit.decision.policy.evaluate import UNASKABLE, Answer, effect_of, needs_step_up, settle, weigh
 from remit.decision.policy.given import Unaskable, pose
 from remit.decision.policy.nearest import escape, nearest_permit
+from remit.decision.policy.program import Outcome
 from remit.decision.policy.rules import Rule
 from remit.decision.policy.shapes import Misfit
 from remit.decision.request import ActionRequest
@@ -50,7 +51,46 @@ def policy_stage(request: ActionRequest, snapshot: Snapshot) -> Finding:
 def _judge(request: ActionRequest, bundle: Bundle, env: Env | None) -> Finding:
     if bundle.program is None:
         return _denied(reason(Code.NO_POLICIES))
-    answer = UNASKABLE if env is None else settle(env, bundle.program)
+    if env is None:
+        return finding_of(request, bundle, UNASKABLE)
+    outcome = bundle.program.run(env)
+    plain = _plain(request, outcome)
+    return finding_of(request, bundle, weigh(outcome)) if plain is None else plain
+
+
+_KEPT_LIMIT: Final = 4096
+_kept: dict[int, tuple[Rule, Finding]] = {}
+
+
+def _plain(request: ActionRequest, outcome: Outcome) -> Finding | None:
+    """What is found where one permit holds that asks for nothing: always the same, so it is kept.
+
+    INVARIANT: an entry holds the rule whose address is its key, and such a finding hangs on nothing else.
+    """
+    permits, forbids, failed = outcome
+    if failed or forbids or len(permits) != 1 or _needs_key(request):
+        return None
+    rule = permits[0]
+    kept = _kept.get(id(rule))
+    if kept is not None:
+        return kept[1]
+    if rule.approval or rule.step_up:
+        return None
+    if len(_kept) >= _KEPT_LIMIT:
+        _kept.clear()
+    found = Finding(
+        stage=Stage.POLICY,
+        effect=Effect.PERMIT,
+        reasons=(reason(Code.PERMITTED, rule=rule.id),),
+        obligations=_obligations((rule,)),
+        detail=(rule.id,),
+    )
+    _kept[id(rule)] = (rule, found)
+    return found
+
+
+def finding_of(request: ActionRequest, bundle: Bundle, answer: Answer) -> Finding:
+    """An answer as the finding of this stage."""
     if answer.failed:
         return _denied(*(reason(Code.POLICY_ERROR, rule=name or "policy set") for name in answer.failed[:1]))
     if not answer.allowed:
@@ -93,27 +133,7 @@ def _forbidden(request: ActionRequest, bundle: Bundle, answer: Answer) -> Findin
 _SECRECY = (Disclose.FULL, Disclose.REMEDY, Disclose.CODE)
 
 
-_KEPT_LIMIT: Final = 4096
-_kept: dict[int, tuple[Rule, Finding]] = {}
-
-
 def _allowed(request: ActionRequest, bundle: Bundle, answer: Answer) -> Finding:
-    rule = answer.rules[0]
-    if len(answer.rules) > 1 or rule.approval or rule.step_up or _needs_key(request):
-        return _weighed(request, bundle, answer)
-    kept = _kept.get(id(rule))
-    if kept is not None:
-        return kept[1]
-    if len(_kept) >= _KEPT_LIMIT:
-        _kept.clear()
-    # INVARIANT: the entry holds the rule whose address is its key, and such a finding says nothing else.
-    found = _weighed(request, bundle, answer)
-    _kept[id(rule)] = (rule, found)
-    return found
-
-
-def _weighed(request: ActionRequest, bundle: Bundle, answer: Answer) -> Finding:
-    """What the permits that decided ask for together: the strictest of it."""
     reasons = tuple(_said(rule, request) for rule in answer.rules)
     if _needs_key(request):
         reasons = (*reasons, reason(Code.KEY_NOT_BOUND, approvers=UNBOUND_APPROVERS))

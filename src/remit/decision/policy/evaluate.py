@@ -15,7 +15,7 @@ import cedarpy
 from remit.decision.policy.bundle import Bundle
 from remit.decision.policy.compile import Env
 from remit.decision.policy.context import Question
-from remit.decision.policy.program import Program
+from remit.decision.policy.program import Outcome, Program
 from remit.decision.policy.rules import Rule
 from remit.decision.response import Effect
 
@@ -38,7 +38,12 @@ class Answer:
 
 def settle(env: Env, program: Program) -> Answer:
     """Run the compiled policies; the same answer as `evaluate` for the same request."""
-    permits, forbids, failed = program.run(env)
+    return weigh(program.run(env))
+
+
+def weigh(outcome: Outcome) -> Answer:
+    """What the policies that apply say together."""
+    permits, forbids, failed = outcome
     if failed:
         return Answer(
             allowed=False,

@@ -15,7 +15,7 @@ from remit.decision.policy.compile import Env, Evaluated, compile_condition
 from remit.decision.policy.operators import truth
 from remit.decision.policy.rules import Rule
 from remit.decision.policy.scopes import Shelf, check_scope
-from remit.decision.policy.values import EvaluationFailed, Uid
+from remit.decision.policy.values import EvaluationFailed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -66,12 +66,10 @@ class Program:
 
     def applying(self, env: Env) -> list[Compiled]:
         """The policies whose scope the request is in, in the order of the text."""
-        principal, resource = env.principal, env.resource
-        above, beyond = _ancestors(env, principal), _ancestors(env, resource)
-        found: list[Compiled] = []
-        for people in self._index.find(env.action, _ancestors(env, env.action)):
-            for things in people.find(principal, above):
-                for place in things.find(resource, beyond):
+        entities, found = env.entities, list[Compiled]()
+        for people in self._index.find(env.action, entities):
+            for things in people.find(env.principal, entities):
+                for place in things.find(env.resource, entities):
                     found += place
         # One policy is found twice if its scope names the action and a group of it.
         return sorted(set(found), key=_order) if len(found) > 1 else found
@@ -105,11 +103,6 @@ def _holds(conditions: tuple[Evaluated, ...], env: Env) -> bool:
     return True
 
 
-def _ancestors(env: Env, uid: Uid) -> frozenset[Uid]:
-    found = env.entities.get(uid)
-    return _NONE if found is None else found.ancestors
-
-
 def _people() -> _People:
     return Shelf(_things)
 
@@ -120,6 +113,3 @@ def _things() -> _Things:
 
 def _order(policy: Compiled) -> int:
     return policy.order
-
-
-_NONE: frozenset[Uid] = frozenset()

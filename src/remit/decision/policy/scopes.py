@@ -4,13 +4,13 @@ A policy is filed under its action, then its principal, then its resource; how m
 not matter to a request that they are not about.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from typing import Generic, TypeAlias, TypeVar
 
 from cedarpy import pst
 
 from remit.decision.policy.compile import Uncompilable, uid_of
-from remit.decision.policy.values import Uid
+from remit.decision.policy.values import Entities, Uid
 
 T = TypeVar("T")
 _Limit: TypeAlias = pst.PrincipalOrResourceConstraint | pst.ActionConstraint
@@ -61,19 +61,21 @@ class Shelf(Generic[T]):
             yield self._at.setdefault(uid, self._make())
         yield self._under_typed.setdefault((kind, uid), self._make())
 
-    def find(self, uid: Uid, ancestors: Iterable[Uid]) -> list[T]:
+    def find(self, uid: Uid, entities: Entities) -> list[T]:
         """Everything that is filed where this entity belongs."""
         found = [] if self._any is None else [self._any]
         if self._at and (hit := self._at.get(uid)) is not None:
             found.append(hit)
         if self._typed and (hit := self._typed.get(uid.type)) is not None:
             found.append(hit)
-        if self._under:
-            found += [hit for above in ancestors if (hit := self._under.get(above)) is not None]
-        if self._under_typed:
-            kind = uid.type
-            found += [hit for above in ancestors if (hit := self._under_typed.get((kind, above))) is not None]
+        if (self._under or self._under_typed) and (known := entities.get(uid)) is not None:
+            for above in known.ancestors:
+                found += self._below(above, uid.type)
         return found
+
+    def _below(self, above: Uid, kind: str) -> list[T]:
+        both = self._under.get(above), self._under_typed.get((kind, above))
+        return [hit for hit in both if hit is not None]
 
 
 def check_scope(limit: _Limit) -> None:
