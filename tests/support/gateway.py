@@ -255,9 +255,10 @@ class MemoryRegistry:
     async def quarantine(self, sightings: Sequence[Sighting]) -> None:
         for seen in sightings:
             self.sightings.append(seen)
-            tools = self.pinned.setdefault(seen.server.name, {})
+            tools = self.pinned.get(seen.server.name, {})
             if (known := tools.get(seen.name)) is not None:
-                tools[seen.name] = replace(known, pin=Pin.QUARANTINED, seen_definition=seen.definition)
+                doubted = replace(known, pin=Pin.QUARANTINED, seen_definition=seen.definition)
+                self.pinned[seen.server.name] = {**tools, seen.name: doubted}
 
     def approve(self, server: str, definition: Mapping[str, Any], **changes: Any) -> Tool:
         text = check_definition(dict(definition)).decode()
@@ -273,7 +274,7 @@ class MemoryRegistry:
             pinned_at=datetime.now(UTC),
             **{"consequential": False, **changes},
         )
-        self.pinned.setdefault(server, {})[name] = found
+        self.pinned[server] = {**self.pinned.get(server, {}), name: found}
         return found
 
 
@@ -346,12 +347,13 @@ class House:
         """Register the demo's business server with the mappings that it ships."""
         self.add("business", url=url)
         await self.approve_all("business")
-        tools = self.registry.pinned["business"]
+        tools = dict(self.registry.pinned["business"])
         for entry in mappings():
             mapping = msgspec.convert(entry["mapping"], ToolMapping)
             tools[entry["tool"]] = replace(
                 tools[entry["tool"]], mapping=mapping, consequential=entry["consequential"]
             )
+        self.registry.pinned["business"] = tools
 
     async def post(
         self,

@@ -18,6 +18,7 @@ from remit.enforcement.mcp.gateway import Gateway
 from remit.enforcement.mcp.inbound import Edge
 from remit.enforcement.mcp.results import Answer
 from remit.enforcement.mcp.sessions import Session, Sessions, SessionUnknown
+from remit.enforcement.mcp.streams import Hangup
 from remit.enforcement.mcp.upstream import Notify, Timeouts, Upstream, UpstreamRequest
 from remit.enforcement.mcp.upstream_http import HttpUpstream
 from remit.enforcement.mcp.wire import served
@@ -206,7 +207,7 @@ class RunsAgain(Gateway):
 class HangsOn(McpApp):
     """MC-26: nobody notices that the caller has gone."""
 
-    async def _hangup(self, exchange: Any, message: Any, era: Any, session: str, gone: asyncio.Event) -> None:
+    async def _hangup(self, exchange: Any, era: Any, gone: Hangup) -> None:
         await asyncio.Event().wait()
 
 

@@ -14,11 +14,11 @@ from remit.enforcement.mcp import inbound
 from remit.enforcement.mcp.frames import Message, read_message
 from remit.enforcement.mcp.inbound import Edge, Headers, Refused
 from remit.enforcement.mcp.pins import ToolRegistry
-from remit.enforcement.mcp.reply import Responder, Send, challenge, plain
+from remit.enforcement.mcp.reply import KEEP_ALIVE_SECONDS, Responder, Send, challenge, plain
 from remit.enforcement.mcp.request import Request
 from remit.enforcement.mcp.results import Answer
 from remit.enforcement.mcp.sessions import Sessions, SessionUnknown, owner_of
-from remit.enforcement.mcp.streams import Cut, HungUp, Watch, listen_for_hangup
+from remit.enforcement.mcp.streams import UNHEARD, Cut, Hangup, HungUp, Later, Watch, listen_for_hangup
 from remit.enforcement.mcp.wire import (
     ENVELOPE_HEADER,
     META_ENVELOPE,
@@ -73,6 +73,7 @@ class _Exchange:
     headers: Headers
     server: Server
     resource: str
+    authorization: tuple[str, str] = ("", "")
 
 
 class Answering(Protocol):
@@ -110,7 +111,7 @@ class McpApp:
         self._clock = clock
         self._options = options
         self._open: dict[str, int] = {}
-        self._cancellable: dict[tuple[str, bytes], asyncio.Event] = {}
+        self._cancellable: dict[tuple[str, bytes], Hangup] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one HTTP request; other kinds of connection are closed."""
@@ -148,7 +149,7 @@ class McpApp:
                 *plain(405, "only POST carries a message", ("Allow", allowed))
             )
         inbound.check_media(exchange.headers)
-        _authorization(exchange.headers)
+        exchange.authorization = _authorization(exchange.headers)
         message = read_message(await self._body(exchange))
         exchange.responder.raw_id = message.raw_id or b"null"
         era, version = inbound.era_of(message, exchange.headers, legacy=legacy)
@@ -177,7 +178,7 @@ class McpApp:
         return bytes(body)
 
     async def _verify(self, exchange: _Exchange, message: Message | None) -> VerifiedSubject:
-        scheme, token = _authorization(exchange.headers)
+        scheme, token = exchange.authorization
         carried = "" if message is None else message.meta.get(META_ENVELOPE, "")
         envelope = exchange.headers.get(ENVELOPE_HEADER, (carried,))[0]
         subject = await self._verifier.verify(
@@ -250,9 +251,10 @@ class McpApp:
         if message.method == "subscriptions/listen" and not responder.may_stream:
             raise Refused("a subscription is answered with an event stream", status=406)
         watch = self._watch(subject)
-        gone = asyncio.Event()
-        hangup = asyncio.create_task(self._hangup(exchange, message, era, session, gone))
-        alive = asyncio.create_task(responder.keep_alive())
+        gone = Hangup()
+        self._listen_to_cancellation(message, era, session, gone)
+        hangup = Later(UNHEARD, lambda: self._hangup(exchange, era, gone))
+        alive = Later(KEEP_ALIVE_SECONDS, responder.keep_alive)
         try:
             request = self._request(exchange, message, era, version, subject)
             answer = await watch.run(self._gateway.answer(request), gone=gone)
@@ -269,14 +271,15 @@ class McpApp:
     def _watch(self, subject: VerifiedSubject) -> Watch:
         return Watch(subject, self._liveness)
 
-    async def _hangup(
-        self, exchange: _Exchange, message: Message, era: Era, session: str, gone: asyncio.Event
-    ) -> None:
-        """On the modern wire a closed connection cancels; on the legacy wire only a notification does."""
+    def _listen_to_cancellation(self, message: Message, era: Era, session: str, gone: Hangup) -> None:
+        """On the legacy wire a notification cancels, and only that."""
+        if era is Era.LEGACY:
+            self._cancellable[session, message.raw_id] = gone
+
+    async def _hangup(self, exchange: _Exchange, era: Era, gone: Hangup) -> None:
+        """On the modern wire a closed connection cancels."""
         if era is Era.MODERN:
             await listen_for_hangup(exchange.receive, gone)
-        else:
-            self._cancellable[(session, message.raw_id)] = gone
 
     def _opened(
         self,
@@ -310,6 +313,7 @@ class McpApp:
         )
 
     async def _end_session(self, exchange: _Exchange) -> None:
+        exchange.authorization = _authorization(exchange.headers)
         subject = await self._verify(exchange, None)
         idents = exchange.headers[SESSION_HEADER]
         session = self._sessions.use(idents[0], subject, exchange.server.id, at=self._clock.now())

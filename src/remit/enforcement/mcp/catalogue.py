@@ -4,9 +4,11 @@ import asyncio
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from functools import lru_cache
+from typing import Any, Final, NamedTuple
 
 from remit.enforcement.mcp.frames import dump
+from remit.enforcement.mcp.headers import ParamHeader, declared
 from remit.enforcement.mcp.pins import Comparison, ToolRegistry, compare, usable
 from remit.enforcement.mcp.upstream import UpstreamFailed, UpstreamRequest, Upstreams
 from remit.identity.tools import Server, Tool
@@ -25,6 +27,14 @@ class CatalogueOptions:
     freshness: float = 10.0
 
 
+class _Usable(NamedTuple):
+    """What followed from one reading and one table of pins, neither of which is ever edited."""
+
+    live: Mapping[str, str]
+    pinned: Mapping[str, Tool]
+    tools: Mapping[str, Tool]
+
+
 class Catalogue:
     """Reads each server's list now and then, whole, under the gateway's own name, and compares it.
 
@@ -39,16 +49,24 @@ class Catalogue:
         self._clock = clock
         self._options = options
         self._seen: dict[ServerId, tuple[float, Comparison]] = {}
+        self._usable: dict[ServerId, _Usable] = {}
         self._reading: dict[ServerId, asyncio.Lock] = {}
 
-    async def usable(self, server: Server) -> dict[str, Tool]:
+    async def usable(self, server: Server) -> Mapping[str, Tool]:
         """The tools that are approved and unchanged, by name. Raises `UpstreamFailed`."""
         live = await self._live(server)
         pinned = self._registry.tools(server)
-        return {name: tool for name, tool in sorted(pinned.items()) if usable(tool, live)}
+        known = self._usable.get(server.id)
+        if known is None or known.live is not live or known.pinned is not pinned:
+            tools = {name: tool for name, tool in sorted(pinned.items()) if usable(tool, live)}
+            known = self._usable[server.id] = _Usable(live, pinned, tools)
+        return known.tools
 
     async def _live(self, server: Server) -> Mapping[str, str]:
         asked_at = self._clock.boottime()
+        known = self._seen.get(server.id)
+        if known is not None and known[0] >= asked_at - self._options.freshness:
+            return known[1].definitions
         async with self._reading.setdefault(server.id, asyncio.Lock()):
             seen = self._seen.get(server.id)
             # Somebody may have read it while this call waited; a reading begun after the question is fresh.
@@ -81,6 +99,12 @@ class Catalogue:
                 return tools
             params = {"cursor": dump(cursor)}
         raise UpstreamFailed(f"server's list of tools has more than {MAX_PAGES} pages", sent=False)
+
+
+@lru_cache(maxsize=1024)
+def repeated_in_headers(definition: str) -> tuple[ParamHeader, ...]:
+    """The arguments that clients of a tool of this definition repeat in headers."""
+    return declared(json.loads(definition)["inputSchema"])
 
 
 def shown(tool: Tool) -> dict[str, Any]:

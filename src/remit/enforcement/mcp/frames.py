@@ -15,6 +15,7 @@ from remit.kernel.canonical import Json, JsonLimits, JsonObject, MalformedJson, 
 REQUEST_LIMITS: Final = JsonLimits(size=4 << 20)
 _BLANK = " \t\n\r"
 _DECODER = json.JSONDecoder()
+_ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False)
 
 
 class NotOneMessage(MalformedJson):
@@ -98,7 +99,7 @@ def object_of(members: Mapping[str, bytes]) -> bytes:
 
 def dump(value: Any) -> bytes:
     """Write JSON compactly, as UTF-8; NaN and infinities are refused."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
+    return _ENCODER.encode(value).encode()
 
 
 _MEMBERS = {"jsonrpc", "id", "method", "params"}

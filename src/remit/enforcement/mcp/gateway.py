@@ -14,7 +14,7 @@ from typing import Any, Final
 from remit.authority.tokens import VerifiedSubject
 from remit.decision.request import ProposedCall
 from remit.enforcement.mcp import forward, headers, mapping, results
-from remit.enforcement.mcp.catalogue import Catalogue, shown
+from remit.enforcement.mcp.catalogue import Catalogue, repeated_in_headers
 from remit.enforcement.mcp.frames import Message, dump, object_of
 from remit.enforcement.mcp.inbound import Refused
 from remit.enforcement.mcp.local import LocalAnswers
@@ -154,7 +154,7 @@ class Gateway:
         if tool is None:
             await self.refuse(request, "tool_unavailable", "tool is unknown, hidden, changed or quarantined")
             return results.unknown_tool(name)
-        declared = headers.declared(shown(tool)["inputSchema"])
+        declared = repeated_in_headers(tool.definition)
         await self._check_mirrored(request, declared, arguments)
         meaning = mapping.meaning_of_tool(request.server, tool, arguments)
         call = self._propose(request, meaning, arguments, message.raw_params.get("arguments", b""))

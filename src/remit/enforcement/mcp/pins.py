@@ -38,7 +38,10 @@ class ToolRegistry(Protocol):
         """The server at `/mcp/<name>`, if it is registered and active."""
 
     def tools(self, server: Server) -> Mapping[str, Tool]:
-        """Every tool of the server by name, quarantined ones included."""
+        """Every tool of the server by name, quarantined ones included.
+
+        INVARIANT: a table that was given out is never edited; what has changed is another table.
+        """
 
     async def quarantine(self, sightings: Sequence[Sighting]) -> None:
         """Record each sighting and quarantine its tool; idempotent for the same name and text."""

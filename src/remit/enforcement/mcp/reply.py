@@ -47,12 +47,12 @@ class Responder:
                 await self._stream(sse.event(dump(message)))
 
     async def keep_alive(self) -> None:
-        """Begin a stream when the answer takes long, so that no proxy takes silence for death."""
+        """Begin a stream now, as the answer takes long, so that no proxy takes silence for death."""
         while self.may_stream:
-            await asyncio.sleep(KEEP_ALIVE_SECONDS)
             async with self._lock:
                 if not self._over:
                     await self._stream(sse.KEEP_ALIVE)
+            await asyncio.sleep(KEEP_ALIVE_SECONDS)
 
     async def finish(self, answer: Answer, *headers: Header) -> None:
         """Send the answer: alone, or as the last event."""

@@ -69,7 +69,7 @@ def read_message(data: bytes) -> dict[str, Any] | None:
     Laxer than the edge: what we pass on is written anew from what we read, so nobody reads it differently.
     """
     try:
-        value = json.loads(data, parse_constant=_no_constant)
+        value = _DECODER.decode(data.decode())
     except (ValueError, RecursionError):
         return None
     return value if isinstance(value, dict) else None
@@ -87,6 +87,9 @@ def reply_of(message: dict[str, Any], era: Era) -> Reply:
 
 def _no_constant(name: str) -> None:
     raise ValueError(f"{name} is not JSON")
+
+
+_DECODER: Final = json.JSONDecoder(parse_constant=_no_constant)
 
 
 class Upstream(Protocol):

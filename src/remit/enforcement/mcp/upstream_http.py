@@ -3,7 +3,8 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager
+from types import TracebackType
 from typing import Any, Final
 
 from remit.enforcement.mcp import sse
@@ -49,7 +50,7 @@ class HttpUpstream:
 
     async def exchange(self, request: UpstreamRequest, *, notify: Notify) -> Reply:
         """Send one request and wait for its answer."""
-        met = await self.describe()
+        met = self._met or await self.describe()
         try:
             async with asyncio.timeout(self._timeouts.total):
                 return await self._exchange(request, met, notify)
@@ -161,14 +162,8 @@ class HttpUpstream:
         async with self._open(dump({"jsonrpc": "2.0", "method": method, "params": params}), headers) as reply:
             await _whole(reply.chunks())
 
-    @asynccontextmanager
-    async def _open(self, body: bytes, headers: Mapping[str, str]) -> AsyncIterator[ExitReply]:
-        try:
-            async with self._http.open(self._request(body, headers)) as reply:
-                yield reply
-        except ExitFailed as failed:
-            cause = "upstream_timeout" if failed.timed_out else "upstream_unavailable"
-            raise UpstreamFailed(failed.hint, sent=failed.sent, cause=cause, debug=failed.debug) from failed
+    def _open(self, body: bytes, headers: Mapping[str, str]) -> "_Told":
+        return _Told(self._http.open(self._request(body, headers)))
 
     def _request(self, body: bytes, headers: Mapping[str, str], *, method: str = "POST") -> ExitRequest:
         return ExitRequest(
@@ -183,6 +178,31 @@ class HttpUpstream:
     def _next(self) -> int:
         self._ids += 1
         return self._ids
+
+
+class _Told:
+    """An exchange whose failure is told in the gateway's words."""
+
+    def __init__(self, exchange: AbstractAsyncContextManager[ExitReply]) -> None:
+        self._exchange = exchange
+
+    async def __aenter__(self) -> ExitReply:
+        try:
+            return await self._exchange.__aenter__()
+        except ExitFailed as failed:
+            raise _as_upstream(failed) from failed
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._exchange.__aexit__(kind, error, trace)
+        if isinstance(error, ExitFailed):
+            raise _as_upstream(error) from error
+
+
+def _as_upstream(failed: ExitFailed) -> UpstreamFailed:
+    cause = "upstream_timeout" if failed.timed_out else "upstream_unavailable"
+    return UpstreamFailed(failed.hint, sent=failed.sent, cause=cause, debug=failed.debug)
 
 
 async def _from_stream(reply: ExitReply, ident: int, notify: Notify, token: Any) -> dict[str, Any]:
