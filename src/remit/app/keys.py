@@ -5,14 +5,16 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from remit.kernel.canonical import JsonObject, b64u_decode
-from remit.kernel.errors import Conflict, Unavailable
-from remit.kernel.ids import Entropy
+from remit.kernel.errors import Conflict, Invalid, Unavailable
+from remit.kernel.ids import Entropy, PrincipalId, RecordId, mint_id
 from remit.kernel.jose.algorithms import Algorithm
 from remit.kernel.jose.keyring import Keyring
-from remit.kernel.jose.keys import KeyClass, KeyRecord, Signer
+from remit.kernel.jose.keys import KeyClass, KeyRecord, KeyState, Signer
 from remit.kernel.jose.rotation import RotationRule
 from remit.kernel.sealing import Kek
+from remit.kernel.uow import Lane
 from remit.ledger.checkpoint import LogKey
+from remit.ledger.record import Record
 from remit.platform.storage.unit_of_work import SqlTransaction, SqlUnitOfWork
 
 _FOREVER: Final = timedelta(days=36_500)
@@ -30,6 +32,12 @@ class IssuerChanged(Conflict):
     """The store's keys sign for another issuer than the settings name: everybody would be locked out."""
 
     code = "issuer_changed"
+
+
+class NotOurKeys(Invalid):
+    """Keys of this class belong to agents and people; they are registered and revoked, never rotated here."""
+
+    code = "key_class_not_ours"
 
 
 class KeyHolder:
@@ -67,6 +75,75 @@ class KeyHolder:
 
         changed, self._ring = await self._work.commit(work)
         return changed
+
+    async def force(
+        self, key_class: KeyClass, *, compromised: bool, by: PrincipalId, at: datetime
+    ) -> tuple[KeyRecord, ...]:
+        """Change the key of a class now, on record; `compromised` kills all that the class ever signed.
+
+        A compromise advances the epoch: whatever was verified or decided before is judged again. Raises
+        `NotOurKeys` for a class that this server does not sign.
+        """
+        rule = RULES.get(key_class)
+        if rule is None:
+            raise NotOurKeys(
+                f"this server signs nothing as `{key_class}`, but {', '.join(f'`{each}`' for each in RULES)}",
+                next_step="remit key list",
+            )
+
+        def work(tx: SqlTransaction) -> tuple[tuple[KeyRecord, ...], Keyring]:
+            if compromised:
+                tx.advance_epoch(f"key class {key_class} compromised")
+            changed = tx.keys.force(
+                key_class,
+                compromised=compromised,
+                issuer=self._issuer,
+                algorithm=Algorithm.ED25519,
+                rule=rule,
+                kek=self._kek,
+                entropy=self._entropy,
+                at=at,
+            )
+            tx.ledger.append(self._said(tx, key_class, changed, compromised=compromised, by=by, at=at))
+            return tuple(changed), tx.keys.keyring(self._kek)
+
+        changed, self._ring = await self._work.commit(work)
+        if compromised and key_class is KeyClass.LEDGER:
+            await self._grow_others(changed, by=by, at=at)
+        return changed
+
+    async def _grow_others(self, changed: Sequence[KeyRecord], *, by: PrincipalId, at: datetime) -> None:
+        """Let every log outgrow its last head, which a compromised key signed: the new key signs the next."""
+        for lane in Lane:
+
+            def work(tx: SqlTransaction) -> None:
+                head = tx.ledger.head()
+                signed = tx.ledger.latest_checkpoint(head.shard)
+                if signed is not None and signed.size == head.size:
+                    tx.ledger.append(self._said(tx, KeyClass.LEDGER, changed, compromised=True, by=by, at=at))
+
+            await self._work.commit(work, lane=lane)
+
+    def _said(
+        self,
+        tx: SqlTransaction,
+        key_class: KeyClass,
+        changed: Sequence[KeyRecord],
+        *,
+        compromised: bool,
+        by: PrincipalId,
+        at: datetime,
+    ) -> Record:
+        return Record(
+            id=RecordId(mint_id("rec", at=at, entropy=self._entropy)),
+            at=at,
+            tenant=tx.tenant,
+            kind="platform.key.compromised" if compromised else "platform.key.rotated",
+            actor=by,
+            subject=next((each.kid for each in changed if each.state is KeyState.ACTIVE), ""),
+            epoch=tx.epoch(),
+            detail=(("class", key_class), *((each.kid, each.state) for each in changed)),
+        )
 
     async def reload(self) -> None:
         """Swap the ring for what is stored now: another node, or a person, may have changed it."""
@@ -118,11 +195,11 @@ class LogSigner:
         return self._log_key(self._keys.signer(KeyClass.LEDGER).private.public.jwk())
 
     def known_keys(self) -> tuple[LogKey, ...]:
-        """Every key that ever signed a checkpoint."""
+        """Every key whose checkpoints are believed: all there ever were, without compromised ones."""
         return tuple(
             self._log_key(record.public.jwk())
             for record in self._keys.records()
-            if record.key_class is KeyClass.LEDGER
+            if record.key_class is KeyClass.LEDGER and record.state is not KeyState.COMPROMISED
         )
 
     def sign(self, message: bytes) -> bytes:

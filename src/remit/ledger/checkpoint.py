@@ -92,6 +92,14 @@ class LogKey:
         return True
 
 
+def names_key(note: bytes, keys: Iterable[LogKey]) -> bool:
+    """Whether a note claims a signature by one of these keys; nothing is verified."""
+    known = {key.id for key in keys}
+    lines = note.decode("utf-8", "replace").splitlines()
+    found = [_SIGNATURE_LINE.fullmatch(line) for line in lines]
+    return any(each and _base64(each["blob"])[:_KEY_ID_SIZE] in known for each in found)
+
+
 class CheckpointSigner(Protocol):
     """A private key of class `ledger`, wherever it is held."""
 

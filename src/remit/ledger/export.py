@@ -27,7 +27,7 @@ from typing import Final, TypeVar
 import msgspec
 
 from remit.kernel.errors import Conflict, Invalid, TooLarge
-from remit.ledger.checkpoint import LogKey, parse_checkpoint
+from remit.ledger.checkpoint import LogKey, names_key, parse_checkpoint
 from remit.ledger.encoding import CONTENT_DIGEST, decode_record
 from remit.ledger.merkle import HASH_SIZE, Hash
 from remit.ledger.repository import Disclosed, LedgerReader, SignedCheckpoint
@@ -143,6 +143,7 @@ def export_log(
     checkpoint = reader.latest_checkpoint(shard)
     if checkpoint is None:
         raise NothingSigned("the log has no signed checkpoint yet", next_step="remit ledger checkpoint")
+    known = tuple(keys)
     entries = list(reader.entries(0, checkpoint.size, shard))
     texts: list[Disclosed] = []
     if disclose:
@@ -155,9 +156,10 @@ def export_log(
         checkpoint=checkpoint,
         entries=entries,
         leaves=reader.leaf_hashes(0, checkpoint.size, shard),
-        earlier=reader.checkpoints(shard),
+        # Heads of a key that is believed no more are left out: the newest one vouches for the same records.
+        earlier=[each for each in reader.checkpoints(shard) if not known or names_key(each.note, known)],
         contents=texts,
-        keys=keys,
+        keys=known,
     )
 
 

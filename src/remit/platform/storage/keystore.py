@@ -47,6 +47,7 @@ _CHANGE = (
 _RESEAL = update(core.signing_key).where(*_THIS).values(sealed=bindparam("new_sealed"))
 _SEALED: Final = 8
 _LIVE: Final = frozenset({KeyState.PENDING, KeyState.ACTIVE})
+_BELIEVED: Final = _LIVE | {KeyState.VERIFY_ONLY}
 
 
 class Keystore:
@@ -124,6 +125,42 @@ class Keystore:
                 else:
                     self.change(record)
                 changed.append(record)
+
+    def force(
+        self,
+        key_class: KeyClass,
+        *,
+        compromised: bool,
+        issuer: str,
+        algorithm: Algorithm,
+        rule: RotationRule,
+        kek: Kek,
+        entropy: Entropy,
+        at: datetime,
+    ) -> list[KeyRecord]:
+        """Let another key of a class sign from now on, whatever the age of the present one.
+
+        What the old one signed stays good until its end; `compromised` kills all of it, and every key of the
+        class that was believed until now, since their private halves lay at the same place (KM-02).
+        """
+        self.keyring(kek)
+        keys = [record for record in self.records() if record.key_class is key_class]
+        if compromised:
+            changed = [rotation.compromise(key, at=at) for key in keys if key.state in _BELIEVED]
+        else:
+            private = PrivateKey.generate(algorithm, entropy)
+            make = self._maker(key_class, issuer, private, entropy=entropy, at=at)
+            fresh, moved = rotation.force(keys, make=make, at=at, rule=rule)
+            for record in fresh:
+                self.add(record, private, kek=kek, entropy=entropy)
+            changed = list(moved)
+        for record in changed:
+            self.change(record)
+        settled = self.rotate(
+            key_class, issuer=issuer, algorithm=algorithm, rule=rule, kek=kek, entropy=entropy, at=at
+        )
+        final = {record.kid: record for record in (*changed, *settled)}
+        return list(final.values())
 
     def reseal(self, *, old: Kek, new: Kek, entropy: Entropy) -> int:
         """Put every private half under another KEK; returns how many."""

@@ -1,5 +1,10 @@
 """`remit key`: signing keys of this installation."""
 
+from typing import Annotated
+
+import typer
+
+from remit.surface.cli.failures import Misused
 from remit.surface.cli.options import OutputOption, YesOption, group
 from remit.surface.cli.principal import confirm
 from remit.surface.cli.render import Output, show
@@ -18,14 +23,38 @@ def list_(*, output: OutputOption = Output.TABLE) -> None:
 
 
 @app.command()
-def rotate(*, yes: YesOption = False, output: OutputOption = Output.TABLE) -> None:
-    """Take every step of rotation that is due; what was signed stays good until its end."""
+def rotate(
+    purpose: Annotated[
+        str, typer.Argument(metavar="[CLASS]", help="Change this class now: `access_token`, `ledger`, …")
+    ] = "",
+    *,
+    compromised: Annotated[
+        bool, typer.Option("--compromised", help="Believe nothing any more that the class ever signed.")
+    ] = False,
+    yes: YesOption = False,
+    output: OutputOption = Output.TABLE,
+) -> None:
+    """Take every step of rotation that is due, or change one class of keys before its time.
+
+    What was signed stays good until its end, unless it is compromised: then it ends at once.
+    """
     from remit.surface.cli.client import Client  # noqa: PLC0415 — as above
 
-    confirm("keys move on as far as their age allows", "remit key rotate", yes=yes)
+    if compromised and not purpose:
+        raise Misused("`--compromised` needs the class of keys", next_step="remit key rotate access_token")
+    confirm(_effect(purpose, compromised=compromised), "remit key rotate", yes=yes)
     with Client.open() as client:
-        found = client.post("/keys/rotate")
+        if purpose:
+            found = client.post(f"/keys/{purpose}/rotate", {"compromised": compromised})
+        else:
+            found = client.post("/keys/rotate")
     if found:
         show(found, output=output, columns=_COLUMNS)
     else:
         show(found, output=output, lines=["nothing is due"])
+
+
+def _effect(purpose: str, *, compromised: bool) -> str:
+    if compromised:
+        return f"everything that the class `{purpose}` ever signed ends at once"
+    return f"keys of class `{purpose}` change now" if purpose else "keys move on as far as their age allows"

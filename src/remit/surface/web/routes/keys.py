@@ -8,6 +8,8 @@ from typing import Any, Protocol, Self
 import msgspec
 
 from remit.authority.oauth.scopes import Scope
+from remit.kernel.errors import Invalid
+from remit.kernel.ids import PrincipalId
 from remit.kernel.jose.keys import KeyClass, KeyRecord, KeyState
 from remit.surface.web.caller import require_admin
 from remit.surface.web.operation import Inbound, Method, Nothing, Operation
@@ -21,6 +23,24 @@ class KeyBox(Protocol):
 
     async def rotate(self, at: datetime) -> Sequence[KeyRecord]:
         """Take every step that is due; what changed."""
+
+    async def force(
+        self, key_class: KeyClass, *, compromised: bool, by: PrincipalId, at: datetime
+    ) -> Sequence[KeyRecord]:
+        """Change the key of a class now; what changed."""
+
+
+class ForcedRotation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Why the key of a class is changed before its time."""
+
+    compromised: bool = False
+    """Whether nothing that the class ever signed may be believed any more, from this moment."""
+
+
+class NoSuchKeyClass(Invalid):
+    """There is no class of keys by this name."""
+
+    code = "key_class_unknown"
 
 
 class SigningKeyView(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -79,6 +99,17 @@ class KeyRoutes:
                 query=Nothing,
                 answer=list[SigningKeyView],
             ),
+            Operation(
+                name="forceRotation",
+                summary="Change the key of one class now; a compromised one verifies nothing from then on",
+                method=Method.POST,
+                path="/keys/{purpose}/rotate",
+                scopes=(Scope.ADMIN,),
+                handler=self._force,
+                body=ForcedRotation,
+                query=Nothing,
+                answer=list[SigningKeyView],
+            ),
         ]
 
     async def _all(self, _: Inbound[Nothing, Nothing]) -> list[SigningKeyView]:
@@ -87,3 +118,20 @@ class KeyRoutes:
     async def _rotate(self, inbound: Inbound[Nothing, Nothing]) -> list[SigningKeyView]:
         require_admin(inbound.caller, what="rotate keys")
         return [SigningKeyView.of(each) for each in await self.box.rotate(inbound.at)]
+
+    async def _force(self, inbound: Inbound[ForcedRotation, Nothing]) -> list[SigningKeyView]:
+        require_admin(inbound.caller, what="change keys")
+        changed = await self.box.force(
+            _class_of(inbound.path["purpose"]),
+            compromised=inbound.body.compromised,
+            by=inbound.caller.principal,
+            at=inbound.at,
+        )
+        return [SigningKeyView.of(each) for each in changed]
+
+
+def _class_of(name: str) -> KeyClass:
+    try:
+        return KeyClass(name)
+    except ValueError as unknown:
+        raise NoSuchKeyClass(f"no class of keys is called `{name}`", next_step="remit key list") from unknown
