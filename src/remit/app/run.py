@@ -16,6 +16,7 @@ from remit.app.services import Services, build, open_ground
 from remit.kernel.errors import RemitError
 from remit.kernel.uow import Lane
 from remit.platform.settings.model import Settings
+from remit.platform.storage.damage import naming_damage
 from remit.platform.storage.jobs import JobRunner
 from remit.platform.storage.outbox import Dispatcher
 from remit.platform.storage.recovery import recover
@@ -30,20 +31,28 @@ _FENCED: Final = 70
 async def running(settings: Settings) -> AsyncIterator[Services]:
     """Open, recover, run; on leaving, stop in the other order. Raises what forbids a start."""
     kek = open_kek(settings, entropy=secrets.token_bytes)
-    ground = await open_ground(settings, kek=kek, on_fence=_stop_at_once)
+    with naming_damage():
+        ground = await open_ground(settings, kek=kek, on_fence=_stop_at_once)
     services = build(ground)
     try:
-        for lane in Lane:  # each writer has a log of its own, judged now rather than at its first record
-            await ground.work.commit(lambda tx: tx.ledger.open(), lane=lane)
-        for swept in await recover(ground.work, sweeps(services), at=ground.clock.now()):
-            if swept.settled:
-                _log.warning("recovered", sweep=swept.name, settled=swept.settled)
-        if await first_administrator(services, at=ground.clock.now()):
-            _log.info("first_start", data=str(settings.directory))
+        with naming_damage():
+            await _recovered(services)
         async with _background(services):
             yield services
     finally:
         await services.close()
+
+
+async def _recovered(services: Services) -> None:
+    """Judge the logs, settle what a dead process left, and see to it that somebody administers."""
+    ground = services.ground
+    for lane in Lane:  # each writer has a log of its own, judged now rather than at its first record
+        await ground.work.commit(lambda tx: tx.ledger.open(), lane=lane)
+    for swept in await recover(ground.work, sweeps(services), at=ground.clock.now()):
+        if swept.settled:
+            _log.warning("recovered", sweep=swept.name, settled=swept.settled)
+    if await first_administrator(services, at=ground.clock.now()):
+        _log.info("first_start", data=str(ground.settings.directory))
 
 
 @asynccontextmanager

@@ -1,0 +1,29 @@
+"""A database that opens and does not hold what was written: said in a sentence, not in a traceback (F06)."""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import msgspec
+
+from remit.platform.storage.errors import UnfitDatabase
+from remit.platform.storage.sqlite_connection import TransactionLost
+
+
+class DatabaseDamaged(UnfitDatabase):
+    """Something in the database cannot be read as what it must be; the process does not start on it."""
+
+    code = "storage_damaged"
+
+
+@contextmanager
+def naming_damage() -> Iterator[None]:
+    """Raise `DatabaseDamaged` for a row, page or schema that cannot be read; everything else passes."""
+    try:
+        yield
+    except (sqlite3.Error, TransactionLost, msgspec.MsgspecError, UnicodeDecodeError) as unread:
+        raise DatabaseDamaged(
+            "the database cannot be read as what was written to it: it is damaged",
+            debug=f"{type(unread).__name__}: {unread}",
+            next_step="check the disk, keep a copy of the data directory, then restore a backup",
+        ) from unread
