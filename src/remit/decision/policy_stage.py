@@ -45,7 +45,7 @@ def policy_stage(request: ActionRequest, snapshot: Snapshot) -> Finding:
         # The type is what the tool declares; which value of it would pass is not known from here.
         return _denied(said, NearestMiss(never=True))
     finding = _judge(request, bundle, env)
-    return _with_rehearsal(finding, request, bundle, env)
+    return finding if bundle.rehearsal is None else _with_rehearsal(finding, request, bundle, env)
 
 
 def _judge(request: ActionRequest, bundle: Bundle, env: Env | None) -> Finding:

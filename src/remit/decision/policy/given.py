@@ -40,11 +40,11 @@ def pose(request: ActionRequest, bundle: Bundle) -> Env:
     principal = _principal(request.principal, request.blueprint)
     action = _action(call.action, request.server.name)
     return Env(
-        principal=principal.uid,
-        action=action.uid,
-        resource=Uid(_resource_type(call.resource.type), spoken(call.resource.id)),
-        context=Given(request, bundle.zones, arguments),
-        entities={principal.uid: principal, action.uid: action},
+        principal.uid,
+        action.uid,
+        Uid(_resource_type(call.resource.type), spoken(call.resource.id)),
+        Given(request, bundle.zones, arguments),
+        {principal.uid: principal, action.uid: action},
     )
 
 

@@ -7,7 +7,7 @@ side; some permit and no forbid is a yes. That an error denies is not decided he
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Final, TypeAlias
 
 from cedarpy import pst
 
@@ -15,7 +15,7 @@ from remit.decision.policy.compile import Env, Evaluated, compile_condition
 from remit.decision.policy.operators import truth
 from remit.decision.policy.rules import Rule
 from remit.decision.policy.scopes import Shelf, check_scope
-from remit.decision.policy.values import EvaluationFailed
+from remit.decision.policy.values import Entity, EvaluationFailed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -28,13 +28,8 @@ class Compiled:
     conditions: tuple[Evaluated, ...]
 
 
-class Outcome(NamedTuple):
-    """What each policy said that applies; in the order of the text."""
-
-    permits: list[Rule]
-    forbids: list[Rule]
-    failed: list[tuple[Rule, str]]
-    """Those that could not be evaluated, and why."""
+Outcome: TypeAlias = tuple[list[Rule], list[Rule], list[tuple[Rule, str]]]
+"""Permits and forbids that hold, and policies that could not be evaluated, with why; in the text's order."""
 
 
 def compile_policy(order: int, rule: Rule, node: pst.Template) -> Compiled:
@@ -47,6 +42,7 @@ def compile_policy(order: int, rule: Rule, node: pst.Template) -> Compiled:
     return Compiled(order=order, rule=rule, permits=node.effect == "permit", conditions=tuple(conditions))
 
 
+_KNOWN_LIMIT: Final = 4096
 _Things = Shelf[list[Compiled]]
 _People = Shelf[_Things]
 
@@ -54,10 +50,11 @@ _People = Shelf[_Things]
 class Program:
     """A set of compiled policies; immutable once made, so that it lives as long as its version."""
 
-    __slots__ = ("_index",)
+    __slots__ = ("_index", "_known")
 
     def __init__(self, policies: Iterable[tuple[Compiled, pst.Template]]) -> None:
         self._index: Shelf[_People] = Shelf(_people)
+        self._known: dict[tuple[Entity, Entity], list[_Things]] = {}
         for policy, node in policies:
             for people in self._index.places(node.action):
                 for things in people.places(node.principal):
@@ -67,12 +64,35 @@ class Program:
     def applying(self, env: Env) -> list[Compiled]:
         """The policies whose scope the request is in, in the order of the text."""
         entities, found = env.entities, list[Compiled]()
-        for people in self._index.find(env.action, entities):
-            for things in people.find(env.principal, entities):
-                for place in things.find(env.resource, entities):
-                    found += place
+        for things in self._things(env):
+            for place in things.find(env.resource, entities):
+                found += place
         # One policy is found twice if its scope names the action and a group of it.
         return sorted(set(found), key=_order) if len(found) > 1 else found
+
+    def _things(self, env: Env) -> list[_Things]:
+        """What is filed for the action and the principal; found once for the two entities as they are.
+
+        INVARIANT: an entity is compared by identity and never written to, and the key holds both (PD-05).
+        """
+        entities = env.entities
+        action, principal = entities.get(env.action), entities.get(env.principal)
+        if action is None or principal is None:
+            return self._search(env)
+        found = self._known.get((action, principal))
+        if found is None:
+            if len(self._known) >= _KNOWN_LIMIT:
+                self._known.clear()
+            found = self._known[action, principal] = self._search(env)
+        return found
+
+    def _search(self, env: Env) -> list[_Things]:
+        entities = env.entities
+        return [
+            things
+            for people in self._index.find(env.action, entities)
+            for things in people.find(env.principal, entities)
+        ]
 
     def run(self, env: Env) -> Outcome:
         """Evaluate every policy that applies."""
@@ -85,7 +105,7 @@ class Program:
                     (permits if policy.permits else forbids).append(policy.rule)
             except EvaluationFailed as error:
                 failed.append((policy.rule, str(error)))
-        return Outcome(permits, forbids, failed)
+        return permits, forbids, failed
 
     def held(self, env: Env) -> Iterator[int]:
         """Numbers of the policies that apply and hold; those that can't be evaluated do not."""
