@@ -62,6 +62,17 @@ class Catalogue:
             known = self._usable[server.id] = _Usable(live, pinned, tools)
         return known.tools
 
+    async def read(self, server: Server) -> Comparison:
+        """Read the server's whole list now, however fresh the last one is; raises `UpstreamFailed`.
+
+        What differs from the pins is on record and out of use before this returns.
+        """
+        async with self._reading.setdefault(server.id, asyncio.Lock()):
+            begun = self._clock.boottime()
+            found = await self._read(server)
+            self._seen[server.id] = (begun, found)
+            return found
+
     async def _live(self, server: Server) -> Mapping[str, str]:
         asked_at = self._clock.boottime()
         known = self._seen.get(server.id)

@@ -49,10 +49,14 @@ class ToolRegistry(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Comparison:
-    """What a server's list says: clean definitions by name, as canonical JSON, and what differs."""
+    """What a server's list says: clean definitions by name, as canonical JSON, and what differs.
+
+    `names` are all that are listed, unfit ones included.
+    """
 
     definitions: Mapping[str, str]
     sightings: tuple[Sighting, ...]
+    names: frozenset[str]
 
 
 def compare(server: Server, pinned: Mapping[str, Tool], live: Sequence[Json], *, at: datetime) -> Comparison:
@@ -76,7 +80,7 @@ def compare(server: Server, pinned: Mapping[str, Tool], live: Sequence[Json], *,
             sightings.append(
                 Sighting(server=server, name=name[:128], definition=definition, cause=cause, at=at)
             )
-    return Comparison(definitions=clean, sightings=tuple(sightings))
+    return Comparison(definitions=clean, sightings=tuple(sightings), names=frozenset(names))
 
 
 def usable(tool: Tool, live: Mapping[str, str]) -> bool:

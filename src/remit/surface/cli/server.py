@@ -1,16 +1,21 @@
 """`remit server`: MCP servers behind the gateway."""
 
+import json
+import os
+import sys
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from remit.surface.cli.failures import Misused
+from remit.surface.cli.failures import CommandFailed, Misused
 from remit.surface.cli.options import OutputOption, YesOption, group
 from remit.surface.cli.principal import ReasonOption, confirm
-from remit.surface.cli.render import Output, details, show
+from remit.surface.cli.render import Output, details, say, show
 
 app = group("MCP servers behind the gateway.")
 _COLUMNS = ("id", "name", "transport", "url", "argv")
+_FOUND = ("name", "standing", "pin", "action", "cause")
 
 
 @app.command("list")
@@ -65,7 +70,46 @@ def new(
     }
     with Client.open() as client:
         found = client.post("/servers", stated)
-    show(found, output=output, lines=[f"created {found['id']}"], hint=f"remit tool list {name}")
+    show(found, output=output, lines=[f"created {found['id']}"], hint=f"remit server discover {name}")
+
+
+@app.command()
+def discover(
+    name: Annotated[str, typer.Argument(help="Name or id.")],
+    *,
+    pin: Annotated[
+        bool, typer.Option("--pin", help="Pin what is new or changed, once you have read it.")
+    ] = False,
+    write: Annotated[
+        Path | None, typer.Option("--write", help="Write those pins to a file, to edit first.")
+    ] = None,
+    yes: YesOption = False,
+    output: OutputOption = Output.TABLE,
+) -> None:
+    """Ask a server for its tools now: which are new, changed or gone against the pins.
+
+    What differs is out of use until somebody pins or approves it. A proposed mapping is the plainest: every
+    argument counts, the server is the resource, and no policy permits it before you write one.
+    """
+    from remit.surface.cli.client import Client  # noqa: PLC0415 — as above
+    from remit.surface.cli.discovery import described, proposals, rows  # noqa: PLC0415 — as above
+
+    with Client.open() as client:
+        server = client.get(f"/servers/{name}")["name"]
+        found = client.post(f"/servers/{server}/discover")
+        pins = proposals(server, found)
+        if write is not None and pins:
+            _write(write, pins)
+        if pin and pins:
+            for line in [line for each in pins for line in described(each)] if not yes else []:
+                say(line, to=sys.stderr)
+            effect = f"{len(pins)} tools of {server} are pinned exactly so"
+            confirm(effect, f"remit server discover {server} --pin", yes=yes)
+            client.post(f"/servers/{server}/tools", {"tools": pins})
+            found = client.post(f"/servers/{server}/discover")
+            pins = proposals(server, found)
+    shown = rows(found) if output is Output.TABLE else found
+    show(shown, output=output, columns=_FOUND, hint=_after(server, write, pins))
 
 
 @app.command()
@@ -83,6 +127,28 @@ def retire(
     with Client.open() as client:
         found = client.post(f"/servers/{name}/retire", {"reason": reason})
     show(found, output=output, lines=[f"server {found['name']} is retired"])
+
+
+def _write(path: Path, pins: list[dict[str, Any]]) -> None:
+    try:
+        with path.open("x", encoding="utf-8") as file:
+            json.dump({"tools": pins}, file, indent=2, ensure_ascii=False)
+            file.write("\n")
+    except FileExistsError as there:
+        raise Misused(f"`{path}` is there already", next_step="name another file with --write") from there
+    except OSError as unfit:
+        raise CommandFailed(
+            f"`{path}` cannot be written: {os.strerror(unfit.errno or 0).lower()}",
+            next_step="name another file with --write",
+        ) from unfit
+
+
+def _after(server: str, written: Path | None, open_pins: list[dict[str, Any]]) -> str:
+    if not open_pins:
+        return f"remit tool list {server}"
+    if written is not None:
+        return f"edit {written}, then remit tool pin {server} {written}"
+    return f"remit server discover {server} --write {server}-tools.json"
 
 
 def _pair(text: str) -> tuple[str, str]:

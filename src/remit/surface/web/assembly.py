@@ -7,10 +7,13 @@ from starlette.routing import BaseRoute, Mount
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from remit.app.bindings.directory import SnapshotDirectory
+from remit.app.bindings.discovery import LiveTools
+from remit.app.bindings.doors import PinnedTools
 from remit.app.bindings.figures import count_state
 from remit.app.live import LiveLog
 from remit.app.services import Services
 from remit.decision.policy_service import PolicyService
+from remit.enforcement.mcp.catalogue import Catalogue, CatalogueOptions
 from remit.identity.credential_keys import CredentialKeys
 from remit.kernel.ids import DecisionId
 from remit.kernel.jose.keys import KeyClass
@@ -89,7 +92,12 @@ def nouns(services: Services) -> Nouns:
             consent=services.consent,
             trust_domain=ground.settings.trust_domain,
         ),
-        tools=ToolRoutes(service=services.tools, identity=services.identity, entropy=ground.entropy),
+        tools=ToolRoutes(
+            service=services.tools,
+            live=_live_tools(services),
+            identity=services.identity,
+            entropy=ground.entropy,
+        ),
         authority=AuthorityRoutes(
             tasks=services.tasks,
             consent=services.consent,
@@ -136,6 +144,18 @@ def _live(services: Services) -> LiveLog:
         commits=lambda: ground.store.commits,
         alone=not ground.settings.store.url,
     )
+
+
+def _live_tools(services: Services) -> LiveTools:
+    ground = services.ground
+    registry = PinnedTools(snapshots=ground.snapshots, tools=services.tools, clock=ground.clock)
+    catalogue = Catalogue(
+        registry=registry,
+        upstreams=services.upstreams,
+        clock=ground.clock,
+        options=CatalogueOptions(freshness=0),
+    )
+    return LiveTools(registry=registry, catalogue=catalogue)
 
 
 async def _count(services: Services) -> None:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
+from remit.app.bindings.discovery import LiveTools
 from remit.authority.oauth.scopes import Scope
 from remit.identity.errors import UnknownPrincipal
 from remit.identity.principals import Kind
@@ -15,6 +16,7 @@ from remit.surface.web.caller import require_admin
 from remit.surface.web.operation import Inbound, Method, Nothing, Operation
 from remit.surface.web.schemas.identity import Because
 from remit.surface.web.schemas.tools import (
+    FoundTool,
     NewServer,
     ServerView,
     ToolApproval,
@@ -29,6 +31,7 @@ class ToolRoutes:
     """What the nouns `server` and `tool` need."""
 
     service: ToolService
+    live: LiveTools
     identity: IdentityService
     entropy: Entropy
 
@@ -82,6 +85,17 @@ class ToolRoutes:
                 body=Because,
                 query=Nothing,
                 answer=ServerView,
+            ),
+            Operation(
+                name="discoverTools",
+                summary="Ask a server for its tools now; what differs from the pins is quarantined",
+                method=Method.POST,
+                path="/servers/{server}/discover",
+                scopes=(Scope.ADMIN,),
+                handler=self._discover,
+                body=Nothing,
+                query=Nothing,
+                answer=list[FoundTool],
             ),
             Operation(
                 name="listTools",
@@ -173,6 +187,13 @@ class ToolRoutes:
             entry.id, by=inbound.caller.principal, because=inbound.body.reason, at=inbound.at
         )
         return ServerView.of(server)
+
+    async def _discover(self, inbound: Inbound[Nothing, Nothing]) -> list[FoundTool]:
+        require_admin(inbound.caller, what="ask a server for its tools")
+        server = await self._server(inbound.path["server"])
+        found = await self.live.look(server)
+        known = {each.name: each for each in await self.service.tools(server.id)}
+        return [FoundTool.of(each, known.get(each.name)) for each in found]
 
     async def _of(self, inbound: Inbound[Nothing, Nothing]) -> list[ToolView]:
         server = await self._server(inbound.path["server"])

@@ -5,6 +5,7 @@ from typing import Annotated, Self
 
 import msgspec
 
+from remit.enforcement.mcp.discovery import Found, Standing
 from remit.identity.principals import Environment
 from remit.identity.tool_service import Definition
 from remit.identity.tools import (
@@ -159,6 +160,21 @@ class ToolPins(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """Tools of one server, pinned together."""
 
     tools: Annotated[list[ToolPin], msgspec.Meta(min_length=1, max_length=1000)]
+
+
+class FoundTool(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One tool as its server lists it now. Without `tool` it was not recorded: it is listed no more."""
+
+    name: str
+    standing: Standing
+    cause: str = ""
+    tool: "ToolView | None" = None
+
+    @classmethod
+    def of(cls, found: Found, tool: Tool | None) -> Self:
+        """From the domain: `tool` is the record as it is after the list was read."""
+        view = None if tool is None else ToolView.of(tool)
+        return cls(name=found.name, standing=found.standing, cause=found.cause, tool=view)
 
 
 class ToolApproval(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
