@@ -144,7 +144,7 @@ def b64u(data: bytes) -> str:
 
 def b64u_bytes(data: bytes) -> bytes:
     """Unpadded base64url as ASCII."""
-    encoded = binascii.b2a_base64(data, newline=False).translate(_TO_URL)
+    encoded = binascii.b2a_base64(data, newline=False).replace(b"+", b"-").replace(b"/", b"_")
     return encoded[: -_PADDING[len(data) % 3] or None]
 
 
@@ -152,10 +152,8 @@ def b64u_decode(text: str) -> bytes:
     """Read unpadded base64url, only in its canonical form: re-encoding gives the same text."""
     excess = len(text) % 4
     try:
-        data = binascii.a2b_base64(
-            text.encode("ascii").translate(_TO_STANDARD) + _PADDINGS[excess], strict_mode=True
-        )
-    except (binascii.Error, UnicodeEncodeError) as broken:
+        data = _READ_BASE64(b'"' + text.encode("ascii").translate(_TO_STANDARD) + _ENDS[excess])
+    except ValueError as broken:
         raise Invalid("text is not base64url") from broken
     # Only the last character can hold bits that decoding drops, and only in a group that is not full.
     if excess and text[-1] not in _LAST[excess]:
@@ -163,12 +161,13 @@ def b64u_decode(text: str) -> bytes:
     return data
 
 
-_TO_URL: Final = bytes.maketrans(b"+/", b"-_")
-_TO_STANDARD: Final = bytes.maketrans(
-    b"-_+/=", b"+/..."
-)  # what is not of this alphabet stays out of the other
+_READ_BASE64: Final = msgspec.json.Decoder(bytes).decode
+_ALIKE: Final = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
+_STANDARD: Final = dict(zip(_ALIKE + b"-_", _ALIKE + b"+/", strict=True))
+_TO_STANDARD: Final = bytes(_STANDARD.get(octet, ord(".")) for octet in range(256))
+"""SAFETY: what is not of this alphabet becomes a dot, so nothing can end or escape the string around it."""
 _PADDING: Final = (0, 2, 1)
-_PADDINGS: Final = (b"", b"===", b"==", b"=")  # three never decode: no text has one character over
+_ENDS: Final = (b'"', b'==="', b'=="', b'="')  # three never decode: no text has one character over
 _LAST: Final = ("", "", "AQgw", "AEIMQUYcgkosw048")
 
 
