@@ -11,7 +11,7 @@ from typing import Final, Protocol
 
 from bench.figures import Goal, Report, machine, said
 
-from bench import goal5_authorization, goal6_gateway, goal7_ledger, starts
+from bench import goal2_policy, goal5_authorization, goal6_gateway, goal7_ledger, starts
 
 
 class Measure(Protocol):
@@ -80,6 +80,7 @@ def _sizes(found: object) -> dict[str, int]:
 
 
 PROGRAMS: Final[dict[str, Measure]] = {
+    "goal2": goal2_policy.measure,
     "goal5": goal5_authorization.measure,
     "goal6": goal6_gateway.measure,
     "goal7": ledger,

@@ -59,33 +59,33 @@ def _judge(request: ActionRequest, bundle: Bundle, env: Env | None) -> Finding:
 
 
 _KEPT_LIMIT: Final = 4096
-_kept: dict[int, tuple[Rule, Finding]] = {}
+_kept: dict[tuple[int, ...], tuple[list[Rule], Finding]] = {}
 
 
 def _plain(request: ActionRequest, outcome: Outcome) -> Finding | None:
-    """What is found where one permit holds that asks for nothing: always the same, so it is kept.
+    """What is found where all that hold are permits that ask for nothing: always the same, so it is kept.
 
-    INVARIANT: an entry holds the rule whose address is its key, and such a finding hangs on nothing else.
+    INVARIANT: an entry holds the rules whose addresses are its key, and such a finding hangs on nothing else.
     """
     permits, forbids, failed = outcome
-    if failed or forbids or len(permits) != 1 or _needs_key(request):
+    if failed or forbids or not permits or _needs_key(request):
         return None
-    rule = permits[0]
-    kept = _kept.get(id(rule))
+    place = tuple(map(id, permits))
+    kept = _kept.get(place)
     if kept is not None:
         return kept[1]
-    if rule.approval or rule.step_up:
+    if any(rule.approval or rule.step_up for rule in permits):
         return None
     if len(_kept) >= _KEPT_LIMIT:
         _kept.clear()
     found = Finding(
         stage=Stage.POLICY,
         effect=Effect.PERMIT,
-        reasons=(reason(Code.PERMITTED, rule=rule.id),),
-        obligations=_obligations((rule,)),
-        detail=(rule.id,),
+        reasons=tuple(reason(Code.PERMITTED, rule=rule.id) for rule in permits),
+        obligations=_obligations(tuple(permits)),
+        detail=tuple(rule.id for rule in permits),
     )
-    _kept[id(rule)] = (rule, found)
+    _kept[place] = (permits, found)
     return found
 
 
