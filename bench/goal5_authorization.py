@@ -1,17 +1,24 @@
 """Goal 5: one durable authorization with DPoP: the conventional stack beside Remit, in the same run.
 
-Both are one uvicorn process on loopback, take the same HTTP request with an ES256 proof of their caller's
-key, evaluate the same policies, mint a signed capability and answer only after it is durable. The load
-generator shares the two cores with them. What Remit does beyond the peer in the same time: strict tokens,
-chain and lineage, four ceilings and the envelope, budgets, the epoch that a kill advances, a sentence for
-every stage, and a record in a Merkle log.
+Both are one uvicorn process on loopback and take a POST with a proof of their caller's key, evaluate the same
+policies, mint a signed capability and answer only after all of it is durable; Remit by the product's own door
+(`POST /api/v1/capabilities`, `remit up`). Both are measured with ES256 and with Ed25519 proofs, and each goal
+is judged for the two. The load generator shares the two cores with them.
+
+What differs. Remit does in the same time: strict tokens, chain and lineage, four ceilings and the envelope,
+budgets, the epoch that a kill advances, the limit of unused capabilities per task (so each task asks for at
+most 64, and there are many), a sentence for every stage, a record in a Merkle log, security headers and
+figures. It batches commits, so that one serves several callers; the peer commits once per request. The peer
+keeps its capability as used, Remit's is live until a tool server uses it up.
 """
 
+import base64
+import hashlib
 import json
 import secrets
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
@@ -21,7 +28,7 @@ from bench.children import child, free_port, python
 from bench.figures import Goal, Report, said, spread
 from bench.load import Run, drive, request, run
 from bench.upstream import listed
-from bench.world import ARGUMENTS, Bearer, World, build
+from bench.world import ARGUMENTS, SERVER, Bearer, World, build
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from remit.kernel.ids import system_entropy
@@ -30,6 +37,10 @@ from remit.kernel.jose.keys import PrivateKey
 
 CONCURRENCY: Final = (1, 128)
 BOOK: Final = {"tool": "rooms_book", "arguments": {"room": "Room-401", "title": "Planning", **ARGUMENTS}}
+DOOR: Final = "/api/v1/capabilities"
+ALGORITHMS: Final = (Algorithm.ES256, Algorithm.ED25519)
+_PER_TASK: Final = 60
+"""Capabilities asked for per task; a task holds at most 64 that are not used."""
 _PERMIT: Final = b'"effect":"permit"'
 Runs = dict[tuple[str, int], list[Run]]
 
@@ -42,8 +53,10 @@ def measure(*, tiny: bool) -> Report:
         folder = Path(name)
         port, other = free_port(), free_port()
         (folder / "data").mkdir(mode=0o700)
-        peer = Peer.make(folder, url=f"http://127.0.0.1:{other}/authorize")
-        words = python("-m", "bench.authorizer", "--data", str(folder / "data"), "--port", str(port))
+        peers = peers_of(folder, url=f"http://127.0.0.1:{other}/authorize")
+        words = python(
+            "-m", "remit", "up", "--no-demo", "--data", str(folder / "data"), "--port", str(port)
+        )  # fmt: skip
         theirs = python(
             "-m", "bench.conventional.app", "--folder", str(folder), "--port", str(other),
             "--policies", str(Path(__file__).parent / "policies.cedar"),
@@ -59,10 +72,10 @@ def measure(*, tiny: bool) -> Report:
             for _ in range(sizes["rounds"]):
                 for width in CONCURRENCY:
                     count = sizes[width]
-                    _take(runs, ("conventional, ES256", width), peer.requests, count, width, conventional)
-                    for algorithm in (Algorithm.ES256, Algorithm.ED25519):
-                        bearers = world.bearers(algorithm)
-                        make = _maker(world, bearers)
+                    for algorithm in ALGORITHMS:
+                        stack = f"conventional, {algorithm.value}"
+                        _take(runs, (stack, width), peers[algorithm].requests, count, width, conventional)
+                        make = _maker(world, algorithm)
                         _take(runs, (f"Remit, {algorithm.value}", width), make, count, width, ours)
     return _report(runs, {str(each): value for each, value in sizes.items()}, tiny=tiny)
 
@@ -71,52 +84,72 @@ class Peer:
     """The conventional stack's client: a token signed for it, and the key that it is bound to."""
 
     def __init__(self, token: str, private: PrivateKey, url: str) -> None:
-        self._bearer = Bearer(token=token, private=private)
+        self._token = token
+        self._private = private
         self._url = url
-
-    @classmethod
-    def make(cls, folder: Path, *, url: str) -> "Peer":
-        """Make the keys, write what the server must know, sign the token."""
-        private = PrivateKey.generate(Algorithm.ES256, system_entropy)
-        issuer, capability = Ed25519PrivateKey.generate(), Ed25519PrivateKey.generate()
-        config = {
-            "issuer_key": json.loads(jwt.algorithms.OKPAlgorithm.to_jwk(issuer.public_key())),
-            "capability_key": json.loads(jwt.algorithms.OKPAlgorithm.to_jwk(capability)),
-            "audience": url,
-        }
-        (folder / "config.json").write_text(json.dumps(config), encoding="utf-8")
-        now = int(time.time())
-        claims = {
-            "sub": "usr_1", "aud": url, "iat": now, "exp": now + 3600, "jti": secrets.token_hex(16),
-            "cnf": {"jkt": private.public.thumbprint}, "agent": "calendar-bot", "txn": "tsk_1",
-            "purpose": "scheduling",
-        }  # fmt: skip
-        return cls(jwt.encode(claims, issuer, algorithm="EdDSA"), private, url)
 
     def requests(self, count: int) -> list[bytes]:
         """So many, each with its own proof."""
-        return [_request(self._bearer, self._url, self._url) for _ in range(count)]
+        return [_request("/authorize", self._token, self._proof(), self._url, BOOK) for _ in range(count)]
+
+    def _proof(self) -> str:
+        """PyJWT knows Ed25519 by its older name (RFC 8037)."""
+        if self._private.public.algorithm is not Algorithm.ED25519:
+            return Bearer(token=self._token, private=self._private).proof(self._url)
+        ath = base64.urlsafe_b64encode(hashlib.sha256(self._token.encode()).digest()).rstrip(b"=").decode()
+        claims = {
+            "htm": "POST", "htu": self._url, "iat": int(time.time()), "jti": secrets.token_urlsafe(18),
+            "ath": ath,
+        }  # fmt: skip
+        public = self._private.public.jwk()
+        jwk = {name: public[name] for name in ("kty", "crv", "x")}
+        key = Ed25519PrivateKey.from_private_bytes(self._private.export().reveal())
+        return jwt.encode(claims, key, algorithm="EdDSA", headers={"typ": "dpop+jwt", "jwk": jwk})
 
 
-def _maker(world: World, bearers: Sequence[Bearer]) -> Callable[[int], list[bytes]]:
+def peers_of(folder: Path, *, url: str) -> dict[Algorithm, Peer]:
+    """Make the keys, write what the server must know, sign one token for a key of each algorithm."""
+    issuer, capability = Ed25519PrivateKey.generate(), Ed25519PrivateKey.generate()
+    config = {
+        "issuer_key": json.loads(jwt.algorithms.OKPAlgorithm.to_jwk(issuer.public_key())),
+        "capability_key": json.loads(jwt.algorithms.OKPAlgorithm.to_jwk(capability)),
+        "audience": url,
+    }
+    (folder / "config.json").write_text(json.dumps(config), encoding="utf-8")
+    made = {algorithm: PrivateKey.generate(algorithm, system_entropy) for algorithm in ALGORITHMS}
+    return {
+        algorithm: Peer(jwt.encode(_claims(private, url), issuer, algorithm="EdDSA"), private, url)
+        for algorithm, private in made.items()
+    }
+
+
+def _claims(private: PrivateKey, url: str) -> dict[str, Any]:
+    now = int(time.time())
+    return {
+        "sub": "usr_1", "aud": url, "iat": now, "exp": now + 3600, "jti": secrets.token_hex(16),
+        "cnf": {"jkt": private.public.thumbprint}, "agent": "calendar-bot", "txn": "tsk_1",
+        "purpose": "scheduling",
+    }  # fmt: skip
+
+
+def _maker(world: World, algorithm: Algorithm) -> Callable[[int], list[bytes]]:
+    asked = {"server": SERVER, **BOOK}
+
     def make(count: int) -> list[bytes]:
-        return [
-            _request(bearers[number % len(bearers)], world.resource, world.issuer) for number in range(count)
-        ]
+        bearers = world.bearers_of_tasks(algorithm, -(-count // _PER_TASK))
+        url = f"{world.issuer}{DOOR}"
+        chosen = [bearers[number % len(bearers)] for number in range(count)]
+        return [_request(DOOR, each.token, each.proof(url), url, asked) for each in chosen]
 
     return make
 
 
-def _request(bearer: Bearer, target: str, at: str) -> bytes:
+def _request(path: str, token: str, proof: str, at: str, asked: dict[str, Any]) -> bytes:
     return request(
-        "/authorize",
+        path,
         host=at.partition("://")[2].partition("/")[0],
-        headers=[
-            ("Content-Type", "application/json"),
-            ("Authorization", f"DPoP {bearer.token}"),
-            ("DPoP", bearer.proof(target)),
-        ],
-        body=msgspec.json.encode(BOOK),
+        headers=[("Content-Type", "application/json"), ("Authorization", f"DPoP {token}"), ("DPoP", proof)],
+        body=msgspec.json.encode(asked),
     )
 
 
@@ -131,7 +164,7 @@ def _take(
 
 
 def _report(runs: Runs, sizes: dict[str, int], *, tiny: bool) -> Report:
-    rows, figures = [], {}
+    rows, figures = [], dict[str, Any]()
     for (name, width), found in runs.items():
         values = {
             "requests_per_second": spread([each.per_second for each in found], digits=0),
@@ -142,26 +175,20 @@ def _report(runs: Runs, sizes: dict[str, int], *, tiny: bool) -> Report:
         figures[f"{name}, concurrency {width}"] = values
         shown = {column: said(value) for column, value in values.items()}
         rows.append({"stack": name, "concurrency": str(width), **shown})
-    ratios = {
-        width: spread([
-            mine.per_second / theirs.per_second
-            for mine, theirs in zip(
-                runs["Remit, ES256", width], runs["conventional, ES256", width], strict=True
-            )
-        ])
-        for width in CONCURRENCY
-    }  # fmt: skip
-    figures["ratio_of_throughput"] = {str(width): value for width, value in ratios.items()}
-    one = figures["Remit, ES256, concurrency 1"]["p50_ms"]["median"]
-    many = figures["Remit, ES256, concurrency 128"]["p99_ms"]["median"]
-    goals = [
-        Goal(
-            name="goal 5, throughput at concurrency 128", wanted=">= 10x",
-            found=f"{said(ratios[128])}x", met=ratios[128]["median"] >= 10,
-        ),
-        Goal(name="goal 5, p50 at concurrency 1", wanted="<= 0.5 ms", found=f"{one} ms", met=one <= 0.5),
-        Goal(name="goal 5, p99 at concurrency 128", wanted="<= 15 ms", found=f"{many} ms", met=many <= 15),
-    ]  # fmt: skip
+    goals = []
+    for algorithm in ALGORITHMS:
+        mine, theirs = f"Remit, {algorithm.value}", f"conventional, {algorithm.value}"
+        ratio = spread([
+            ours.per_second / peer.per_second
+            for ours, peer in zip(runs[mine, 128], runs[theirs, 128], strict=True)
+        ])  # fmt: skip
+        figures[f"ratio of throughput, {algorithm.value}, concurrency 128"] = ratio
+        goals += _goals(
+            algorithm,
+            ratio,
+            figures[f"{mine}, concurrency 1"]["p50_ms"]["median"],
+            figures[f"{mine}, concurrency 128"]["p99_ms"]["median"],
+        )
     return Report(
         name="goal5_authorization",
         command="python -m bench --only goal5" + (" --tiny" if tiny else ""),
@@ -171,3 +198,15 @@ def _report(runs: Runs, sizes: dict[str, int], *, tiny: bool) -> Report:
         goals=goals,
         notes=["the load generator shares the cores; the peer is durable too, with one commit per request"],
     )
+
+
+def _goals(algorithm: Algorithm, ratio: dict[str, float], one: float, many: float) -> list[Goal]:
+    name = f"goal 5, {algorithm.value}"
+    return [
+        Goal(
+            name=f"{name}, throughput at concurrency 128", wanted=">= 10x",
+            found=f"{said(ratio)}x", met=ratio["median"] >= 10,
+        ),
+        Goal(name=f"{name}, p50 at concurrency 1", wanted="<= 0.5 ms", found=f"{one} ms", met=one <= 0.5),
+        Goal(name=f"{name}, p99 at concurrency 128", wanted="<= 15 ms", found=f"{many} ms", met=many <= 15),
+    ]  # fmt: skip

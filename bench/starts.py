@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Any, Final
 
 import msgspec
-from bench.authorizer import Asked
 from bench.children import ROOT, child, free_port, python
 from bench.figures import Goal, Report, cpu_seconds, percentile, said, spread
 from bench.goal5_authorization import BOOK
@@ -123,8 +122,7 @@ async def _call(services: Services, presented: Presented) -> ProposedCall:
     snapshot = services.ground.snapshots.current()
     server = next(each for each in snapshot.servers.values() if each.name == "business")
     tool = next(each for each in snapshot.tools.values() if each.name == BOOK["tool"])
-    asked = msgspec.json.decode(msgspec.json.encode(BOOK), type=Asked)
-    raw = bytes(asked.arguments)
+    raw = msgspec.json.encode(BOOK["arguments"])
     meaning = meaning_of_tool(server, tool, msgspec.json.decode(raw))
     return ProposedCall(
         call=CallId(mint_id("call", at=datetime.now(UTC), entropy=secrets.token_bytes)),

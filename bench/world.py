@@ -57,9 +57,10 @@ class Actor:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class World:
-    """Where it runs, the actors of each algorithm, and the ticket of their task."""
+    """Where it runs, who asks for tasks, the actors of each algorithm, and the ticket of their task."""
 
     issuer: str
+    user: OperatorKey
     envelope: str
     actors: Mapping[Algorithm, Sequence[Actor]]
 
@@ -71,13 +72,25 @@ class World:
     def bearers(self, algorithm: Algorithm) -> list[Bearer]:
         """A fresh task token for each instance (RFC 8693)."""
         with httpx2.Client(trust_env=False, timeout=30.0) as http:
-            return [self._bearer(http, each) for each in self.actors[algorithm]]
+            return [self._bearer(http, each, self.envelope) for each in self.actors[algorithm]]
 
-    def _bearer(self, http: httpx2.Client, actor: Actor) -> Bearer:
+    def bearers_of_tasks(self, algorithm: Algorithm, count: int) -> list[Bearer]:
+        """So many fresh tasks, each with one token, the instances in turn."""
+        actors = self.actors[algorithm]
+        address = ServerAddress(url=self.issuer, issuer=self.issuer, pid=0)
+        with Client(server=address, key=self.user) as person:
+            envelopes = [_task(person) for _ in range(count)]
+        with httpx2.Client(trust_env=False, timeout=30.0) as http:
+            return [
+                self._bearer(http, actors[number % len(actors)], envelope)
+                for number, envelope in enumerate(envelopes)
+            ]
+
+    def _bearer(self, http: httpx2.Client, actor: Actor, envelope: str) -> Bearer:
         own = self._token(http, actor, {"grant_type": "client_credentials", "resource": f"{self.issuer}/api"})
         form = {
             "grant_type": "urn:ietf:params:oauth:grant-type:token-exchange",
-            "subject_token": self.envelope,
+            "subject_token": envelope,
             "subject_token_type": "urn:ietf:params:oauth:token-type:txn_token",
             "actor_token": own,
             "actor_token_type": "urn:ietf:params:oauth:token-type:access_token",
@@ -131,10 +144,8 @@ def build(
         admin.post("/policies", {"text": POLICIES})
     with Client(server=address, key=user) as person:
         person.post("/grants", {"agent": "calendar-bot", "ceiling": ceiling, "text": "may book rooms"})
-        deadline = (datetime.now(UTC) + timedelta(hours=1)).isoformat()
-        task = {"agent": "calendar-bot", "goal": "book a room", "purpose": "scheduling", "deadline": deadline}
-        envelope = person.post("/tasks", task)["envelope"]
-    return World(issuer=issuer, envelope=envelope, actors=actors)
+        envelope = _task(person)
+    return World(issuer=issuer, user=user, envelope=envelope, actors=actors)
 
 
 def tool_call(
@@ -167,6 +178,13 @@ def governed_calls(world: World, bearers: Sequence[Bearer], count: int) -> list[
         proofs = [("Authorization", f"DPoP {bearer.token}"), ("DPoP", bearer.proof(world.resource))]
         made.append(tool_call(f"/mcp/{SERVER}", host=host, headers=proofs, number=number))
     return made
+
+
+def _task(person: Client) -> str:
+    """Start one; its ticket."""
+    deadline = (datetime.now(UTC) + timedelta(hours=1)).isoformat()
+    task = {"agent": "calendar-bot", "goal": "book a room", "purpose": "scheduling", "deadline": deadline}
+    return str(person.post("/tasks", task)["envelope"])
 
 
 def _named(name: str) -> dict[str, Any]:
