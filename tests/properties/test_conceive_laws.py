@@ -1,21 +1,27 @@
 """What is hidden, and what is shown, is what Cedar itself would hide and show (N14)."""
 
 from dataclasses import replace
+from datetime import datetime, timedelta
 from typing import Any
 
 import cedarpy
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from immutables import Map
 
+from remit.authority.tokens import VerifiedSubject
+from remit.decision import preview
 from remit.decision.assembly import Unassembled, assemble
 from remit.decision.policy.admission import compile_bundle, policy_set, version_of
 from remit.decision.policy.conceive import Plan, conceivable, conceived, plan_of
 from remit.decision.policy.context import Question, ask
 from remit.decision.policy.given import Unaskable, pose
+from remit.decision.preview import visible
 from remit.decision.request import ActionRequest, Resource
-from remit.kernel.ids import PrincipalId
-from support.decisions import TOOLS, call, office, subject
+from remit.kernel.ids import PrincipalId, ToolId
+from support.clock import NOON
+from support.decisions import TOOLS, call, ceiling, delegated, envelope, office, server, subject
 
 CONDITIONS = (
     'context.purpose == "booking"', 'context.purpose == "scheduling"', "context.depth == 0", "context.bound",
@@ -71,6 +77,13 @@ def requests(draw: st.DrawFn) -> ActionRequest:
     return replace(asked, call=bare, **alone)
 
 
+def _text(rules: list[tuple[Any, ...]]) -> str:
+    return "".join(
+        f'@id("r{number}") {mode}{effect} ({scope}) {" ".join(f"{w} {{ {c} }}" for w, c in clauses)};'
+        for number, (effect, scope, clauses, mode) in enumerate(rules)
+    )
+
+
 def _cedar_holds(question: Question, plan: Plan) -> frozenset[int]:
     """The slow way: Cedar judges each part."""
     if not plan.probes:
@@ -85,10 +98,7 @@ def _cedar_holds(question: Question, plan: Plan) -> frozenset[int]:
 def test_what_is_shown_is_what_cedar_could_permit(
     rules: list[tuple[Any, ...]], request: ActionRequest
 ) -> None:
-    text = "".join(
-        f'@id("r{number}") {mode}{effect} ({scope}) {" ".join(f"{w} {{ {c} }}" for w, c in clauses)};'
-        for number, (effect, scope, clauses, mode) in enumerate(rules)
-    )
+    text = _text(rules)
     bundle = compile_bundle(text, version=version_of(text, 1))
     fixed = bool(request.call.resource.id)
     plan = plan_of(bundle, fixed=fixed)
@@ -98,3 +108,35 @@ def test_what_is_shown_is_what_cedar_could_permit(
     except Unaskable:
         mine = conceived(plan, frozenset())
     assert mine == cedars
+
+
+TIMES = [NOON + timedelta(minutes=minutes) for minutes in (-120, -1, 0, 1, 30, 59, 61, 600)]
+ASKED = st.lists(
+    st.tuples(
+        st.sampled_from([subject(), subject(key=""), delegated(), subject(acr="strong")]),
+        st.sampled_from([entry.name for entry in TOOLS]),
+        st.sampled_from(TIMES),
+    ),
+    min_size=2,
+    max_size=8,
+)
+
+
+@pytest.mark.req("N14", "R45")
+@given(st.lists(RULES, min_size=1, max_size=5), st.booleans(), ASKED)
+def test_what_is_found_again_is_what_would_be_found_anew(
+    rules: list[tuple[Any, ...]], fresh_pins: bool, asked: list[tuple[VerifiedSubject, str, datetime]]
+) -> None:
+    """The same tools are asked about again and again, by several subjects, at all times."""
+    chain = envelope(ceiling())
+    text = _text(rules)
+    bundle = compile_bundle(text, version=version_of(text, 1))
+    world = replace(BASE, bundle=bundle, envelopes=Map({chain.digest: chain}))
+    for who, name, at in asked:
+        pinned = world.tools[ToolId(f"tol_{name}")]
+        tool = replace(pinned, reversible=not pinned.reversible) if fresh_pins and at > NOON else pinned
+        mine = visible(who, server(), [tool], snapshot=world, at=at)
+        preview._kept.clear()
+        assert mine == visible(who, server(), [tool], snapshot=replace(world), at=at)
+        again = visible(who, server(), [tool], snapshot=world, at=at)
+        assert again == mine

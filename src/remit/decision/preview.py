@@ -7,7 +7,7 @@ refused for the arguments that it is given.
 from collections.abc import Sequence
 from datetime import datetime
 from functools import lru_cache
-from typing import Final
+from typing import Final, NamedTuple
 
 from remit.authority.alive import Alive, alive
 from remit.authority.attenuation import meet_all
@@ -18,7 +18,8 @@ from remit.decision.assembly import Unassembled
 from remit.decision.facts import Snapshot
 from remit.decision.footing import Footing
 from remit.decision.grounding import ground, known_alive
-from remit.decision.policy.conceive import conceivable
+from remit.decision.policy.bundle import Bundle
+from remit.decision.policy.conceive import conceivable, plan_of
 from remit.decision.policy.given import Unaskable, pose
 from remit.decision.request import ActionRequest, ProposedCall, Resource
 from remit.identity.tools import Server, Tool
@@ -33,17 +34,48 @@ def visible(
 ) -> frozenset[ToolId]:
     """The tools of a server that the subject may know of."""
     shown = set()
-    ceiling: Ceiling | None = None
     for tool in tools:
         request, footing = ground(_unargued(subject, server, tool, at), snapshot)
         if isinstance(request, Unassembled) or not _lives(request, snapshot, footing):
             continue
-        if ceiling is None:
-            # The factors are the same for every tool: they hang on the subject alone.
-            ceiling = _met(tuple(factor.ceiling for factor in request.factors))
-        if _within(ceiling, request) and _conceivable(request, snapshot):
+        ceiling, could = _judged(request, snapshot, footing)
+        if could and _within(ceiling, request):
             shown.add(tool.id)
     return frozenset(shown)
+
+
+class _Kept(NamedTuple):
+    """What no moment changes of a tool's visibility, and everything that it was made from."""
+
+    footing: Footing
+    tool: Tool
+    bundle: Bundle
+    ceiling: Ceiling
+    could: bool
+
+
+_KEPT_LIMIT: Final = 4096
+_kept: dict[int, _Kept] = {}
+
+
+def _judged(request: ActionRequest, snapshot: Snapshot, footing: Footing | None) -> tuple[Ceiling, bool]:
+    """The effective right, and whether policy could permit something; found again on the same footing.
+
+    INVARIANT: an entry holds the footing whose address is its key, so no other can be taken for it; a footing
+    is of one subject, server and snapshot, the tool and the policies are compared, and what looks at the
+    clock is not kept.
+    """
+    tool, bundle = request.call.tool, snapshot.bundle
+    kept = _kept.get(id(footing))
+    if kept is not None and kept.tool is tool and kept.bundle is bundle:
+        return kept.ceiling, kept.could
+    ceiling = _met(tuple(factor.ceiling for factor in request.factors))
+    could = _conceivable(request, snapshot)
+    if footing is not None and tool is not None and not _timed(request, bundle):
+        if len(_kept) >= _KEPT_LIMIT:
+            _kept.clear()
+        _kept[id(footing)] = _Kept(footing, tool, bundle, ceiling, could)
+    return ceiling, could
 
 
 def _lives(request: ActionRequest, snapshot: Snapshot, footing: Footing | None) -> bool:
@@ -105,3 +137,7 @@ def _conceivable(request: ActionRequest, snapshot: Snapshot) -> bool:
     except Unaskable:
         return False
     return conceivable(env, bundle, fixed=bool(request.call.resource.id))
+
+
+def _timed(request: ActionRequest, bundle: Bundle) -> bool:
+    return bundle.enforced is not None and plan_of(bundle, fixed=bool(request.call.resource.id)).timed

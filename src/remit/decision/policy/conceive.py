@@ -32,6 +32,8 @@ class Plan:
     """A permit for each part, by its number: it holds exactly if the part does."""
     program: Program
     """The probes, compiled."""
+    timed: bool
+    """Some part looks at the clock, so that the answer may be another one a moment later."""
 
 
 def conceivable(env: Env, bundle: Bundle, *, fixed: bool) -> bool:
@@ -72,7 +74,19 @@ def plan_of(bundle: Bundle, *, fixed: bool) -> Plan:
         open=frozenset(part.place for part in parts if part not in settled),
         probes=tuple(probes),
         program=Program(zip(compiled, probes, strict=True)),
+        timed=any(_looks_at_clock(part) for part in settled),
     )
+
+
+def _looks_at_clock(part: Part) -> bool:
+    """Whether any attribute of these names is read, whosever it is."""
+    for node in walk(part.expression) if part.expression is not None else ():
+        named: tuple[str, ...] = node.attrs if isinstance(node, pst.HasAttr) else ()
+        if isinstance(node, pst.GetAttr):
+            named = (node.attr,)
+        if not {"time", "local"}.isdisjoint(named):
+            return True
+    return False
 
 
 def _is_settled(part: Part, bundle: Bundle, *, fixed: bool) -> bool:
