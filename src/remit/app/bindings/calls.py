@@ -2,9 +2,10 @@
 
 from collections import OrderedDict
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypedDict
 
 from remit.authority.capability import CapabilityState
+from remit.authority.tokens import VerifiedSubject
 from remit.decision.budget import Settlement
 from remit.decision.facts import Snapshot, Snapshots
 from remit.decision.service import settle
@@ -39,6 +40,19 @@ class _Kept:
     result: bytes
 
 
+class _Actor(TypedDict):
+    """The members of a record that say who acted."""
+
+    tenant: TenantId
+    actor: str
+    user: str
+    owner: str
+    agent: str
+    task: str
+    purpose: str
+    chain: tuple[str, ...]
+
+
 class CallJournal:
     """`CallLog`: durable through the ledger and the capability; results are a courtesy of this process."""
 
@@ -65,19 +79,11 @@ class CallJournal:
 
     async def refuse(self, refusal: Refusal) -> None:
         """Record a refusal that no decision stands behind."""
-        subject, snapshot = refusal.subject, self._snapshots.current()
         record = Record(
             id=RecordId(mint_id("rec", at=refusal.at, entropy=self._entropy)),
             at=refusal.at,
-            tenant=subject.tenant,
             kind="enforcement.call.refused",
-            actor=subject.instance,
-            user=subject.user or "",
-            owner=_owner(snapshot, subject.agent),
-            agent=subject.agent,
-            task=subject.task or "",
-            purpose=_purpose(snapshot, subject.task),
-            chain=subject.chain,
+            **self._actor(refusal.subject),
             call=refusal.call,
             action=refusal.action,
             effect="deny",
@@ -116,20 +122,13 @@ class CallJournal:
             self._kept.popitem(last=False)
 
     def _finished(self, outcome: CallOutcome) -> Record:
-        call, subject, snapshot = outcome.call, outcome.call.subject, self._snapshots.current()
+        call = outcome.call
         return Record(
             id=RecordId(mint_id("rec", at=outcome.at, entropy=self._entropy)),
             at=outcome.at,
-            tenant=subject.tenant,
             kind="enforcement.call.finished",
-            actor=subject.instance,
-            user=subject.user or "",
-            owner=_owner(snapshot, subject.agent),
-            agent=subject.agent,
-            task=subject.task or "",
-            purpose=_purpose(snapshot, subject.task),
-            chain=subject.chain,
-            envelope=subject.envelope or "",
+            **self._actor(call.subject),
+            envelope=call.subject.envelope or "",
             decision=outcome.decision.id,
             capability=outcome.decision.capability or "",
             call=call.call,
@@ -141,6 +140,20 @@ class CallJournal:
             codes=(outcome.code,),
             digests=(("arguments", call.arguments_digest), ("result", outcome.result_digest)),
             detail=(("sent", str(outcome.sent).lower()), *_touched(outcome)),
+        )
+
+    def _actor(self, subject: VerifiedSubject) -> _Actor:
+        """Who did it, for whom and why, in the words of the newest snapshot."""
+        snapshot = self._snapshots.current()
+        return _Actor(
+            tenant=subject.tenant,
+            actor=subject.instance,
+            user=subject.user or "",
+            owner=_owner(snapshot, subject.agent),
+            agent=subject.agent,
+            task=subject.task or "",
+            purpose=_purpose(snapshot, subject.task),
+            chain=subject.chain,
         )
 
 

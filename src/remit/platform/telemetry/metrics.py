@@ -39,12 +39,16 @@ class Metrics:
         )
         self._state = Gauge("remit_state", "present counts, by name", ["name"], registry=self.registry)
         self._labels: dict[str, set[str]] = {}
+        self._answers: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
+        self._timed: dict[tuple[str, str], Histogram] = {}
 
     def request(self, *, method: str, route: str, status: int, seconds: float) -> None:
         """Count one answer. `route` is the template (`/api/v1/agents/{name}`), never the path itself."""
-        known = self._bounded("route", route)
-        self._requests.labels(method if method in _METHODS else OTHER, known, str(status)).inc()
-        self._request_seconds.labels(known).observe(seconds)
+        found = self._answers.get((method, route, status))
+        if found is None:
+            found = self._answered(method, route, status)
+        found[0].inc()
+        found[1].observe(seconds)
 
     def decision(self, *, effect: str, stage: str) -> None:
         """Count one decision by effect and by the stage that made it."""
@@ -56,9 +60,10 @@ class Metrics:
 
     def operation(self, *, name: str, outcome: str, seconds: float) -> None:
         """Time one piece of inner work."""
-        self._operations.labels(self._bounded("operation", name), self._bounded("outcome", outcome)).observe(
-            seconds
-        )
+        found = self._timed.get((name, outcome))
+        if found is None:
+            found = self._operated(name, outcome)
+        found.observe(seconds)
 
     def state(self, name: str, value: float) -> None:
         """Set a present count: `epoch`, `revision`, `approvals_pending`."""
@@ -67,6 +72,21 @@ class Metrics:
     def render(self) -> tuple[bytes, str]:
         """The exposition and its media type."""
         return generate_latest(self.registry), CONTENT_TYPE_PLAIN_0_0_4
+
+    def _answered(self, method: str, route: str, status: int) -> tuple[Counter, Histogram]:
+        """Where an answer is counted; found again by what it says, unless that is one value too many."""
+        known, verb = self._bounded("route", route), method if method in _METHODS else OTHER
+        found = self._requests.labels(verb, known, str(status)), self._request_seconds.labels(known)
+        if (verb, known) == (method, route):
+            self._answers[method, route, status] = found
+        return found
+
+    def _operated(self, name: str, outcome: str) -> Histogram:
+        bounded = self._bounded("operation", name), self._bounded("outcome", outcome)
+        found = self._operations.labels(*bounded)
+        if bounded == (name, outcome):
+            self._timed[name, outcome] = found
+        return found
 
     def _bounded(self, label: str, value: str) -> str:
         """INVARIANT: a label holds at most `_MAX_VALUES` values, whatever a caller sends."""

@@ -5,17 +5,15 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import ParamSpec, TypeVar
 
-from opentelemetry import trace
 from opentelemetry.trace import Status, StatusCode
 
 from remit.kernel.errors import RemitError
 from remit.platform.telemetry.metrics import Metrics
 from remit.platform.telemetry.spans import Attribute, Span
+from remit.platform.telemetry.tracing import opened
 
 P = ParamSpec("P")
 R = TypeVar("R")
-
-_tracer = trace.get_tracer("remit")
 
 
 def observed(
@@ -28,9 +26,7 @@ def observed(
         async def outer(*args: P.args, **kwargs: P.kwargs) -> R:
             started = time.perf_counter()
             outcome = "ok"
-            with _tracer.start_as_current_span(
-                span, record_exception=False, set_status_on_exception=False
-            ) as current:
+            with opened(span, tells_errors=False) as current:
                 try:
                     return await inner(*args, **kwargs)
                 except BaseException as failed:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import Counter
+from collections.abc import Sequence
 from typing import Final
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -42,6 +43,7 @@ class EdgeLimits:
     def __init__(self, app: ASGIApp, *, options: HttpOptions) -> None:
         self._app = app
         self._options = options
+        self._body_seconds = options.body_timeout.total_seconds()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Check the head, bound the body, go on."""
@@ -52,20 +54,19 @@ class EdgeLimits:
         self._check_head(scope)
         self._check_body(scope, limit)
         scope["headers"] = [entry for entry in scope["headers"] if not entry[0].startswith(_INTERNAL)]
-        bounded = BoundedBody(receive, limit=limit, seconds=self._options.body_timeout.total_seconds())
+        bounded = BoundedBody(receive, limit=limit, seconds=self._body_seconds)
         await self._app(scope, bounded, send)
 
     def _check_head(self, scope: Scope) -> None:
         length = len(scope["raw_path"]) + len(scope["query_string"])
         if length > self._options.max_url:
             raise UrlTooLong(f"address has {length} bytes, the limit is {self._options.max_url}")
-        size = sum(len(name) + len(value) for name, value in scope["headers"])
+        size = sum([len(name) + len(value) for name, value in scope["headers"]])
         if size > self._options.max_headers:
             raise HeadersTooLarge(f"headers have {size} bytes, the limit is {self._options.max_headers}")
-        counted = Counter(name for name, _ in scope["headers"])
-        for name in _SINGLE & counted.keys():
-            if counted[name] > 1:
-                raise AmbiguousRequest(f"header `{name.decode()}` is there {counted[name]} times, not once")
+        names = [name for name, _ in scope["headers"]]
+        if len(set(names)) < len(names):
+            _check_single(names)
         _check_path(scope)
 
     def _check_body(self, scope: Scope, limit: int) -> None:
@@ -116,9 +117,16 @@ class BoundedBody:
             raise BodyTimeout(f"body did not arrive within {self._seconds:g} s") from late
 
 
+def _check_single(names: Sequence[bytes]) -> None:
+    counted = Counter(names)
+    for name in _SINGLE & counted.keys():
+        if counted[name] > 1:
+            raise AmbiguousRequest(f"header `{name.decode()}` is there {counted[name]} times, not once")
+
+
 def _check_path(scope: Scope) -> None:
     """One spelling per path: an escaped separator or a dot segment names two places at once."""
     raw = scope["raw_path"].lower()
-    odd = any(mark in raw for mark in (b"%2f", b"%5c", b"%00", b"\\", b"//"))
-    if odd or any(part in {".", ".."} for part in scope["path"].split("/")):
+    odd = b"%2f" in raw or b"%5c" in raw or b"%00" in raw or b"\\" in raw or b"//" in raw
+    if odd or not {".", ".."}.isdisjoint(scope["path"].split("/")):
         raise AmbiguousRequest("path holds an escaped separator, an empty or a dot segment")

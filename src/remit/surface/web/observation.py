@@ -5,7 +5,6 @@ import time
 from typing import Final
 
 import structlog
-from opentelemetry import trace
 from opentelemetry.trace import SpanKind
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -15,6 +14,7 @@ from remit.kernel.errors import Unavailable
 from remit.kernel.ids import Entropy
 from remit.platform.telemetry.metrics import OTHER, Metrics
 from remit.platform.telemetry.spans import Attribute, Span
+from remit.platform.telemetry.tracing import opened
 from remit.surface.web.errors import foreign_error, problem_response, status_of
 
 REQUEST_ID: Final = "remit.request_id"
@@ -23,7 +23,6 @@ _SERVER_ERROR: Final = 500
 _HEADER: Final = b"remit-request-id"
 
 _log = structlog.stdlib.get_logger("remit.surface.web")
-_tracer = trace.get_tracer("remit")
 
 
 class _Answer:
@@ -70,7 +69,7 @@ class Observation:
         started = time.perf_counter()
         with (
             structlog.contextvars.bound_contextvars(request=answer.request_id),
-            _tracer.start_as_current_span(Span.HTTP_REQUEST, kind=SpanKind.SERVER) as span,
+            opened(Span.HTTP_REQUEST, kind=SpanKind.SERVER) as span,
         ):
             try:
                 await self._app(scope, receive, answer)
