@@ -12,6 +12,7 @@ import structlog
 
 from remit.app.bootstrap import first_administrator, open_kek
 from remit.app.jobs import jobs, subscriptions, sweeps
+from remit.app.rekey import open_settled
 from remit.app.services import Services, build, open_ground
 from remit.kernel.errors import RemitError
 from remit.kernel.uow import Lane
@@ -32,7 +33,9 @@ async def running(settings: Settings) -> AsyncIterator[Services]:
     """Open, recover, run; on leaving, stop in the other order. Raises what forbids a start."""
     kek = open_kek(settings, entropy=secrets.token_bytes)
     with naming_damage():
-        ground = await open_ground(settings, kek=kek, on_fence=_stop_at_once)
+        ground = await open_settled(
+            settings, kek, lambda key: open_ground(settings, kek=key, on_fence=_stop_at_once)
+        )
     services = build(ground)
     try:
         with naming_damage():

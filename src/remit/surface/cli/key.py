@@ -1,5 +1,8 @@
 """`remit key`: signing keys of this installation."""
 
+import os
+from dataclasses import replace as with_changes
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -52,6 +55,51 @@ def rotate(
         show(found, output=output, columns=_COLUMNS)
     else:
         show(found, output=output, lines=["nothing is due"])
+
+
+@app.command("rotate-kek")
+def rotate_kek(
+    *,
+    config: Annotated[Path | None, typer.Option("--config", help="Settings file (TOML).")] = None,
+    data: Annotated[str | None, typer.Option("--data", help="Data directory.")] = None,
+    postgres: Annotated[str | None, typer.Option("--postgres", help="Where state is kept.")] = None,
+    yes: YesOption = False,
+    output: OutputOption = Output.TABLE,
+) -> None:
+    """Put everything that is sealed under a new key-encryption key, while the server is stopped.
+
+    Works on the store itself, so it needs the data directory, and the device key of an administrator.
+    """
+    import asyncio  # noqa: PLC0415 — as above
+    import secrets  # noqa: PLC0415 — as above
+
+    from remit.app.rekey import rotate_kek as change  # noqa: PLC0415 — as above
+    from remit.platform.settings.load import load  # noqa: PLC0415 — as above
+    from remit.platform.settings.operator import (  # noqa: PLC0415 — as above
+        KEY_FILE,
+        SERVER_FILE,
+        read_operator,
+        read_server,
+    )
+
+    settings = load(file=config, environ=os.environ, flags={"data": data, "store.url": postgres})
+    if not settings.issuer and (settings.directory / SERVER_FILE).exists():
+        # A port that was given to `remit up` is part of the issuer, and stands nowhere else.
+        settings = with_changes(settings, issuer=read_server(settings.directory).issuer)
+    confirm("backups made until now need the old key", "remit key rotate-kek", yes=yes)
+    operator = read_operator(Path(os.environ.get("REMIT_KEY") or settings.directory / KEY_FILE).expanduser())
+    done = asyncio.run(change(settings, by=operator, entropy=secrets.token_bytes))
+    counts = done.resealed
+    shown = {
+        "kek": str(settings.kek_file),
+        "old": str(done.old),
+        "keys": counts.keys,
+        "subjects": counts.subjects,
+        "answers": counts.answers,
+    }
+    told = f"{counts.keys} keys, {counts.subjects} subjects and {counts.answers} answers are under a new key"
+    lines = [told, f"the old one is {done.old}: keep it apart, as long as a backup needs it"]
+    show(shown, output=output, lines=lines, hint="remit up")
 
 
 def _effect(purpose: str, *, compromised: bool) -> str:

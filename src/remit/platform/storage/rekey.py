@@ -1,0 +1,100 @@
+"""Everything that the key-encryption key seals, put under another one in one open transaction."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from sqlalchemy import bindparam, select, union, update
+
+from remit.kernel.ids import Entropy, TenantId
+from remit.kernel.sealing import Kek, rewrap
+from remit.platform.storage.instants import micros
+from remit.platform.storage.keystore import Keystore
+from remit.platform.storage.nodes import ALIVE
+from remit.platform.storage.sql import Row, Scalar, Sql
+from remit.platform.storage.tables import core
+from remit.platform.storage.tables.ledger import subject_key
+
+_LENGTH: Final = 2
+"""Bytes before an answer that say how long its wrapped data key is (`KekSealer.seal_alone`)."""
+_K, _A = subject_key.c, core.idempotency.c
+_TENANTS = union(select(core.signing_key.c.tenant), select(_K.tenant), select(_A.tenant))
+_SUBJECTS = select(_K.tenant, _K.subject, _K.version, _K.sealed).where(_K.sealed.is_not(None))
+_RESEAL_SUBJECT = (
+    update(subject_key)
+    .where(
+        _K.tenant == bindparam("of"), _K.subject == bindparam("whom"), _K.version == bindparam("which"),
+        _K.sealed.is_not(None),
+    )
+    .values(sealed=bindparam("fresh"))
+)  # fmt: skip
+_ANSWERS = select(_A.tenant, _A.principal, _A.key, _A.response).where(_A.response.is_not(None))
+_RESEAL_ANSWER = (
+    update(core.idempotency)
+    .where(_A.tenant == bindparam("of"), _A.principal == bindparam("whom"), _A.key == bindparam("which"))
+    .values(response=bindparam("fresh"))
+)
+_OTHERS_ALIVE = (
+    select(core.node.c.id)
+    .where(
+        core.node.c.state == ALIVE,
+        core.node.c.id != bindparam("ours"),
+        core.node.c.lease_until >= bindparam("now"),
+    )
+    .order_by(core.node.c.id)
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resealed:
+    """What was put under the other key."""
+
+    keys: int
+    """Private halves of signing keys."""
+    subjects: int
+    """Data keys of subjects' texts."""
+    answers: int
+    """Answers kept for repeated requests."""
+
+
+def others_alive(sql: Sql, *, node: str, at: datetime) -> list[str]:
+    """Other processes that may still write, sealing with the key that they were started with."""
+    return [str(row[0]) for row in sql.rows(_OTHERS_ALIVE, {"ours": node, "now": micros(at)})]
+
+
+def reseal_all(sql: Sql, *, old: Kek, new: Kek, entropy: Entropy) -> Resealed:
+    """Move every sealed thing of every tenant to another KEK; nothing but data keys is opened.
+
+    INVARIANT: all of it in one transaction, so that either key opens the whole store, and never half of it.
+    """
+    tenants = sorted(str(row[0]) for row in sql.rows(_TENANTS))
+    keys = sum(
+        Keystore(sql, TenantId(tenant)).reseal(old=old, new=new, entropy=entropy) for tenant in tenants
+    )
+    subjects = [_subject(row, old=old, new=new, entropy=entropy) for row in sql.rows(_SUBJECTS)]
+    answers = [_answer(row, old=old, new=new, entropy=entropy) for row in sql.rows(_ANSWERS)]
+    for values in subjects:
+        sql.run(_RESEAL_SUBJECT, values)
+    for values in answers:
+        sql.run(_RESEAL_ANSWER, values)
+    return Resealed(keys=keys, subjects=len(subjects), answers=len(answers))
+
+
+def _subject(row: Row, *, old: Kek, new: Kek, entropy: Entropy) -> Mapping[str, Scalar]:
+    tenant, subject, version, sealed = row
+    # As `ContentRows` places them.
+    context = [b"ledger/subject-key", tenant.encode(), subject.encode(), str(version).encode()]
+    fresh = rewrap(bytes(sealed), old=old, new=new, context=context, entropy=entropy)
+    return {"of": tenant, "whom": subject, "which": version, "fresh": fresh}
+
+
+def _answer(row: Row, *, old: Kek, new: Kek, entropy: Entropy) -> Mapping[str, Scalar]:
+    tenant, principal, key, response = row
+    response = bytes(response)
+    end = _LENGTH + int.from_bytes(response[:_LENGTH], "big")
+    # As `IdempotencyRepository` places them.
+    context = [b"idempotency", tenant.encode(), principal.encode(), key.encode()]
+    wrapped = rewrap(response[_LENGTH:end], old=old, new=new, context=context, entropy=entropy)
+    fresh = len(wrapped).to_bytes(_LENGTH, "big") + wrapped + response[end:]
+    return {"of": tenant, "whom": principal, "which": key, "fresh": fresh}
