@@ -355,3 +355,13 @@ async def approve(uow: SqlUnitOfWork, key: str, *, state: str = "approved") -> A
 async def kinds_about(uow: SqlUnitOfWork, ident: str) -> list[str]:
     """Kinds of the records that name an id."""
     return [placed.record.kind for placed in await uow.read(lambda tx: tx.ledger.mentioning(ident))]
+
+
+async def test_a_view_that_nothing_changed_stays_the_same_object(uow: SqlUnitOfWork) -> None:
+    """What was found on it is found again, however many decisions were recorded meanwhile."""
+    on = await desk(uow)
+    before = await on.keeper.catch_up()
+    assert (await on.service.decide(call())).verdict.effect is Effect.PERMIT
+    assert await on.keeper.catch_up() is before
+    await on.publish('@id("none") forbid(principal, action, resource);')
+    assert await on.keeper.catch_up() is not before

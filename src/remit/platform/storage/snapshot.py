@@ -210,6 +210,12 @@ def _load(tenant: TenantId, read: _Tables) -> Snapshot:
 
 
 def _carry(known: Snapshot, read: _Tables) -> Snapshot:
+    if (
+        not read.things
+        and read.policy is None
+        and (read.revision, read.epoch) == (known.revision, known.epoch)
+    ):
+        return known  # the very same: what was derived from it holds on
     changed: dict[str, Any] = {
         name: _changed(getattr(known, name), rows.items()) for name, rows in read.things.items()
     }
