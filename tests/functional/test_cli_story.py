@@ -93,6 +93,26 @@ def test_each_planted_fault_is_named_with_its_fix(here: Installation, tmp_path: 
     assert here.remit("doctor", "mcp", f"{here.url}/nothing").code == 1
 
 
+@pytest.mark.parametrize(
+    ("words", "listed"),
+    [
+        ("agent show nobody", "remit agent list"),
+        ("user show nobody", "remit user list"),
+        ("server show nobody", "remit server list"),
+        ("tool show nobody.nothing", "remit tool list"),
+        ("task show tsk_nothing", "remit task list"),
+        ("delegation show tsk_nothing", "remit task list"),
+        ("why dec_nothing", "remit decision list"),
+        ("approval show apr_nothing", "remit approval list --mine"),
+        ("kill nobody --yes", "remit agent list"),
+    ],
+)
+def test_what_is_not_there_sends_to_the_list_of_what_is(here: Installation, words: str, listed: str) -> None:
+    ran = here.remit(*words.split())
+    assert ran.code == 1
+    assert ran.err.strip().splitlines()[-1] == f"next: {listed}"
+
+
 def test_a_plan_changes_nothing_and_a_second_apply_is_empty(here: Installation) -> None:
     planned = here.remit("apply", "-f", "remit.json", "--plan")
     assert planned.code == 0, planned.err

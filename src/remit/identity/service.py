@@ -24,6 +24,13 @@ from remit.kernel.ids import Entropy, PrincipalId, TenantId, mint_id
 from remit.kernel.uow import UnitOfWork
 
 PAGE_LIMIT: Final = 200
+_LISTED: Final = {
+    Kind.AGENT: "remit agent list",
+    Kind.BLUEPRINT: "remit blueprint list",
+    Kind.HUMAN: "remit user list",
+    Kind.MCP_SERVER: "remit server list",
+}
+"""Where a person finds the name that they meant."""
 
 
 class IdentityService:
@@ -111,7 +118,7 @@ class IdentityService:
         def work(tx: IdentityTransaction) -> Principal:
             entry = tx.principals.named(kind, name)
             if entry is None:
-                raise UnknownPrincipal(f"no {kind} is named `{name[:64]}`")
+                raise UnknownPrincipal(f"no {kind} is named `{name[:64]}`", next_step=_LISTED.get(kind, ""))
             return entry
 
         return await self._uow.read(work)

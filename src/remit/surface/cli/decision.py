@@ -5,8 +5,7 @@ from typing import Annotated
 
 import typer
 
-from remit.platform.settings.units import parse_duration
-from remit.surface.cli.options import CursorOption, LimitOption, OutputOption, group
+from remit.surface.cli.options import CursorOption, LimitOption, OutputOption, duration, group
 from remit.surface.cli.render import Output, show
 from remit.surface.cli.why import why
 
@@ -27,7 +26,7 @@ def list_(
     """List decisions, newest first."""
     from remit.surface.cli.client import Client  # noqa: PLC0415 — the HTTP client costs `--help` 0.4 s
 
-    start = (datetime.now(UTC) - parse_duration(since)).isoformat() if since else ""
+    start = (datetime.now(UTC) - duration(since, command="remit decision list")).isoformat() if since else ""
     with Client.open() as client:
         ident = client.get(f"/agents/{agent}")["id"] if agent and not agent.startswith("agt_") else agent
         found = client.get("/decisions", agent=ident, effect=effect, since=start, limit=limit, cursor=cursor)

@@ -76,7 +76,8 @@ def _confirm(reach: dict[str, Any], target: str) -> None:
     """Say what stops, and go on only if the name is typed once more."""
     below = len([each for each in reach["principals"] if each != reach["target"]])
     tasks = len(reach["tasks"])
-    say(f"{visible(target)} and {below} below it. This stops {tasks} running tasks.", to=sys.stderr)
+    running = "1 running task" if tasks == 1 else f"{tasks} running tasks"
+    say(f"{visible(target)} and {below} below it. This stops {running}.", to=sys.stderr)
     if not sys.stdin.isatty():
         raise Misused("nobody is there to confirm", next_step=f"remit kill {target} --yes")
     typed = typer.prompt(f"Type the name to go on ({target})", err=True)

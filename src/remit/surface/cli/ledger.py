@@ -192,7 +192,7 @@ def _read(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except OSError as broken:
-        raise Misused(f"`{path}` cannot be read", next_step="name another file") from broken
+        raise Misused(f"`{path}` cannot be read", next_step="remit ledger export FILE") from broken
 
 
 def _verdict(found: dict[str, Any]) -> list[str]:

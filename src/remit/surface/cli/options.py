@@ -1,9 +1,11 @@
 """Options that many commands share, said once."""
 
+from datetime import timedelta
 from typing import Annotated
 
 import typer
 
+from remit.surface.cli.failures import Misused
 from remit.surface.cli.render import Output
 
 OutputOption = Annotated[Output, typer.Option("--output", "-o", help="How the result is written.")]
@@ -28,3 +30,13 @@ def group(text: str) -> typer.Typer:
 def word(text: str) -> typer.Typer:
     """A bare word: one command, no verbs."""
     return typer.Typer(help=text, add_completion=False, rich_markup_mode=None, context_settings=SETTINGS)
+
+
+def duration(text: str, *, command: str) -> timedelta:
+    """Read `90s`, `20m`, `1h` or `7d`; what is none of them sends the reader to the command's help."""
+    from remit.platform.settings.units import BadUnit, parse_duration  # noqa: PLC0415 — `--help` reads none
+
+    try:
+        return parse_duration(text)
+    except BadUnit as misread:
+        raise Misused(misread.hint, next_step=f"{command} --help") from misread

@@ -74,7 +74,11 @@ def publish(
 def read_policies(files: list[Path]) -> str:
     """The texts of all files, in the order of their names; a folder stands for its `.cedar` files."""
     found = [part for file in files for part in (sorted(file.glob("*.cedar")) if file.is_dir() else [file])]
+    return "\n".join(_read(file) for file in found)
+
+
+def _read(file: Path) -> str:
     try:
-        return "\n".join(file.read_text(encoding="utf-8") for file in found)
+        return file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as broken:
-        raise Misused("a policy file cannot be read", next_step="remit policy check FILE") from broken
+        raise Misused(f"policy file `{file}` cannot be read", next_step="remit policy check FILE") from broken

@@ -6,9 +6,8 @@ from typing import Annotated, Any
 
 import typer
 
-from remit.platform.settings.units import parse_duration
 from remit.surface.cli.agent import read_json
-from remit.surface.cli.options import CursorOption, LimitOption, OutputOption, group
+from remit.surface.cli.options import CursorOption, LimitOption, OutputOption, duration, group
 from remit.surface.cli.render import Output, details, show
 
 app = group("Tasks: one run of an agent, for whom, until when.")
@@ -55,7 +54,7 @@ def start(
     """Ask an agent for something, within your consent; prints the root envelope, once."""
     from remit.surface.cli.client import Client  # noqa: PLC0415 — as above
 
-    deadline = (datetime.now(UTC) + parse_duration(within)).replace(microsecond=0)
+    deadline = (datetime.now(UTC) + duration(within, command="remit task start")).replace(microsecond=0)
     stated: dict[str, Any] = {
         "agent": agent,
         "goal": goal,

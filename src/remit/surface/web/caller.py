@@ -75,7 +75,7 @@ def unseen(what: str, *, next_step: str = "") -> NotYourOwn:
 def require_own(caller: Caller, *owners: str | None, what: str) -> None:
     """Raise `NotYourOwn` unless the caller is one of these or may read everything."""
     if caller.principal not in owners and not caller.sees_all:
-        raise unseen(what)
+        raise unseen(what, next_step=f"remit {what} list")
 
 
 def require_admin(caller: Caller, *, what: str) -> None:

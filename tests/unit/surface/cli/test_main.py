@@ -32,6 +32,7 @@ SOURCE = Path(remit.__file__).parent
         (["apply", "-f", "/nonexistent.toml"], Exit.USAGE, "cannot be read"),
         (["ledger", "verify", "/nonexistent.zip"], Exit.USAGE, "cannot be read"),
         (["policy", "check", "/nonexistent.cedar"], Exit.FAILED, "no server has run"),
+        (["decision", "list", "--since", "yesterday"], Exit.USAGE, "no number with a unit"),
         (["agent", "list"], Exit.FAILED, "no server has run"),
         (["up", "--config", "/nonexistent.toml"], Exit.FAILED, "does not exist"),
         (["up", "--host", "0.0.0.0"], Exit.FAILED, "issuer_missing"),

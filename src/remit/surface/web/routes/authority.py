@@ -225,7 +225,7 @@ class AuthorityRoutes:
         try:
             task = await self.tasks.get(TaskId(inbound.path["task"]))
         except NotFound as absent:
-            raise unseen("task") from absent
+            raise unseen("task", next_step="remit task list") from absent
         if not _party(task, inbound.caller):
             require_own(inbound.caller, what="task")
         return task
