@@ -39,7 +39,7 @@ def visible(
         if isinstance(request, Unassembled) or not _lives(request, snapshot, footing):
             continue
         ceiling, could = _judged(request, snapshot, footing)
-        if could and _within(ceiling, request):
+        if could and ceiling.window.contains(at):
             shown.add(tool.id)
     return frozenset(shown)
 
@@ -52,6 +52,7 @@ class _Kept(NamedTuple):
     bundle: Bundle
     ceiling: Ceiling
     could: bool
+    """At some moment within the ceiling's window."""
 
 
 _KEPT_LIMIT: Final = 4096
@@ -59,7 +60,7 @@ _kept: dict[int, _Kept] = {}
 
 
 def _judged(request: ActionRequest, snapshot: Snapshot, footing: Footing | None) -> tuple[Ceiling, bool]:
-    """The effective right, and whether policy could permit something; found again on the same footing.
+    """The effective right, and whether it names the action and policy could permit it; found on the footing.
 
     INVARIANT: an entry holds the footing whose address is its key, so no other can be taken for it; a footing
     is of one subject, server and snapshot, the tool and the policies are compared, and what looks at the
@@ -70,7 +71,7 @@ def _judged(request: ActionRequest, snapshot: Snapshot, footing: Footing | None)
     if kept is not None and kept.tool is tool and kept.bundle is bundle:
         return kept.ceiling, kept.could
     ceiling = _met(tuple(factor.ceiling for factor in request.factors))
-    could = _conceivable(request, snapshot)
+    could = _within(ceiling, request) and _conceivable(request, snapshot)
     if footing is not None and tool is not None and not _timed(request, bundle):
         if len(_kept) >= _KEPT_LIMIT:
             _kept.clear()
@@ -114,7 +115,7 @@ def _unargued(subject: VerifiedSubject, server: Server, tool: Tool, at: datetime
 
 
 def _within(ceiling: Ceiling, request: ActionRequest) -> bool:
-    """Whether the effective right names the action at all, now and for this purpose."""
+    """Whether the effective right names the action at all, for this purpose."""
     call, tool = request.call, request.tool
     if tool is None or (tool.consequential and tool.mapping is None):
         return False
@@ -125,7 +126,7 @@ def _within(ceiling: Ceiling, request: ActionRequest) -> bool:
         for right in ceiling.rights
     )
     purpose = ceiling.purpose in {request.purpose, ANY_PURPOSE} and bool(request.purpose)
-    return named and purpose and ceiling.window.contains(call.at)
+    return named and purpose
 
 
 def _conceivable(request: ActionRequest, snapshot: Snapshot) -> bool:

@@ -31,7 +31,8 @@ class SecurityHeaders:
         self._https = https
         always = {**_ALWAYS, "strict-transport-security": _HSTS} if https else _ALWAYS
         self._whole = [(name.encode(), value.encode()) for name, value in {**always, **_UNLESS_SET}.items()]
-        self._names = frozenset(name for name, _ in self._whole)
+        self._replaced = frozenset(name.encode() for name in always)
+        self._optional = frozenset(name.encode() for name in _UNLESS_SET)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Go on, with the headers on whatever is answered."""
@@ -47,12 +48,18 @@ class SecurityHeaders:
         await self._app(scope, receive, guarded)
 
     def _dress(self, message: Message) -> None:
-        """All at once where the answer has none of them, which is nearly always; else one by one."""
+        """All at once where the answer has none that must be replaced, which is nearly always."""
         lines = message.get("headers")
-        if type(lines) is list and self._names.isdisjoint([name for name, _ in lines]):
+        if type(lines) is not list:
+            self._put_on(MutableHeaders(scope=message))
+            return
+        present = {name for name, _ in lines}
+        if not self._replaced.isdisjoint(present):
+            self._put_on(MutableHeaders(scope=message))
+        elif present.isdisjoint(self._optional):
             message["headers"] = [*lines, *self._whole]
         else:
-            self._put_on(MutableHeaders(scope=message))
+            message["headers"] = [*lines, *[line for line in self._whole if line[0] not in present]]
 
     def _put_on(self, headers: MutableHeaders) -> None:
         for name, value in _ALWAYS.items():
