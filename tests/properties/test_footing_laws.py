@@ -21,10 +21,11 @@ from remit.authority.rights import Caps, Ceiling, Constraint, Money, Window
 from remit.authority.tasks import TaskState
 from remit.authority.tokens import Proof, VerifiedSubject
 from remit.decision.assembly import Unassembled, assemble
+from remit.decision.budget import Line, lines_of
 from remit.decision.facts import Snapshot
 from remit.decision.finding import Finding
 from remit.decision.footing import SIZE, Footing, Footings, key_of
-from remit.decision.grounding import ground
+from remit.decision.grounding import ground, known_lines
 from remit.decision.pipeline import agreed, judge, strongest
 from remit.decision.request import ProposedCall
 from remit.decision.response import Disclose, Effect, Mode, Obligation, Observation, Reason, Stage
@@ -205,17 +206,22 @@ def calls(draw: st.DrawFn, snapshot: Snapshot, who: Sequence[VerifiedSubject]) -
             return proposed
 
 
-def slowly(proposed: ProposedCall, snapshot: Snapshot) -> tuple[object, tuple[Finding, ...]]:
+Judged = tuple[object, tuple[Finding, ...], tuple[Line, ...]]
+
+
+def slowly(proposed: ProposedCall, snapshot: Snapshot) -> Judged:
     """Nothing is remembered."""
     request = assemble(proposed, snapshot)
-    return request, () if isinstance(request, Unassembled) else judge(request, snapshot)
+    if isinstance(request, Unassembled):
+        return request, (), ()
+    return request, judge(request, snapshot), lines_of(request)
 
 
-def fast(proposed: ProposedCall, snapshot: Snapshot) -> tuple[object, tuple[Finding, ...]]:
+def fast(proposed: ProposedCall, snapshot: Snapshot) -> Judged:
     request, footing = ground(proposed, snapshot)
     if isinstance(request, Unassembled):
-        return request, ()
-    return request, judge(request, snapshot, footing=footing)
+        return request, (), ()
+    return request, judge(request, snapshot, footing=footing), known_lines(footing, request)
 
 
 @pytest.mark.attack("PD-05")

@@ -67,6 +67,8 @@ class Footing:
     """The task's deadline, exclusive; None without a task."""
     bounds: Bounds | None
     """None where no call of this action can pass."""
+    capped: bool
+    """Whether any factor has a budget: else nothing is charged to anybody."""
 
     def request(self, call: ProposedCall) -> ActionRequest:
         """The facts with a call of the same subject, server, tool and action."""

@@ -5,8 +5,9 @@ from datetime import UTC, datetime
 from typing import Final, TypeAlias
 
 from remit.authority.permission import applicable, fits, fits_always, suits
-from remit.authority.rights import Right
+from remit.authority.rights import Caps, Right
 from remit.decision.assembly import Unassembled, assemble
+from remit.decision.budget import Line, lines_of
 from remit.decision.facts import Snapshot
 from remit.decision.finding import Finding
 from remit.decision.footing import Bounds, Footing, standing_of
@@ -24,6 +25,7 @@ from remit.decision.stages import (
 Known: TypeAlias = Callable[[Footing, ActionRequest], Finding | None]
 """What a stage would say, where the footing tells; None where the stage itself must look."""
 
+_UNCAPPED: Final = Caps()
 _FIRST: Final = datetime.min.replace(tzinfo=UTC)
 _LAST: Final = datetime.max.replace(tzinfo=UTC)
 
@@ -62,6 +64,7 @@ def _footing(request: ActionRequest, snapshot: Snapshot) -> Footing:
         alive=said if said.effect is Effect.PERMIT else None,
         alive_until=None if task is None else task.deadline,
         bounds=_bounds(request),
+        capped=any(factor.ceiling.caps != _UNCAPPED for factor in request.factors),
     )
 
 
@@ -116,6 +119,11 @@ def known_authority(footing: Footing, request: ActionRequest) -> Finding | None:
         if not any(fits(right, call.resource.id, call.arguments) for right in rights):
             return None
     return bounds.finding
+
+
+def known_lines(footing: Footing | None, request: ActionRequest) -> tuple[Line, ...]:
+    """What `lines_of` says; without any budget there is nothing to look through."""
+    return () if footing is not None and not footing.capped else lines_of(request)
 
 
 KNOWN: Final[Mapping[object, Known]] = {alive_stage: known_alive, authority_stage: known_authority}

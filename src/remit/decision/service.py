@@ -19,7 +19,8 @@ from remit.decision.codes import Code, reason
 from remit.decision.digest import action_key
 from remit.decision.facts import Snapshot, Snapshots
 from remit.decision.finding import Finding
-from remit.decision.grounding import ground
+from remit.decision.footing import Footing
+from remit.decision.grounding import ground, known_lines
 from remit.decision.oversight import asks, lifted, nothing_asked, unanswered
 from remit.decision.pipeline import STEPS, Step, denied, fold, judge, refusal
 from remit.decision.preview import visible
@@ -45,6 +46,8 @@ from remit.ledger.record import Content, Record
 
 _TRIES: Final = 4
 """How often a decision is made anew because authority shrank while it was made."""
+_NOTHING_ASKED: Final = nothing_asked()
+_NOTHING_SHORT: Final = nothing_short(())
 
 
 class DecisionUnknown(NotFound):
@@ -68,6 +71,7 @@ class _Draft:
     findings: tuple[Finding, ...]
     key: Digest
     handing: Handing = Handing.USED
+    footing: Footing | None = None
     foreseen: "_Prepared | None" = None
     """All that is stored if nobody is asked and the accounts can pay; None where that can't be."""
 
@@ -213,6 +217,7 @@ class DecisionService:
             # Only a question needs a name to be answered by.
             key=action_key(request, str(snapshot.bundle.version)) if asks(findings) else "",
             handing=handing,
+            footing=footing,
         )
 
     def _foresee(self, draft: _Draft) -> _Draft:
@@ -225,8 +230,8 @@ class DecisionService:
             return draft
         if cost_fault(request) is not None:
             return draft
-        lines = lines_of(request)
-        whole = (*draft.findings, nothing_asked(), nothing_short(lines))
+        lines = known_lines(draft.footing, request)
+        whole = (*draft.findings, _NOTHING_ASKED, nothing_short(lines) if lines else _NOTHING_SHORT)
         outcome = _Outcome(
             verdict=fold(whole, snapshot=draft.snapshot),
             findings=whole,

@@ -48,16 +48,16 @@ _FINISH = (
     .values(state=bindparam("new_state"), body=bindparam("new_body"))
 )
 _HOLD = (
-    update(task)
+    select(task.c.id)
     .where(
         task.c.tenant == bindparam("ours"),
         task.c.id == bindparam("this"),
         task.c.state == _RUNNING,
         task.c.deadline > bindparam("now"),
     )
-    .values(state=_RUNNING)
+    .with_for_update()
 )
-"""Changes nothing: takes the row's lock on PostgreSQL, and says whether the task runs."""
+"""Takes the row's lock on PostgreSQL (SQLite has one writer), and says whether the task runs."""
 _RUNNING_TASKS = (
     select(task.c.body)
     .where(
@@ -137,7 +137,7 @@ class TaskRepository:
 
     def hold(self, ident: TaskId, at: datetime) -> bool:
         """Lock a running task before its deadline for the rest of the transaction; False if there is none."""
-        return self._sql.run(_HOLD, {"ours": self._tenant, "this": ident, "now": micros(at)}) == 1
+        return self._sql.row(_HOLD, {"ours": self._tenant, "this": ident, "now": micros(at)}) is not None
 
     def running(
         self, *, agent: AgentId | None = None, user: UserId | None = None, limit: int
