@@ -92,7 +92,7 @@ async def test_what_waits_is_seen_by_whoever_asks(uow: SqlUnitOfWork) -> None:
         add(tx, "mine")
         return look(tx, "mine")
 
-    works = [partial(add, name="a"), partial(change, name="a"), partial(look, name="a"), both]
+    works: list[Work] = [partial(add, name="a"), partial(change, name="a"), partial(look, name="a"), both]
     assert await all_of(uow, *works) == ["a", 1, "new", "old"]
 
 
@@ -135,4 +135,3 @@ def test_after_a_batch_that_ran_twice_many_run_with_care() -> None:
     assert haste.is_fit()
     haste.spoiled()
     assert [haste.is_fit() for _ in range(CAREFUL_BATCHES + 1)] == [False] * CAREFUL_BATCHES + [True]
-

@@ -7,7 +7,7 @@ from functools import partial
 from typing import TypeVar
 
 import pytest
-from sqlalchemy import Update, select, update
+from sqlalchemy import Update, func, select, update
 
 from remit.kernel.errors import Conflict, NotFound
 from remit.kernel.ids import RecordId, TenantId
@@ -24,12 +24,13 @@ from remit.ledger.verify import verify_files
 from remit.platform.storage.engine import OpenStore, open_store
 from remit.platform.storage.errors import StorageFenced
 from remit.platform.storage.repositories.ledger_appender import (
+    INDEX_STEP,
     INLINE_INDEX,
     Anchors,
     LedgerAppender,
     never_anchored,
 )
-from remit.platform.storage.tables.ledger import ledger_entries, ledger_shard, ledger_tile
+from remit.platform.storage.tables.ledger import ledger_entries, ledger_mention, ledger_shard, ledger_tile
 from remit.platform.storage.unit_of_work import SqlTransaction, SqlUnitOfWork
 from support.ledger import KEK, START, Names, TestSigner, counting_entropy, identity, many, record, story
 
@@ -218,6 +219,49 @@ async def test_a_burst_is_searchable_before_it_is_indexed_and_indexed_soon_after
     last = await uow.read(lambda tx: tx.ledger.record(records[-1].id))
     assert last is not None
     assert last.index == len(records) - 1
+
+
+async def indexed(uow: SqlUnitOfWork) -> tuple[int, int]:
+    """How far the index reaches, and how many rows it takes."""
+
+    def read(tx: SqlTransaction) -> tuple[int, int]:
+        (reaches,) = tx.sql.row(select(ledger_shard.c.indexed)) or (0,)
+        (rows,) = tx.sql.row(select(func.count()).select_from(ledger_mention)) or (0,)
+        return reaches, rows
+
+    return await uow.read(read)
+
+
+async def test_a_burst_is_indexed_a_little_at_a_time_until_nothing_lags(uow: SqlUnitOfWork) -> None:
+    records = list(many(1_000))
+    await append(uow, *records)
+    assert await indexed(uow) == (0, 0)
+    assert await uow.read(lambda tx: tx.ledger.lag()) == 1_000
+    rounds = 1
+    while await uow.commit(lambda tx: tx.ledger.index()):
+        rounds += 1
+    assert rounds == 4
+    assert (await indexed(uow))[0] == 1_000
+    for each in (records[0], records[255], records[256], records[-1]):
+        assert [found.record for found in await mentioning(uow, each.subject)] == [each]
+        assert await uow.read(lambda tx, each=each: tx.ledger.record(each.id)) is not None  # type: ignore[misc]  # bound now
+
+
+@pytest.mark.parametrize("at_once", [1, 3, 63, 64, 65])
+async def test_every_mention_is_found_wherever_the_index_stands(uow: SqlUnitOfWork, at_once: int) -> None:
+    """Some lie in the index, several of them in one row, and some behind its end: the answer is the same."""
+    records = [record(number, subject=identity("agt", number % 3)) for number in range(200)]
+    for low in range(0, 200, at_once):
+        await append(uow, *records[low : low + at_once])
+    for number in range(3):
+        found = await mentioning(uow, identity("agt", number))
+        assert [each.index for each in found] == list(range(number, 200, 3))
+        assert [each.record for each in found] == records[number::3]
+        few = await uow.read(lambda tx, n=number: tx.ledger.mentioning(identity("agt", n), limit=5))  # type: ignore[misc]  # bound now
+        assert few == found[:5]
+    reaches, rows = await indexed(uow)
+    assert at_once > INLINE_INDEX or 200 - reaches < 2 * INDEX_STEP
+    assert rows <= reaches + (3 + 1) * (reaches // INDEX_STEP + 1)
 
 
 async def test_a_resource_of_any_length_or_form_is_found(uow: SqlUnitOfWork) -> None:

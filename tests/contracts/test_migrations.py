@@ -11,13 +11,23 @@ from pathlib import Path
 
 import asyncpg
 import pytest
-from sqlalchemy import create_engine
+from sqlalchemy import Executable, create_engine
+from sqlalchemy.dialects import sqlite
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from remit.platform.storage.engine import open_store
 from remit.platform.storage.errors import UnfitDatabase
-from remit.platform.storage.migrate import FRESH, HEAD, chain_sqlite, migrate_sqlite, sqlite_version
+from remit.platform.storage.migrate import (
+    FRESH,
+    HEAD,
+    chain_sqlite,
+    migrate_sqlite,
+    run_chain,
+    sqlite_version,
+)
 from remit.platform.storage.postgres_migrate import _async_url, migrate_postgres
+from remit.platform.storage.repositories import capabilities
+from remit.platform.storage.statements import Statements
 from remit.platform.storage.tables.schema import metadata
 from support.stores import at_database
 
@@ -79,6 +89,43 @@ def test_a_fresh_file_needs_no_chain(tmp_path: Path) -> None:
     )  # fmt: skip
     assert done.stdout.strip() == "False"
     assert sqlite_version(tmp_path / "remit.db") == HEAD
+
+
+def test_a_file_of_the_first_schema_keeps_its_rows(tmp_path: Path) -> None:
+    path = tmp_path / "remit.db"
+    engine = create_engine(f"sqlite:///{path}", isolation_level="AUTOCOMMIT")
+    with engine.begin() as connection:
+        run_chain(connection, to="0001")
+    engine.dispose()
+    raw = sqlite3.connect(path)
+    raw.execute("INSERT INTO replay VALUES ('default', 'key', 'jti', 7)")
+    raw.execute("INSERT INTO ledger_mention VALUES ('default', 'usr_1', 'main', 3)")
+    raw.commit()
+    migrate_sqlite(path)
+    assert sqlite_version(path) == HEAD
+    assert raw.execute("SELECT * FROM replay").fetchall() == [("default", "key", "jti", 7)]
+    assert raw.execute("SELECT * FROM ledger_mention").fetchall() == [("default", "usr_1", "main", 3, None)]
+    raw.close()
+
+
+@pytest.mark.parametrize(
+    ("question", "index"),
+    [
+        (capabilities._BY_CALL, "capability_call"),
+        (capabilities._LIVE_OF_TASK, "capability_task"),
+        (capabilities._KILL_OF_TASK, "capability_task"),
+        (capabilities._UNFINISHED, "capability_open"),
+    ],
+)
+def test_an_index_with_a_condition_serves_its_question(
+    sqlite_template: Path, question: Executable, index: str
+) -> None:
+    """Or else each call would read every capability that there ever was."""
+    prepared = Statements(sqlite.dialect(paramstyle="qmark")).prepare(question)
+    connection = sqlite3.connect(sqlite_template)
+    plan = connection.execute(f"EXPLAIN QUERY PLAN {prepared.text}", [1] * len(prepared.order)).fetchall()
+    connection.close()
+    assert f"USING INDEX {index} (" in plan[0][3]
 
 
 def test_a_file_behind_the_text_is_brought_on_by_the_chain(tmp_path: Path) -> None:

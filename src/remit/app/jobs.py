@@ -18,6 +18,7 @@ from remit.platform.storage.clock_marks import ClockMark, ClockMarks
 from remit.platform.storage.jobs import Job, JobRun
 from remit.platform.storage.outbox import Subscriber
 from remit.platform.storage.recovery import Sweep
+from remit.platform.storage.repositories.ledger_appender import INDEX_STEP
 from remit.platform.storage.unit_of_work import SqlTransaction
 
 _log = structlog.stdlib.get_logger("remit.jobs")
@@ -36,6 +37,7 @@ def jobs(services: Services) -> tuple[Job, ...]:
     several = bool(services.ground.settings.store.url)
     return (
         Job(name="ledger.checkpoint", every=second, run=work.sign_heads, wanted=services.heads.wanted),
+        Job(name="ledger.index", every=second, run=work.index_log, wanted=work.has_burst),
         Job(name="approvals.expire", every=second, run=work.expire_asks, wanted=work.has_due_ask),
         Job(name="kills.confirm", every=second, run=work.confirm_kills, wanted=work.has_open_kill),
         Job(name="tasks.end_overdue", every=second, run=work.end_overdue, wanted=work.has_overdue),
@@ -93,6 +95,16 @@ class _Works:
         """Sign the committed head of every log, then keep it outside the database too."""
         heads = self._services.heads
         await heads.keep(await run.commit(heads.signing(self._clock.now())))
+
+    def has_burst(self, tx: SqlTransaction) -> bool:
+        """Whether more records than a reader should scan are not in the index by id."""
+        return tx.ledger.lag() >= INDEX_STEP
+
+    async def index_log(self, run: JobRun) -> None:
+        """Index what a burst has left, a little at a time."""
+        for _ in range(_ROUNDS):
+            if not await run.commit(lambda tx: tx.ledger.index()):
+                return
 
     def has_due_ask(self, tx: SqlTransaction) -> bool:
         """Whether an ask has run out."""

@@ -81,13 +81,20 @@ class Mark:
     records: int
     touches: int
     events: int
-    epochs: dict[TenantId, int]
+    advances: int
 
 
 class Batch:
     """The open transaction of a group commit. OWNED BY: the one writer of its engine."""
 
-    def __init__(self, sql: Savepoints, *, exclusive: bool, journal: Journal | None = None) -> None:
+    def __init__(
+        self,
+        sql: Savepoints,
+        *,
+        exclusive: bool,
+        journal: Journal | None = None,
+        epochs: dict[TenantId, int] | None = None,
+    ) -> None:
         self.sql = sql
         self.journal = journal
         self.exclusive = exclusive
@@ -96,7 +103,10 @@ class Batch:
         """Number of the last change of this batch, once sealed; 0 if it changed nothing."""
         self._touches: list[tuple[TenantId, str, str]] = []
         self._events: list[Event] = []
-        self._epochs: dict[TenantId, int] = {}
+        self._epochs = {} if epochs is None else epochs
+        """Epochs as far as they are known; whoever lent them forgets them if the commit fails."""
+        self._advances: list[tuple[TenantId, int | None]] = []
+        """Tenants whose epoch was advanced, with what was known before."""
 
     def begin(self) -> None:
         """Just after BEGIN and the locks."""
@@ -115,7 +125,7 @@ class Batch:
             records=self.journal.savepoint() if self.journal else 0,
             touches=len(self._touches),
             events=len(self._events),
-            epochs=dict(self._epochs),
+            advances=len(self._advances),
         )
 
     def keep(self) -> None:
@@ -126,7 +136,8 @@ class Batch:
         """Take back the work since the mark, alone."""
         del self._touches[mark.touches :]
         del self._events[mark.events :]
-        self._epochs = mark.epochs
+        while len(self._advances) > mark.advances:
+            self._forget_advance(*self._advances.pop())
         if self.journal is not None:
             self.journal.rollback_to(mark.records)
         self.sql.rollback()
@@ -140,7 +151,7 @@ class Batch:
         self._events.append(event)
 
     def epoch(self, tenant: TenantId) -> int:
-        """The epoch, read once per batch: the tenant's lock keeps others from advancing it meanwhile."""
+        """The epoch, read once: the tenant's lock keeps others from advancing it meanwhile."""
         known = self._epochs.get(tenant)
         if known is None:
             row = self.sql.row(_READ_EPOCH, {"tenant": tenant})
@@ -154,6 +165,7 @@ class Batch:
         row = self.sql.row(_ADVANCE_EPOCH, {"tenant": tenant})
         if row is None:
             raise RuntimeError("an upsert that returns always returns")
+        self._advances.append((tenant, self._epochs.get(tenant)))
         self._epochs[tenant] = row[0]
         self.touch(tenant, "epoch", cause)
         return int(row[0])
@@ -185,6 +197,12 @@ class Batch:
             ])  # fmt: skip
         if self.journal is not None:
             self._flush(self.journal)
+
+    def _forget_advance(self, tenant: TenantId, before: int | None) -> None:
+        if before is None:
+            self._epochs.pop(tenant, None)
+        else:
+            self._epochs[tenant] = before
 
     def _flush(self, journal: Journal) -> None:
         try:

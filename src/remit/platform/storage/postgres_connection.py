@@ -64,6 +64,8 @@ class PostgresSql:
     and takes no savepoints (see `queued`): a work costs no round trip but those of its statements.
     """
 
+    is_sole = False
+
     def __init__(
         self,
         connection: "asyncpg.Connection[asyncpg.Record]",

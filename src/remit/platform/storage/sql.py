@@ -18,6 +18,9 @@ class Sql(Protocol):
     `parameters`, by name; never in the text.
     """
 
+    is_sole: bool
+    """Whether no other process writes this database: what was committed stays true until we change it."""
+
     def run(self, statement: Executable, parameters: Mapping[str, Scalar] | None = None) -> int:
         """Run and return how many rows it changed."""
 

@@ -49,6 +49,8 @@ from remit.platform.storage.unit_of_work import SqlTransaction, Work
 T = TypeVar("T")
 
 READERS: Final = 2
+EPOCHS_KEPT: Final = 4_096
+"""Tenants whose epochs are remembered from one batch to the next."""
 _VERDICTS: Final[dict[int, tuple[type[Unavailable], str]]] = {
     sqlite3.SQLITE_FULL: (StorageFull, "the disk is full; only a kill still commits"),
     sqlite3.SQLITE_READONLY: (StorageReadOnly, "the database is read-only"),
@@ -90,6 +92,8 @@ class SqliteStore:
         self._fenced: StorageFenced | None = None
         self._closing = False
         self._haste = Haste()
+        self._epochs: dict[TenantId, int] = {}
+        """Epochs in force. INVARIANT: nobody else writes the file, so what was committed last is what is."""
         self._reserve = Reserve(path.with_name(path.name + ".reserve"))
         self._connection = connect(path)
         self._readers = ThreadPoolExecutor(READERS, "remit-read", initializer=self._open_reader)
@@ -218,7 +222,7 @@ class SqliteStore:
             return
         hasty = lane is Lane.NORMAL and self._haste.is_fit()
         sql = SqliteSql(self._connection, self._statements, hasty=hasty)
-        batch = Batch(sql, exclusive=True, journal=self._journal)
+        batch = Batch(sql, exclusive=True, journal=self._journal, epochs=self._epochs)
         self._connection.execute("BEGIN IMMEDIATE")
         batch.begin()
         done = attempt_all(batch, units, broken=(TransactionLost,))
@@ -227,6 +231,8 @@ class SqliteStore:
         # CRASH: durable, not yet told; a caller that asks again finds its idempotency key.
         self.commits += 1
         batch.committed()
+        if len(self._epochs) > EPOCHS_KEPT:
+            self._epochs.clear()
         if batch.revision:
             for told in self._listeners:
                 told(batch.revision)
@@ -238,6 +244,7 @@ class SqliteStore:
     def _abort(self) -> None:
         if self._connection.in_transaction:
             self._connection.execute("ROLLBACK")
+        self._epochs.clear()
         if self._journal is not None:
             self._journal.aborted()
 

@@ -43,6 +43,8 @@ class SqliteSql:
     `hasty` lets rows wait for the end of the batch and takes no savepoints (see `queued`).
     """
 
+    is_sole = True  # INVARIANT: who opens the file holds its lock (`file_lock`)
+
     def __init__(
         self, connection: sqlite3.Connection, statements: Statements, *, hasty: bool = False
     ) -> None:

@@ -177,7 +177,7 @@ CREATE TABLE ledger_mention (
 	tenant TEXT NOT NULL,
 	ident TEXT NOT NULL,
 	shard TEXT NOT NULL,
-	place BIGINT NOT NULL,
+	place BIGINT NOT NULL, also BLOB,
 	PRIMARY KEY (tenant, ident, shard, place)
 )
  WITHOUT ROWID
@@ -247,12 +247,15 @@ CREATE TABLE replay (
 	jti TEXT NOT NULL,
 	keep_until BIGINT NOT NULL,
 	PRIMARY KEY (tenant, "key", jti)
-);
+)
+ WITHOUT ROWID
+
+;
 CREATE TABLE schema_version (
 	version_num VARCHAR(32) NOT NULL,
 	CONSTRAINT schema_version_pkc PRIMARY KEY (version_num)
 );
-INSERT INTO "schema_version" VALUES('0001');
+INSERT INTO "schema_version" VALUES('0002');
 CREATE TABLE server (
 	tenant TEXT NOT NULL,
 	id TEXT NOT NULL,
@@ -363,9 +366,6 @@ CREATE INDEX token_principal ON token (tenant, principal, state);
 CREATE INDEX token_task ON token (tenant, task, state);
 CREATE INDEX token_user ON token (tenant, user, state);
 CREATE UNIQUE INDEX capability_call ON capability (tenant, call_id) WHERE call_id <> '';
-CREATE INDEX capability_open ON capability (tenant, state, consumed_at);
-CREATE INDEX capability_task ON capability (tenant, task, state);
-CREATE INDEX replay_expiry ON replay (tenant, keep_until);
 CREATE INDEX decision_agent ON decision (tenant, agent, id);
 CREATE INDEX decision_call ON decision (tenant, call);
 CREATE INDEX approval_by_agent ON approval (tenant, agent, decided_at);
@@ -375,4 +375,6 @@ CREATE INDEX approval_by_task ON approval (tenant, task);
 CREATE INDEX approval_by_user ON approval (tenant, user, requested_at);
 CREATE INDEX kill_by_state ON kill (tenant, state);
 CREATE INDEX ledger_entries_time ON ledger_entries (tenant, latest);
-CREATE INDEX ledger_content_subject ON ledger_content (tenant, subject);
+CREATE INDEX capability_task ON capability (tenant, task) WHERE state = 'live';
+CREATE INDEX capability_open ON capability (tenant, consumed_at) WHERE state = 'consumed';
+CREATE INDEX replay_expiry ON replay (tenant, keep_until);

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Final
 
 import msgspec
-from sqlalchemy import bindparam, func, select, update
+from sqlalchemy import bindparam, func, select, text, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from remit.authority.capability import Capability, CapabilityState, Use
@@ -16,6 +16,11 @@ from remit.platform.storage.tables.authority import capability as t
 
 _CAPABILITY: Final = msgspec.json.Decoder(Capability)
 _OURS = t.c.tenant == bindparam("ours")
+
+# An index with a condition serves only a statement in whose text the condition stands.
+_IS_LIVE = text("state = 'live'")
+_IS_CONSUMED = text("state = 'consumed'")
+_HAS_CALL = text("call_id <> ''")
 
 _ADD = upsert(t)
 _CONSUME = (
@@ -44,9 +49,9 @@ _CONSUME = (
 )
 _GET = select(t.c.body).where(_OURS, t.c.jti == bindparam("this"))
 _STATE = select(t.c.state).where(_OURS, t.c.jti == bindparam("this"))
-_BY_CALL = select(t.c.jti, t.c.state).where(_OURS, t.c.call_id == bindparam("this_call")).limit(1)
+_BY_CALL = select(t.c.jti, t.c.state).where(_OURS, t.c.call_id == bindparam("this_call"), _HAS_CALL).limit(1)
 _LIVE_OF_TASK = select(func.count()).where(
-    _OURS, t.c.task == bindparam("this_task"), t.c.state == "live", t.c.exp > bindparam("now")
+    _OURS, t.c.task == bindparam("this_task"), _IS_LIVE, t.c.exp > bindparam("now")
 )
 _SETTLE = (
     update(t)
@@ -55,14 +60,14 @@ _SETTLE = (
 )
 _KILL_OF_TASK = (
     update(t)
-    .where(_OURS, t.c.task == bindparam("this_task"), t.c.state == "live")
+    .where(_OURS, t.c.task == bindparam("this_task"), _IS_LIVE)
     .values(state="failed", settled_at=bindparam("now"))
 )
 _UNFINISHED = (
     select(t.c.jti)
     .where(
         _OURS,
-        t.c.state == "consumed",
+        _IS_CONSUMED,
         t.c.node == bindparam("this_node"),
         t.c.consumed_at < bindparam("before"),
     )

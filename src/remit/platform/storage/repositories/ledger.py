@@ -36,7 +36,7 @@ from remit.ledger.repository import (
 from remit.platform.storage.instants import micros, moment
 from remit.platform.storage.repositories.ledger_appender import LedgerAppender
 from remit.platform.storage.repositories.ledger_contents import ContentRows
-from remit.platform.storage.repositories.ledger_tree import StoredTree
+from remit.platform.storage.repositories.ledger_tree import CHUNK, StoredTree, unpack_places
 from remit.platform.storage.sql import Scalar, Sql
 from remit.platform.storage.tables.ledger import ledger_checkpoint as note
 from remit.platform.storage.tables.ledger import ledger_entries as entries
@@ -44,8 +44,8 @@ from remit.platform.storage.tables.ledger import ledger_mention as mention
 from remit.platform.storage.tables.ledger import ledger_shard as shard_row
 
 _PLAIN: Final = re.compile(r"[A-Za-z0-9_.-]+")
-CATCH_UP: Final = 2_000
-"""Entries of a burst that each checkpoint has indexed."""
+CATCH_UP: Final = 256
+"""Entries of a burst that one unit of work indexes: so few that no call waits long behind it."""
 
 _SHARDS = (
     select(shard_row.c.shard, shard_row.c.size, shard_row.c.root, shard_row.c.indexed)
@@ -53,7 +53,7 @@ _SHARDS = (
     .order_by(shard_row.c.shard)
 )
 _MENTIONS = (
-    select(mention.c.shard, mention.c.place)
+    select(mention.c.shard, mention.c.place, mention.c.also)
     .where(mention.c.tenant == bindparam("tenant"), mention.c.ident == bindparam("ident"))
     .order_by(mention.c.shard, mention.c.place)
     .limit(bindparam("most"))
@@ -123,8 +123,27 @@ class SqlLedger:
 
     def record(self, ident: RecordId) -> Placed | None:
         """The record of that id."""
-        named = (placed for placed in self.mentioning(ident) if placed.record.id == ident)
-        return next(named, None)
+        mentioned: dict[str, Scalar] = {
+            "tenant": self._tenant,
+            "ident": index_key(ident),
+            "most": MAX_MENTIONS,
+        }
+        for shard, first, also in self._sql.rows(_MENTIONS, mentioned):
+            for place in unpack_places(first, also):
+                placed = _placed(StoredTree(self._sql, self._tenant, shard, place + 1), shard, place)
+                if placed.record.id == ident:
+                    return placed
+        return self._newest(ident)
+
+    def _newest(self, ident: RecordId) -> Placed | None:
+        """The record among those that no index names yet, from the newest back: who asks has just made it."""
+        for name, size, _, indexed in self._sql.rows(_SHARDS, {"tenant": self._tenant}):
+            for high in range(size, indexed, -CHUNK):
+                low = max(indexed, high - CHUNK)
+                found = self._scan(name, low, high, lambda record: record.id == ident, needle=_needle(ident))
+                if found:
+                    return found[0]
+        return None
 
     def mentioning(self, ident: str, *, limit: int = MAX_MENTIONS) -> list[Placed]:
         """Records that name this id, resource or token, in order of the log."""
@@ -132,7 +151,8 @@ class SqlLedger:
         rows = self._sql.rows(_MENTIONS, {"tenant": self._tenant, "ident": key, "most": limit})
         logs = self._sql.rows(_SHARDS, {"tenant": self._tenant})
         trees = {name: StoredTree(self._sql, self._tenant, name, size) for name, size, _, _ in logs}
-        found = [_placed(trees[shard], shard, place) for shard, place in rows]
+        places = [(shard, place) for shard, first, also in rows for place in unpack_places(first, also)]
+        found = [_placed(trees[shard], shard, place) for shard, place in places[:limit]]
         for name, size, _, indexed in logs:
             found += self._scan(name, indexed, size, _naming(key), needle=_needle(key))
         return sorted(found, key=lambda placed: (placed.shard, placed.index))[:limit]
@@ -164,10 +184,21 @@ class SqlLedger:
         """Every signed head, oldest first."""
         return [_signed(*row) for row in self._sql.rows(_NOTES, self._log(shard))]
 
+    def lag(self) -> int:
+        """How many entries of this writer's log are not in the index by id."""
+        for name, size, _, indexed in self._sql.rows(_SHARDS, {"tenant": self._tenant}):
+            if name == self._appender.shard:
+                return int(size - indexed)
+        return 0
+
+    def index(self, limit: int = CATCH_UP) -> int:
+        """Have this commit index up to so many entries; returns how many still lag after it."""
+        self._appender.wish_index(self._tenant, limit)
+        return max(0, self.lag() - limit)
+
     def checkpoint(self, signer: CheckpointSigner, *, at: datetime, shard: str = "") -> SignedCheckpoint:
         """Sign the committed head, after proving that it extends the last signed one; or give that one."""
         head = self.head(shard)
-        self._appender.wish_index(self._tenant, CATCH_UP)
         last = self.latest_checkpoint(head.shard)
         if last is not None:
             self._require_growth(last, head)

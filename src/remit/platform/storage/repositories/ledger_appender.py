@@ -22,6 +22,7 @@ from remit.platform.storage.repositories.ledger_tree import (
     TILE_WIDTH,
     StoredTree,
     pack,
+    pack_places,
     split_hashes,
 )
 from remit.platform.storage.sql import Scalar, Sql
@@ -35,7 +36,7 @@ from remit.platform.storage.tables.ledger import (
 
 INLINE_INDEX: Final = 64
 """Records of one commit up to which the index by id keeps up; a larger burst is indexed by later commits."""
-INDEX_STEP: Final = 32
+INDEX_STEP: Final = 64
 """How far the index may lag before a commit writes it: a reader scans that many entries, and bursts."""
 
 Anchors = Callable[[TenantId, str], Checkpoint | None]
@@ -135,11 +136,11 @@ class LedgerAppender:
     def __post_init__(self) -> None:
         self.sealer = KekSealer(self.kek, self.entropy)
 
-    def begin_batch(self, _sql: Sql) -> None:
+    def begin_batch(self, sql: Sql) -> None:
         """Start a transaction with nothing waiting."""
         self._waiting.clear()
         self._opened.clear()
-        self.text_keys.begin_batch()
+        self.text_keys.begin_batch(is_sole=sql.is_sole)
 
     def savepoint(self) -> int:
         """Where the batch stands before a work."""
@@ -288,13 +289,15 @@ def _unindexed(sql: Sql, log: _Log, last: int) -> list[Record]:
 
 
 def _write_index(sql: Sql, log: _Log, records: Sequence[Record]) -> None:
-    rows: list[dict[str, Scalar]] = [
-        {"tenant": log.tenant, "shard": log.shard, "ident": ident, "place": place}
-        for place, record in enumerate(records, log.indexed)
-        for ident in mentions(record)
-    ]
-    if rows:
-        sql.run_many(_ADD_MENTION, rows)
+    places: dict[str, list[int]] = {}
+    for place, record in enumerate(records, log.indexed):
+        for ident in mentions(record):
+            places.setdefault(ident, []).append(place)
+    if places:
+        sql.run_many(_ADD_MENTION, [
+            {**log.key(), "ident": ident, "place": at[0], "also": pack_places(at)}
+            for ident, at in sorted(places.items())
+        ])  # fmt: skip
     log.indexed += len(records)
     del log.unindexed[: len(records)]
 

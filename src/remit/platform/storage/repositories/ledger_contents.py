@@ -104,9 +104,9 @@ def _framed(context: Sequence[bytes]) -> bytes:
 class OpenKeys:
     """Data keys as ciphers, for the batches to come. OWNED BY: the one writer.
 
-    SAFETY: a key is found by its sealed form, which each batch reads anew, so that a key that was shredded is
-    never used again, whoever shredded it; it is forgotten with the next erasure here, and in any case after
-    `KEPT_BATCHES`.
+    SAFETY: where others may shred a key too, each batch asks the database anew, and a cipher is found by the
+    sealed form that stands there. Every key is forgotten with the next erasure here, and otherwise at latest
+    after `KEPT_BATCHES` twice without use.
     """
 
     def __init__(self) -> None:
@@ -115,12 +115,14 @@ class OpenKeys:
         self._older: dict[bytes, AESGCM] = {}
         self._batches = 0
 
-    def begin_batch(self) -> None:
-        """What the database says of subjects is asked anew; what was not used for long is forgotten."""
-        self._present.clear()
+    def begin_batch(self, *, is_sole: bool) -> None:
+        """What the database says of subjects is asked anew, unless we alone write it."""
         self._batches += 1
-        if self._batches >= KEPT_BATCHES or len(self._open) >= KEPT_KEYS:
+        due = self._batches >= KEPT_BATCHES or len(self._open) >= KEPT_KEYS
+        if due:
             self._open, self._older, self._batches = {}, self._open, 0
+        if due or not is_sole:
+            self._present.clear()
 
     def forget(self) -> None:
         """Forget every key: some were shredded, or made in a transaction that is gone."""
@@ -129,11 +131,11 @@ class OpenKeys:
         self._older.clear()
 
     def present(self, tenant: TenantId, subject: str) -> tuple[int, AESGCM] | None:
-        """The subject's key as this batch has seen it."""
+        """The subject's key as the database has it."""
         return self._present.get((tenant, subject))
 
     def show(self, tenant: TenantId, subject: str, version: int, cipher: AESGCM) -> None:
-        """This batch has seen the subject's key."""
+        """The database was seen to have this key."""
         self._present[tenant, subject] = (version, cipher)
 
     def known(self, sealed: bytes) -> AESGCM | None:

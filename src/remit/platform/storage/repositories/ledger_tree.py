@@ -20,6 +20,7 @@ CHUNK: Final = 256
 WINDOW: Final = 4_096
 """Entries read at once when a log is walked."""
 LENGTH_SIZE: Final = 2
+PLACE_SIZE: Final = 4
 
 _ROWS = (
     select(entries.c.first, entries.c.count, entries.c.body, entries.c.hashes)
@@ -67,6 +68,19 @@ def unpack(body: bytes, count: int) -> list[bytes]:
     if place != len(body):
         raise LedgerDamaged("a row of entries does not hold what its lengths say")
     return found
+
+
+def pack_places(places: Sequence[int]) -> bytes | None:
+    """How far each place lies after the first of them, in four bytes, big endian; None for a single one."""
+    first, *rest = places
+    return struct.pack(f">{len(rest)}I", *(place - first for place in rest)) if rest else None
+
+
+def unpack_places(first: int, also: bytes | None) -> list[int]:
+    """The places of one row of the index."""
+    if also is None:
+        return [first]
+    return [first, *(first + far for far in struct.unpack(f">{len(also) // PLACE_SIZE}I", also))]
 
 
 class StoredTree:

@@ -99,7 +99,15 @@ capability: Final = Table(
     Column("consumed_at", BigInteger, nullable=False),
     Column("settled_at", BigInteger, nullable=False),
     Column("body", Text, nullable=False),
-    Index("capability_task", "tenant", "task", "state"),
+    # What can't be used any more is found by its id alone; a condition of an index stands in the text of the
+    # statements that it serves.
+    Index(
+        "capability_task",
+        "tenant",
+        "task",
+        sqlite_where=text("state = 'live'"),
+        postgresql_where=text("state = 'live'"),
+    ),
     # One call uses one capability, however often it is sent (CA-14); an unused one has no call yet.
     Index(
         "capability_call",
@@ -109,7 +117,13 @@ capability: Final = Table(
         sqlite_where=text("call_id <> ''"),
         postgresql_where=text("call_id <> ''"),
     ),
-    Index("capability_open", "tenant", "state", "consumed_at"),
+    Index(
+        "capability_open",
+        "tenant",
+        "consumed_at",
+        sqlite_where=text("state = 'consumed'"),
+        postgresql_where=text("state = 'consumed'"),
+    ),
 )
 
 replay: Final = Table(
@@ -120,5 +134,6 @@ replay: Final = Table(
     Column("jti", Text, primary_key=True),
     Column("keep_until", BigInteger, nullable=False),
     Index("replay_expiry", "tenant", "keep_until"),
+    sqlite_with_rowid=False,
 )
 """One row per proof, assertion or link that was shown: the primary key is the replay check."""

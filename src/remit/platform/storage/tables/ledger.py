@@ -57,9 +57,12 @@ ledger_mention: Final = Table(
     Column("ident", Text, primary_key=True),
     Column("shard", Text, primary_key=True),
     Column("place", BigInteger, primary_key=True),
+    Column("also", LargeBinary),
     sqlite_with_rowid=False,
 )
-"""Which entries name an id. Derived: it can be rebuilt from the entries."""
+"""Which entries name an id: the one at `place`, and those so many places after it as `also` says in four
+bytes each. Derived: it can be rebuilt from the entries.
+"""
 
 ledger_content: Final = Table(
     "ledger_content",
@@ -71,7 +74,6 @@ ledger_content: Final = Table(
     Column("version", BigInteger, nullable=False),
     Column("salt", LargeBinary, nullable=False),
     Column("sealed", LargeBinary, nullable=False),
-    Index("ledger_content_subject", "tenant", "subject"),
 )
 
 ledger_checkpoint: Final = Table(
