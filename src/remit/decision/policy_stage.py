@@ -8,7 +8,6 @@ from remit.decision.facts import Snapshot
 from remit.decision.finding import Finding
 from remit.decision.policy.bundle import Bundle
 from remit.decision.policy.compile import Env
-from remit.decision.policy.context import ask
 from remit.decision.policy.evaluate import UNASKABLE, Answer, effect_of, needs_step_up, settle, weigh
 from remit.decision.policy.given import Unaskable, pose
 from remit.decision.policy.nearest import escape, nearest_permit
@@ -52,10 +51,10 @@ def _judge(request: ActionRequest, bundle: Bundle, env: Env | None) -> Finding:
     if bundle.program is None:
         return _denied(reason(Code.NO_POLICIES))
     if env is None:
-        return finding_of(request, bundle, UNASKABLE)
+        return _erred(UNASKABLE)
     outcome = bundle.program.run(env)
     plain = _plain(request, outcome)
-    return finding_of(request, bundle, weigh(outcome)) if plain is None else plain
+    return finding_of(request, bundle, env, weigh(outcome)) if plain is None else plain
 
 
 _KEPT_LIMIT: Final = 4096
@@ -89,19 +88,23 @@ def _plain(request: ActionRequest, outcome: Outcome) -> Finding | None:
     return found
 
 
-def finding_of(request: ActionRequest, bundle: Bundle, answer: Answer) -> Finding:
+def finding_of(request: ActionRequest, bundle: Bundle, env: Env, answer: Answer) -> Finding:
     """An answer as the finding of this stage."""
     if answer.failed:
-        return _denied(*(reason(Code.POLICY_ERROR, rule=name or "policy set") for name in answer.failed[:1]))
+        return _erred(answer)
     if not answer.allowed:
-        return _refused(request, bundle, answer)
-    return _allowed(request, bundle, answer)
+        return _refused(request, bundle, env, answer)
+    return _allowed(request, bundle, env, answer)
 
 
-def _refused(request: ActionRequest, bundle: Bundle, answer: Answer) -> Finding:
+def _erred(answer: Answer) -> Finding:
+    return _denied(*(reason(Code.POLICY_ERROR, rule=name or "policy set") for name in answer.failed[:1]))
+
+
+def _refused(request: ActionRequest, bundle: Bundle, env: Env, answer: Answer) -> Finding:
     if answer.rules:
-        return _forbidden(request, bundle, answer)
-    near = nearest_permit(ask(request, bundle), bundle, request)
+        return _forbidden(request, bundle, env, answer)
+    near = nearest_permit(env, bundle, request)
     if near is None:
         call = request.call
         said = reason(
@@ -116,10 +119,10 @@ def _refused(request: ActionRequest, bundle: Bundle, answer: Answer) -> Finding:
     return _denied(said, *misses, disclose=near.rule.disclose)
 
 
-def _forbidden(request: ActionRequest, bundle: Bundle, answer: Answer) -> Finding:
+def _forbidden(request: ActionRequest, bundle: Bundle, env: Env, answer: Answer) -> Finding:
     reasons = tuple(reason(Code.FORBIDDEN, rule=rule.id, because=_because(rule)) for rule in answer.rules)
     first = answer.rules[0]
-    misses = escape(ask(request, bundle), bundle, request, first) if len(answer.rules) == 1 else ()
+    misses = escape(env, bundle, request, first) if len(answer.rules) == 1 else ()
     return Finding(
         stage=Stage.POLICY,
         effect=Effect.DENY,
@@ -133,7 +136,7 @@ def _forbidden(request: ActionRequest, bundle: Bundle, answer: Answer) -> Findin
 _SECRECY = (Disclose.FULL, Disclose.REMEDY, Disclose.CODE)
 
 
-def _allowed(request: ActionRequest, bundle: Bundle, answer: Answer) -> Finding:
+def _allowed(request: ActionRequest, bundle: Bundle, env: Env, answer: Answer) -> Finding:
     reasons = tuple(_said(rule, request) for rule in answer.rules)
     if _needs_key(request):
         reasons = (*reasons, reason(Code.KEY_NOT_BOUND, approvers=UNBOUND_APPROVERS))
@@ -143,7 +146,7 @@ def _allowed(request: ActionRequest, bundle: Bundle, answer: Answer) -> Finding:
         stage=Stage.POLICY,
         effect=effect,
         reasons=tuple(sorted(reasons, key=lambda said: -said.effect.strength)),
-        nearest_miss=_instead(request, bundle, asking) if effect is Effect.ASK else (),
+        nearest_miss=_instead(request, bundle, env, asking) if effect is Effect.ASK else (),
         obligations=_obligations(answer.rules),
         approvers=_approvers(asking) if effect is Effect.ASK else "",
         detail=tuple(rule.id for rule in answer.rules),
@@ -167,14 +170,16 @@ def _approvers(asking: Rule | None) -> str:
     return asking.approval if asking else UNBOUND_APPROVERS
 
 
-def _instead(request: ActionRequest, bundle: Bundle, asking: Rule | None) -> tuple[NearestMiss, ...]:
+def _instead(
+    request: ActionRequest, bundle: Bundle, env: Env, asking: Rule | None
+) -> tuple[NearestMiss, ...]:
     """Either a yes, or what would need none."""
     yes = NearestMiss(
         approval_from=_approvers(asking),
         except_=(f"user:{request.user.name}",) if request.user else (),
         rule=asking.id if asking else "",
     )
-    near = nearest_permit(ask(request, bundle), bundle, request, plain=True) if asking else None
+    near = nearest_permit(env, bundle, request, plain=True) if asking else None
     return (*(near.misses if near else ()), yes)
 
 

@@ -6,13 +6,17 @@ from dataclasses import replace
 import pytest
 from cedarpy import pst
 
+from remit.decision.assembly import Unassembled, assemble
 from remit.decision.policy.compile import Uncompilable
 from remit.decision.policy.program import compile_policy
 from remit.decision.policy.rules import Rule
 from remit.decision.policy.values import FALSE, TRUE, Fixed, Moment, Span, Uid, equal, key
+from remit.decision.policy_stage import policy_stage
 from remit.decision.response import Mode
 from support.cedar import World, by_cedar, by_program, cedar_set, native, nodes_of, program_of
+from support.decisions import call, office
 
+BOOK = 'permit(principal, action == Remit::Action::"business/rooms.book", resource)'
 WORLD = World(
     documents=[
         {
@@ -282,3 +286,17 @@ def test_pythons_own_equality_would_take_one_for_true() -> None:
     assert key(flag) not in few
     assert flag in few, "without the key, `[1, 2].contains(true)` would hold"
     assert (key(True), key(False)) == (TRUE, FALSE)
+
+
+@pytest.mark.req("N11")
+@pytest.mark.parametrize("limit", ["-9223372036854775808", "3"])
+def test_a_limit_that_no_number_can_meet_is_never_named(limit: str) -> None:
+    """One less than the least Long is no Long: Cedar could not be asked about it, and nobody can send it."""
+    few = f"context.arguments has attendees && context.arguments.attendees < {limit}"
+    text = f'@id("x") {BOOK} when {{ {few} }};'
+    snapshot = office(text)
+    request = assemble(call("rooms.book"), snapshot)
+    assert not isinstance(request, Unassembled)
+    (miss,) = policy_stage(request, snapshot).nearest_miss
+    assert miss.never == (limit != "3")
+    assert miss.at_most == ("2" if limit == "3" else "")

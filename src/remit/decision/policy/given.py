@@ -5,6 +5,7 @@ wrong type is an error also if no policy that applies would look at it.
 """
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Final, TypeAlias
@@ -73,6 +74,34 @@ class Given:
         return {name: value for name, value in found.items() if value is not None}
 
 
+class Supposed:
+    """The context of a question that nobody put: all of it is there."""
+
+    __slots__ = ("_members",)
+
+    def __init__(self, members: dict[str, Value]) -> None:
+        self._members = members
+
+    def at(self, name: str) -> Value | None:
+        """One attribute, None if there is none."""
+        return self._members.get(name)
+
+    def whole(self) -> dict[str, Value]:
+        """All of it."""
+        return self._members
+
+
+def suppose(env: Env, **changes: Value) -> Env:
+    """The same question with other attributes in its context."""
+    return replace(env, context=Supposed({**env.context.whole(), **changes}))
+
+
+def suppose_time(env: Env, at: datetime, zones: tuple[str, ...]) -> Env:
+    """The same question at another time."""
+    local: dict[str, Value] = {"local": {name: _clock(name, at) for name in zones}} if zones else {}
+    return suppose(env, time=_moment(at), **local)
+
+
 def _tool(request: ActionRequest, _zones: tuple[str, ...]) -> Value:
     tool = request.tool
     return {
@@ -113,7 +142,12 @@ def _resource(request: ActionRequest, _zones: tuple[str, ...]) -> Value:
 
 
 def _time(request: ActionRequest, _zones: tuple[str, ...]) -> Value:
-    return Moment((request.call.at - _EPOCH) // _MILLISECOND)
+    return _moment(request.call.at)
+
+
+def _moment(at: datetime) -> Moment:
+    """Whole milliseconds, rounded down."""
+    return Moment((at - _EPOCH) // _MILLISECOND)
 
 
 def _local(request: ActionRequest, zones: tuple[str, ...]) -> Value | None:

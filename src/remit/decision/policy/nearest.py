@@ -1,32 +1,35 @@
 """How near a refused request came: which conditions of which policy failed, and what would have met them.
 
-Each policy is taken apart into its scope and the conjuncts of its conditions, and Cedar itself judges each
-part. A change is only named after the whole policy set was asked again with that change: what is said to
+Each policy is taken apart into its scope and the conjuncts of its conditions, and each part is judged by
+itself. A change is only named after the whole policy set was asked again with that change: what is said to
 help, helps.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from typing import Final
+from functools import lru_cache
+from typing import Final, TypeAlias
 
-import cedarpy
 from cedarpy import pst
 
 from remit.decision.currency import amount_text
-from remit.decision.policy.admission import policy_set
 from remit.decision.policy.bundle import Bundle
-from remit.decision.policy.context import Question
-from remit.decision.policy.evaluate import evaluate
+from remit.decision.policy.compile import Env
+from remit.decision.policy.evaluate import settle
+from remit.decision.policy.extensions import bounded
+from remit.decision.policy.extensions import decimal as decimal_value
+from remit.decision.policy.given import suppose, suppose_time
 from remit.decision.policy.parts import RESOURCE, SCOPE, Part, clauses_of, parts_of, probe_of
+from remit.decision.policy.program import Compiled, Program, compile_policy
 from remit.decision.policy.rules import Rule
 from remit.decision.policy.tree import path_of, walk
+from remit.decision.policy.values import EvaluationFailed, Uid, Value
 from remit.decision.policy.zones import zone
 from remit.decision.request import ActionRequest
 from remit.decision.response import Mode, NearestMiss
 from remit.identity.tools import ToolMapping
-from remit.kernel.canonical import Json, JsonObject
 
 _DAYS: Final = 8
 _MOMENTS: Final = 256
@@ -43,64 +46,100 @@ class Near:
     misses: tuple[NearestMiss, ...]
 
 
-def nearest_permit(
-    question: Question, bundle: Bundle, request: ActionRequest, *, plain: bool = False
-) -> Near | None:
+def nearest_permit(env: Env, bundle: Bundle, request: ActionRequest, *, plain: bool = False) -> Near | None:
     """The permit in force that came closest, or None if none is about this principal and action.
 
     `plain` looks only at permits that need no approval.
     """
-    rules = {
-        place: rule
-        for place, rule in bundle.rules.items()
-        if rule.effect == "permit" and rule.mode is Mode.ENFORCE and not (plain and rule.approval)
-    }
-    failing = _failing(question, bundle, rules)
+    rules, failing = bundle.rules, failing_parts(env, bundle, plain=plain)
     ranked = sorted(failing.items(), key=lambda item: (len(item[1]), len(item[0]), item[0]))
     described = [
-        Near(rule=rules[place], misses=_confirmed(parts, question, bundle, request, rules[place]))
+        Near(rule=rules[place], misses=_confirmed(parts, env, bundle, request, rules[place]))
         for place, parts in ranked[:3]
     ]
     helped = [near for near in described if near.misses]
     return helped[0] if helped else (described[0] if described else None)
 
 
-def escape(question: Question, bundle: Bundle, request: ActionRequest, rule: Rule) -> tuple[NearestMiss, ...]:
+def escape(env: Env, bundle: Bundle, request: ActionRequest, rule: Rule) -> tuple[NearestMiss, ...]:
     """What about the call would have to differ for a forbid not to apply; empty if nothing would help."""
     place = next(place for place, known in bundle.rules.items() if known.id == rule.id)
     for part in parts_of(place, bundle.nodes[place]):
         if part.expression is None:
             continue
         opposite = replace(part, wanted=not part.wanted)
-        found = _confirmed([opposite], question, bundle, request, rule)
+        found = _confirmed([opposite], env, bundle, request, rule)
         if found:
             return found
     return ()
 
 
-def _failing(question: Question, bundle: Bundle, rules: Mapping[str, Rule]) -> dict[str, list[Part]]:
-    """The parts that do not hold, of each policy whose principal and action fit."""
-    parts = {f"{place}:{part.name}": part for place in rules for part in parts_of(place, bundle.nodes[place])}
-    if not parts:
-        return {}
-    probes = policy_set(
-        {name: probe_of(name, part, bundle.nodes[part.place]) for name, part in parts.items()}
-    )
-    said = cedarpy.is_authorized(question.wire(), probes, question.entities)
-    held = set(said.diagnostics.reasons)
+def failing_parts(env: Env, bundle: Bundle, *, plain: bool = False) -> dict[str, list[Part]]:
+    """The parts that do not hold, by place, of each permit in force whose principal and action fit."""
+    anatomy = _anatomy(bundle)
     return {
-        place: [part for name, part in parts.items() if part.place == place and name not in held]
-        for place in rules
-        if f"{place}:{SCOPE}" in held
+        place: [part for part, test in anatomy.tests(place) if not _holds(test, env)]
+        for place in anatomy.fitting(env)
+        if not (plain and bundle.rules[place].approval)
     }
 
 
+_Tests: TypeAlias = tuple[tuple[Part, Program], ...]
+
+
+class _Anatomy:
+    """The permits in force of one version, taken apart; each of them when it is first looked at."""
+
+    def __init__(self, bundle: Bundle) -> None:
+        self._bundle = bundle
+        self._places = tuple(
+            place
+            for place, rule in bundle.rules.items()
+            if rule.effect == "permit" and rule.mode is Mode.ENFORCE
+        )
+        self._scopes = Program(self._scope(order) for order in range(len(self._places)))
+        self._tests: dict[str, _Tests] = {}
+
+    def _scope(self, order: int) -> tuple[Compiled, pst.Template]:
+        place = self._places[order]
+        node = probe_of(place, Part(place=place, name=SCOPE, expression=None), self._bundle.nodes[place])
+        return compile_policy(order, self._bundle.rules[place], node), node
+
+    def fitting(self, env: Env) -> list[str]:
+        """Places of the permits whose principal and action fit."""
+        return [self._places[order] for order in self._scopes.held(env)]
+
+    def tests(self, place: str) -> _Tests:
+        """Each other part of a permit, with what judges it."""
+        found = self._tests.get(place)
+        if found is None:
+            node, rule = self._bundle.nodes[place], self._bundle.rules[place]
+            parts = [part for part in parts_of(place, node) if part.name != SCOPE]
+            found = tuple((part, _test(probe_of(part.name, part, node), rule)) for part in parts)
+            self._tests[place] = found
+        return found
+
+
+_anatomy = lru_cache(maxsize=16)(_Anatomy)
+"""Bundles are compared by identity, so a version is never taken for another."""
+
+
+def _test(node: pst.Template, rule: Rule) -> Program:
+    """What judges one probe."""
+    return Program([(compile_policy(0, rule, node), node)])
+
+
+def _holds(test: Program, env: Env) -> bool:
+    """Whether a probe applies and holds; one that can't be evaluated does not."""
+    return any(True for _ in test.held(env))
+
+
 def _confirmed(
-    parts: list[Part], question: Question, bundle: Bundle, request: ActionRequest, rule: Rule
+    parts: list[Part], env: Env, bundle: Bundle, request: ActionRequest, rule: Rule
 ) -> tuple[NearestMiss, ...]:
     """The changes that would meet all the parts, if the policy set then agrees; else nothing."""
     misses: list[NearestMiss] = []
-    changed = question
+    changed = env
     for part in parts:
         if any(miss.at is not None for miss in misses) and _tells_time(part.expression):
             continue  # one moment was found for all conditions on time
@@ -109,35 +148,34 @@ def _confirmed(
             return ()
         miss, changed = step
         misses.append(miss)
-    if bundle.enforced is None or not misses:
+    if bundle.program is None or not misses:
         return ()
-    return tuple(misses) if evaluate(changed, bundle.enforced, bundle).allowed else ()
+    return tuple(misses) if settle(changed, bundle.program).allowed else ()
 
 
 def _change(
-    part: Part, question: Question, bundle: Bundle, request: ActionRequest, rule: Rule
-) -> tuple[NearestMiss, Question] | None:
+    part: Part, env: Env, bundle: Bundle, request: ActionRequest, rule: Rule
+) -> tuple[NearestMiss, Env] | None:
     mapping = request.tool.mapping if request.tool else None
     if part.name == RESOURCE:
-        return _other_resource(bundle.nodes[part.place].resource, question, mapping, rule)
+        return _other_resource(bundle.nodes[part.place].resource, env, mapping, rule)
     if part.expression is None:
         return None
     if _tells_time(part.expression):
-        return _other_time(part, question, bundle, request.call.at, rule)
+        return _other_time(part, env, bundle, request.call.at, rule)
     bound = _bound(part.expression, wanted=part.wanted)
-    return None if bound is None else _other_argument(bound, question, request, mapping, rule)
+    return None if bound is None else _other_argument(bound, env, request, mapping, rule)
 
 
 def _other_resource(
-    scope: pst.PrincipalOrResourceConstraint, question: Question, mapping: ToolMapping | None, rule: Rule
-) -> tuple[NearestMiss, Question] | None:
+    scope: pst.PrincipalOrResourceConstraint, env: Env, mapping: ToolMapping | None, rule: Rule
+) -> tuple[NearestMiss, Env] | None:
     if not (mapping and mapping.resource.pointer and isinstance(scope, pst.ScopeEq)):
         return None
     entity = scope.entity
-    if not isinstance(entity, pst.EntityUid) or str(entity.type) != question.resource["type"]:
+    if not isinstance(entity, pst.EntityUid) or str(entity.type) != env.resource.type:
         return None
-    context = _put(question.context, ("resource", "id"), entity.id)
-    changed = replace(question, resource={**question.resource, "id": entity.id}, context=context)
+    changed = replace(_put(env, ("resource", "id"), entity.id), resource=Uid(env.resource.type, entity.id))
     miss = NearestMiss(argument=mapping.resource.pointer, one_of=(entity.id,), rule=rule.id)
     return miss, changed
 
@@ -150,8 +188,8 @@ def _tells_time(expression: pst.Expr | None) -> bool:
 
 
 def _other_time(
-    part: Part, question: Question, bundle: Bundle, at: datetime, rule: Rule
-) -> tuple[NearestMiss, Question] | None:
+    part: Part, env: Env, bundle: Bundle, at: datetime, rule: Rule
+) -> tuple[NearestMiss, Env] | None:
     """The first moment within eight days at which every condition on time holds, among their own edges."""
     node = bundle.nodes[part.place]
     # A forbid is escaped by one condition; a permit needs all of those that look at the clock.
@@ -165,11 +203,10 @@ def _other_time(
         return None
     clauses = tuple(clause for clock in clocks for clause in clauses_of(clock))
     blank = probe_of("probe", replace(part, expression=None, name=""), node)
-    probe = policy_set({"probe": replace(blank, clauses=clauses)})
-    asked = [question.at(moment, bundle.zones) for moment in moments]
-    said = cedarpy.is_authorized_batch([one.wire() for one in asked], probe, question.entities)
-    for moment, changed, answer in zip(moments, asked, said, strict=True):
-        if answer.allowed:
+    test = _test(replace(blank, clauses=clauses), rule)
+    for moment in moments:
+        changed = suppose_time(env, moment, bundle.zones)
+        if _holds(test, changed):
             return NearestMiss(at=moment, rule=rule.id), changed
     return None
 
@@ -313,12 +350,14 @@ def _literal(expression: pst.Expr) -> str | int | bool | Decimal | None:
 
 
 def _other_argument(
-    bound: _Bound, question: Question, request: ActionRequest, mapping: ToolMapping | None, rule: Rule
-) -> tuple[NearestMiss, Question] | None:
+    bound: _Bound, env: Env, request: ActionRequest, mapping: ToolMapping | None, rule: Rule
+) -> tuple[NearestMiss, Env] | None:
     """Name the argument that a path stands for, and put a value there that would do."""
     limit = bound.at_most if bound.at_most is not None else bound.at_least
-    value: Json = bound.one_of[0] if bound.one_of else _shown(limit, decimal=bound.decimal)
-    changed = replace(question, context=_put(question.context, bound.path, value))
+    value = bound.one_of[0] if bound.one_of else _shown(limit, decimal=bound.decimal)
+    if value is None:
+        return None
+    changed = _put(env, bound.path, value)
     miss = NearestMiss(
         one_of=tuple(_spelled(choice) for choice in bound.one_of),
         at_least="" if bound.at_least is None else f"{bound.at_least.normalize():f}",
@@ -329,7 +368,7 @@ def _other_argument(
         case ("arguments", *steps) if steps:
             return replace(miss, argument="".join("/" + _escaped(step) for step in steps)), changed
         case ("resource", "id") if mapping and mapping.resource.pointer and bound.one_of:
-            named = {**question.resource, "id": str(value)}
+            named = Uid(env.resource.type, str(value))
             return replace(miss, argument=mapping.resource.pointer), replace(changed, resource=named)
         case ("money", "minor") if mapping and mapping.money and request.call.money:
             currency = request.call.money.currency
@@ -349,22 +388,32 @@ def _amount(minor: Decimal | None, currency: str) -> str:
     return "" if minor is None else amount_text(int(minor), currency)
 
 
-def _shown(limit: Decimal | None, *, decimal: bool) -> Json:
+def _shown(limit: Decimal | None, *, decimal: bool) -> Value | None:
+    """The limit as a value; None if there is none, or if Cedar can't hold it."""
     if limit is None:
         return None
-    return {"__extn": {"fn": "decimal", "arg": f"{limit:.4f}"}} if decimal else int(limit)
+    try:
+        return decimal_value(f"{limit:.4f}") if decimal else bounded(int(limit))
+    except EvaluationFailed:
+        return None
 
 
 def _spelled(value: str | int | bool) -> str:  # noqa: FBT001 — a literal of the policy, not a switch
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def _put(context: JsonObject, path: tuple[str, ...], value: Json) -> JsonObject:
+def _put(env: Env, path: tuple[str, ...], value: Value) -> Env:
+    """The same question with another value at a path of its context."""
     name, *rest = path
-    inner = context.get(name)
-    if not rest:
-        return {**context, name: value}
-    return {**context, name: _put(inner if isinstance(inner, dict) else {}, tuple(rest), value)}
+    return suppose(env, **{name: _placed(env.context.at(name), tuple(rest), value)})
+
+
+def _placed(owner: Value | None, path: tuple[str, ...], value: Value) -> Value:
+    if not path:
+        return value
+    name, *rest = path
+    members = owner if isinstance(owner, dict) else {}
+    return {**members, name: _placed(members.get(name), tuple(rest), value)}
 
 
 def _escaped(name: str) -> str:

@@ -1,4 +1,4 @@
-"""A policy taken apart: scope, resource and the conjuncts of its conditions; Cedar judges each part."""
+"""A policy taken apart: scope, resource and the conjuncts of its conditions, each a policy of its own."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
