@@ -20,6 +20,7 @@ from remit.kernel.canonical import (
     framed_digest,
     parse_json,
     read_strictly,
+    write_strictly,
 )
 from remit.kernel.errors import Invalid, RemitError
 
@@ -267,3 +268,45 @@ def test_a_framed_digest_is_the_digest_of_each_length_and_part(label: str, parts
         hasher.update(len(part).to_bytes(8, "big"))
         hasher.update(part)
     assert framed_digest(label, parts) == hasher.hexdigest()
+
+
+anything = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**55), 2**55)
+    | st.floats()
+    | st.text(st.characters(exclude_categories=()), max_size=6)
+    | st.sampled_from(
+        [2**53 - 1, 2**53, -(2**53), "\ud800", '\x00\x1f\x7f\b\f"\\/<>&', b"", (), {1}, object]
+    ),
+    lambda inner: (
+        st.lists(inner, max_size=4)
+        | st.lists(inner, max_size=2).map(tuple)
+        | st.dictionaries(
+            st.text(max_size=3) | st.sampled_from(["b", "a", "B", "é", "\U0001f600", "\uffff", 1, None]),
+            inner,
+            max_size=4,
+        )
+    ),
+    max_leaves=12,
+)
+
+
+def written(write: Callable[[Any], bytes], value: Any) -> bytes | str:
+    try:
+        return write(value)
+    except Exception as refused:  # noqa: BLE001 - whatever the strict writer raises, so must the other
+        return f"{type(refused).__name__} {refused}"
+
+
+@given(anything)
+def test_writing_the_canonical_form_says_what_the_strict_writer_says(value: Any) -> None:
+    assert written(canonical_json, value) == written(write_strictly, value)
+
+
+def test_writing_nests_as_deep_as_the_strict_writer_does() -> None:
+    for depth in (31, 32, 33, 500, 100_000):
+        value: Any = "end"
+        for _ in range(depth):
+            value = [value]
+        assert written(canonical_json, value) == written(write_strictly, value)

@@ -51,7 +51,7 @@ from remit.identity.tool_service import ToolService
 from remit.kernel.clock import Clock, SystemClock
 from remit.kernel.derivation import Purpose
 from remit.kernel.errors import RemitError
-from remit.kernel.ids import Entropy, TenantId
+from remit.kernel.ids import Entropy, TenantId, system_entropy
 from remit.kernel.jose.nonce import NonceBox
 from remit.kernel.sealing import Kek
 from remit.kernel.tenancy import DEFAULT_TENANT
@@ -141,7 +141,7 @@ async def open_ground(
     *,
     kek: Kek,
     make_clock: Callable[[ClockMark | None], Clock] = system_clock,
-    entropy: Entropy = secrets.token_bytes,
+    entropy: Entropy = system_entropy,
     on_fence: Callable[[RemitError], None] | None = None,
 ) -> Ground:
     """Open the store, the clock, the keys and the first snapshot; raises rather than serve on less."""

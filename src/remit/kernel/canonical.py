@@ -117,6 +117,40 @@ def parse_object(raw: bytes, *, limits: JsonLimits = DEFAULT_LIMITS) -> JsonObje
 
 def canonical_json(value: Any) -> bytes:
     """Write the one canonical form (RFC 8785 §3.2): members sorted by UTF-16 code units."""
+    if _is_plain(value, DEFAULT_LIMITS.depth):
+        try:
+            return _WRITE_SORTED(value)
+        # A lone surrogate has no bytes: the strict writer below says so.
+        except UnicodeEncodeError:
+            return write_strictly(value)
+    return write_strictly(value)
+
+
+_WRITE_SORTED: Final = msgspec.json.Encoder(order="sorted").encode
+_SCALARS: Final = {str, bool, type(None)}
+
+
+def _is_plain(value: Any, depth: int) -> bool:
+    """Whether no rule of RFC 8785 needs care: no double, no integer near the edge, no name beyond ASCII.
+
+    Names of ASCII sort alike by bytes, by characters and by UTF-16 code units (RFC 8785 §3.2.3).
+    """
+    kind = type(value)
+    if kind in _SCALARS:
+        return True
+    if kind is int:
+        return bool(-_SAFE_INTEGER <= value <= _SAFE_INTEGER)
+    if depth == 0 or kind not in {dict, list}:
+        return False
+    if kind is dict:
+        if not all(type(name) is str and name.isascii() for name in value):
+            return False
+        value = value.values()
+    return all(_is_plain(member, depth - 1) for member in value)
+
+
+def write_strictly(value: Any) -> bytes:
+    """Write rule by rule: what `canonical_json` must write of any value."""
     try:
         return rfc8785.dumps(value)
     except (rfc8785.CanonicalizationError, RecursionError) as broken:
