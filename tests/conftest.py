@@ -71,10 +71,10 @@ def claims(item: pytest.Item) -> list[str]:
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Iterator[pytest.TestReport]:  # the hook's own generator protocol
-    report: pytest.TestReport = yield  # type: ignore[misc,assignment]
+    report: pytest.TestReport = yield  # type: ignore[misc,assignment]  # what pluggy sends
     if report.when == "call" or report.outcome == "skipped" or report.failed:
         report.user_properties.append(("proof", json.dumps(claims(item))))
-    return report  # type: ignore[return-value]
+    return report  # type: ignore[return-value]  # a hook wrapper returns its result
 
 
 class ProofReport:

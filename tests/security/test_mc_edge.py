@@ -141,7 +141,7 @@ async def test_a_token_of_another_tenant_is_refused(gate: House, stub: Scripted)
 async def test_without_the_audience_check_another_resources_token_would_pass() -> None:
     class Trusting(McpApp):
         async def _verify(self, exchange: Any, message: Any) -> Any:
-            return self._verifier.tokens["token-b-elsewhere"]  # type: ignore[attr-defined]
+            return self._verifier.tokens["token-b-elsewhere"]  # type: ignore[attr-defined]  # a fake
 
     async with scripted() as stub, house(freshness=60, make_app=Trusting) as gate:
         gate.add("business", url=stub.url)

@@ -40,7 +40,7 @@ def refused(answer: Any, *errors: str) -> bool:
 
 
 def wish_for(world: World, *actions: str, **changes: Any) -> str:
-    return json.dumps([{**details_of(world.ceiling(*actions))[0], **changes}])  # type: ignore[dict-item]
+    return json.dumps([{**details_of(world.ceiling(*actions))[0], **changes}])  # type: ignore[dict-item]  # JSON
 
 
 # -- TX-01

@@ -102,7 +102,7 @@ async def test_roles_follow_the_class_of_a_token_not_its_place(world: World) -> 
 @pytest.mark.req("R26")
 async def test_a_narrower_token_for_another_resource_is_had_from_a_held_one(world: World) -> None:
     held = await world.task_token()
-    wish = [{"type": "remit_action", "rights": details_of(world.ceiling(SEND))[0]["rights"]}]  # type: ignore[index,call-overload]
+    wish = [{"type": "remit_action", "rights": details_of(world.ceiling(SEND))[0]["rights"]}]  # type: ignore[index,call-overload]  # JSON
     answer = await world.ask(
         "calendar-bot",
         grant_type=EXCHANGE,

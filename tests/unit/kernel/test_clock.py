@@ -25,7 +25,7 @@ class Machine:
         self.wall += timedelta(seconds=seconds)
 
     def clock(self, **stored: object) -> SystemClock:
-        return SystemClock(wall=lambda: self.wall, boot=lambda: self.boot, **stored)  # type: ignore[arg-type]
+        return SystemClock(wall=lambda: self.wall, boot=lambda: self.boot, **stored)  # type: ignore[arg-type]  # names of its own
 
 
 @pytest.mark.promise("P16")

@@ -86,6 +86,7 @@ def _schemas(operations: Iterable[Operation[Any, Any]]) -> tuple[dict[Any, Any],
 def _any_json(kind: type) -> dict[str, Any]:
     """A member whose form is another standard's: any JSON (an MCP schema, a JWK)."""
     if kind is not object:
+        # msgspec's protocol of a `schema_hook`: "not mine", upon which it names the type that has no schema.
         raise NotImplementedError
     return {"description": "any JSON value"}
 
