@@ -21,7 +21,7 @@ from remit.authority.rights import ANY_PURPOSE, Caps, Ceiling, Window
 from remit.authority.tasks import Initiative, Lineage, Mode, Task, TaskState
 from remit.authority.tokens import VerifiedSubject
 from remit.decision.facts import Snapshot
-from remit.decision.policy.admission import compile_bundle, policy_set, version_of
+from remit.decision.policy.admission import compile_bundle, version_of
 from remit.decision.policy.bundle import Bundle
 from remit.decision.policy.context import ask
 from remit.decision.policy.program import Program, compile_policy
@@ -165,7 +165,7 @@ def _bundle(count: int) -> Bundle:
         (compile_policy(order, rules[place], node), node) for order, (place, node) in enumerate(nodes.items())
     ]
     office = compile_bundle(_OFFICE, version=version_of(_OFFICE, 1))
-    return replace(office, rules=rules, nodes=nodes, enforced=policy_set(nodes), program=Program(compiled))
+    return replace(office, rules=rules, nodes=nodes, program=Program(compiled))
 
 
 def _principal(ident: str, kind: Kind, name: str, **more: Any) -> Principal:

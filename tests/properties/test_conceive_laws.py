@@ -13,7 +13,8 @@ from immutables import Map
 from remit.authority.tokens import VerifiedSubject
 from remit.decision import preview
 from remit.decision.assembly import Unassembled, assemble
-from remit.decision.policy.admission import compile_bundle, policy_set, version_of
+from remit.decision.policy.admission import compile_bundle, version_of
+from remit.decision.policy.bundle import policy_set
 from remit.decision.policy.conceive import Plan, conceivable, conceived, plan_of
 from remit.decision.policy.context import Question, ask
 from remit.decision.policy.given import Unaskable, pose

@@ -131,7 +131,7 @@ def _within(ceiling: Ceiling, request: ActionRequest) -> bool:
 
 def _conceivable(request: ActionRequest, snapshot: Snapshot) -> bool:
     bundle = snapshot.bundle
-    if bundle.enforced is None:
+    if bundle.program is None:
         return False
     try:
         env = pose(request, bundle)
@@ -141,4 +141,4 @@ def _conceivable(request: ActionRequest, snapshot: Snapshot) -> bool:
 
 
 def _timed(request: ActionRequest, bundle: Bundle) -> bool:
-    return bundle.enforced is not None and plan_of(bundle, fixed=bool(request.call.resource.id)).timed
+    return bundle.program is not None and plan_of(bundle, fixed=bool(request.call.resource.id)).timed

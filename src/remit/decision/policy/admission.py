@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Final
 
-from cedarpy import PolicySet, policies_to_pst, pst, validate_policies
+from cedarpy import policies_to_pst, pst, validate_policies
 
 from remit.decision.policy.bundle import Bundle, PolicyVersion
 from remit.decision.policy.compile import Uncompilable
@@ -69,8 +69,6 @@ def compile_bundle(text: str, *, version: PolicyVersion) -> Bundle:
         text=text,
         rules=rules,
         nodes=nodes,
-        enforced=policy_set(enforced) if enforced else None,
-        rehearsed=None if all_in_force else policy_set(nodes),
         program=Program((compiled[place], node) for place, node in enforced.items()) if enforced else None,
         rehearsal=None if all_in_force else Program((compiled[place], nodes[place]) for place in nodes),
         zones=tuple(sorted({zone for rule in rules.values() for zone in rule.zones})),
@@ -81,13 +79,6 @@ def compile_bundle(text: str, *, version: PolicyVersion) -> Bundle:
 def version_of(text: str, number: int) -> PolicyVersion:
     """Name a text by its place in the order and by its bytes."""
     return PolicyVersion(number=number, digest=sha256(text.encode(errors="surrogatepass")))
-
-
-def policy_set(nodes: Mapping[str, pst.Template]) -> PolicySet:
-    """Hand syntax trees back to Cedar, under the same place names."""
-    return PolicySet.from_pst(
-        pst.PolicySet(templates=pst.FrozenMap(), static_policies=pst.FrozenMap(nodes), template_links=())
-    )
 
 
 def _rules(nodes: Mapping[str, pst.Template]) -> dict[str, Rule]:

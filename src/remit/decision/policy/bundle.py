@@ -7,6 +7,7 @@ from cedarpy import PolicySet, pst
 
 from remit.decision.policy.program import Program
 from remit.decision.policy.rules import Rule
+from remit.decision.response import Mode
 from remit.kernel.canonical import Digest
 
 
@@ -25,20 +26,29 @@ class PolicyVersion:
 class Bundle:
     """One version, ready to evaluate; compared by identity, so that what is derived from it can be kept.
 
-    `rules` is keyed by Cedar's own place names (`policy0`, …), which answers use. `enforced` is None if no
-    policy is in force; `rehearsed` holds all policies and is None unless some are in observe or warn mode.
-    `program` and `rehearsal` are the same two sets compiled: decisions are made with these, and Cedar's own
-    are the measure that they are held to, and what explains a refusal.
+    `rules` is keyed by Cedar's own place names (`policy0`, …), which answers use. `program` is None if no
+    policy is in force; `rehearsal` holds all policies and is None unless some are in observe or warn mode.
     """
 
     version: PolicyVersion
     text: str
     rules: Mapping[str, Rule]
     nodes: Mapping[str, pst.Template]
-    enforced: PolicySet | None
-    rehearsed: PolicySet | None
     program: Program | None
     rehearsal: Program | None
     zones: tuple[str, ...]
     named: frozenset[str] | None
     """Names of arguments that any policy looks at; None if a policy compares whole records."""
+
+    @property
+    def enforced(self) -> PolicySet | None:
+        """What is in force as Cedar itself evaluates it, made anew: `program` is held to it in tests."""
+        nodes = {place: node for place, node in self.nodes.items() if self.rules[place].mode is Mode.ENFORCE}
+        return policy_set(nodes) if nodes else None
+
+
+def policy_set(nodes: Mapping[str, pst.Template]) -> PolicySet:
+    """Hand syntax trees back to Cedar, under the same place names."""
+    return PolicySet.from_pst(
+        pst.PolicySet(templates=pst.FrozenMap(), static_policies=pst.FrozenMap(nodes), template_links=())
+    )

@@ -1,8 +1,8 @@
 """Judge a request by the policies, and believe a yes only if nothing went wrong (PD-03, PD-04).
 
 Cedar skips a policy that fails to evaluate, also a forbid. Here any error among the policies that apply
-denies, whatever the others say. `settle` runs the compiled policies; `evaluate` asks Cedar itself, about
-questions that nobody put (what would have helped), and is what `settle` is held to.
+denies, whatever the others say. `settle` runs the compiled policies; `evaluate` asks Cedar itself: no
+decision is made with it, it is what `settle` is held to.
 """
 
 import re
