@@ -57,6 +57,7 @@ class Mortals:
             stdout=subprocess.PIPE,
             env=environment,
             text=True,
+            start_new_session=True,
         )
 
     def run(self, line: str) -> Run:
@@ -87,7 +88,8 @@ class Mortals:
         raise AssertionError(f"the process ended before it said `{word}`")
 
     def close(self) -> None:
-        self._process.kill()
+        """With whatever it has forked: a test that failed may have left one serving."""
+        os.killpg(self._process.pid, signal.SIGKILL)
         self._process.communicate()
 
 
