@@ -279,6 +279,8 @@ async def test_hostile_bytes_are_shown_whole_and_do_nothing(house: House, tmp_pa
                 assert {url.split("/")[3] for url in seen.requests} == {"approve", "assets"}
                 wide = await page.evaluate("document.documentElement.scrollWidth > innerWidth")
                 assert not wide
+                lines = await page.evaluate("document.querySelector('caption').offsetHeight / 24")
+                assert lines < 4, "a column of single letters"
         assert await ask.state() is ApprovalState.PENDING
 
 
