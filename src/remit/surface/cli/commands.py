@@ -18,6 +18,8 @@ FIRST: Final[dict[str, Entry]] = {
     "can": Entry("can", "Ask what a call would be answered, without making it."),
     "kill": Entry("kill", "Stop an agent, task, user, blueprint or tool everywhere at once."),
     "apply": Entry("apply", "Make the installation match a file; plan first."),
+    "backup": Entry("backup", "Copy the store while the server runs, without the key that opens it."),
+    "restore": Entry("restore", "Put a backup in place of a store that is gone; verify it first."),
 }
 """Bare words: first hour, emergency, operations."""
 

@@ -37,7 +37,7 @@ def test_no_golden_file_is_left_over() -> None:
 
 
 def test_the_first_words_and_nouns_are_those_of_the_grammar() -> None:
-    assert list(FIRST) == ["up", "dev", "doctor", "why", "can", "kill", "apply"]
+    assert list(FIRST) == ["up", "dev", "doctor", "why", "can", "kill", "apply", "backup", "restore"]
     assert {
         "agent", "blueprint", "task", "tool", "policy", "decision", "delegation", "approval", "ledger", "key",
     } <= set(NOUNS)  # fmt: skip
