@@ -12,7 +12,8 @@ from remit.decision.policy.program import compile_policy
 from remit.decision.policy.rules import Rule
 from remit.decision.policy.values import FALSE, TRUE, Fixed, Moment, Span, Uid, equal, key
 from remit.decision.policy_stage import policy_stage
-from remit.decision.response import Mode
+from remit.decision.request import ActionRequest
+from remit.decision.response import Effect, Mode
 from support.cedar import World, by_cedar, by_program, cedar_set, native, nodes_of, program_of
 from support.decisions import call, office
 
@@ -286,6 +287,30 @@ def test_pythons_own_equality_would_take_one_for_true() -> None:
     assert key(flag) not in few
     assert flag in few, "without the key, `[1, 2].contains(true)` would hold"
     assert (key(True), key(False)) == (TRUE, FALSE)
+
+
+DEEP = {
+    "brackets": "(" * 60 + "context.bound" + ")" * 60,
+    "choices": "(if context.bound then " * 60 + "true" + " else false)" * 60,
+    "negations": "!((" * 30 + "context.bound" + ") == false)" * 30,
+    "conjuncts": " && ".join(["context.bound"] * 95),
+    "sums": " + ".join(["1"] * 90) + " == 90",
+}
+
+
+@pytest.mark.attack("PD-03", "PD-14")
+@pytest.mark.parametrize("form", DEEP)
+def test_as_deep_as_a_policy_may_nest_it_is_evaluated(form: str) -> None:
+    """What admission takes, evaluation has the stack for, also from far down in a program's own calls."""
+    snapshot = office(f'@id("x") permit(principal, action, resource) when {{ {DEEP[form]} }};')
+    request = assemble(call(), snapshot)
+    assert not isinstance(request, Unassembled)
+    asked: ActionRequest = request
+
+    def from_below(frames: int) -> Effect:
+        return from_below(frames - 1) if frames else policy_stage(asked, snapshot).effect
+
+    assert from_below(300) is Effect.PERMIT
 
 
 @pytest.mark.req("N11")
