@@ -86,15 +86,18 @@ def _config(settings: Settings, services: Services) -> uvicorn.Config:
         application(services),
         host=settings.http.host,
         port=settings.http.port,
-        http=bounded_protocol(header_seconds=settings.http.header_timeout.total_seconds()),
+        http=bounded_protocol(
+            header_seconds=settings.http.header_timeout.total_seconds(),
+            idle_seconds=settings.http.idle_timeout.total_seconds(),
+        ),
         log_config=None,
         access_log=False,  # SAFETY: paths may hold the secret of an approval link
         server_header=False,
         date_header=False,
         proxy_headers=False,
         lifespan="off",
-        limit_concurrency=settings.http.max_connections,
-        timeout_keep_alive=int(settings.http.idle_timeout.total_seconds()),
+        # uvicorn counts the asking connection among the open ones, and refuses at this number.
+        limit_concurrency=settings.http.max_connections + 1,
         timeout_graceful_shutdown=_DRAIN_SECONDS,
         h11_max_incomplete_event_size=settings.http.max_headers + settings.http.max_url,
     )

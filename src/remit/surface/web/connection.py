@@ -16,11 +16,14 @@ class BoundedHttp(HttpToolsProtocol):
     """
 
     header_seconds: ClassVar[float] = 5.0
+    idle_seconds: ClassVar[float] = 30.0
     _deadline: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: Any) -> None:
         """Start waiting for the first request."""
         super().connection_made(transport)
+        # uvicorn's own setting knows whole seconds alone, and takes half a one for none.
+        self.timeout_keep_alive = self.idle_seconds  # type: ignore[assignment]  # `call_later` takes both
         self._arm()
 
     def on_message_begin(self) -> None:
@@ -53,6 +56,7 @@ class BoundedHttp(HttpToolsProtocol):
             self.transport.close()
 
 
-def bounded_protocol(*, header_seconds: float) -> type[HttpToolsProtocol]:
-    """The protocol with this deadline; uvicorn makes one object per connection from it."""
-    return type("ConfiguredHttp", (BoundedHttp,), {"header_seconds": header_seconds})
+def bounded_protocol(*, header_seconds: float, idle_seconds: float = 30.0) -> type[HttpToolsProtocol]:
+    """The protocol with these deadlines; uvicorn makes one object per connection from it."""
+    chosen = {"header_seconds": header_seconds, "idle_seconds": idle_seconds}
+    return type("ConfiguredHttp", (BoundedHttp,), chosen)
