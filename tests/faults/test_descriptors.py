@@ -96,5 +96,6 @@ async def test_without_files_to_open_nothing_runs_unrecorded_and_service_returns
             assert permits == set(ends), "each permit has its end on record"
             unsent = [each for each in ends.values() if ("sent", "false") in each.detail]
             assert len(unsent) >= 3
-            assert {each.codes for each in unsent} == {("upstream_unavailable",)}
+            # The one whose caller found no connection may be taken up later, when it is gone.
+            assert {each.codes for each in unsent} <= {("upstream_unavailable",), ("cancelled",)}
             assert len(ends) - len(unsent) == len(upstream.calls)
