@@ -1,12 +1,16 @@
 """Atomicity, isolation of works in one batch, order: the same on every engine."""
 
 import asyncio
+import os
 from functools import partial
+from pathlib import Path
 
 import pytest
 from sqlalchemy import insert, select
 
 from remit.kernel.errors import Conflict
+from remit.kernel.tenancy import DEFAULT_TENANT
+from remit.platform.storage.engine import open_store
 from remit.platform.storage.errors import AlreadyExists
 from remit.platform.storage.tables import core
 from remit.platform.storage.unit_of_work import SqlTransaction, SqlUnitOfWork
@@ -57,3 +61,13 @@ async def test_one_failing_work_does_not_touch_its_neighbours(uow: SqlUnitOfWork
 async def test_an_epoch_grows_and_is_seen(uow: SqlUnitOfWork) -> None:
     assert await uow.commit(lambda tx: (tx.epoch(), tx.advance_epoch("kill"), tx.epoch())) == (0, 1, 1)
     assert await uow.read(lambda tx: tx.epoch()) == 1
+
+
+async def test_a_closed_file_stands_alone(sqlite_url: str, tmp_path: Path) -> None:
+    """What was committed is in the one file: nothing beside it is needed to copy it."""
+    store = await open_store(sqlite_url)
+    uow = SqlUnitOfWork(store, tenant=DEFAULT_TENANT)
+    await uow.commit(lambda tx: tx.settings_store.put("name", "body"))
+    assert await uow.read(lambda tx: tx.settings_store.get("name")) == "body"
+    await store.close()
+    assert not [name for name in os.listdir(tmp_path) if name.endswith(("-wal", "-shm"))]  # noqa: PTH208  # a folder in memory

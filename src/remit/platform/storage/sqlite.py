@@ -98,6 +98,7 @@ class SqliteStore:
         self._connection = connect(path)
         self._readers = ThreadPoolExecutor(READERS, "remit-read", initializer=self._open_reader)
         self._local = threading.local()
+        self._reading: list[sqlite3.Connection] = []
         self._writer = threading.Thread(target=self._write_forever, name="remit-write", daemon=True)
 
     def start(self) -> None:
@@ -138,7 +139,9 @@ class SqliteStore:
         self._wake.put(None)
         await asyncio.to_thread(self._writer.join)
         self._readers.shutdown()
-        self._connection.close()
+        # The last connection that closes takes the `-wal` file with it.
+        for connection in (*self._reading, self._connection):
+            connection.close()
         self._lock.release()
 
     def _stopped(self) -> StorageFenced | None:
@@ -146,6 +149,7 @@ class SqliteStore:
 
     def _open_reader(self) -> None:
         self._local.connection = connect_reader(self.path)
+        self._reading.append(self._local.connection)
 
     def _read(self, work: Callable[[SqlTransaction], Any], tenant: TenantId) -> Any:
         connection: sqlite3.Connection = self._local.connection

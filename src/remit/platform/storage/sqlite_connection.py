@@ -169,8 +169,8 @@ def connect(path: Path) -> sqlite3.Connection:
 
 
 def connect_reader(path: Path) -> sqlite3.Connection:
-    """Open a connection that cannot write."""
-    connection = sqlite3.connect(path, isolation_level=None, cached_statements=512)
+    """Open a connection that cannot write; whoever closes it may be another thread than its reader."""
+    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, cached_statements=512)
     connection.execute(f"PRAGMA busy_timeout={BUSY_MILLISECONDS}")
     connection.execute("PRAGMA query_only=ON")
     return connection

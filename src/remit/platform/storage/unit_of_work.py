@@ -13,10 +13,7 @@ from remit.platform.storage.repositories.authority import (
     CeilingRepository,
     EnvelopeRepository,
     GrantRepository,
-    LineageRepository,
-    ReplayRepository,
     TaskRepository,
-    TokenRepository,
 )
 from remit.platform.storage.repositories.capabilities import CapabilityRepository
 from remit.platform.storage.repositories.clock import ClockRepository
@@ -34,8 +31,10 @@ from remit.platform.storage.repositories.identity import (
 )
 from remit.platform.storage.repositories.ledger import SqlLedger, appender_of
 from remit.platform.storage.repositories.ledger_contents import ContentRows, KekSealer
+from remit.platform.storage.repositories.lineage import LineageRepository
 from remit.platform.storage.repositories.oversight import ApprovalRepository, KillRepository
 from remit.platform.storage.repositories.settings import SettingsRepository
+from remit.platform.storage.repositories.tokens import ReplayRepository, TokenRepository
 from remit.platform.storage.revision import ChangeLog
 from remit.platform.storage.sql import Sql
 
