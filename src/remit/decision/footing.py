@@ -17,11 +17,13 @@ from remit.decision.finding import Finding
 from remit.decision.request import ActionRequest, Factor, ProposedCall
 from remit.identity.principals import Principal
 from remit.identity.tools import Server, Tool
+from remit.kernel.building import builder
 
 SIZE: Final = 4096
 """How many footings one snapshot keeps; the oldest goes first."""
 
 Key: TypeAlias = tuple[object, ...]
+_request: Final = builder(ActionRequest)
 
 standing_of = attrgetter(*(each.name for each in fields(VerifiedSubject) if each.name != "proof"))
 """Everything that a subject says, but for the proof, which each request has its own of."""
@@ -72,7 +74,7 @@ class Footing:
 
     def request(self, call: ProposedCall) -> ActionRequest:
         """The facts with a call of the same subject, server, tool and action."""
-        return ActionRequest(
+        return _request(
             call=call,
             principal=self.principal,
             instance=self.instance,

@@ -15,8 +15,18 @@ from remit.decision.footing import Footing
 from remit.decision.grounding import KNOWN
 from remit.decision.policy_stage import policy_stage
 from remit.decision.request import ActionRequest
-from remit.decision.response import Disclose, Effect, NearestMiss, Obligation, Reason, Stage, Verdict
+from remit.decision.response import (
+    Disclose,
+    Effect,
+    NearestMiss,
+    Obligation,
+    Observation,
+    Reason,
+    Stage,
+    Verdict,
+)
 from remit.decision.stages import alive_stage, authority_stage
+from remit.kernel.building import builder
 
 Judge: TypeAlias = Callable[[ActionRequest, Snapshot], Finding]
 
@@ -35,6 +45,9 @@ STEPS: Final = (
     Step(stage=Stage.POLICY, judge=policy_stage),
 )
 """The stages that need only the snapshot; budget and oversight follow inside the transaction."""
+
+
+_verdict: Final = builder(Verdict)
 
 
 def judge(
@@ -82,14 +95,31 @@ def fold(findings: Sequence[Finding], *, snapshot: Snapshot) -> Verdict:
 
 def agreed(findings: Sequence[Finding], *, snapshot: Snapshot) -> Verdict:
     """The verdict where every stage permits: what `strongest` says of them, with less to look at."""
-    return Verdict(
+    said: list[Reason] = []
+    duties: list[Obligation] = []
+    seen: list[Observation] = []
+    secrecy = Disclose.FULL
+    for finding in findings:
+        # Most findings hold none of these, and a permit is what is said most often.
+        if finding.reasons:
+            said[:0] = finding.reasons
+        if finding.obligations:
+            duties += finding.obligations
+        if finding.observed:
+            seen += finding.observed
+        if finding.disclose is not Disclose.FULL:
+            secrecy = _most_secret((secrecy, finding.disclose))
+    return _verdict(
         effect=Effect.PERMIT,
-        reasons=_reasons(findings, Effect.PERMIT),
+        reasons=tuple(
+            [why for why in said if why.effect is Effect.PERMIT]
+            + [why for why in said if why.effect is not Effect.PERMIT]
+        ),
         nearest_miss=(),
         remedy=None,
-        obligations=_duties(findings),
-        observed=tuple([seen for finding in findings for seen in finding.observed]),
-        disclose=_most_secret(findings),
+        obligations=tuple(duties),
+        observed=tuple(seen),
+        disclose=secrecy,
         policy_version=str(snapshot.bundle.version),
         revision=snapshot.revision,
         epoch=snapshot.epoch,
@@ -111,7 +141,7 @@ def strongest(findings: Sequence[Finding], *, snapshot: Snapshot) -> Verdict:
         obligations=_duties(whole) if effect is Effect.PERMIT else (),
         approvers=next((f.approvers for f in deciding if f.approvers), "") if effect is Effect.ASK else "",
         observed=tuple(seen for finding in whole for seen in finding.observed),
-        disclose=_most_secret(deciding),
+        disclose=_most_secret(finding.disclose for finding in deciding),
         policy_version=str(snapshot.bundle.version),
         revision=snapshot.revision,
         epoch=snapshot.epoch,
@@ -131,8 +161,8 @@ def _reached(findings: Sequence[Finding]) -> tuple[Finding, ...]:
 _SECRECY: Final = (Disclose.FULL, Disclose.REMEDY, Disclose.CODE)
 
 
-def _most_secret(findings: Iterable[Finding]) -> Disclose:
-    return max((finding.disclose for finding in findings), key=_SECRECY.index)
+def _most_secret(levels: Iterable[Disclose]) -> Disclose:
+    return max(levels, key=_SECRECY.index)
 
 
 def _duties(findings: Iterable[Finding]) -> tuple[Obligation, ...]:

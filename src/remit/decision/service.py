@@ -30,6 +30,7 @@ from remit.decision.request import ActionRequest, ProposedCall
 from remit.decision.response import Decision, Effect, Handing, Reason, Verdict
 from remit.decision.trace import Explanation, StoredDecision
 from remit.identity.tools import Server, Tool
+from remit.kernel.building import builder
 from remit.kernel.canonical import Digest
 from remit.kernel.errors import NotFound
 from remit.kernel.ids import (
@@ -96,6 +97,15 @@ class _Prepared:
     records: tuple[tuple[Record, Sequence[Content]], ...]
     capability: Capability | None
     decision: Decision
+
+
+_drafted: Final = builder(_Draft)
+_came_to: Final = builder(_Outcome)
+_prepared: Final = builder(_Prepared)
+_stored: Final = builder(StoredDecision)
+_explained: Final = builder(Explanation)
+_decision: Final = builder(Decision)
+"""Made by every call (ADR 0013)."""
 
 
 class DecisionService:
@@ -204,11 +214,11 @@ class DecisionService:
         ident = DecisionId(mint_id("dec", at=call.at, entropy=self._entropy))
         if isinstance(request, Unassembled):
             found = (refusal(request.reason),)
-            return _Draft(id=ident, call=call, request=None, snapshot=snapshot, findings=found, key="")
+            return _drafted(id=ident, call=call, request=None, snapshot=snapshot, findings=found, key="")
         findings = judge(request, snapshot, steps=self._steps, thorough=thorough, footing=footing)
         if handing is Handing.LIVE:
             findings = _for_holder(findings)
-        return _Draft(
+        return _drafted(
             id=ident,
             call=call,
             request=request,
@@ -232,13 +242,13 @@ class DecisionService:
             return draft
         lines = known_lines(draft.footing, request)
         whole = (*draft.findings, _NOTHING_ASKED, nothing_short(lines) if lines else _NOTHING_SHORT)
-        outcome = _Outcome(
+        outcome = _came_to(
             verdict=fold(whole, snapshot=draft.snapshot),
             findings=whole,
             lines=lines,
             minted=self._mint(draft),
         )
-        return _Draft(
+        return _drafted(
             id=draft.id,
             call=draft.call,
             request=request,
@@ -253,7 +263,7 @@ class DecisionService:
         """Write out an outcome as it is stored, recorded and answered."""
         capability = outcome.minted.capability if outcome.minted else None
         permitted = outcome.verdict.effect is Effect.PERMIT
-        stored = StoredDecision(
+        stored = _stored(
             id=draft.id,
             explanation=_explanation(draft, outcome, decision=draft.id),
             lines=outcome.lines,
@@ -264,12 +274,12 @@ class DecisionService:
         records = [decided(self._record_id(draft), stored, draft.call, draft.request)]
         if outcome.approval and permitted:
             records.append((spent(self._record_id(draft), stored, draft.call), ()))
-        return _Prepared(
+        return _prepared(
             lines=outcome.lines,
             stored=stored,
             records=tuple(records),
             capability=capability,
-            decision=Decision(
+            decision=_decision(
                 id=draft.id,
                 at=draft.call.at,
                 verdict=outcome.verdict,
@@ -428,7 +438,7 @@ def _spent(tx: DecisionTransaction, draft: _Draft, approval: ApprovalId) -> bool
 def _concluded(
     draft: _Draft, findings: tuple[Finding, ...], *, approval: ApprovalId | None = None
 ) -> _Outcome:
-    return _Outcome(verdict=fold(findings, snapshot=draft.snapshot), findings=findings, approval=approval)
+    return _came_to(verdict=fold(findings, snapshot=draft.snapshot), findings=findings, approval=approval)
 
 
 def _explanation(draft: _Draft, outcome: _Outcome, *, decision: DecisionId | None) -> Explanation:
@@ -436,7 +446,7 @@ def _explanation(draft: _Draft, outcome: _Outcome, *, decision: DecisionId | Non
     subject = call.subject
     agent = draft.snapshot.principals.get(PrincipalId(subject.agent))
     user = draft.snapshot.principals.get(PrincipalId(subject.user)) if subject.user else None
-    return Explanation(
+    return _explained(
         decision=decision,
         at=call.at,
         tenant=subject.tenant,

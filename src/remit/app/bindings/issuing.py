@@ -27,12 +27,14 @@ from remit.enforcement.pep.decider import (
     Unauthenticated,
 )
 from remit.identity.tools import Server, Tool
+from remit.kernel.building import builder
 from remit.kernel.canonical import JsonObject, sha256
 from remit.kernel.clock import Clock
 from remit.kernel.errors import NotFound
 from remit.kernel.ids import CallId, Entropy, mint_id
 
 _METHOD: Final = "tools/call"
+_proposed: Final = builder(ProposedCall)
 
 
 class ToolUnavailable(NotFound):
@@ -159,7 +161,7 @@ class CapabilityIssuer:
             action = action_of(server, tool)
             await self._refuse(ident, subject, server, wanted, action, unmapped.code, unmapped.hint)
             raise
-        return ProposedCall(
+        return _proposed(
             call=ident,
             subject=subject,
             server=server.id,
