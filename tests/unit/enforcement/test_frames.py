@@ -2,7 +2,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from remit.enforcement.mcp.frames import NotOneMessage, member_spans, object_of, read_message
@@ -54,6 +54,9 @@ def test_depth_and_size_are_bounded() -> None:
         read_message(b" " * ((4 << 20) + 1))
 
 
+@example("=?base64?")
+@example("=?base64?YQ==?=")
+@example("=?base64?YQ==?= ")
 @given(st.text(st.characters(exclude_categories=["Cs"])))
 def test_a_header_value_is_read_as_it_was_written(value: str) -> None:
     written = encode(value)

@@ -23,6 +23,7 @@ from remit.enforcement.mcp.wire import (
 from remit.kernel.canonical import Json
 from remit.kernel.errors import Invalid
 
+_SENTINEL_BEGINS: Final = "=?base64?"
 _SENTINEL: Final = re.compile(r"=\?base64\?(?P<payload>[A-Za-z0-9+/=]*)\?=")
 _PLAIN: Final = re.compile(r"[\x20-\x7e]*")
 _DECIMAL: Final = re.compile(r"-?(0|[1-9][0-9]{0,30})(\.0{1,16})?")
@@ -46,14 +47,15 @@ class ParamHeader:
 
 def encode(value: str) -> str:
     """Write a value so that it survives a header: as it is, or as `=?base64?…?=`."""
-    if _PLAIN.fullmatch(value) and value == value.strip() and not _SENTINEL.fullmatch(value):
+    # What only begins like a sentinel is encoded too: `decode` looks no further than its beginning.
+    if _PLAIN.fullmatch(value) and value == value.strip() and not value.startswith(_SENTINEL_BEGINS):
         return value
     return f"=?base64?{base64.b64encode(value.encode()).decode()}?="
 
 
 def decode(value: str) -> str | None:
     """Read what `encode` wrote; None for a sentinel that is not the canonical form of any text."""
-    if not value.startswith("=?base64?"):
+    if not value.startswith(_SENTINEL_BEGINS):
         return value
     if (match := _SENTINEL.fullmatch(value)) is None:
         return None
