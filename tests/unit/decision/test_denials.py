@@ -14,7 +14,7 @@ from remit.authority.rights import Caps, Money, Window
 from remit.authority.tasks import TaskState
 from remit.decision.account import balance
 from remit.decision.assembly import Unassembled, assemble
-from remit.decision.budget import Line, cost_fault, lines_of
+from remit.decision.budget import Dimension, Line, cost_fault, lines_of
 from remit.decision.codes import TABLE, Code, reason
 from remit.decision.denial import KEY, NotDenied, denial_of
 from remit.decision.explain import tell
@@ -358,3 +358,29 @@ def test_findings_and_verdicts_have_no_truth_value() -> None:
         with pytest.raises(TypeError):
             bool(value)
     assert reason(Code.KILLED, what="agent", id="agt_1").sentence == "agent `agt_1` was stopped"
+
+
+@pytest.mark.req("R70")
+@pytest.mark.parametrize(("first", "second"), [("b", "a"), ("a", "b")])
+def test_of_several_rules_that_ask_the_first_in_the_text_names_who_is_asked(first: str, second: str) -> None:
+    rules = {
+        name: f'@id("{name}") @approval("team:{name}") permit(principal, action, resource);' for name in "ab"
+    }
+    verdict, _ = decide(call(), office(PERMIT_ALL + rules[first] + rules[second]))
+    assert verdict.effect is Effect.ASK
+    assert verdict.approvers == f"team:{first}"
+    assert {"a", "b"} <= {said.rule for said in verdict.reasons}
+
+
+def test_a_rate_counts_by_clock_minutes() -> None:
+    """As the guide says: a burst around a full minute may hold twice the cap."""
+    periods = []
+    for seconds in (0, 59, 60):
+        request = assemble(call(at=NOON + timedelta(seconds=seconds)), minutely())
+        assert not isinstance(request, Unassembled)
+        periods += [line.period for line in lines_of(request) if line.dimension is Dimension.RATE]
+    assert periods[0] == periods[1] != periods[2]
+
+
+def minutely() -> Snapshot:
+    return changed("tasks", TASK, ceiling=ceiling(caps=Caps(per_minute=3)))
