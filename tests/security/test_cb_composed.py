@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from remit.kernel.ids import PrincipalId
 from remit.oversight.approvals.approval import Approval, ApprovalState
 from remit.oversight.containment.kill import TargetKind
 from support.clients import Called, Party
+from support.composed import business_tools
 from support.house import REFUND, House
 
 NEVER = '@id("never") forbid (principal, action == Remit::Action::"business/refunds.create", resource);'
@@ -108,6 +110,33 @@ async def test_a_definition_that_changed_since_is_not_what_was_approved(house: H
         await house.answer("lead", ask)
         assert not (await waiting).ran
         assert house.hits == []
+
+
+@pytest.mark.attack("CB-16")
+@pytest.mark.promise("P8")
+async def test_a_yes_to_one_pinned_tool_is_none_to_its_successor(house: House) -> None:
+    """The same name, bytes and definition, pinned with another mapping: another tool hash, another ask."""
+    assert house.upstream is not None
+    pinned = {each.name: each for each in await business_tools(house.upstream.url)}["refunds_create"]
+    assert pinned.mapping is not None
+    laxer = replace(pinned, mapping=replace(pinned.mapping, immaterial=("/amount",)))
+    async with desk_of(house) as desk:
+        waiting = desk.refund()
+        ask = await desk.asked()
+        server = await house.work.read(lambda tx: tx.servers.named("business").id)
+        by = PrincipalId(house["admin"].id)
+        await house.services.tools.pin(server, [laxer], by=by, at=house.now())
+        await house.services.ground.snapshots.catch_up()
+        assert (await house.answer("lead", ask)).status_code == 200
+        assert (await waiting).code == "tool_changed"
+        again = desk.refund()
+        other = await desk.asked(frozenset({ask.id}))
+        assert other.digest != ask.digest
+        assert other.arguments_digest == ask.arguments_digest
+        assert house.hits == []
+        assert (await house.answer("lead", other)).status_code == 200
+        assert (await again).ran
+        assert len(house.hits) == 1
 
 
 @pytest.mark.attack("CB-06", "CB-08")
