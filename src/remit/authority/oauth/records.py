@@ -1,5 +1,6 @@
 """Ledger records of tokens: identities, permissions, time, and the task or resource (R34)."""
 
+import re
 from datetime import datetime
 from typing import Final
 
@@ -18,6 +19,7 @@ ISSUED: Final = "authority.token.issued"
 REFUSED: Final = "authority.token.refused"
 REVOKED: Final = "authority.token.revoked"
 _ACTIONS_SHOWN: Final = 32
+_RESOURCE: Final = re.compile(r"https?://[A-Za-z0-9.:\[\]-]{1,255}/(api|mcp/[a-z0-9][a-z0-9-]{0,62})")
 
 
 def issued(
@@ -59,7 +61,10 @@ def issued(
 def refused(
     error: OAuthError, *, who: Authenticated, parameters: Parameters, at: datetime, entropy: Entropy
 ) -> Record:
-    """That a client which had proven itself got no token, and why. What it sent is kept by digest alone."""
+    """That a client which had proven itself got no token, and why.
+
+    What it sent is kept by digest, but for the one resource that it asked for, where that is an address.
+    """
     asked = "\x00".join(f"{name}={value}" for name, values in parameters.values.items() for value in values)
     return Record(
         id=RecordId(mint_id("rec", at=at, entropy=entropy)),
@@ -69,6 +74,7 @@ def refused(
         actor=who.client.id,
         owner=who.client.owner or "",
         agent=who.client.agent or "",
+        resource=_asked(parameters),
         effect="deny",
         codes=(str(error.error), error.reason),
         digests=(("request", sha256(asked.encode())),),
@@ -93,6 +99,12 @@ def revoked(token: AccessToken, *, by: str, epoch: int, at: datetime, entropy: E
         epoch=epoch,
         detail=(("scope", render(token.scopes)),),
     )
+
+
+def _asked(parameters: Parameters) -> str:
+    """SAFETY: only what has the form of a resource of ours; any other text stays behind its digest."""
+    asked = parameters.values.get("resource", ())
+    return asked[0] if len(asked) == 1 and _RESOURCE.fullmatch(asked[0]) else ""
 
 
 def _digests(token: AccessToken) -> tuple[tuple[str, str], ...]:
