@@ -310,3 +310,10 @@ def test_writing_nests_as_deep_as_the_strict_writer_does() -> None:
         for _ in range(depth):
             value = [value]
         assert written(canonical_json, value) == written(write_strictly, value)
+
+
+@pytest.mark.parametrize("depth", [500, 5_000, 200_000])
+def test_a_reader_that_runs_out_of_stack_is_asked_no_more(depth: int) -> None:
+    raw = b"[" * depth + b"]" * depth
+    limits = JsonLimits(depth=depth, size=len(raw))
+    assert outcome(lambda: parse_json(raw, limits=limits)) == outcome(lambda: read_strictly(raw, limits))

@@ -59,12 +59,13 @@ def parse_json(raw: bytes, *, limits: JsonLimits = DEFAULT_LIMITS) -> Json:
     if _is_small(raw, limits):
         try:
             value: Json = _READ(raw)
+            written = _WRITE(value)
         # A reader that refuses is no judge: the strict one below says what is wrong, if anything is.
-        except ValueError:
+        except (ValueError, RecursionError):
             return read_strictly(raw, limits)
         # SAFETY: what is written as it was read holds no blank, no member twice, no second spelling of a
         # character or number, hence no surrogate and no constant; so every reader finds this value in it.
-        if _WRITE(value) == raw:
+        if written == raw:
             return value
     return read_strictly(raw, limits)
 
