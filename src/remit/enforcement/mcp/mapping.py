@@ -7,6 +7,7 @@ tool, an argument that the mapping does not know could change everything, so it 
 import re
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
+from functools import lru_cache
 from typing import Final
 
 from remit.authority.rights import Money
@@ -111,10 +112,16 @@ def _unmapped(server: Server, tool: Tool) -> Meaning:
 
 
 def _check_known(name: str, mapping: ToolMapping, arguments: JsonObject) -> None:
-    known = {pointer.split("/")[1].replace("~1", "/").replace("~0", "~") for pointer in mapping.arguments}
+    known = _top_names(mapping.arguments)
     for argument in arguments:
         if argument not in known:
             raise ArgumentsUnmapped(f"argument `/{argument}` of `{name}` is not in the tool's mapping")
+
+
+@lru_cache(maxsize=4096)
+def _top_names(pointers: tuple[str, ...]) -> frozenset[str]:
+    """The top-level members that pointers lead into."""
+    return frozenset(pointer.split("/")[1].replace("~1", "/").replace("~0", "~") for pointer in pointers)
 
 
 def _resource(mapping: ResourceMapping, arguments: JsonObject) -> Resource:
