@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from datetime import timedelta
 
 import pytest
+from msgspec import structs
 
 from remit.ledger.checkpoint import Checkpoint, sign_checkpoint
 from remit.ledger.encoding import content_digest, encode_record
@@ -27,7 +28,7 @@ RECORDS = [
     *story(50)[3:5],
 ]
 SALT = b"\x07" * 16
-RECORDS[1] = dataclasses.replace(
+RECORDS[1] = structs.replace(
     RECORDS[1], digests=(*RECORDS[1].digests, ("content/goal", content_digest(SALT, "book a room")))
 )
 GOAL = Disclosed(record=RECORDS[1].id, name="goal", subject="usr", salt=SALT, text="book a room")
@@ -172,7 +173,7 @@ def test_reordered_duplicated_and_inserted_records_are_found_and_named() -> None
 def test_a_rewrite_with_the_stolen_key_is_found_against_an_earlier_held_checkpoint() -> None:
     held = note_of(ENTRIES[:40], SIGNER).note
     forged = list(RECORDS)
-    forged[3] = dataclasses.replace(forged[3], user=identity("usr", 66))
+    forged[3] = structs.replace(forged[3], user=identity("usr", 66))
     rewritten = export_of(forged, signer=SIGNER)
     assert judged(
         rewritten
@@ -219,7 +220,7 @@ def test_a_decision_without_outcome_and_a_call_without_decision_are_found() -> N
 @pytest.mark.attack("AU-19")
 def test_an_outcome_that_is_unknown_is_an_outcome() -> None:
     unknown = [
-        dataclasses.replace(each, effect="unknown") if each.kind == "enforcement.call.finished" else each
+        structs.replace(each, effect="unknown") if each.kind == "enforcement.call.finished" else each
         for each in RECORDS
     ]
     late = record(900, "identity.principal.changed", at=START + timedelta(hours=1))
@@ -336,7 +337,7 @@ def test_without_the_root_check_an_edit_passes() -> None:
 def test_without_the_consistency_check_a_rewrite_and_a_fork_pass() -> None:
     held = [note_of(ENTRIES[:40], SIGNER).note]
     forged = list(RECORDS)
-    forged[3] = dataclasses.replace(forged[3], user=identity("usr", 66))
+    forged[3] = structs.replace(forged[3], user=identity("usr", 66))
     rewritten = export_of(forged, signer=SIGNER)
     assert not judged(rewritten, held=held).sound
     assert judged_by(BlindToCheckpoints, rewritten, held).sound
@@ -368,10 +369,7 @@ def without(kind: str) -> Callable[[list[Record]], list[Record]]:
 
 
 def blanked(kind: str, **members: object) -> Callable[[list[Record]], list[Record]]:
-    return lambda told: [
-        dataclasses.replace(each, **members) if kind in each.kind else each  # type: ignore[arg-type]  # as given
-        for each in told
-    ]
+    return lambda told: [structs.replace(each, **members) if kind in each.kind else each for each in told]
 
 
 LINKS: dict[str, tuple[Callable[[list[Record]], list[Record]], str]] = {
