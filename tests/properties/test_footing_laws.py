@@ -225,7 +225,6 @@ def fast(proposed: ProposedCall, snapshot: Snapshot) -> Judged:
 
 
 @pytest.mark.attack("PD-05")
-@pytest.mark.req("R34")
 @given(st.data())
 def test_what_is_found_again_is_what_would_be_found_anew(data: st.DataObject) -> None:
     snapshot = data.draw(snapshots())
@@ -275,7 +274,6 @@ def test_no_field_of_a_subject_but_its_proof_is_left_out() -> None:
     assert snapshot.footings.find(call(subject=fresh)) is not None
 
 
-@pytest.mark.attack("KS-01")
 def test_another_snapshot_knows_no_footing() -> None:
     snapshot = office()
     ground(call(), snapshot)
