@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Final
 
 from sqlalchemy import bindparam, insert, select, update
@@ -87,8 +88,11 @@ def never_anchored(_tenant: TenantId, _shard: str) -> Checkpoint | None:
     return None
 
 
-_Waiting = tuple[Record, bytes]
-"""A record and its encoding, before it has a place. A bare tuple: one is made for every record there is."""
+_Waiting = tuple[TenantId, datetime, bytes, Record]
+"""Tenant, time and encoding of a record before it has a place, and the record itself.
+
+A bare tuple: one is made for every record there is.
+"""
 
 
 @dataclass(slots=True)
@@ -157,7 +161,7 @@ class LedgerAppender:
 
     def append(self, record: Record) -> None:
         """Encode a record and let it wait for its place; what can't be encoded fails its own work alone."""
-        self._waiting.append((record, encode_record(record)))
+        self._waiting.append((record.tenant, record.at, encode_record(record), record))
 
     def wish_index(self, tenant: TenantId, limit: int) -> None:
         """Have this commit index up to so many entries that earlier bursts left."""
@@ -169,8 +173,12 @@ class LedgerAppender:
         Raises `LedgerFenced` if another process has the log, or its head contradicts what was signed.
         """
         by_tenant: dict[TenantId, list[_Waiting]] = {tenant: [] for tenant in self._wishes}
-        for tenant in {record.tenant for record, _ in self._waiting}:
-            by_tenant[tenant] = [each for each in self._waiting if each[0].tenant == tenant]
+        tenants = {each[0] for each in self._waiting}
+        for tenant in tenants:
+            ours = (
+                self._waiting if len(tenants) == 1 else [each for each in self._waiting if each[0] == tenant]
+            )
+            by_tenant[tenant] = ours
         for tenant in sorted(by_tenant):
             self._flush_log(sql, self.open(sql, tenant), by_tenant[tenant])
 
@@ -252,7 +260,7 @@ class LedgerAppender:
     def _flush_log(self, sql: Sql, log: _Log, waiting: Sequence[_Waiting]) -> None:
         old = log.frontier.size
         if waiting:
-            leaves = leaf_hashes([entry for _, entry in waiting])
+            leaves = leaf_hashes([entry for _, _, entry, _ in waiting])
             _write_tiles(sql, log, log.frontier.extend(leaves))
             _write_entries(sql, log, old, waiting, leaves)
         self._index(sql, log, old, waiting)
@@ -269,7 +277,7 @@ class LedgerAppender:
         """Keep the index by id near the head: in steps for ordinary commits, later for a burst."""
         burst = len(waiting) > INLINE_INDEX
         if not burst and log.indexed + len(log.unindexed) == old:
-            log.unindexed += [record for record, _ in waiting]
+            log.unindexed += [record for *_, record in waiting]
         elif waiting:
             log.unindexed = []
         size = log.frontier.size
@@ -355,10 +363,10 @@ def _write_entries(
     rows: list[dict[str, Scalar]] = []
     for low in range(0, len(waiting), CHUNK):
         chunk = waiting[low : low + CHUNK]
-        times = [record.at for record, _ in chunk]
+        times = {at for _, at, _, _ in chunk}
         rows.append({
             **log.key(), "first": old + low, "count": len(chunk),
             "earliest": micros(min(times)), "latest": micros(max(times)),
-            "body": pack([entry for _, entry in chunk]), "hashes": b"".join(leaves[low : low + CHUNK]),
+            "body": pack([entry for _, _, entry, _ in chunk]), "hashes": b"".join(leaves[low : low + CHUNK]),
         })  # fmt: skip
     sql.run_many(_ADD_ENTRIES, rows)

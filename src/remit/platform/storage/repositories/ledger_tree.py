@@ -4,7 +4,7 @@ import struct
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from sqlalchemy import bindparam, select
+from sqlalchemy import Select, bindparam, select
 
 from remit.kernel.ids import TenantId
 from remit.ledger.merkle import HASH_SIZE, Hash, node_hash
@@ -22,16 +22,14 @@ WINDOW: Final = 4_096
 LENGTH_SIZE: Final = 2
 PLACE_SIZE: Final = 4
 
-_ROWS = (
-    select(entries.c.first, entries.c.count, entries.c.body, entries.c.hashes)
-    .where(
-        entries.c.tenant == bindparam("tenant"),
-        entries.c.shard == bindparam("shard"),
-        entries.c.first > bindparam("after"),
-        entries.c.first < bindparam("before"),
-    )
-    .order_by(entries.c.first)
+_WITHIN = (
+    entries.c.tenant == bindparam("tenant"),
+    entries.c.shard == bindparam("shard"),
+    entries.c.first > bindparam("after"),
+    entries.c.first < bindparam("before"),
 )
+_BODIES = select(entries.c.first, entries.c.count, entries.c.body).where(*_WITHIN).order_by(entries.c.first)
+_LEAVES = select(entries.c.first, entries.c.count, entries.c.hashes).where(*_WITHIN).order_by(entries.c.first)
 _HASHES = select(tile.c.hashes).where(
     tile.c.tenant == bindparam("tenant"),
     tile.c.shard == bindparam("shard"),
@@ -49,6 +47,10 @@ _ROOTS = (
     )
     .order_by(tile.c.number)
 )
+
+
+_Row = tuple[int, int, bytes]
+"""Place of the first entry, how many there are, and their bodies or their hashes."""
 
 
 def pack(leaves: Sequence[bytes]) -> bytes:
@@ -124,7 +126,7 @@ class StoredTree:
     def leaf_hashes(self, first: int, last: int) -> list[Hash]:
         """Leaf hashes as they were stored beside the entries [first, last)."""
         found: list[Hash] = []
-        for start, count, _, hashes in self._rows(first, last):
+        for start, count, hashes in self._rows(_LEAVES, first, last):
             found += split_hashes(hashes)[max(0, first - start) : min(count, last - start)]
         return found
 
@@ -133,18 +135,19 @@ class StoredTree:
         expected = first
         for low in range(first, last, WINDOW):
             high = min(last, low + WINDOW)
-            for start, count, body, _ in self._rows(low, high):
+            for start, count, body in self._rows(_BODIES, low, high):
                 for leaf in unpack(body, count)[max(0, low - start) : min(count, high - start)]:
                     expected += 1
                     yield leaf
             if expected != high:
                 raise LedgerDamaged(f"entry `{expected}` of the log is not stored")
 
-    def _rows(self, first: int, last: int) -> Iterator[tuple[int, int, bytes, bytes]]:
-        found = self._sql.rows(_ROWS, {**self._log, "after": first - CHUNK, "before": last})
-        for start, count, body, hashes in found:
+    def _rows(self, question: Select[tuple[int, int, bytes]], first: int, last: int) -> Iterator[_Row]:
+        for start, count, held in self._sql.rows(
+            question, {**self._log, "after": first - CHUNK, "before": last}
+        ):
             if start + count > first:
-                yield start, count, bytes(body), bytes(hashes)
+                yield start, count, bytes(held)
 
 
 def split_hashes(hashes: bytes) -> list[Hash]:
