@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
 from starlette.exceptions import HTTPException
-from starlette.routing import BaseRoute, Router
+from starlette.routing import BaseRoute, Mount, Router
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from remit.kernel.ids import Entropy
@@ -23,13 +23,15 @@ def build_app(
     metrics: Metrics,
     entropy: Entropy,
     direct: Mapping[str, ASGIApp] = MappingProxyType({}),
+    below: Mapping[str, ASGIApp] = MappingProxyType({}),
 ) -> ASGIApp:
     """Put the doors in front of the routes, outermost last: routes ← limits ← observation ← headers.
 
-    `direct` are applications at exactly one path each, asked before any route is tried.
+    Before any route is tried: `direct` are applications at exactly one path each, `below` those that serve
+    every path under a first part, as in `/mcp`.
     """
     router = Router(routes, redirect_slashes=False, default=_not_found)
-    inner = EdgeLimits(_Direct(_Raising(router), direct), options=options)
+    inner = EdgeLimits(_Direct(_Raising(router), direct, below), options=options)
     observed = Observation(inner, metrics=metrics, entropy=entropy, resource=f"{issuer}/api")
     return SecurityHeaders(observed, https=issuer.startswith("https://"))
 
@@ -37,13 +39,20 @@ def build_app(
 class _Direct:
     """The busiest addresses, found by one look-up."""
 
-    def __init__(self, app: ASGIApp, direct: Mapping[str, ASGIApp]) -> None:
+    def __init__(self, app: ASGIApp, direct: Mapping[str, ASGIApp], below: Mapping[str, ASGIApp]) -> None:
         self._app = app
         self._direct = dict(direct)
+        self._below = {prefix: (Mount(prefix, app=inner), inner) for prefix, inner in below.items()}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        found = self._direct.get(scope["path"]) if scope["type"] == "http" else None
-        await (self._app if found is None else found)(scope, receive, send)
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        path: str = scope["path"]
+        found = self._direct.get(path)
+        if found is None and (end := path.find("/", 1)) > 0 and (under := self._below.get(path[:end])):
+            scope["route"], found = under  # The route names what was asked for in figures and spans.
+        await (found or self._app)(scope, receive, send)
 
 
 class _Raising:

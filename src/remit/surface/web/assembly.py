@@ -3,8 +3,8 @@
 from datetime import datetime
 from functools import partial
 
-from starlette.routing import BaseRoute, Mount
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.routing import BaseRoute
+from starlette.types import ASGIApp
 
 from remit.app.bindings.directory import SnapshotDirectory
 from remit.app.bindings.discovery import LiveTools
@@ -57,7 +57,6 @@ def application(services: Services) -> ASGIApp:
     )
     described = document(operations, issuer=ground.issuer)
     routes: list[BaseRoute] = [
-        Mount("/mcp", app=_Whole(services.gateway)),  # first: routes are tried in order, and calls are many
         *MetaRoutes(
             probes=probes(services),
             metrics=metrics,
@@ -76,6 +75,7 @@ def application(services: Services) -> ASGIApp:
         metrics=metrics,
         entropy=ground.entropy,
         direct={CAPABILITIES: issuing},
+        below={"/mcp": services.gateway},
     )
 
 
@@ -188,13 +188,3 @@ def _pages(services: Services) -> ApprovalPages:
         now=ground.clock.now,
         issuer=ground.issuer,
     )
-
-
-class _Whole:
-    """Gives a mounted application the whole path back: the gateway reads `/mcp/<server>` by itself."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await self._app({**scope, "root_path": ""}, receive, send)
