@@ -146,7 +146,7 @@ class McpApp:
         if method != "POST":
             allowed = "POST, DELETE" if legacy else "POST"
             return await exchange.responder.send(
-                *plain(405, "only POST carries a message", ("Allow", allowed))
+                *plain(405, "only POST carries a message", ("Allow", allowed), code="method_not_allowed")
             )
         inbound.check_media(exchange.headers)
         exchange.authorization = _authorization(exchange.headers)

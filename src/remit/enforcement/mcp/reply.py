@@ -98,9 +98,11 @@ class Responder:
         return object_of({"jsonrpc": _VERSION, "id": self.raw_id, **members})
 
 
-def plain(status: int, hint: str, *headers: Header) -> tuple[int, Sequence[Header], bytes]:
-    """A response for people and scripts, before any JSON-RPC is spoken."""
-    body = dump({"title": HTTPStatus(status).phrase, "status": status, "detail": hint})
+def plain(
+    status: int, hint: str, *headers: Header, code: str = "request_refused"
+) -> tuple[int, Sequence[Header], bytes]:
+    """A response for people and scripts, before any JSON-RPC is spoken; the code is what programs go by."""
+    body = dump({"title": HTTPStatus(status).phrase, "status": status, "code": code, "detail": hint})
     return status, (("Content-Type", "application/problem+json"), *headers), body
 
 
@@ -119,4 +121,5 @@ def challenge(
     ]
     if isinstance(error, Unauthenticated) and error.nonce:
         headers.append(("DPoP-Nonce", error.nonce))
-    return plain(401 if isinstance(error, Unauthenticated) else 403, error.hint, *headers)
+    status = 401 if isinstance(error, Unauthenticated) else 403
+    return plain(status, error.hint, *headers, code=error.code)
