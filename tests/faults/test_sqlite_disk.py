@@ -14,6 +14,7 @@ import pytest
 from remit.kernel.errors import RemitError
 from remit.kernel.tenancy import DEFAULT_TENANT
 from remit.kernel.uow import Lane
+from remit.oversight.containment.kill import TargetKind
 from remit.platform.storage.engine import open_store
 from remit.platform.storage.errors import StorageFenced, StorageFull, UnfitDatabase
 from remit.platform.storage.file_lock import FileLock
@@ -22,6 +23,9 @@ from remit.platform.storage.reserve import RESERVE_BYTES
 from remit.platform.storage.sqlite import SqliteStore
 from remit.platform.storage.unit_of_work import SqlTransaction, SqlUnitOfWork
 from support.absent import absent
+from support.clients import Called, Refused
+from support.composed import populated
+from support.house import BOOKING
 from support.power import Zygote, require_strace, writer
 from support.survivors import assert_whole
 
@@ -109,6 +113,40 @@ async def test_on_a_full_disk_work_is_refused_and_a_kill_still_commits(
     assert await eventually(uow) == "again"
     assert store_path.stat().st_size == RESERVE_BYTES
     await store.close()
+
+
+@pytest.mark.fault("F05")
+@pytest.mark.attack("AU-10")
+@pytest.mark.promise("P1", "P4", "P5")
+async def test_on_a_full_disk_no_call_leaves_the_gateway_and_a_kill_still_commits(small_disk: Path) -> None:
+    ballast = small_disk / "ballast"
+    ballast.write_bytes(b"x" * MIB)
+    async with populated(small_disk / "data") as house:
+        started = await house.task("calendar-bot")
+        bot = house["calendar-bot"]
+        token = await house.exchange(bot, started.envelope)
+
+        async def book(hour: int) -> Called:
+            times = {"start": f"2026-05-15T{hour}:00Z", "end": f"2026-05-15T{hour}:30Z"}
+            return await house.call(bot, token, "rooms_book", {**BOOKING, **times}, envelope=started.envelope)
+
+        assert (await book(10)).ran
+        await fill(house.work)
+        (small_disk / "other").write_bytes(b"x" * max(0, free(small_disk)))
+        refused = [await book(hour) for hour in range(11, 14)]
+        assert not any(each.ran for each in refused)
+        assert all(each.code for each in refused)
+        assert len(house.hits) == 1
+        await house.kill(TargetKind.AGENT, "mail-bot")
+        ballast.unlink()
+        async with asyncio.timeout(10):
+            while not (await book(15)).ran:  # noqa: ASYNC110 — the disk knows no event of ours
+                await asyncio.sleep(0.2)
+        with pytest.raises(Refused):
+            await house.own_token(house["mail-bot"])
+        permits = [each for each in await house.records("decision.action.decided") if each.capability]
+        assert len(permits) == len(house.hits) == 2
+        assert await house.records("oversight.kill.committed")
 
 
 def free(folder: Path) -> int:
