@@ -270,6 +270,20 @@ async def test_whoever_may_no_longer_read_is_told_nothing_more(log: Log, change:
             await silence(reader)
 
 
+@pytest.mark.twin("AU-14")
+async def test_a_stream_that_judges_nobody_would_go_on_telling(log: Log) -> None:
+    class Blind(LiveLog):
+        def _verdict(self, tx: SqlTransaction, subject: VerifiedSubject) -> None:
+            return None
+
+    live = Blind(work=log.uow, clock=log.clock, commits=lambda: 0, alone=False, limits=QUICK)
+    async with following(live) as reader:
+        await reader.next(seconds=0.02)
+        await log.uow.commit(suspended, lane=Lane.KILL)
+        await log.grow(3)
+        assert len(await take(reader, 3)) == 3
+
+
 @pytest.mark.parametrize("until", [timedelta(minutes=5), timedelta(days=1)])
 async def test_a_stream_ends_with_its_token_or_when_it_was_long_enough(log: Log, until: timedelta) -> None:
     live = log.live()
