@@ -6,10 +6,12 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from remit.kernel.errors import Unavailable
 from remit.kernel.ids import TenantId
 from remit.kernel.uow import Lane
-from remit.platform.storage.batch import Batch, TenantNotLocked
+from remit.platform.storage.batch import Batch, Mark, TenantNotLocked
 from remit.platform.storage.errors import StorageBusy
+from remit.platform.storage.queued import BatchSpoiled
 from remit.platform.storage.unit_of_work import SqlTransaction
 
 BATCH_LIMIT: Final = 256
@@ -50,6 +52,17 @@ class Attempted:
 
     outcomes: list[Outcome] = field(default_factory=list)
     again: list[Unit] = field(default_factory=list)
+
+
+class SpoiledByRefusal(BatchSpoiled):
+    """A work spoiled its batch because something was not available: it has its answer, the others run again.
+
+    Running it again as well would let it wait twice as long as it may, for a lock that somebody holds.
+    """
+
+    def __init__(self, outcome: Outcome) -> None:
+        super().__init__()
+        self.outcome = outcome
 
 
 class Lanes:
@@ -98,12 +111,21 @@ def attempt_all(batch: Batch, units: Iterable[Unit], *, broken: tuple[type[BaseE
             batch.undo(mark)
             done.again.append(unit)
         except Exception as error:  # noqa: BLE001  # whatever it is, it belongs to the caller of this work
-            batch.undo(mark)
-            done.outcomes.append(Outcome(unit, error=error))
+            done.outcomes.append(_taken_back(batch, mark, Outcome(unit, error=error)))
         else:
             batch.keep()
             done.outcomes.append(Outcome(unit, value=value))
     return done
+
+
+def _taken_back(batch: Batch, mark: Mark, outcome: Outcome) -> Outcome:
+    try:
+        batch.undo(mark)
+    except BatchSpoiled as spoiled:
+        if isinstance(outcome.error, Unavailable):
+            raise SpoiledByRefusal(outcome) from spoiled
+        raise
+    return outcome
 
 
 def resolve(outcomes: Sequence[Outcome]) -> None:

@@ -21,6 +21,7 @@ from remit.platform.storage.group_commit import (
     Attempted,
     Lanes,
     Outcome,
+    SpoiledByRefusal,
     Unit,
     attempt_all,
     resolve,
@@ -123,17 +124,18 @@ class PostgresWriter:
 
     async def _settle(self, units: Sequence[Unit]) -> None:
         """Run a batch and tell its callers; a batch broken by one of its works runs again, work by work."""
-        for unit in units:
+        waiting = list(units)
+        for unit in waiting:
             unit.tries += 1
         try:
-            done = await self._run_twice(units)
+            done = await self._run_twice(waiting)
         except TransactionLost as lost:
-            await self._after_loss(units, lost)
+            await self._after_loss(waiting, lost)
         except StorageFenced as fenced:
-            resolve([Outcome(unit, error=fenced) for unit in units])
+            resolve([Outcome(unit, error=fenced) for unit in waiting])
             self._on_fence(fenced)
         except Exception as error:  # noqa: BLE001  # refused as a whole, or a bug: it must reach the callers
-            resolve([Outcome(unit, error=error) for unit in units])
+            resolve([Outcome(unit, error=error) for unit in waiting])
         else:
             resolve(done.outcomes)
             for unit in done.again:
@@ -151,13 +153,17 @@ class PostgresWriter:
             else:
                 await self._settle([unit])
 
-    async def _run_twice(self, units: Sequence[Unit]) -> Attempted:
-        """Run a batch; what haste has spoiled runs again, with care."""
+    async def _run_twice(self, waiting: list[Unit]) -> Attempted:
+        """Run a batch; what haste has spoiled runs again, with care. Who has an answer leaves `waiting`."""
         try:
-            return await self._run_batch(units)
+            return await self._run_batch(waiting)
+        except SpoiledByRefusal as refused:
+            self._haste.spoiled()
+            resolve([refused.outcome])
+            waiting.remove(refused.outcome.unit)
         except BatchSpoiled:
             self._haste.spoiled()
-        return await self._run_batch(units)
+        return await self._run_batch(waiting) if waiting else Attempted()
 
     async def _run_batch(self, units: Sequence[Unit]) -> Attempted:
         """Run works as one transaction; returns once it is durable."""
