@@ -77,7 +77,7 @@ def root(
 
 
 def run(arguments: Sequence[str]) -> int:
-    """Run one command line and return its exit code; nothing escapes as a traceback of ours."""
+    """Run one command line and return its exit code; each error is a sentence and a next step."""
     try:
         ended = app(args=list(arguments), prog_name="remit", standalone_mode=False)
     except RemitError as error:
@@ -91,6 +91,8 @@ def run(arguments: Sequence[str]) -> int:
         # SAFETY: the reader is gone; without this the interpreter complains once more at its end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return Exit.FAILED
+    except Exception as fault:  # noqa: BLE001 — a fault of ours still ends with a sentence and what to do
+        return _tell_fault(fault)
     return ended if isinstance(ended, int) else Exit.DONE
 
 
@@ -103,6 +105,19 @@ def _tell(error: RemitError) -> int:
     say(f"error: {error.hint}", to=sys.stderr)
     say(f"next: {error.next_step or 'remit doctor'}", to=sys.stderr)
     return exit_of(error)
+
+
+def _tell_fault(fault: Exception) -> int:
+    """Where it happened, for whoever mends it; values of variables stay out of it."""
+    import traceback  # noqa: PLC0415 — only a fault needs it
+
+    say("".join(traceback.format_tb(fault.__traceback__)).rstrip(), to=sys.stderr)
+    say(
+        f"error: a fault in remit itself, not in what you typed: {type(fault).__name__}: {fault}",
+        to=sys.stderr,
+    )
+    say("next: report it with the lines above, and see what remit doctor says", to=sys.stderr)
+    return Exit.FAILED
 
 
 def _tell_misuse(misuse: typer.TyperException) -> int:

@@ -8,7 +8,7 @@ import pytest
 
 import remit
 from remit.kernel.errors import RemitError
-from remit.surface.cli.commands import FIRST
+from remit.surface.cli.commands import FIRST, Entry
 from remit.surface.cli.exits import Exit
 from remit.surface.cli.explained import exit_of_effect
 from remit.surface.cli.failures import Misused, Refused, Unreachable, exit_of
@@ -56,6 +56,18 @@ def test_every_error_is_a_sentence_a_next_command_and_a_code(
 def test_words_without_arguments_show_their_help(capsys: pytest.CaptureFixture[str]) -> None:
     assert run([]) == Exit.USAGE
     assert "Usage: remit" in capsys.readouterr().err
+
+
+def test_a_fault_of_ours_ends_with_a_sentence_too(capsys: pytest.CaptureFixture[str]) -> None:
+    FIRST["broken"] = Entry("no_such_module", "A command that was forgotten.")
+    try:
+        assert run(["broken"]) == Exit.FAILED
+    finally:
+        del FIRST["broken"]
+    *where, said, following = capsys.readouterr().err.strip().splitlines()
+    assert any("main.py" in line for line in where)
+    assert said.startswith("error: a fault in remit itself, not in what you typed: ModuleNotFoundError: ")
+    assert following.startswith("next: report it")
 
 
 def test_the_six_exit_codes_mean_six_things() -> None:
