@@ -3,11 +3,23 @@
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Final
 
 import msgspec
 
 from remit.platform.storage.errors import UnfitDatabase
 from remit.platform.storage.sqlite_connection import TransactionLost
+
+_UNREAD: Final = (
+    sqlite3.Error,
+    TransactionLost,
+    msgspec.MsgspecError,
+    ValueError,
+    LookupError,
+    TypeError,
+    ArithmeticError,
+)
+"""How reading fails where a letter, a number or a name has become another: of states, times and texts."""
 
 
 class DatabaseDamaged(UnfitDatabase):
@@ -21,7 +33,7 @@ def naming_damage() -> Iterator[None]:
     """Raise `DatabaseDamaged` for a row, page or schema that cannot be read; everything else passes."""
     try:
         yield
-    except (sqlite3.Error, TransactionLost, msgspec.MsgspecError, UnicodeDecodeError) as unread:
+    except _UNREAD as unread:
         raise DatabaseDamaged(
             "the database cannot be read as what was written to it: it is damaged",
             debug=f"{type(unread).__name__}: {unread}",
