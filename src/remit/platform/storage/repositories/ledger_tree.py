@@ -79,9 +79,11 @@ def pack_places(places: Sequence[int]) -> bytes | None:
 
 
 def unpack_places(first: int, also: bytes | None) -> list[int]:
-    """The places of one row of the index."""
+    """The places of one row of the index; raises `LedgerDamaged` where it holds half a place."""
     if also is None:
         return [first]
+    if len(also) % PLACE_SIZE:
+        raise LedgerDamaged("a row of the index by id is cut")
     return [first, *(first + far for far in struct.unpack(f">{len(also) // PLACE_SIZE}I", also))]
 
 
