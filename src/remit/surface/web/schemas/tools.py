@@ -23,7 +23,10 @@ from remit.surface.web.schemas.words import Ident, Line, Name
 
 Pointer = Annotated[str, msgspec.Meta(max_length=200, pattern=r"^((/([^~/]|~[01])*)+)?$")]
 Phrase = Annotated[str, msgspec.Meta(max_length=1024)]
-Url = Annotated[str, msgspec.Meta(max_length=2048, pattern=r"^(https?://[^\s]+)?$")]
+_HOST = r"([A-Za-z0-9]([A-Za-z0-9._-]{0,251}[A-Za-z0-9])?|\[[0-9A-Fa-f:.]{2,45}\])"
+_PORT = r"(:([1-9]\d{0,3}|[1-5]\d{4}|6[0-4]\d{3}|65[0-4]\d{2}|655[0-2]\d|6553[0-5]))?"
+Url = Annotated[str, msgspec.Meta(max_length=2048, pattern=rf"^(https?://{_HOST}{_PORT}([/?][!-\"$-~]*)?)?$")]
+"""Empty, or a plain address: no user, no fragment, ASCII alone."""
 Argument = Annotated[str, msgspec.Meta(max_length=4096)]
 
 
