@@ -5,45 +5,52 @@ committed before the answer leaves, so no permit exists without its record, and 
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
 from remit.authority.capability import Capability, Minted
 from remit.authority.lifetimes import LIVE_CAPABILITIES_CEILING
 from remit.authority.tokens import VerifiedSubject
-from remit.decision.account import Account, balance, reserve
+from remit.decision.account import balance, reserve
 from remit.decision.assembly import Unassembled, assemble
-from remit.decision.budget import Line, Settlement, cost_fault, lines_of, nothing_short
+from remit.decision.budget import Line, Settlement, cost_fault, nothing_short
 from remit.decision.codes import Code, reason
 from remit.decision.digest import action_key
+from remit.decision.draft import (
+    Draft,
+    Outcome,
+    Prepared,
+    came_to,
+    concluded,
+    decision_of,
+    drafted,
+    explanation_of,
+    for_holder,
+    prepared_of,
+    stored_of,
+)
 from remit.decision.facts import Snapshot, Snapshots
-from remit.decision.finding import Finding
-from remit.decision.footing import Footing
 from remit.decision.grounding import ground, known_lines
-from remit.decision.oversight import asks, lifted, nothing_asked, unanswered
+from remit.decision.oversight import asks, nothing_asked, unanswered
 from remit.decision.pipeline import STEPS, Step, denied, fold, judge, refusal
 from remit.decision.preview import visible
 from remit.decision.record import decided, spent
 from remit.decision.repository import CapabilityMinter, DecisionTransaction
-from remit.decision.request import ActionRequest, ProposedCall
-from remit.decision.response import Decision, Effect, Handing, Reason, Verdict
+from remit.decision.request import ProposedCall
+from remit.decision.response import Decision, Effect, Handing, Reason
+from remit.decision.spending import charged, heard, settle, spend_approval
 from remit.decision.trace import Explanation, StoredDecision
 from remit.identity.tools import Server, Tool
-from remit.kernel.building import builder
-from remit.kernel.canonical import Digest
 from remit.kernel.errors import NotFound
 from remit.kernel.ids import (
-    ApprovalId,
     DecisionId,
     Entropy,
-    PrincipalId,
     RecordId,
     ToolId,
     mint_id,
 )
 from remit.kernel.uow import UnitOfWork
-from remit.ledger.record import Content, Record
 
 _TRIES: Final = 4
 """How often a decision is made anew because authority shrank while it was made."""
@@ -59,53 +66,6 @@ class DecisionUnknown(NotFound):
 
 class _Stale(Exception):
     """The snapshot that the decision was made on is older than the epoch in force."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Draft:
-    """A decision made on one snapshot, before anything is recorded."""
-
-    id: DecisionId
-    call: ProposedCall
-    request: ActionRequest | None
-    snapshot: Snapshot
-    findings: tuple[Finding, ...]
-    key: Digest
-    handing: Handing = Handing.USED
-    footing: Footing | None = None
-    foreseen: "_Prepared | None" = None
-    """All that is stored if nobody is asked and the accounts can pay; None where that can't be."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Outcome:
-    """What the unit of work came to."""
-
-    verdict: Verdict
-    findings: tuple[Finding, ...]
-    lines: tuple[Line, ...] = ()
-    minted: Minted | None = None
-    approval: ApprovalId | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Prepared:
-    """An outcome as it goes on record and back to the caller: nothing of it depends on the transaction."""
-
-    lines: tuple[Line, ...]
-    stored: StoredDecision
-    records: tuple[tuple[Record, Sequence[Content]], ...]
-    capability: Capability | None
-    decision: Decision
-
-
-_drafted: Final = builder(_Draft)
-_came_to: Final = builder(_Outcome)
-_prepared: Final = builder(_Prepared)
-_stored: Final = builder(StoredDecision)
-_explained: Final = builder(Explanation)
-_decision: Final = builder(Decision)
-"""Made by every call (ADR 0013)."""
 
 
 class DecisionService:
@@ -160,7 +120,7 @@ class DecisionService:
         snapshot = await self._snapshots.catch_up()
         draft = self._draft(call, snapshot, thorough=True)
         outcome = await self._uow.read(lambda tx: self._rehearse(tx, draft))
-        return _explanation(draft, outcome, decision=None)
+        return explanation_of(draft, outcome, decision=None)
 
     async def why(self, decision: DecisionId) -> StoredDecision:
         """A decision as it was made, with the trace of that moment; raises `DecisionUnknown`."""
@@ -191,7 +151,7 @@ class DecisionService:
         """Say how a permitted call went: an unused one gives its reservations back, once."""
         await self._uow.commit(lambda tx: settle(tx, decision, outcome))
 
-    async def _commit(self, draft: _Draft) -> Decision:
+    async def _commit(self, draft: Draft) -> Decision:
         return await self._uow.commit(lambda tx: self._settle(tx, draft))
 
     async def _snapshot(self, at_least: int | None) -> Snapshot:
@@ -207,18 +167,18 @@ class DecisionService:
         *,
         thorough: bool = False,
         handing: Handing = Handing.USED,
-    ) -> _Draft:
+    ) -> Draft:
         """Everything that can be known without the transaction."""
         # N12: an explanation is never taken from what was found for another call.
         request, footing = (assemble(call, snapshot), None) if thorough else ground(call, snapshot)
         ident = DecisionId(mint_id("dec", at=call.at, entropy=self._entropy))
         if isinstance(request, Unassembled):
             found = (refusal(request.reason),)
-            return _drafted(id=ident, call=call, request=None, snapshot=snapshot, findings=found, key="")
+            return drafted(id=ident, call=call, request=None, snapshot=snapshot, findings=found, key="")
         findings = judge(request, snapshot, steps=self._steps, thorough=thorough, footing=footing)
         if handing is Handing.LIVE:
-            findings = _for_holder(findings)
-        return _drafted(
+            findings = for_holder(findings)
+        return drafted(
             id=ident,
             call=call,
             request=request,
@@ -230,7 +190,7 @@ class DecisionService:
             footing=footing,
         )
 
-    def _foresee(self, draft: _Draft) -> _Draft:
+    def _foresee(self, draft: Draft) -> Draft:
         """Prepare the answer that a permit will nearly always get, before anybody waits for the writer.
 
         INVARIANT: what is signed here leaves only if the unit of work came to exactly this outcome.
@@ -242,13 +202,13 @@ class DecisionService:
             return draft
         lines = known_lines(draft.footing, request)
         whole = (*draft.findings, _NOTHING_ASKED, nothing_short(lines) if lines else _NOTHING_SHORT)
-        outcome = _came_to(
+        outcome = came_to(
             verdict=fold(whole, snapshot=draft.snapshot),
             findings=whole,
             lines=lines,
             minted=self._mint(draft),
         )
-        return _drafted(
+        return drafted(
             id=draft.id,
             call=draft.call,
             request=request,
@@ -259,13 +219,13 @@ class DecisionService:
             foreseen=self._prepare(draft, outcome),
         )
 
-    def _prepare(self, draft: _Draft, outcome: _Outcome) -> _Prepared:
+    def _prepare(self, draft: Draft, outcome: Outcome) -> Prepared:
         """Write out an outcome as it is stored, recorded and answered."""
         capability = outcome.minted.capability if outcome.minted else None
         permitted = outcome.verdict.effect is Effect.PERMIT
-        stored = _stored(
+        stored = stored_of(
             id=draft.id,
-            explanation=_explanation(draft, outcome, decision=draft.id),
+            explanation=explanation_of(draft, outcome, decision=draft.id),
             lines=outcome.lines,
             outcome=Settlement.RESERVED if permitted else None,
             capability=capability.id if capability else None,
@@ -274,12 +234,12 @@ class DecisionService:
         records = [decided(self._record_id(draft), stored, draft.call, draft.request)]
         if outcome.approval and permitted:
             records.append((spent(self._record_id(draft), stored, draft.call), ()))
-        return _prepared(
+        return prepared_of(
             lines=outcome.lines,
             stored=stored,
             records=tuple(records),
             capability=capability,
-            decision=_decision(
+            decision=decision_of(
                 id=draft.id,
                 at=draft.call.at,
                 verdict=outcome.verdict,
@@ -290,7 +250,7 @@ class DecisionService:
             ),
         )
 
-    def _settle(self, tx: DecisionTransaction, draft: _Draft) -> Decision:
+    def _settle(self, tx: DecisionTransaction, draft: Draft) -> Decision:
         """The one unit of work; the order is that of security 2.2."""
         if not denied(draft.findings) and tx.epoch() != draft.snapshot.epoch:
             raise _Stale
@@ -304,7 +264,7 @@ class DecisionService:
         # without an outcome if we stop here; before it nothing of this exists.
         return prepared.decision
 
-    def _keep(self, tx: DecisionTransaction, capability: Capability, draft: _Draft) -> None:
+    def _keep(self, tx: DecisionTransaction, capability: Capability, draft: Draft) -> None:
         call = draft.call
         match draft.handing:
             case Handing.USED:
@@ -312,7 +272,7 @@ class DecisionService:
             case Handing.LIVE:
                 tx.capabilities.insert_live(capability)
 
-    def _no_room(self, tx: DecisionTransaction, draft: _Draft) -> Reason | None:
+    def _no_room(self, tx: DecisionTransaction, draft: Draft) -> Reason | None:
         """Whether the task may not hold another unused capability.
 
         INVARIANT: its row is held until the commit, so two decisions can't both take the last place.
@@ -327,14 +287,14 @@ class DecisionService:
             return None
         return reason(Code.TOO_MANY_CAPABILITIES, limit=self._live_limit)
 
-    def _spend(self, tx: DecisionTransaction, draft: _Draft) -> _Prepared:
+    def _spend(self, tx: DecisionTransaction, draft: Draft) -> Prepared:
         """Burn the proof, then let budget and oversight have their say, and use up what a permit needs."""
         proof = draft.call.subject.proof
         # A proof is burnt whatever the answer: a refused request can't be sent again with it either.
         if proof is not None and not tx.replay.burn(draft.call.subject.tenant, proof):
-            return self._prepare(draft, _concluded(draft, (refusal(reason(Code.PROOF_REPLAYED)),)))
+            return self._prepare(draft, concluded(draft, (refusal(reason(Code.PROOF_REPLAYED)),)))
         if not denied(draft.findings) and (full := self._no_room(tx, draft)) is not None:
-            return self._prepare(draft, _concluded(draft, (*draft.findings, refusal(full))))
+            return self._prepare(draft, concluded(draft, (*draft.findings, refusal(full))))
         foreseen = draft.foreseen
         if foreseen is not None and draft.request is not None:
             paid = reserve(tx.budgets, draft.request, foreseen.lines) if foreseen.lines else None
@@ -342,40 +302,40 @@ class DecisionService:
                 return foreseen
         return self._prepare(draft, self._weigh(tx, draft))
 
-    def _weigh(self, tx: DecisionTransaction, draft: _Draft) -> _Outcome:
+    def _weigh(self, tx: DecisionTransaction, draft: Draft) -> Outcome:
         """What people and accounts say to what the stages found."""
         if draft.request is None or denied(draft.findings):
-            return _concluded(draft, draft.findings)
-        findings, approval = _heard(tx, draft)
+            return concluded(draft, draft.findings)
+        findings, approval = heard(tx, draft)
         account = reserve if fold(findings, snapshot=draft.snapshot).effect is Effect.PERMIT else balance
-        budget, lines = _charged(tx, draft.request, account)
-        outcome = _concluded(draft, (*findings, budget), approval=approval)
+        budget, lines = charged(tx, draft.request, account)
+        outcome = concluded(draft, (*findings, budget), approval=approval)
         if outcome.verdict.effect is not Effect.PERMIT:
             return outcome
-        if approval is not None and not _spent(tx, draft, approval):
+        if approval is not None and not spend_approval(tx, draft, approval):
             return self._outrun(tx, draft, lines)
         return replace(outcome, lines=lines, minted=self._mint(draft))
 
-    def _outrun(self, tx: DecisionTransaction, draft: _Draft, lines: Sequence[Line]) -> _Outcome:
+    def _outrun(self, tx: DecisionTransaction, draft: Draft, lines: Sequence[Line]) -> Outcome:
         """Somebody used the approval first: give back what was reserved, and ask anew."""
         for line in lines:
             tx.budgets.release(line)
         findings = (*draft.findings, unanswered(draft.findings, None), nothing_short(()))
-        return _concluded(draft, findings)
+        return concluded(draft, findings)
 
-    def _mint(self, draft: _Draft) -> Minted | None:
+    def _mint(self, draft: Draft) -> Minted | None:
         """A capability for a call of a tool; discovery needs none."""
         if draft.request is None or draft.call.tool is None:
             return None
         return self._capabilities.mint(draft.request, decision=draft.id, at=draft.call.at)
 
-    def _rehearse(self, tx: DecisionTransaction, draft: _Draft) -> _Outcome:
+    def _rehearse(self, tx: DecisionTransaction, draft: Draft) -> Outcome:
         """As `_spend`, with nothing used up: `can` is the real call minus its effects (N12)."""
         if draft.request is None:
-            return _concluded(draft, draft.findings)
-        findings, approval = _heard(tx, draft)
-        budget, _ = _charged(tx, draft.request, balance)
-        return _concluded(draft, (*findings, budget), approval=approval)
+            return concluded(draft, draft.findings)
+        findings, approval = heard(tx, draft)
+        budget, _ = charged(tx, draft.request, balance)
+        return concluded(draft, (*findings, budget), approval=approval)
 
     async def _give_up(self, call: ProposedCall, snapshot: Snapshot) -> Decision:
         """Authority shrank faster than we could look: refuse, and say that it was not the caller's doing."""
@@ -383,87 +343,5 @@ class DecisionService:
         stale = replace(draft, findings=(refusal(reason(Code.SNAPSHOT_STALE)),))
         return await self._commit(stale)
 
-    def _record_id(self, draft: _Draft) -> RecordId:
+    def _record_id(self, draft: Draft) -> RecordId:
         return RecordId(mint_id("rec", at=draft.call.at, entropy=self._entropy))
-
-
-def settle(tx: DecisionTransaction, decision: DecisionId, outcome: Settlement) -> bool:
-    """Settle inside another unit of work (`call finished`); False if it was settled before."""
-    found = tx.decisions.get(decision)
-    if found is None or not tx.decisions.settle(decision, outcome):
-        return False
-    if outcome is Settlement.UNUSED:
-        for line in found.lines:
-            tx.budgets.release(line)
-    return True
-
-
-def _for_holder(findings: tuple[Finding, ...]) -> tuple[Finding, ...]:
-    """As found, and refused where a duty on the result would be left to nobody."""
-    duty = next((duty for finding in findings for duty in finding.obligations), None)
-    if duty is None or denied(findings):
-        return findings
-    return (*findings, refusal(reason(Code.GATEWAY_ONLY, duty=duty.type)))
-
-
-def _heard(tx: DecisionTransaction, draft: _Draft) -> tuple[tuple[Finding, ...], ApprovalId | None]:
-    """What people have said about exactly this action."""
-    findings, call = draft.findings, draft.call
-    if not asks(findings):
-        return (*findings, nothing_asked()), None
-    approval = tx.approvals.unspent(call.subject.tenant, draft.key, call.at)
-    if approval is not None:
-        return lifted(findings, approval), approval
-    standing = tx.approvals.standing(call.subject.tenant, draft.key, call.at)
-    pending = standing.id if standing is not None and standing.state == "pending" else None
-    return (*findings, unanswered(findings, standing)), pending
-
-
-def _charged(
-    tx: DecisionTransaction, request: ActionRequest, account: Account
-) -> tuple[Finding, tuple[Line, ...]]:
-    """What the accounts say; impossible amounts are refused before any is looked at."""
-    fault = cost_fault(request)
-    if fault is not None:
-        return fault, ()
-    lines = lines_of(request)
-    return account(tx.budgets, request, lines), lines
-
-
-def _spent(tx: DecisionTransaction, draft: _Draft, approval: ApprovalId) -> bool:
-    call = draft.call
-    return tx.approvals.spend(call.subject.tenant, approval, call=call.call, decision=draft.id, at=call.at)
-
-
-def _concluded(
-    draft: _Draft, findings: tuple[Finding, ...], *, approval: ApprovalId | None = None
-) -> _Outcome:
-    return _came_to(verdict=fold(findings, snapshot=draft.snapshot), findings=findings, approval=approval)
-
-
-def _explanation(draft: _Draft, outcome: _Outcome, *, decision: DecisionId | None) -> Explanation:
-    call, request = draft.call, draft.request
-    subject = call.subject
-    agent = draft.snapshot.principals.get(PrincipalId(subject.agent))
-    user = draft.snapshot.principals.get(PrincipalId(subject.user)) if subject.user else None
-    return _explained(
-        decision=decision,
-        at=call.at,
-        tenant=subject.tenant,
-        call=call.call,
-        action=call.action,
-        resource=f"{call.resource.type}:{call.resource.id}",
-        agent=subject.agent,
-        agent_name=agent.name if agent else subject.agent,
-        instance=subject.instance,
-        chain=tuple(subject.chain),
-        user=subject.user,
-        user_name=(user.email or user.name) if user else "",
-        task=subject.task,
-        purpose=request.purpose if request else "",
-        arguments=call.arguments_digest,
-        verdict=outcome.verdict,
-        stages=outcome.findings,
-        key=draft.key,
-        token=subject.token,
-    )

@@ -8,7 +8,7 @@ from remit.authority.capability import CapabilityState
 from remit.authority.tokens import VerifiedSubject
 from remit.decision.budget import Settlement
 from remit.decision.facts import Snapshot, Snapshots
-from remit.decision.service import settle
+from remit.decision.spending import settle
 from remit.enforcement.pep.decider import CallOutcome, CallState, RecordedCall, Refusal
 from remit.kernel.canonical import Digest
 from remit.kernel.ids import CallId, Entropy, InstanceId, PrincipalId, RecordId, TaskId, TenantId, mint_id

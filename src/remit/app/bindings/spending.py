@@ -13,7 +13,7 @@ from remit.authority.lineage import lineage_of
 from remit.authority.tasks import Lineage
 from remit.decision.actions import action_of
 from remit.decision.budget import Settlement
-from remit.decision.service import settle
+from remit.decision.spending import settle
 from remit.decision.trace import StoredDecision
 from remit.identity.lifecycle import State
 from remit.identity.principals import Principal

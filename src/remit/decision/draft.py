@@ -1,0 +1,109 @@
+"""A decision in the making: what the stages found, what it came to, and what of that goes on record."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from remit.authority.capability import Capability, Minted
+from remit.decision.budget import Line
+from remit.decision.codes import Code, reason
+from remit.decision.facts import Snapshot
+from remit.decision.finding import Finding
+from remit.decision.footing import Footing
+from remit.decision.pipeline import denied, fold, refusal
+from remit.decision.request import ActionRequest, ProposedCall
+from remit.decision.response import Decision, Handing, Verdict
+from remit.decision.trace import Explanation, StoredDecision
+from remit.kernel.building import builder
+from remit.kernel.canonical import Digest
+from remit.kernel.ids import ApprovalId, DecisionId, PrincipalId
+from remit.ledger.record import Content, Record
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Draft:
+    """A decision made on one snapshot, before anything is recorded."""
+
+    id: DecisionId
+    call: ProposedCall
+    request: ActionRequest | None
+    snapshot: Snapshot
+    findings: tuple[Finding, ...]
+    key: Digest
+    handing: Handing = Handing.USED
+    footing: Footing | None = None
+    foreseen: "Prepared | None" = None
+    """All that is stored if nobody is asked and the accounts can pay; None where that can't be."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What the unit of work came to."""
+
+    verdict: Verdict
+    findings: tuple[Finding, ...]
+    lines: tuple[Line, ...] = ()
+    minted: Minted | None = None
+    approval: ApprovalId | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prepared:
+    """An outcome as it goes on record and back to the caller: nothing of it depends on the transaction."""
+
+    lines: tuple[Line, ...]
+    stored: StoredDecision
+    records: tuple[tuple[Record, Sequence[Content]], ...]
+    capability: Capability | None
+    decision: Decision
+
+
+drafted: Final = builder(Draft)
+came_to: Final = builder(Outcome)
+prepared_of: Final = builder(Prepared)
+stored_of: Final = builder(StoredDecision)
+explanation: Final = builder(Explanation)
+decision_of: Final = builder(Decision)
+"""Made by every call (ADR 0013)."""
+
+
+def for_holder(findings: tuple[Finding, ...]) -> tuple[Finding, ...]:
+    """As found, and refused where a duty on the result would be left to nobody."""
+    duty = next((duty for finding in findings for duty in finding.obligations), None)
+    if duty is None or denied(findings):
+        return findings
+    return (*findings, refusal(reason(Code.GATEWAY_ONLY, duty=duty.type)))
+
+
+def concluded(draft: Draft, findings: tuple[Finding, ...], *, approval: ApprovalId | None = None) -> Outcome:
+    """Make the findings one verdict."""
+    return came_to(verdict=fold(findings, snapshot=draft.snapshot), findings=findings, approval=approval)
+
+
+def explanation_of(draft: Draft, outcome: Outcome, *, decision: DecisionId | None) -> Explanation:
+    """Tell what was asked and found; `decision` is None for a call that was not made."""
+    call, request = draft.call, draft.request
+    subject = call.subject
+    agent = draft.snapshot.principals.get(PrincipalId(subject.agent))
+    user = draft.snapshot.principals.get(PrincipalId(subject.user)) if subject.user else None
+    return explanation(
+        decision=decision,
+        at=call.at,
+        tenant=subject.tenant,
+        call=call.call,
+        action=call.action,
+        resource=f"{call.resource.type}:{call.resource.id}",
+        agent=subject.agent,
+        agent_name=agent.name if agent else subject.agent,
+        instance=subject.instance,
+        chain=tuple(subject.chain),
+        user=subject.user,
+        user_name=(user.email or user.name) if user else "",
+        task=subject.task,
+        purpose=request.purpose if request else "",
+        arguments=call.arguments_digest,
+        verdict=outcome.verdict,
+        stages=outcome.findings,
+        key=draft.key,
+        token=subject.token,
+    )
