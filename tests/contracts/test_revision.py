@@ -10,6 +10,7 @@ from remit.kernel.tenancy import DEFAULT_TENANT
 from remit.kernel.uow import Lane
 from remit.platform.storage.engine import OpenStore, open_store
 from remit.platform.storage.revision import ChangesForgotten
+from remit.platform.storage.snapshot import SnapshotKeeper
 from remit.platform.storage.snapshot_feed import SnapshotFeed
 from remit.platform.storage.unit_of_work import SqlTransaction, SqlUnitOfWork
 
@@ -96,3 +97,15 @@ async def test_changes_that_are_forgotten_are_not_taken_for_none(uow: SqlUnitOfW
     with pytest.raises(ChangesForgotten):
         await uow.read(lambda tx: tx.changes.since(2))
     assert (await uow.read(lambda tx: tx.changes.since(5))).things == ()
+
+
+async def test_a_view_that_is_told_to_stop_stops_though_a_hint_came_with_it(uow: SqlUnitOfWork) -> None:
+    keeper = SnapshotKeeper(uow, tenant=DEFAULT_TENANT)
+    following = asyncio.create_task(keeper.follow())
+    while not keeper._hint._waiters:  # type: ignore[attr-defined]  # noqa: ASYNC110 — until it rests; nothing tells of that
+        await asyncio.sleep(0.001)
+    keeper.hint()
+    await asyncio.sleep(0)  # the hint has been heard, and who waited for it has not run yet
+    following.cancel()
+    done, _ = await asyncio.wait({following}, timeout=5)
+    assert done == {following}

@@ -61,7 +61,8 @@ class _Child:
                 with contextlib.suppress(ProcessLookupError):  # It went by itself meanwhile.
                     os.killpg(self._process.pid, ending)
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._process.wait(), _GRACE_SECONDS)
+                async with asyncio.timeout(_GRACE_SECONDS):
+                    await self._process.wait()
                 return
 
 

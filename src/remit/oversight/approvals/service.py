@@ -138,7 +138,8 @@ class ApprovalService:
             if approval.state is not ApprovalState.PENDING or left <= 0:
                 return approval
             try:
-                await asyncio.wait_for(bell.wait(), min(left, _POLL_SECONDS))
+                async with asyncio.timeout(min(left, _POLL_SECONDS)):
+                    await bell.wait()
             except TimeoutError:
                 continue  # the answer may have been given on another node: look again
 

@@ -6,6 +6,7 @@ is only recorded while that epoch is still in force.
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
@@ -129,10 +130,10 @@ class SnapshotKeeper:
         while True:
             self._hint.clear()
             await self._refreshed()
-            try:
-                await asyncio.wait_for(self._hint.wait(), POLL_S)
-            except TimeoutError:
-                continue
+            # Not `wait_for`: in Python 3.11 it loses a cancellation that meets a hint, and nothing stops us.
+            with suppress(TimeoutError):
+                async with asyncio.timeout(POLL_S):
+                    await self._hint.wait()
 
     async def _wait_for(self, revision: int) -> None:
         deadline = asyncio.get_running_loop().time() + PATIENCE_S
