@@ -102,7 +102,7 @@ async def test_changes_that_are_forgotten_are_not_taken_for_none(uow: SqlUnitOfW
 async def test_a_view_that_is_told_to_stop_stops_though_a_hint_came_with_it(uow: SqlUnitOfWork) -> None:
     keeper = SnapshotKeeper(uow, tenant=DEFAULT_TENANT)
     following = asyncio.create_task(keeper.follow())
-    while not keeper._hint._waiters:  # type: ignore[attr-defined]  # noqa: ASYNC110 — until it rests; nothing tells of that
+    while not keeper._hint._waiters:  # noqa: ASYNC110 — until it rests; nothing tells of that
         await asyncio.sleep(0.001)
     keeper.hint()
     await asyncio.sleep(0)  # the hint has been heard, and who waited for it has not run yet
