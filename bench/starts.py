@@ -39,6 +39,7 @@ from remit.kernel.jose.algorithms import Algorithm
 from remit.platform.settings.load import load
 
 _UP: Final = "remit up, first start, until /readyz (s)"
+_BARE: Final = "remit up, first start, no byte code kept (s)"
 _HELP: Final = "remit --help (s)"
 _DECISION: Final = "decision in process, 8 policies (ms)"
 _CAPABILITY: Final = "capability verified (µs)"
@@ -50,11 +51,16 @@ def measure(*, tiny: bool) -> Report:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         starts = [_cold(folder / f"start{number}") for number in range(sizes["starts"])]
+        bare = [
+            _cold(folder / f"bare{number}", {"PYTHONPYCACHEPREFIX": str(folder / f"empty{number}")})
+            for number in range(sizes["starts"])
+        ]
         helps = [_help() for _ in range(sizes["starts"])]
         decisions, capabilities = _in_process(folder, sizes["calls"])
     figures: dict[str, Any] = {
         _UP: spread([wall for wall, _ in starts]),
         f"{_UP}, of these CPU": spread([cpu for _, cpu in starts]),
+        _BARE: spread([wall for wall, _ in bare]),
         _HELP: spread([wall for wall, _ in helps]),
         f"{_HELP}, of these CPU": spread([cpu for _, cpu in helps]),
         _DECISION: spread(decisions, digits=3) | {"p99": round(percentile(decisions, 0.99), 3)},
@@ -78,12 +84,12 @@ def measure(*, tiny: bool) -> Report:
     )  # fmt: skip
 
 
-def _cold(data: Path) -> tuple[float, float]:
-    """Seconds of wall and of CPU until it is ready."""
+def _cold(data: Path, environ: dict[str, str] | None = None) -> tuple[float, float]:
+    """Seconds of wall and of CPU until it is ready; byte code is as the installation has left it."""
     port = free_port()
     data.parent.mkdir(exist_ok=True)
     words = python("-m", "remit", "up", "--no-demo", "--port", str(port), "--data", str(data))
-    with child(words, port=port, log=data.with_suffix(".log"), ready="/readyz") as started:
+    with child(words, port=port, log=data.with_suffix(".log"), environ=environ, ready="/readyz") as started:
         return started.started, cpu_seconds(started.pid)
 
 
