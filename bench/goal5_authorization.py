@@ -42,6 +42,7 @@ ALGORITHMS: Final = (Algorithm.ES256, Algorithm.ED25519)
 _PER_TASK: Final = 60
 """Capabilities asked for per task; a task holds at most 64 that are not used."""
 _PERMIT: Final = b'"effect":"permit"'
+_SHARED: Final = "the load generator shares the cores; the peer is durable too, with one commit per request"
 Runs = dict[tuple[str, int], list[Run]]
 
 
@@ -51,7 +52,7 @@ def measure(*, tiny: bool) -> Report:
     runs: Runs = {}
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        port, other = free_port(), free_port()
+        port, other, third = free_port(), free_port(), free_port()
         (folder / "data").mkdir(mode=0o700)
         peers = peers_of(folder, url=f"http://127.0.0.1:{other}/authorize")
         words = python(
@@ -61,9 +62,11 @@ def measure(*, tiny: bool) -> Report:
             "-m", "bench.conventional.app", "--folder", str(folder), "--port", str(other),
             "--policies", str(Path(__file__).parent / "policies.cedar"),
         )  # fmt: skip
+        least = python("-m", "bench.floor", "--folder", str(folder), "--port", str(third))
         with (
             child(words, port=port, log=folder / "remit.log", ready="/readyz") as ours,
             child(theirs, port=other, log=folder / "conventional.log") as conventional,
+            child(least, port=third, log=folder / "floor.log") as floor,
         ):
             world = build(
                 f"http://127.0.0.1:{port}", folder / "data", upstream="http://127.0.0.1:9/mcp",
@@ -75,6 +78,8 @@ def measure(*, tiny: bool) -> Report:
                     for algorithm in ALGORITHMS:
                         stack = f"conventional, {algorithm.value}"
                         _take(runs, (stack, width), peers[algorithm].requests, count, width, conventional)
+                        stack = f"floor, {algorithm.value}"
+                        _take(runs, (stack, width), peers[algorithm].requests, count, width, floor)
                         make = _maker(world, algorithm)
                         _take(runs, (f"Remit, {algorithm.value}", width), make, count, width, ours)
     return _report(runs, {str(each): value for each, value in sizes.items()}, tiny=tiny)
@@ -175,14 +180,16 @@ def _report(runs: Runs, sizes: dict[str, int], *, tiny: bool) -> Report:
         figures[f"{name}, concurrency {width}"] = values
         shown = {column: said(value) for column, value in values.items()}
         rows.append({"stack": name, "concurrency": str(width), **shown})
-    goals = []
+    goals, notes = [], [_SHARED]
     for algorithm in ALGORITHMS:
         mine, theirs = f"Remit, {algorithm.value}", f"conventional, {algorithm.value}"
-        ratio = spread([
-            ours.per_second / peer.per_second
-            for ours, peer in zip(runs[mine, 128], runs[theirs, 128], strict=True)
-        ])  # fmt: skip
+        ratio = _ratio(runs, mine, theirs)
+        bound = _ratio(runs, f"floor, {algorithm.value}", theirs)
         figures[f"ratio of throughput, {algorithm.value}, concurrency 128"] = ratio
+        figures[f"ratio of the floor's throughput, {algorithm.value}, concurrency 128"] = bound
+        notes.append(
+            f"{algorithm.value}: no stack on this server could be above {said(bound)}x (the floor's)"
+        )
         goals += _goals(
             algorithm,
             ratio,
@@ -196,8 +203,16 @@ def _report(runs: Runs, sizes: dict[str, int], *, tiny: bool) -> Report:
         rows=rows,
         figures=figures,
         goals=goals,
-        notes=["the load generator shares the cores; the peer is durable too, with one commit per request"],
+        notes=notes,
     )
+
+
+def _ratio(runs: Runs, mine: str, theirs: str) -> dict[str, float]:
+    """Throughput beside another's, round by round."""
+    return spread([
+        ours.per_second / peer.per_second
+        for ours, peer in zip(runs[mine, 128], runs[theirs, 128], strict=True)
+    ])  # fmt: skip
 
 
 def _goals(algorithm: Algorithm, ratio: dict[str, float], one: float, many: float) -> list[Goal]:
