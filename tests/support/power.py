@@ -8,7 +8,6 @@ import os
 import random
 import re
 import shutil
-import signal
 import subprocess
 import sys
 import time
@@ -17,6 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from support.absent import absent
+from support.mortal import go_on
 
 ROOT = Path(__file__).parents[2]
 PROGRAM = ROOT / "tests" / "support" / "writer_process.py"
@@ -70,7 +70,7 @@ class Zygote:
         tracer = subprocess.Popen([require_strace(), "-f", "-qq", "-o", "/dev/null", *strace, "-p", str(pid)])
         while "TracerPid:\t0\n" in Path(f"/proc/{pid}/status").read_text():
             time.sleep(0.002)
-        os.kill(pid, signal.SIGCONT)
+        go_on(pid)
         output = b"".join(iter(source.readline, b"ended\n"))
         tracer.wait(10)
         return Said.read(output)
