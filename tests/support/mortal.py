@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-import pytest
+from support.absent import absent
 
 TESTS: Final = Path(__file__).parent.parent
 PATIENCE_S: Final = 30.0
@@ -39,7 +39,7 @@ class Run:
     def trace(self, *rule: str) -> list[str]:
         """Go on from the pause under strace; what it said until it ended."""
         if shutil.which("strace") is None:
-            pytest.skip("no strace on this machine")
+            absent("strace is not installed (apt-get install strace)")
         command = ["strace", "-f", "-qq", "-o", "/dev/null", *rule, "-p", str(self.pid)]
         with subprocess.Popen(command, stderr=subprocess.PIPE) as tracer:
             _until_traced(self.pid, tracer)
