@@ -218,8 +218,8 @@ async def test_both_sides_of_both_edges_of_a_consent_decide_differently(tmp_path
             token = await house.own_token(bot)
             try:
                 delegated = await house.exchange(bot, started.envelope, actor=token)
-            except Exception as refused:  # noqa: BLE001 — which door says no is not the question here
-                seen.append(str(refused)[:3] == "200")
+            except Refused:  # the token endpoint may say no already: then nothing can run
+                seen.append(False)
                 continue
             seen.append((await house.call(bot, delegated, "rooms_book", BOOKING)).ran)
         assert seen == [False, True, True, False]
