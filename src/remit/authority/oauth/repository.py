@@ -8,6 +8,7 @@ from remit.authority.alive import Graveyard, TaskLife, Tombstone
 from remit.authority.consent import GrantState
 from remit.authority.delegations import RecordedEnvelope
 from remit.authority.oauth.access import AccessToken
+from remit.authority.oauth.registration import ClientRegistration, RegistrationKind
 from remit.authority.repository import AuthorityTransaction
 from remit.authority.tasks import Task
 from remit.authority.verify import VerifiedEnvelope
@@ -57,8 +58,33 @@ class Standings(Protocol):
         """Return once `current` shows everything that was committed before this was called."""
 
 
+class Registrations(Protocol):
+    """Clients, however they became known."""
+
+    def add(self, registration: ClientRegistration) -> bool:
+        """Store a new one; False if its id was ever used."""
+
+    def put(self, registration: ClientRegistration) -> bool:
+        """Store a change; False if it is not there, or was revoked: nothing revives it."""
+
+    def get(self, client_id: str) -> ClientRegistration | None:
+        """One client by its id, revoked or not."""
+
+    def of(self, principal: PrincipalId) -> Sequence[ClientRegistration]:
+        """The clients that are this instance or application, by id."""
+
+    def list(
+        self, *, kind: RegistrationKind | None = None, after: str = "", limit: int = 100
+    ) -> Sequence[ClientRegistration]:
+        """Clients by id, revoked ones included; `after` is the last id seen."""
+
+
 class OAuthTransaction(AuthorityTransaction, Protocol):
     """What a unit of work of the authorization server may touch."""
+
+    @property
+    def registrations(self) -> Registrations:
+        """Clients."""
 
     @property
     def servers(self) -> Servers:

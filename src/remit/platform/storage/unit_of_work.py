@@ -33,6 +33,7 @@ from remit.platform.storage.repositories.ledger import SqlLedger, appender_of
 from remit.platform.storage.repositories.ledger_contents import ContentRows, KekSealer
 from remit.platform.storage.repositories.lineage import LineageRepository
 from remit.platform.storage.repositories.oversight import ApprovalRepository, KillRepository
+from remit.platform.storage.repositories.registrations import RegistrationRepository
 from remit.platform.storage.repositories.settings import SettingsRepository
 from remit.platform.storage.repositories.tokens import ReplayRepository, TokenRepository
 from remit.platform.storage.revision import ChangeLog
@@ -124,6 +125,11 @@ class SqlTransaction:
     def tokens(self) -> TokenRepository:
         """What access tokens said."""
         return TokenRepository(self.sql, self.tenant)
+
+    @property
+    def registrations(self) -> RegistrationRepository:
+        """Clients of the authorization server."""
+        return RegistrationRepository(self.sql, self.tenant)
 
     @property
     def capabilities(self) -> CapabilityRepository:

@@ -62,6 +62,16 @@ CREATE TABLE change (
 	ident TEXT NOT NULL,
 	PRIMARY KEY (revision)
 );
+CREATE TABLE client (
+	tenant TEXT NOT NULL,
+	id TEXT NOT NULL,
+	principal TEXT NOT NULL,
+	kind TEXT NOT NULL,
+	revoked BIGINT NOT NULL,
+	changed_at BIGINT NOT NULL,
+	body TEXT NOT NULL,
+	PRIMARY KEY (tenant, id)
+);
 CREATE TABLE clock_mark (
 	node TEXT NOT NULL,
 	high_water BIGINT NOT NULL,
@@ -378,3 +388,5 @@ CREATE INDEX ledger_entries_time ON ledger_entries (tenant, latest);
 CREATE INDEX capability_task ON capability (tenant, task) WHERE state = 'live';
 CREATE INDEX capability_open ON capability (tenant, consumed_at) WHERE state = 'consumed';
 CREATE INDEX replay_expiry ON replay (tenant, keep_until);
+CREATE INDEX client_principal ON client (tenant, principal);
+CREATE INDEX capability_stopped ON capability (tenant) WHERE state = 'stopped';
