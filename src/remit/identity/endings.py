@@ -12,6 +12,7 @@ from remit.identity.errors import Changed
 from remit.identity.lifecycle import State, advance
 from remit.identity.principals import Kind, Principal
 from remit.identity.repository import IdentityTransaction
+from remit.identity.session_service import end_all
 from remit.kernel.ids import Entropy, PrincipalId
 
 
@@ -41,10 +42,12 @@ def suspend(
     at: datetime,
     entropy: Entropy,
 ) -> Principal:
-    """Stop until somebody resumes it. Its tokens are dead for good; its keys work again when it does."""
+    """Stop until somebody resumes it. Its tokens and sessions are dead for good, its keys are not."""
     epoch = tx.advance_epoch(f"suspended:{principal.id}")
     changed = _move(tx, principal, State.SUSPENDED, at)
     _end_tokens(tx, changed, cause="suspended", epoch=epoch, at=at)
+    if changed.kind is Kind.HUMAN:
+        end_all(tx, changed.id, by=by, because="suspended", at=at, entropy=entropy)
     events.state(
         tx, events.SUSPENDED, changed, by=by, at=at, entropy=entropy, detail=_because(because, epoch)
     )
@@ -88,6 +91,8 @@ def _retire(
     changed = _move(tx, principal, State.RETIRED, at)
     keys = revoke_keys(tx, changed, cause="retired", epoch=epoch, at=at)
     _end_tokens(tx, changed, cause="retired", epoch=epoch, at=at)
+    if changed.kind is Kind.HUMAN:
+        end_all(tx, changed.id, by=by, because="retired", at=at, entropy=entropy)
     tx.lineage.bury(changed.kind, changed.id, cause="retired", epoch=epoch, at=at)
     tx.touch("tombstone", changed.id)
     detail = (*_because(because, epoch), ("keys", str(keys)))

@@ -100,3 +100,9 @@ class Killed(Conflict):
     """What was killed stays dead: a kill ends an id for good (P12)."""
 
     code: ClassVar[str] = "principal_killed"
+
+
+class UnknownSession(NotFound):
+    """No such session of this person."""
+
+    code: ClassVar[str] = "unknown_session"

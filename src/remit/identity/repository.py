@@ -7,8 +7,10 @@ from typing import Protocol
 from remit.identity.credentials import Credential
 from remit.identity.lifecycle import State
 from remit.identity.principals import Environment, Kind, Principal
+from remit.identity.sessions import Session
 from remit.identity.tools import Server, Tool
-from remit.kernel.ids import KeyId, PrincipalId, ServerId, TaskId, TokenId, ToolId
+from remit.kernel.canonical import Digest
+from remit.kernel.ids import KeyId, PrincipalId, ServerId, SessionId, TaskId, TokenId, ToolId
 from remit.kernel.uow import Transaction
 from remit.ledger.repository import Recorder
 
@@ -114,11 +116,33 @@ class Burials(Protocol):
         """Whether there is one of this id, whatever its kind."""
 
 
-class Sessions(Protocol):
+class Tokens(Protocol):
     """Issued tokens, as far as an identity's end is theirs; higher wings issue them."""
 
     def revoke_of_principal(self, principal: PrincipalId, at: datetime) -> Sequence[TokenId]:
         """Revoke all that a principal holds, acts in or is acted for by; which."""
+
+
+class Sessions(Protocol):
+    """People who are signed in."""
+
+    def add(self, session: Session) -> None:
+        """Store a new one."""
+
+    def put(self, session: Session, *, was: Digest) -> bool:
+        """Store a change; False if it was ended, or its secret is no longer `was`."""
+
+    def end(self, session: Session) -> bool:
+        """Store that it ended; False if it had ended before: what ended never goes on."""
+
+    def get(self, ident: SessionId) -> Session | None:
+        """One session, ended or not."""
+
+    def by_secret(self, digest: Digest) -> Session | None:
+        """The session whose cookie has this digest, ended or not."""
+
+    def of(self, human: PrincipalId) -> Sequence[Session]:
+        """The sessions of a person that were not ended, newest first."""
 
 
 class IdentityTransaction(Transaction, Protocol):
@@ -141,8 +165,12 @@ class IdentityTransaction(Transaction, Protocol):
         """Tools."""
 
     @property
-    def tokens(self) -> Sessions:
+    def tokens(self) -> Tokens:
         """Issued tokens."""
+
+    @property
+    def sessions(self) -> Sessions:
+        """People who are signed in."""
 
     @property
     def lineage(self) -> Burials:

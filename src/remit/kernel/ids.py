@@ -27,6 +27,9 @@ BudgetId = NewType("BudgetId", str)
 KillId = NewType("KillId", str)
 RecordId = NewType("RecordId", str)
 EventId = NewType("EventId", str)
+SessionId = NewType("SessionId", str)
+PasskeyId = NewType("PasskeyId", str)
+EnrolmentId = NewType("EnrolmentId", str)
 
 Entropy = Callable[[int], bytes]
 """Gives that many random bytes; `system_entropy` outside tests."""

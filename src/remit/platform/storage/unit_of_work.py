@@ -33,6 +33,7 @@ from remit.platform.storage.repositories.ledger import SqlLedger, appender_of
 from remit.platform.storage.repositories.ledger_contents import ContentRows, KekSealer
 from remit.platform.storage.repositories.lineage import LineageRepository
 from remit.platform.storage.repositories.oversight import ApprovalRepository, KillRepository
+from remit.platform.storage.repositories.people import SessionRepository
 from remit.platform.storage.repositories.registrations import RegistrationRepository
 from remit.platform.storage.repositories.settings import SettingsRepository
 from remit.platform.storage.repositories.tokens import ReplayRepository, TokenRepository
@@ -100,6 +101,11 @@ class SqlTransaction:
     def tools(self) -> ToolRepository:
         """Pinned tools."""
         return ToolRepository(self.sql, self.tenant)
+
+    @property
+    def sessions(self) -> SessionRepository:
+        """People who are signed in."""
+        return SessionRepository(self.sql, self.tenant)
 
     @property
     def tasks(self) -> TaskRepository:

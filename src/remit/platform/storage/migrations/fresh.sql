@@ -55,6 +55,12 @@ CREATE TABLE ceiling (
 	body TEXT NOT NULL,
 	PRIMARY KEY (tenant, principal)
 );
+CREATE TABLE challenge (
+	tenant TEXT NOT NULL,
+	digest TEXT NOT NULL,
+	keep_until BIGINT NOT NULL,
+	PRIMARY KEY (tenant, digest)
+);
 CREATE TABLE change (
 	revision BIGINT NOT NULL,
 	tenant TEXT NOT NULL,
@@ -119,6 +125,16 @@ CREATE TABLE delivery (
 	subscriber TEXT NOT NULL,
 	position BIGINT NOT NULL,
 	PRIMARY KEY (subscriber)
+);
+CREATE TABLE enrolment (
+	tenant TEXT NOT NULL,
+	id TEXT NOT NULL,
+	human TEXT NOT NULL,
+	secret TEXT NOT NULL,
+	state TEXT NOT NULL,
+	expires_at BIGINT NOT NULL,
+	body TEXT NOT NULL,
+	PRIMARY KEY (tenant, id)
 );
 CREATE TABLE envelope (
 	tenant TEXT NOT NULL,
@@ -227,6 +243,15 @@ CREATE TABLE outbox (
 	body TEXT NOT NULL,
 	PRIMARY KEY (position)
 );
+CREATE TABLE passkey (
+	tenant TEXT NOT NULL,
+	id TEXT NOT NULL,
+	human TEXT NOT NULL,
+	credential TEXT NOT NULL,
+	state TEXT NOT NULL,
+	body TEXT NOT NULL,
+	PRIMARY KEY (tenant, id)
+);
 CREATE TABLE policy (
 	tenant TEXT NOT NULL,
 	number BIGINT NOT NULL,
@@ -270,6 +295,16 @@ CREATE TABLE server (
 	tenant TEXT NOT NULL,
 	id TEXT NOT NULL,
 	name TEXT NOT NULL,
+	body TEXT NOT NULL,
+	PRIMARY KEY (tenant, id)
+);
+CREATE TABLE session (
+	tenant TEXT NOT NULL,
+	id TEXT NOT NULL,
+	human TEXT NOT NULL,
+	secret TEXT NOT NULL,
+	expires_at BIGINT NOT NULL,
+	ended_at BIGINT NOT NULL,
 	body TEXT NOT NULL,
 	PRIMARY KEY (tenant, id)
 );
@@ -389,4 +424,12 @@ CREATE INDEX capability_task ON capability (tenant, task) WHERE state = 'live';
 CREATE INDEX capability_open ON capability (tenant, consumed_at) WHERE state = 'consumed';
 CREATE INDEX replay_expiry ON replay (tenant, keep_until);
 CREATE INDEX client_principal ON client (tenant, principal);
+CREATE UNIQUE INDEX session_secret ON session (tenant, secret);
+CREATE INDEX session_human ON session (tenant, human, ended_at);
+CREATE INDEX session_expiry ON session (tenant, expires_at);
+CREATE UNIQUE INDEX passkey_credential ON passkey (tenant, credential);
+CREATE INDEX passkey_human ON passkey (tenant, human);
+CREATE UNIQUE INDEX enrolment_secret ON enrolment (tenant, secret);
+CREATE INDEX enrolment_human ON enrolment (tenant, human, state);
+CREATE INDEX challenge_expiry ON challenge (tenant, keep_until);
 CREATE INDEX capability_stopped ON capability (tenant) WHERE state = 'stopped';

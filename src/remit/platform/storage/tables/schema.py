@@ -1,6 +1,25 @@
 """Every table, known to `metadata` once this module is imported. One line per wing."""
 
-from remit.platform.storage.tables import authority, clients, core, decision, identity, ledger, oversight
+from remit.platform.storage.tables import (
+    authority,
+    clients,
+    core,
+    decision,
+    identity,
+    ledger,
+    oversight,
+    people,
+)
 from remit.platform.storage.tables.metadata import metadata
 
-__all__ = ["authority", "clients", "core", "decision", "identity", "ledger", "metadata", "oversight"]
+__all__ = [
+    "authority",
+    "clients",
+    "core",
+    "decision",
+    "identity",
+    "ledger",
+    "metadata",
+    "oversight",
+    "people",
+]

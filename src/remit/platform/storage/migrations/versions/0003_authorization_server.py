@@ -12,6 +12,7 @@ TEXT = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
 def upgrade() -> None:
     """Add what people, other issuers and upstream providers need."""
     _create_clients()
+    _create_people()
     _index_stopped_capabilities()
 
 
@@ -41,3 +42,53 @@ def _index_stopped_capabilities() -> None:
         sqlite_where=where,
         postgresql_where=where,
     )
+
+
+def _create_people() -> None:
+    op.create_table(
+        "session",
+        sa.Column("tenant", TEXT, nullable=False),
+        sa.Column("id", TEXT, nullable=False),
+        sa.Column("human", TEXT, nullable=False),
+        sa.Column("secret", TEXT, nullable=False),
+        sa.Column("expires_at", sa.BigInteger(), nullable=False),
+        sa.Column("ended_at", sa.BigInteger(), nullable=False),
+        sa.Column("body", TEXT, nullable=False),
+        sa.PrimaryKeyConstraint("tenant", "id"),
+    )
+    op.create_index("session_secret", "session", ["tenant", "secret"], unique=True)
+    op.create_index("session_human", "session", ["tenant", "human", "ended_at"], unique=False)
+    op.create_index("session_expiry", "session", ["tenant", "expires_at"], unique=False)
+    op.create_table(
+        "passkey",
+        sa.Column("tenant", TEXT, nullable=False),
+        sa.Column("id", TEXT, nullable=False),
+        sa.Column("human", TEXT, nullable=False),
+        sa.Column("credential", TEXT, nullable=False),
+        sa.Column("state", TEXT, nullable=False),
+        sa.Column("body", TEXT, nullable=False),
+        sa.PrimaryKeyConstraint("tenant", "id"),
+    )
+    op.create_index("passkey_credential", "passkey", ["tenant", "credential"], unique=True)
+    op.create_index("passkey_human", "passkey", ["tenant", "human"], unique=False)
+    op.create_table(
+        "enrolment",
+        sa.Column("tenant", TEXT, nullable=False),
+        sa.Column("id", TEXT, nullable=False),
+        sa.Column("human", TEXT, nullable=False),
+        sa.Column("secret", TEXT, nullable=False),
+        sa.Column("state", TEXT, nullable=False),
+        sa.Column("expires_at", sa.BigInteger(), nullable=False),
+        sa.Column("body", TEXT, nullable=False),
+        sa.PrimaryKeyConstraint("tenant", "id"),
+    )
+    op.create_index("enrolment_secret", "enrolment", ["tenant", "secret"], unique=True)
+    op.create_index("enrolment_human", "enrolment", ["tenant", "human", "state"], unique=False)
+    op.create_table(
+        "challenge",
+        sa.Column("tenant", TEXT, nullable=False),
+        sa.Column("digest", TEXT, nullable=False),
+        sa.Column("keep_until", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("tenant", "digest"),
+    )
+    op.create_index("challenge_expiry", "challenge", ["tenant", "keep_until"], unique=False)

@@ -1,0 +1,100 @@
+"""Who is signed in, by cookie: recognized, asked to sign in, and protected from other sites' forms."""
+
+import hashlib
+import hmac
+import re
+from typing import Final, Protocol
+from urllib.parse import urlencode
+
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+
+from remit.identity.sessions import SECRET_BYTES, Session
+from remit.kernel.canonical import b64u, b64u_decode, same_bytes
+from remit.kernel.errors import Invalid
+from remit.kernel.secret import Secret
+from remit.surface.web.forms import ForeignForm, read_fields, refuse_foreign
+
+SIGN_IN: Final = "/sign-in"
+FORM_LIMIT: Final = 16 << 10
+NEXT_LIMIT: Final = 4096
+_LOCAL: Final = re.compile(r"/(?:[!-.0-\[\]-~][!-\[\]-~]*)?")
+"""One slash, then visible ASCII without a backslash; a second slash would name a host."""
+
+
+class Recognizes(Protocol):
+    """What the door needs of sessions."""
+
+    async def current(self, secret: Secret) -> Session | None:
+        """The open session of a cookie whose person lives."""
+
+
+class SessionDoor:
+    """Tells who is signed in, sends others to the sign-in page, keeps and drops the cookie.
+
+    `origins` are the addresses under which our own pages are seen. INVARIANT: a page that changes anything
+    for a session reads its form with `read_form`.
+    """
+
+    def __init__(self, *, sessions: Recognizes, issuer: str, origins: frozenset[str]) -> None:
+        self._sessions = sessions
+        self._https = issuer.startswith("https://")
+        self._origins = origins
+        # RFC 6265bis §4.1.3.2: with this prefix no other host, path or plain page can set it.
+        self._name = "__Host-remit-session" if self._https else "remit-session"
+
+    async def current_session(self, request: Request) -> Session | None:
+        """The session of this request, or None."""
+        secret = self._secret(request)
+        return None if secret is None else await self._sessions.current(secret)
+
+    def sign_in_first(self, request: Request, *, again: bool = False) -> Response:
+        """Send the person to the sign-in page and back here; `again` asks for a fresh proof (step-up)."""
+        here = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+        asked = {"next": here, "again": "1"} if again else {"next": here}
+        return RedirectResponse(f"{SIGN_IN}?{urlencode(asked)}", status_code=303)
+
+    def keep(self, response: Response, secret: Secret) -> None:
+        """Give the session to the client; the cookie ends with the browser, the session by its own rule."""
+        self._cookie(response, b64u(secret.reveal()), max_age=None)
+
+    def drop(self, response: Response) -> None:
+        """Take the cookie back."""
+        self._cookie(response, "", max_age=0)
+
+    def csrf(self, request: Request, form: str) -> str:
+        """What a form of that name must bring along: known only to pages of this very session."""
+        secret = self._secret(request)
+        if secret is None:
+            raise ForeignForm("nobody is signed in here", next_step="sign in first")
+        return hmac.new(secret.reveal(), b"remit/form/v1\0" + form.encode(), hashlib.sha256).hexdigest()
+
+    async def read_form(self, request: Request, form: str) -> dict[str, str]:
+        """Read a form of a signed-in person; raises `ForeignForm` unless our page of this session sent it."""
+        refuse_foreign(request, origins=self._origins)
+        fields = await read_fields(request, limit=FORM_LIMIT)
+        if not same_bytes(fields.pop("csrf", "").encode(), self.csrf(request, form).encode()):
+            raise ForeignForm("the form is not this session's own", next_step="open the page again")
+        return fields
+
+    def _secret(self, request: Request) -> Secret | None:
+        """The cookie's bytes; None if it is absent, malformed, or there twice."""
+        pairs = [part.strip().partition("=") for part in request.headers.get("cookie", "").split(";")]
+        values = [value for name, _, value in pairs if name == self._name]
+        if len(values) != 1:
+            return None
+        try:
+            raw = b64u_decode(values[0])
+        except Invalid:
+            return None
+        return Secret(raw) if len(raw) == SECRET_BYTES else None
+
+    def _cookie(self, response: Response, value: str, *, max_age: int | None) -> None:
+        response.set_cookie(
+            self._name, value, max_age=max_age, path="/", secure=self._https, httponly=True, samesite="lax"
+        )
+
+
+def local_path(text: str) -> str | None:
+    """A path of ours to go on to after signing in, or None for everything that could lead elsewhere."""
+    return text if len(text) <= NEXT_LIMIT and _LOCAL.fullmatch(text) else None
