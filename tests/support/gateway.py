@@ -35,6 +35,7 @@ from remit.enforcement.mcp.gateway import Gateway
 from remit.enforcement.mcp.inbound import Edge
 from remit.enforcement.mcp.pins import Sighting
 from remit.enforcement.mcp.pool import UpstreamPool
+from remit.enforcement.mcp.rounds import Rounds
 from remit.enforcement.mcp.schema import check_definition
 from remit.enforcement.mcp.sessions import SessionOptions, Sessions
 from remit.enforcement.mcp.upstream import Timeouts, UpstreamRequest
@@ -66,6 +67,8 @@ from remit.kernel.ids import (
     UserId,
 )
 from remit.kernel.outbound import AddressRule, Destination
+from remit.kernel.sealed import SealedBox
+from remit.kernel.secret import Secret
 from remit.platform.outbound import GuardedHttp
 from remit.platform.stdio import ChildProcesses
 from remit_demo.business.server import mappings
@@ -452,6 +455,9 @@ async def house(
                 options=CatalogueOptions(freshness=freshness),
             ),
             upstreams=pool,
+            rounds=Rounds(
+                box=SealedBox(key=Secret(secrets.token_bytes(32)), entropy=secrets.token_bytes), clock=clock
+            ),
             clock=clock,
             entropy=secrets.token_bytes,
         )

@@ -112,11 +112,11 @@ class KeepsTheLast(McpApp):
 class WritesAnew(Gateway):
     """CA-07, CA-13: what is forwarded is written anew from what was read."""
 
-    async def _forward(self, request: Any, permit: Permit, mirrored: Any) -> Answer:
+    async def _forward(self, request: Any, permit: Permit, mirrored: Any, continued: Any) -> Answer:
         raw = request.message.raw_params
         anew = {**raw, "arguments": json.dumps(json.loads(raw["arguments"])).encode()}
         message = replace(request.message, raw_params=anew)
-        return await super()._forward(replace(request, message=message), permit, mirrored)
+        return await super()._forward(replace(request, message=message), permit, mirrored, continued)
 
 
 def dotted(arguments: Json, pointer: str) -> tuple[bool, Json]:

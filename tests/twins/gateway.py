@@ -59,9 +59,11 @@ ANY_HOST = with_edge(Edge(hosts=EVERYTHING, origins=EVERYTHING))
 class PassesHeaders(Gateway):
     """MC-01, MC-25: whatever headers the caller sent go along."""
 
-    async def _forward(self, request: Any, permit: Permit, mirrored: Mapping[str, str]) -> Answer:
+    async def _forward(
+        self, request: Any, permit: Permit, mirrored: Mapping[str, str], continued: Any
+    ) -> Answer:
         theirs = {name: values[0] for name, values in request.headers.items() if name not in FRAMING}
-        return await super()._forward(request, permit, {**theirs, **mirrored})
+        return await super()._forward(request, permit, {**theirs, **mirrored}, continued)
 
 
 class TrustsHeaders(McpApp):
@@ -302,3 +304,18 @@ async def _lines(child: Any) -> AsyncIterator[bytes]:
 
 def files_in(folder: Path) -> list[str]:
     return sorted(each.name for each in folder.iterdir())
+
+
+class PassesQuestions(Gateway):
+    """CB-18: what a server asks goes to the person as the server wrote it."""
+
+    def _asked(self, request: Any, reply: Any) -> Any:
+        return reply
+
+
+class ContinuesAnyRound(Gateway):
+    """MC-12: a state is believed whatever it was issued for."""
+
+    def _continued(self, request: Any) -> Any:
+        params = request.message.params
+        return {name: params[name] for name in ("requestState", "inputResponses") if name in params}

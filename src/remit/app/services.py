@@ -42,6 +42,7 @@ from remit.enforcement.mcp.catalogue import Catalogue, CatalogueOptions
 from remit.enforcement.mcp.gateway import Gateway
 from remit.enforcement.mcp.inbound import Edge
 from remit.enforcement.mcp.pool import UpstreamPool
+from remit.enforcement.mcp.rounds import Rounds
 from remit.enforcement.mcp.sessions import SessionOptions, Sessions
 from remit.enforcement.mcp.upstream import Timeouts
 from remit.enforcement.pep.gate import Gate, GateOptions
@@ -53,6 +54,7 @@ from remit.kernel.derivation import Purpose
 from remit.kernel.errors import RemitError
 from remit.kernel.ids import Entropy, TenantId, system_entropy
 from remit.kernel.jose.nonce import NonceBox
+from remit.kernel.sealed import SealedBox
 from remit.kernel.sealing import Kek
 from remit.kernel.tenancy import DEFAULT_TENANT
 from remit.kernel.uow import Lane
@@ -362,6 +364,13 @@ def _gateway(
             options=CatalogueOptions(freshness=chosen.freshness.total_seconds()),
         ),
         upstreams=upstreams,
+        rounds=Rounds(
+            box=SealedBox(
+                key=ground.kek.subkey(purpose=Purpose.REQUEST_STATE, tenant=ground.tenant),
+                entropy=ground.entropy,
+            ),
+            clock=ground.clock,
+        ),
         clock=ground.clock,
         entropy=ground.entropy,
     )

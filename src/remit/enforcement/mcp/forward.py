@@ -45,8 +45,13 @@ def prepare(
     *,
     mirrored: Mapping[str, str],
     capability: str | None,
+    offers: JsonObject | None = None,
+    continued: JsonObject | None = None,
 ) -> UpstreamRequest:
-    """Cut what may leave out of what came in; `mirrored` are the headers that repeat declared arguments."""
+    """Cut what may leave out of what came in; `mirrored` are the headers that repeat declared arguments.
+
+    `offers` are the ways in which the server may ask back, `continued` the members of a further round.
+    """
     named = message.params.get(NAMED.get(message.method, ""))
     ours = {name.lower() for name in mirrored}
     undeclared = {
@@ -56,11 +61,12 @@ def prepare(
     }
     return UpstreamRequest(
         method=message.method,
-        params=judged_params(message),
+        params=judged_params(message) | {name: dump(value) for name, value in (continued or {}).items()},
         meta={name: message.meta[name] for name in _PASSING if name in message.meta},
         name=named if isinstance(named, str) else "",
         headers=tuple((undeclared | dict(mirrored)).items()),
         capability=capability or "",
+        offers={"elicitation": offers} if offers else {},
     )
 
 
@@ -73,7 +79,7 @@ def frame(request: UpstreamRequest, *, ident: int, era: Era, version: str, stdio
     if "progressToken" in request.meta:
         meta["progressToken"] = ident
     if era is Era.MODERN:
-        meta |= {META_VERSION: version, META_CLIENT: CLIENT, META_CAPABILITIES: {}}
+        meta |= {META_VERSION: version, META_CLIENT: CLIENT, META_CAPABILITIES: dict(request.offers)}
     if stdio and request.capability:
         meta[META_CAPABILITY] = request.capability
     params = dict(request.params) | ({"_meta": dump(meta)} if meta else {})

@@ -18,13 +18,14 @@ from remit.enforcement.mcp.catalogue import Catalogue, repeated_in_headers
 from remit.enforcement.mcp.frames import Message, dump, object_of
 from remit.enforcement.mcp.inbound import Refused
 from remit.enforcement.mcp.local import LocalAnswers
+from remit.enforcement.mcp.questions import Mode, QuestionRefused, offered, questions_of
 from remit.enforcement.mcp.request import Request
 from remit.enforcement.mcp.results import Answer, failure
+from remit.enforcement.mcp.rounds import Rounds, StateUnknown
 from remit.enforcement.mcp.upstream import Reply, UpstreamFailed, Upstreams
 from remit.enforcement.mcp.wire import (
     ASKABLE,
     META_CALL,
-    META_CAPABILITIES,
     Code,
     Era,
     served,
@@ -44,7 +45,7 @@ from remit.enforcement.pep.gate import Denied, Gate, Permit
 from remit.identity.tools import Tool
 from remit.kernel.canonical import JsonObject, framed_digest, sha256
 from remit.kernel.clock import Clock
-from remit.kernel.errors import RemitError
+from remit.kernel.errors import Invalid, RemitError
 from remit.kernel.ids import CallId, Entropy, mint_id
 
 _CALL_ID: Final = re.compile(r"call_[0-9A-HJKMNP-TV-Z]{36}")
@@ -64,6 +65,7 @@ class Gateway:
         explainer: Explainer,
         catalogue: Catalogue,
         upstreams: Upstreams,
+        rounds: Rounds,
         clock: Clock,
         entropy: Entropy,
     ) -> None:
@@ -73,6 +75,7 @@ class Gateway:
         self._explainer = explainer
         self._catalogue = catalogue
         self._upstreams = upstreams
+        self._rounds = rounds
         self._clock = clock
         self._entropy = entropy
         self._local = LocalAnswers(catalogue=catalogue, decider=decider, upstreams=upstreams, clock=clock)
@@ -83,13 +86,15 @@ class Gateway:
         if not served(message.method, request.era):
             await self.refuse(request, "method_unknown", "method is not served here")
             return failure(Code.METHOD_NOT_FOUND, f"Method not found: {message.method[:128]}")
-        if "requestState" in message.params:
-            await self.refuse(request, "request_state_unknown", "no request state was issued here")
-            return failure(Code.INVALID_PARAMS, "`requestState` was not issued here")
+        try:
+            continued = self._continued(request)
+        except Invalid as strange:
+            await self.refuse(request, strange.code, strange.hint)
+            return failure(Code.INVALID_PARAMS, strange.hint)
         try:
             if message.method == "tools/call":
-                return await self._call_tool(request)
-            return await self._answer_plain(request)
+                return await self._call_tool(request, continued)
+            return await self._answer_plain(request, continued)
         except mapping.ArgumentsUnmapped as unmapped:
             return await self._unmapped(request, unmapped)
         except UpstreamFailed as failed:
@@ -126,12 +131,19 @@ class Gateway:
                 status=400,
                 rpc=Code.INVALID_PARAMS,
             )
-        if _CALL_ID.fullmatch(key):
+        state = message.raw_params.get("requestState", b"")
+        if _CALL_ID.fullmatch(key) and not state:
             return CallId(key), key, True
-        parts = [subject.tenant.encode(), subject.instance.encode(), key.encode()]
+        # A further round is a call of its own, under the same key.
+        parts = [
+            subject.tenant.encode(),
+            subject.instance.encode(),
+            key.encode(),
+            *([state] if state else []),
+        ]
         return CallId("call_" + framed_digest("remit call key", parts)[:36].upper()), key, True
 
-    async def _answer_plain(self, request: Request) -> Answer:
+    async def _answer_plain(self, request: Request, continued: JsonObject) -> Answer:
         message = request.message
         meaning = mapping.meaning_of_method(request.server, message.method, message.params)
         raw = object_of(forward.judged_params(message))
@@ -142,10 +154,12 @@ class Gateway:
             case Permit() as permit:
                 own = self._local.of(message.method)
                 return await (
-                    self._forward(request, permit, {}) if own is None else self._do(request, permit, own)
+                    self._forward(request, permit, {}, continued)
+                    if own is None
+                    else self._do(request, permit, own)
                 )
 
-    async def _call_tool(self, request: Request) -> Answer:
+    async def _call_tool(self, request: Request, continued: JsonObject) -> Answer:
         message = request.message
         name, arguments = message.params.get("name"), message.params.get("arguments", {})
         if not isinstance(name, str) or not isinstance(arguments, dict):
@@ -171,7 +185,8 @@ class Gateway:
             case Denied() as denied:
                 return await self._say_no(request, denied)
             case Permit() as permit:
-                return await self._forward(request, permit, headers.mirror(declared, arguments))
+                mirrored = headers.mirror(declared, arguments)
+                return await self._forward(request, permit, mirrored, continued)
 
     async def _visible_tool(self, request: Request, name: str) -> Tool | None:
         """The tool, if it is approved, unchanged, and shown to this caller. The same work for every name."""
@@ -251,16 +266,7 @@ class Gateway:
 
     def _may_ring(self, request: Request, denied: Denied) -> bool:
         """MCP 2026-07-28: `input_required` only for a mode that the client has declared."""
-        capabilities = request.message.meta.get(META_CAPABILITIES)
-        asks = capabilities.get("elicitation") if isinstance(capabilities, dict) else None
-        return (
-            request.era is Era.MODERN
-            and request.message.method in ASKABLE
-            and isinstance(asks, dict)
-            and "url" in asks
-            and denied.ask is not None
-            and denied.ask.state is AskState.PENDING
-        )
+        return Mode.URL in _modes(request) and denied.ask is not None and denied.ask.state is AskState.PENDING
 
     async def _do(
         self, request: Request, permit: Permit, own: Callable[[Request], Awaitable[dict[str, Any]]]
@@ -278,16 +284,20 @@ class Gateway:
         await self._settle(permit, reply)
         return self._tell(request, reply)
 
-    async def _forward(self, request: Request, permit: Permit, mirrored: Mapping[str, str]) -> Answer:
+    async def _forward(
+        self, request: Request, permit: Permit, mirrored: Mapping[str, str], continued: JsonObject
+    ) -> Answer:
         outgoing = forward.prepare(
             request.message,
             request.headers if request.era is Era.MODERN else {},
             mirrored=mirrored,
             capability=permit.decision.capability_token,
+            offers={mode.value: {} for mode in sorted(_modes(request))},
+            continued=continued,
         )
         try:
             reply = await self._upstreams.of(request.server).exchange(outgoing, notify=request.notify)
-            reply = _obliged(permit, reply)
+            reply = self._asked(request, _obliged(permit, reply))
         except UpstreamFailed as failed:
             return await self._unfinished(request, permit, failed)
         except asyncio.CancelledError:
@@ -305,7 +315,7 @@ class Gateway:
 
     async def _settle(self, permit: Permit, reply: Reply) -> None:
         failed = reply.error is not None or bool((reply.result or {}).get("isError"))
-        code = "upstream_error" if reply.error is not None else "tool_error" if failed else "ok"
+        code = "upstream_error" if reply.error is not None else "tool_error" if failed else _ended(reply)
         await self._gate.settle(
             permit,
             state=CallState.FAILED if failed else CallState.DONE,
@@ -318,7 +328,7 @@ class Gateway:
 
     async def _unfinished(self, request: Request, permit: Permit, failed: UpstreamFailed) -> Answer:
         """INVARIANT: what may have reached the server is `unknown`, and nobody tries it a second time."""
-        refused = failed.cause in {"upstream_refused", "upstream_redirected"}
+        refused = failed.cause in {"upstream_refused", "upstream_redirected", QuestionRefused.code}
         state = CallState.UNKNOWN if failed.sent and not refused else CallState.FAILED
         await self._gate.settle(
             permit,
@@ -332,13 +342,48 @@ class Gateway:
         sent = state is CallState.UNKNOWN
         return results.unfinished(failed.hint, call_key=request.call_key, sent=sent)
 
+    def _continued(self, request: Request) -> JsonObject:
+        """What a further round brings for the server; nothing in a first one. Raises `Invalid`."""
+        if "requestState" not in request.message.params:
+            return {}  # An answer to our own bell says nothing: the yes is on record, or there is none.
+        if request.era is Era.LEGACY or request.message.method not in ASKABLE:
+            raise StateUnknown("`requestState` was not issued here for this request, or is too old")
+        return self._rounds.open(request)
+
+    def _asked(self, request: Request, reply: Reply) -> Reply:
+        """Write a server's questions anew for the person who reads them. Raises `UpstreamFailed`.
+
+        INVARIANT: nothing that a server asks goes on but what passed `questions`, and no state but ours.
+        """
+        if reply.result is None or not _asks(reply):
+            return reply
+        try:
+            asked = questions_of(reply.result, server=request.server, modes=_modes(request))
+            result = self._rounds.close(request, asked, reply.result.get("requestState"))
+        except Invalid as refused:
+            raise UpstreamFailed(refused.hint, sent=True, cause=QuestionRefused.code) from refused
+        return replace(reply, result=result)
+
     def _tell(self, request: Request, reply: Reply) -> Answer:
         if reply.result is None:
             return results.adapt_error(reply.error or {}, era=request.era)
-        if reply.result.get("resultType", "complete") != "complete":
-            # The gateway declares no client capability, so a server has nothing to ask of anybody.
-            return failure(Code.INTERNAL, "server asks for something that it was not offered")
+        if _asks(reply):
+            return Answer(result=reply.result)  # Written by us; see `_asked`.
         return Answer(result=results.adapt(reply.result, method=request.message.method, era=request.era))
+
+
+def _modes(request: Request) -> frozenset[Mode]:
+    """How the person behind this request can be asked: on the modern wire, for requests that allow it."""
+    askable = request.era is Era.MODERN and request.message.method in ASKABLE
+    return offered(request.message.meta) if askable else frozenset()
+
+
+def _asks(reply: Reply) -> bool:
+    return reply.result is not None and reply.result.get("resultType", "complete") != "complete"
+
+
+def _ended(reply: Reply) -> str:
+    return "input_required" if _asks(reply) else "ok"
 
 
 def _obliged(permit: Permit, reply: Reply) -> Reply:

@@ -34,7 +34,8 @@ class UpstreamRequest:
 
     `params` are raw members, forwarded byte for byte. `meta` is what passes of the caller's `_meta`.
     `headers` are `Mcp-Param-*` that the caller sent. `capability` is for consequential calls and others
-    that the decider gave one for; it is the only credential that goes along.
+    that the decider gave one for; it is the only credential that goes along. `offers` are the client
+    capabilities that a server may use for this request; none unless its caller has them.
     """
 
     method: str
@@ -43,6 +44,7 @@ class UpstreamRequest:
     name: str = ""
     headers: tuple[tuple[str, str], ...] = ()
     capability: str = ""
+    offers: JsonObject = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
