@@ -115,6 +115,8 @@ def test_a_file_of_the_first_schema_keeps_its_rows(tmp_path: Path) -> None:
         (capabilities._LIVE_OF_TASK, "capability_task"),
         (capabilities._KILL_OF_TASK, "capability_task"),
         (capabilities._UNFINISHED, "capability_open"),
+        (capabilities._EXPIRED, "capability_task"),
+        (capabilities._STOPPED, "capability_stopped"),
     ],
 )
 def test_an_index_with_a_condition_serves_its_question(

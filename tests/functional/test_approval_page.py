@@ -87,6 +87,18 @@ async def submit(house: House, url: str, answer: str = "approve", **headers: str
     return await house.http.post(url, data=form, headers={k: v for k, v in lines.items() if v})
 
 
+@pytest.mark.req("R72")
+async def test_who_answered_is_told_by_name_to_everybody_else(house: House) -> None:
+    await house.person("other@company.com", roles="approver", team="support-leads")
+    async with asked(house) as ask:
+        other = house.link(ask.approval, "other")
+        assert (await submit(house, ask.url, "deny")).status_code == 303
+        page = (await house.http.get(other)).text
+        assert 'denied by <bdi class="value">lead@company.com</bdi>' in page
+        assert house["lead"].id not in page
+        await ask.waiting
+
+
 @pytest.mark.req("R70", "R72")
 @pytest.mark.promise("P8")
 async def test_opening_the_page_changes_nothing_and_its_form_answers_once(house: House) -> None:
@@ -108,7 +120,7 @@ async def test_opening_the_page_changes_nothing_and_its_form_answers_once(house:
         )
         assert again.status_code in {403, 409}
         after = (await house.http.get(url)).text
-        assert "approved by you" in after
+        assert 'approved by <bdi class="value">you</bdi>' in after
         assert "<form" not in after
         assert len(house.hits) == 1
         granted = (await house.records("oversight.approval.approved"))[-1]

@@ -2,6 +2,7 @@
 
 import contextlib
 import http.client
+import json
 import socket
 import time
 from collections.abc import Iterator
@@ -42,14 +43,19 @@ def connect(here: Installation) -> socket.socket:
 
 def ask(connection: socket.socket, request: bytes = ALIVE) -> int:
     """The status of one request's answer, read whole; 0 if the other side has gone."""
+    return answer(connection, request)[0]
+
+
+def answer(connection: socket.socket, request: bytes = ALIVE) -> tuple[int, http.client.HTTPMessage, bytes]:
+    """Status, headers and body of one request's answer."""
     connection.sendall(request)
     reply = http.client.HTTPResponse(connection)
     try:
         reply.begin()
     except (http.client.BadStatusLine, ConnectionError):
-        return 0
-    reply.read()
-    return reply.status
+        return 0, http.client.HTTPMessage(), b""
+    body = reply.read()
+    return reply.status, reply.headers, body
 
 
 def gone_after(connection: socket.socket) -> float:
@@ -69,7 +75,11 @@ def test_as_many_connections_as_are_allowed_are_served_and_not_one_more(here: In
         for connection in held[:-1]:
             connection.sendall(b"GET /healthz HTTP/1.1\r\nhost: x\r\nx-slow: ")
         assert ask(held[-1]) == 200
-        assert ask(stack.enter_context(connect(here))) == 503
+        status, headers, body = answer(stack.enter_context(connect(here)))
+        assert (status, headers["content-type"]) == (503, "application/problem+json")
+        assert (headers["connection"], headers["retry-after"]) == ("close", "5")
+        assert json.loads(body)["code"] == "too_many_connections"
+        assert str(CONNECTIONS) in json.loads(body)["detail"]
         held.pop().close()
         time.sleep(0.05)
         held_again = stack.enter_context(connect(here))

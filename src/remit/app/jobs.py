@@ -6,6 +6,7 @@ from typing import Final
 
 import structlog
 
+from remit.app.bindings.unused import retire_unused
 from remit.app.services import Services
 from remit.authority.capability_service import sweep
 from remit.identity.errors import UnknownPrincipal
@@ -41,6 +42,7 @@ def jobs(services: Services) -> tuple[Job, ...]:
         Job(name="approvals.expire", every=second, run=work.expire_asks, wanted=work.has_due_ask),
         Job(name="kills.confirm", every=second, run=work.confirm_kills, wanted=work.has_open_kill),
         Job(name="tasks.end_overdue", every=second, run=work.end_overdue, wanted=work.has_overdue),
+        Job(name="capabilities.retire", every=second, run=work.retire_unused, wanted=work.has_unused),
         Job(name="keys.rotate", every=hour, run=work.rotate_keys),
         Job(name="clock.mark", every=timedelta(seconds=10), run=work.mark_clock),
         Job(name="proofs.forget", every=minute, run=work.forget_proofs),
@@ -129,6 +131,16 @@ class _Works:
     async def end_overdue(self, _run: JobRun) -> None:
         """End them with all that is bound to them."""
         await self._services.tasks.end_overdue(at=self._clock.now())
+
+    def has_unused(self, tx: SqlTransaction) -> bool:
+        """Whether a carried capability ended without having been used."""
+        return not self._clock.suspect() and bool(tx.capabilities.unused(at=self._clock.now(), limit=1))
+
+    async def retire_unused(self, run: JobRun) -> None:
+        """Give back what their decisions had reserved. A clock that ran ahead ends nothing (F19)."""
+        at, entropy = self._clock.now(), self._services.ground.entropy
+        if not self._clock.suspect():
+            await _drain(run, lambda tx: retire_unused(tx, at=at, limit=_AT_ONCE, entropy=entropy))
 
     async def rotate_keys(self, _run: JobRun) -> None:
         """Take the steps that are due."""

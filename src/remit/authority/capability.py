@@ -27,9 +27,14 @@ _UNBOUND: Final[Json] = {"jkt": ""}
 
 
 class CapabilityState(StrEnum):
-    """A capability is used at most once; `UNKNOWN` says that its call began and nobody saw its end."""
+    """A capability is used at most once; `UNKNOWN` says that its call began and nobody saw its end.
+
+    `STOPPED` ended with its task before its use. `UNUSED` is over: what its decision reserved is given back.
+    """
 
     LIVE = "live"
+    STOPPED = "stopped"
+    UNUSED = "unused"
     CONSUMED = "consumed"
     DONE = "done"
     FAILED = "failed"

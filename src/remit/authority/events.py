@@ -24,6 +24,7 @@ ENVELOPE_EXTENDED: Final = "authority.envelope.extended"
 CAPABILITY_MINTED: Final = "authority.capability.minted"
 CAPABILITY_CONSUMED: Final = "authority.capability.consumed"
 CAPABILITY_UNKNOWN: Final = "authority.capability.unknown"
+CAPABILITY_UNUSED: Final = "authority.capability.unused"
 
 
 def permissions_digest(ceiling: Ceiling) -> Digest:

@@ -160,6 +160,12 @@ class Capabilities(Protocol):
     def kill_of_task(self, task: TaskId, at: datetime) -> int:
         """Make all unused ones of a task unusable; how many."""
 
+    def unused(self, *, at: datetime, limit: int) -> Sequence[CapabilityId]:
+        """Those that nobody can use any more and nobody has: expired, or stopped with their task."""
+
+    def retire(self, ident: CapabilityId, at: datetime) -> bool:
+        """Move an unused one to its end; False if it was used, or retired before. One conditional update."""
+
     def unfinished(self, *, before: datetime, limit: int, node: str = "") -> Sequence[CapabilityId]:
         """Those that a node consumed before that moment and that have no outcome, oldest first."""
 

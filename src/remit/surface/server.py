@@ -89,6 +89,7 @@ def _config(settings: Settings, services: Services) -> uvicorn.Config:
         http=bounded_protocol(
             header_seconds=settings.http.header_timeout.total_seconds(),
             idle_seconds=settings.http.idle_timeout.total_seconds(),
+            most_connections=settings.http.max_connections,
         ),
         log_config=None,
         access_log=False,  # SAFETY: paths may hold the secret of an approval link
@@ -96,8 +97,6 @@ def _config(settings: Settings, services: Services) -> uvicorn.Config:
         date_header=False,
         proxy_headers=False,
         lifespan="off",
-        # uvicorn counts the asking connection among the open ones, and refuses at this number.
-        limit_concurrency=settings.http.max_connections + 1,
         timeout_graceful_shutdown=_DRAIN_SECONDS,
         h11_max_incomplete_event_size=settings.http.max_headers + settings.http.max_url,
     )

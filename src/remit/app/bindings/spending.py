@@ -91,7 +91,8 @@ class CapabilitySpender:
         """Use one up; the tool runs only after this returned.
 
         1 the token verifies, for this server   2 the caller serves it   3 the tool is pinned, its action the
-        capability's   4 everything above the call lives   5 the one conditional UPDATE.
+        capability's   4 it says what was stored when it was given, and what was decided
+        5 everything above the call lives   6 the one conditional UPDATE.
         Raises `NotYourServer`, `CapabilityRejected`, `NotAlive` or `CapabilityConsumed`.
         """
         # Step 1, outside the unit of work: nobody waits for a signature there.
@@ -119,7 +120,9 @@ class CapabilitySpender:
         stored = tx.decisions.get(held.decision)
         if stored is None:
             raise CapabilityRejected(4, "unknown")
-        # Steps 4 and 5.
+        # Step 4.
+        _require_as_given(tx, held, stored)
+        # Steps 5 and 6.
         use = Use(
             capability=held.id,
             tenant=held.tenant,
@@ -212,6 +215,20 @@ def _serves(tx: SqlTransaction, by: PrincipalId, audience: str) -> bool:
     """As introspection asks: the directory says which resources an account serves."""
     entry = tx.principals.get(by)
     return entry is not None and audience in dict(entry.attributes).get(SERVED, "").split()
+
+
+def _require_as_given(tx: SqlTransaction, held: Capability, stored: StoredDecision) -> None:
+    """SAFETY: our signature alone moves nothing: every member is the row's, the resource the decision's.
+
+    Whoever could sign as us still can't turn a permit into another one.
+    """
+    given = tx.capabilities.get(held.id)
+    if given is None:
+        raise CapabilityRejected(4, "unknown")
+    if given != held:
+        raise CapabilityRejected(4, "other_capability")
+    if stored.explanation.resource != f"{held.resource_type}:{held.resource}":
+        raise CapabilityRejected(6, "other_resource")
 
 
 def _tool(tx: SqlTransaction, wanted: Spending) -> tuple[Server, Tool]:

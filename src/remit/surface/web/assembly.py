@@ -186,5 +186,6 @@ def _pages(services: Services) -> ApprovalPages:
         asks=services.approvals,
         read_link=lambda token, at: read_link(token, keys=ground.keys, issuer=ground.issuer, at=at),
         now=ground.clock.now,
+        name_of=SnapshotDirectory(ground.snapshots).name_of,
         issuer=ground.issuer,
     )

@@ -3,9 +3,20 @@
 import asyncio
 from typing import Any, ClassVar, Final
 
+import structlog
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from remit.kernel.errors import Unavailable
+from remit.surface.web.errors import problem_response
+
+_log = structlog.stdlib.get_logger("remit.connections")
 _ANSWER: Final = b"HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
+
+
+class TooManyConnections(Unavailable):
+    """As many connections as `http.max_connections` allows are open; this one is closed after the answer."""
+
+    code = "too_many_connections"
 
 
 class BoundedHttp(HttpToolsProtocol):
@@ -17,6 +28,7 @@ class BoundedHttp(HttpToolsProtocol):
 
     header_seconds: ClassVar[float] = 5.0
     idle_seconds: ClassVar[float] = 30.0
+    most_connections: ClassVar[int] = 1 << 16
     _deadline: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: Any) -> None:
@@ -34,7 +46,16 @@ class BoundedHttp(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         """The headers are whole; the body has a deadline of its own (`limits.BoundedBody`)."""
         self._disarm()
-        super().on_headers_complete()
+        if len(self.connections) <= self.most_connections:
+            super().on_headers_complete()
+            return
+        # uvicorn's own answer to one connection too many is plain text; this is a document as any other.
+        _log.warning("connections_exhausted", limit=self.most_connections)
+        served, self.app = self.app, _busy(self.most_connections)
+        try:
+            super().on_headers_complete()
+        finally:
+            self.app = served
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Nothing to wait for any more."""
@@ -56,7 +77,26 @@ class BoundedHttp(HttpToolsProtocol):
             self.transport.close()
 
 
-def bounded_protocol(*, header_seconds: float, idle_seconds: float = 30.0) -> type[HttpToolsProtocol]:
-    """The protocol with these deadlines; uvicorn makes one object per connection from it."""
-    chosen = {"header_seconds": header_seconds, "idle_seconds": idle_seconds}
+def _busy(limit: int) -> Any:
+    error = TooManyConnections(
+        f"all {limit} connections are in use", next_step="try again later, on a connection that you keep"
+    )
+    answer = problem_response(error, resource="")
+    answer.headers["connection"] = "close"
+    answer.headers["cache-control"] = "no-store"
+    return answer
+
+
+def bounded_protocol(
+    *, header_seconds: float, idle_seconds: float = 30.0, most_connections: int = 1 << 16
+) -> type[HttpToolsProtocol]:
+    """The protocol with these deadlines; uvicorn makes one object per connection from it.
+
+    One connection more than `most_connections` is told so at its first request (503) and closed.
+    """
+    chosen = {
+        "header_seconds": header_seconds,
+        "idle_seconds": idle_seconds,
+        "most_connections": most_connections,
+    }
     return type("ConfiguredHttp", (BoundedHttp,), chosen)

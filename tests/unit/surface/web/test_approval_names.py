@@ -42,7 +42,7 @@ async def page_of(held: Approval) -> str:
         )
 
     issuer = "https://remit.company.com"
-    pages = ApprovalPages(asks=OneAsk(held), read_link=read_link, now=lambda: AT, issuer=issuer)
+    pages = ApprovalPages(asks=OneAsk(held), read_link=read_link, now=lambda: AT, name_of=str, issuer=issuer)
     transport = httpx2.ASGITransport(app=Starlette(routes=pages.routes()))
     async with httpx2.AsyncClient(transport=transport, base_url=issuer, trust_env=False) as client:
         return (await client.get("/approve/secret")).text

@@ -432,4 +432,4 @@ CREATE INDEX passkey_human ON passkey (tenant, human);
 CREATE UNIQUE INDEX enrolment_secret ON enrolment (tenant, secret);
 CREATE INDEX enrolment_human ON enrolment (tenant, human, state);
 CREATE INDEX challenge_expiry ON challenge (tenant, keep_until);
-CREATE INDEX capability_stopped ON capability (tenant) WHERE state = 'stopped';
+CREATE INDEX capability_stopped ON capability (tenant, settled_at) WHERE state = 'stopped';

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Final
 
 import msgspec
-from sqlalchemy import bindparam, func, select, text, update
+from sqlalchemy import and_, bindparam, func, or_, select, text, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from remit.authority.capability import Capability, CapabilityState, Use
@@ -20,6 +20,7 @@ _OURS = t.c.tenant == bindparam("ours")
 # An index with a condition serves only a statement in whose text the condition stands.
 _IS_LIVE = text("state = 'live'")
 _IS_CONSUMED = text("state = 'consumed'")
+_IS_STOPPED = text("state = 'stopped'")
 _HAS_CALL = text("call_id <> ''")
 
 _ADD = upsert(t)
@@ -61,7 +62,23 @@ _SETTLE = (
 _KILL_OF_TASK = (
     update(t)
     .where(_OURS, t.c.task == bindparam("this_task"), _IS_LIVE)
-    .values(state="failed", settled_at=bindparam("now"))
+    .values(state="stopped", settled_at=bindparam("now"))
+)
+_EXPIRED = (
+    select(t.c.jti)
+    .where(_OURS, _IS_LIVE, t.c.exp <= bindparam("now"))
+    .order_by(t.c.exp, t.c.jti)
+    .limit(bindparam("count"))
+)
+_STOPPED = select(t.c.jti).where(_OURS, _IS_STOPPED).order_by(t.c.settled_at, t.c.jti).limit(bindparam("count"))
+_RETIRE = (
+    update(t)
+    .where(
+        _OURS,
+        t.c.jti == bindparam("this"),
+        or_(t.c.state == "stopped", and_(t.c.state == "live", t.c.exp <= bindparam("now"))),
+    )
+    .values(state="unused", settled_at=bindparam("now"))
 )
 _UNFINISHED = (
     select(t.c.jti)
@@ -147,6 +164,17 @@ class CapabilityRepository:
     def kill_of_task(self, task: TaskId, at: datetime) -> int:
         """Make all unused ones of a task unusable; how many."""
         return self._sql.run(_KILL_OF_TASK, {"ours": self._tenant, "this_task": task, "now": micros(at)})
+
+    def unused(self, *, at: datetime, limit: int) -> Sequence[CapabilityId]:
+        """Those that nobody can use any more and nobody has: expired, or stopped with their task."""
+        values: dict[str, Scalar] = {"ours": self._tenant, "now": micros(at), "count": limit}
+        found = self._sql.rows(_EXPIRED, values)
+        stopped: dict[str, Scalar] = {"ours": self._tenant, "count": limit - len(found)}
+        return [CapabilityId(row[0]) for row in (*found, *self._sql.rows(_STOPPED, stopped))]
+
+    def retire(self, ident: CapabilityId, at: datetime) -> bool:
+        """Move an unused one to its end; False if it was used, or retired before. One conditional update."""
+        return self._sql.run(_RETIRE, {"ours": self._tenant, "this": ident, "now": micros(at)}) == 1
 
     def unfinished(self, *, before: datetime, limit: int, node: str = "") -> Sequence[CapabilityId]:
         """Those that a node consumed before that moment and that have no outcome, oldest first."""

@@ -124,6 +124,13 @@ capability: Final = Table(
         sqlite_where=text("state = 'consumed'"),
         postgresql_where=text("state = 'consumed'"),
     ),
+    Index(
+        "capability_stopped",
+        "tenant",
+        "settled_at",
+        sqlite_where=text("state = 'stopped'"),
+        postgresql_where=text("state = 'stopped'"),
+    ),
 )
 
 replay: Final = Table(

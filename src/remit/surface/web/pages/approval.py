@@ -19,7 +19,7 @@ from remit.kernel.ids import ApprovalId
 from remit.oversight.approvals.approval import Answer, Approval
 from remit.oversight.approvals.card import draw
 from remit.oversight.approvals.service import AnswerProof
-from remit.oversight.approvals.visible import show
+from remit.oversight.approvals.visible import Shown, show
 from remit.oversight.errors import AnswerNotProven
 from remit.surface.web.errors import status_of
 
@@ -65,9 +65,11 @@ class ApprovalPages:
         asks: Asks,
         read_link: Callable[[str, datetime], AnswerProof],
         now: Callable[[], datetime],
+        name_of: Callable[[str], str],
         issuer: str,
     ) -> None:
         self._asks = asks
+        self._name_of = name_of
         self._read_link = read_link
         self._now = now
         self._issuer = issuer
@@ -147,10 +149,15 @@ class ApprovalPages:
             approvers=show(approval.approvers),
             tool=show(approval.tool),
             chain=[show(hop) for hop in approval.chain],
-            decided_by="you" if approval.decided_by == proof.by else approval.decided_by,
+            decided_by=self._answerer(approval, proof),
             csrf=_csrf(link),
         )
         return HTMLResponse(text, headers=_HEADERS)
+
+    def _answerer(self, approval: Approval, proof: AnswerProof) -> Shown | None:
+        if approval.decided_by is None:
+            return None
+        return show("you" if approval.decided_by == proof.by else self._name_of(approval.decided_by))
 
     def _refused(self, refused: RemitError) -> Response:
         text = self._templates.get_template("message.html").render(

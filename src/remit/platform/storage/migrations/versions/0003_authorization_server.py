@@ -37,7 +37,7 @@ def _index_stopped_capabilities() -> None:
     op.create_index(
         "capability_stopped",
         "capability",
-        ["tenant"],
+        ["tenant", "settled_at"],
         unique=False,
         sqlite_where=where,
         postgresql_where=where,
