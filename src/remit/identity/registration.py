@@ -12,6 +12,9 @@ from remit.kernel.errors import Invalid, TooLarge
 from remit.kernel.ids import BlueprintId, PrincipalId, TaskId, TenantId
 
 PURPOSE_LIMIT = 1024
+PROVEN_BY = "proven_by"
+"""Attribute of an instance that needs no key of its own: what it proves itself by instead (`client`: its
+registration at the authorization server says how)."""
 ATTRIBUTES_LIMIT = 64
 PARENTS = {
     Kind.INSTANCE: frozenset({Kind.AGENT}),

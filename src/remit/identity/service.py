@@ -13,6 +13,7 @@ from remit.identity.lifecycle import State, advance
 from remit.identity.ownership import Ownership, accountable
 from remit.identity.principals import PREFIX, Environment, Kind, Principal
 from remit.identity.registration import (
+    PROVEN_BY,
     Registration,
     draft,
     missing_for_activation,
@@ -233,6 +234,8 @@ def _enliven(
 def _has_key(tx: IdentityTransaction, entry: Principal) -> bool:
     holders = (entry, *(tx.principals.children(entry.id) if entry.kind is Kind.AGENT else ()))
     return any(
+        holder.kind is Kind.INSTANCE and PROVEN_BY in dict(holder.attributes) for holder in holders
+    ) or any(
         credential.state is CredentialState.ACTIVE
         for holder in holders
         for credential in tx.credentials.of(holder.id)

@@ -12,7 +12,11 @@ from remit.kernel.errors import RemitError
 
 
 class ErrorName(StrEnum):
-    """Names of the standards: RFC 6749 §5.2, 6750 §3.1, 7009 §2.2.1, 8693 §2.2.2, 8707 §2, 9396 §5, 9449."""
+    """Names of the standards.
+
+    RFC 6749 §4.1.2.1, §5.2, 6750 §3.1, 7009 §2.2.1, 8693 §2.2.2, 8707 §2, 9101 §7, 9396 §5, 9449, 9470;
+    OpenID Connect Core §3.1.2.6.
+    """
 
     INVALID_REQUEST = "invalid_request"
     INVALID_CLIENT = "invalid_client"
@@ -26,9 +30,19 @@ class ErrorName(StrEnum):
     INVALID_DPOP_PROOF = "invalid_dpop_proof"
     USE_DPOP_NONCE = "use_dpop_nonce"
     ACCESS_DENIED = "access_denied"
+    INVALID_REDIRECT_URI = "invalid_redirect_uri"
+    INVALID_CLIENT_METADATA = "invalid_client_metadata"
+    INVALID_SOFTWARE_STATEMENT = "invalid_software_statement"
+    UNAPPROVED_SOFTWARE_STATEMENT = "unapproved_software_statement"
     INVALID_TOKEN = "invalid_token"  # noqa: S105 — an error name
     INSUFFICIENT_SCOPE = "insufficient_scope"
     TEMPORARILY_UNAVAILABLE = "temporarily_unavailable"
+    UNSUPPORTED_RESPONSE_TYPE = "unsupported_response_type"
+    LOGIN_REQUIRED = "login_required"
+    CONSENT_REQUIRED = "consent_required"
+    REQUEST_NOT_SUPPORTED = "request_not_supported"
+    INVALID_REQUEST_URI = "invalid_request_uri"
+    UNMET_AUTHENTICATION_REQUIREMENTS = "unmet_authentication_requirements"
 
 
 UNVERIFIED: Final = "the presented token or proof does not verify"
@@ -145,6 +159,38 @@ class AccessDenied(OAuthError):
     error = ErrorName.ACCESS_DENIED
 
 
+class InvalidRedirectUri(OAuthError):
+    """A redirect URI that a client asks for is none that anybody may be sent to (RFC 7591 §3.2.2)."""
+
+    code = "oauth_invalid_redirect_uri"
+    kind = "invalid"
+    error = ErrorName.INVALID_REDIRECT_URI
+
+
+class InvalidClientMetadata(OAuthError):
+    """A member of a client's metadata is malformed, or asks for what is not served (RFC 7591 §3.2.2)."""
+
+    code = "oauth_invalid_client_metadata"
+    kind = "invalid"
+    error = ErrorName.INVALID_CLIENT_METADATA
+
+
+class InvalidSoftwareStatement(OAuthError):
+    """A software statement is no signed JWT (RFC 7591 §3.2.2)."""
+
+    code = "oauth_invalid_software_statement"
+    kind = "invalid"
+    error = ErrorName.INVALID_SOFTWARE_STATEMENT
+
+
+class UnapprovedSoftwareStatement(OAuthError):
+    """Nobody's software statements are believed here (RFC 7591 §3.2.2)."""
+
+    code = "oauth_unapproved_software_statement"
+    kind = "invalid"
+    error = ErrorName.UNAPPROVED_SOFTWARE_STATEMENT
+
+
 class InvalidToken(OAuthError):
     """The access token is expired, revoked, malformed, or for another resource (RFC 6750 §3.1)."""
 
@@ -191,3 +237,51 @@ class TemporarilyUnavailable(OAuthError):
     code = "oauth_temporarily_unavailable"
     kind = "unavailable"
     error = ErrorName.TEMPORARILY_UNAVAILABLE
+
+
+class UnsupportedResponseType(OAuthError):
+    """Only codes are given here; no token ever passes through a browser (OAuth 2.1 §10.1)."""
+
+    code = "oauth_unsupported_response_type"
+    kind = "invalid"
+    error = ErrorName.UNSUPPORTED_RESPONSE_TYPE
+
+
+class LoginRequired(OAuthError):
+    """The client wants no page, and nobody is signed in, or not recently enough (OIDC Core §3.1.2.6)."""
+
+    code = "oauth_login_required"
+    kind = "invalid"
+    error = ErrorName.LOGIN_REQUIRED
+
+
+class ConsentRequired(OAuthError):
+    """The client wants no page, and the person must be asked (OIDC Core §3.1.2.6)."""
+
+    code = "oauth_consent_required"
+    kind = "invalid"
+    error = ErrorName.CONSENT_REQUIRED
+
+
+class RequestNotSupported(OAuthError):
+    """Request objects are not read here (OIDC Core §6.1)."""
+
+    code = "oauth_request_not_supported"
+    kind = "invalid"
+    error = ErrorName.REQUEST_NOT_SUPPORTED
+
+
+class InvalidRequestUri(OAuthError):
+    """The `request_uri` is none of ours, another client's, used, or has run out (RFC 9101 §7)."""
+
+    code = "oauth_invalid_request_uri"
+    kind = "invalid"
+    error = ErrorName.INVALID_REQUEST_URI
+
+
+class UnmetAuthentication(OAuthError):
+    """The person can't sign in as strongly as the client demands (RFC 9470 §5)."""
+
+    code = "oauth_unmet_authentication_requirements"
+    kind = "invalid"
+    error = ErrorName.UNMET_AUTHENTICATION_REQUIREMENTS

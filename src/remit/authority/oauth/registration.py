@@ -41,6 +41,11 @@ class AuthMethod(StrEnum):
     SELF_SIGNED_TLS = "self_signed_tls_client_auth"
     SPIFFE_JWT = "spiffe_jwt"
 
+    @property
+    def keyless(self) -> bool:
+        """Whether no signature of the client's own proves it to us."""
+        return self is not AuthMethod.PRIVATE_KEY_JWT
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SessionLimits:

@@ -1,0 +1,65 @@
+"""Ledger records and facts of clients: who let them in, what they may be sent back to, how they ended."""
+
+from datetime import datetime
+from typing import Final
+
+from remit.authority.oauth.registration import ClientRegistration
+from remit.authority.oauth.repository import OAuthTransaction
+from remit.identity.principals import Kind
+from remit.kernel.events import Event
+from remit.kernel.ids import Entropy, EventId, PrincipalId, RecordId, mint_id
+from remit.ledger.record import Record
+
+REGISTERED: Final = "authority.client.registered"
+CHANGED: Final = "authority.client.changed"
+REVOKED: Final = "authority.client.revoked"
+
+
+def state(
+    tx: OAuthTransaction,
+    fact: str,
+    about: ClientRegistration,
+    *,
+    by: PrincipalId,
+    at: datetime,
+    entropy: Entropy,
+    because: str = "",
+) -> None:
+    """Record a fact about a client and put it into the outbox, both in the open transaction."""
+    detail = (
+        ("client_id", about.client_id),
+        ("kind", str(about.kind)),
+        ("auth_method", str(about.auth_method)),
+        ("redirect_uris", " ".join(about.redirect_uris)[:_SHOWN]),
+        *((("because", because),) if because else ()),
+    )
+    principal = tx.principals.get(about.principal)
+    agent = principal.parent if principal is not None and principal.kind is Kind.INSTANCE else None
+    tx.ledger.append(
+        Record(
+            id=RecordId(mint_id("rec", at=at, entropy=entropy)),
+            at=at,
+            tenant=about.tenant,
+            kind=fact,
+            actor=by,
+            owner="" if principal is None else principal.owner or "",
+            agent=agent or "",
+            subject=about.principal,
+            digests=(("client", about.digest),),
+            detail=detail,
+        )
+    )
+    tx.publish(
+        Event(
+            id=EventId(mint_id("evt", at=at, entropy=entropy)),
+            at=at,
+            tenant=about.tenant,
+            name=fact,
+            actor=by,
+            subject=about.principal,
+            detail=(("client_id", about.client_id),),
+        )
+    )
+
+
+_SHOWN: Final = 2048

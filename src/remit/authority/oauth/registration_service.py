@@ -1,0 +1,124 @@
+"""Use cases of an administrator's own clients: registered before they come, each with limits of its own."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from remit.authority.oauth import enrolment
+from remit.authority.oauth.client_metadata import StatedClient
+from remit.authority.oauth.clients import BINDING_ATTRIBUTE, Binding
+from remit.authority.oauth.enrolment import Act, Enrolment, UnknownClient
+from remit.authority.oauth.errors import InvalidClientMetadata
+from remit.authority.oauth.metadata import GRANT_CLIENT_CREDENTIALS, GRANT_TOKEN_EXCHANGE
+from remit.authority.oauth.registration import ClientRegistration, RegistrationKind, SessionLimits
+from remit.authority.oauth.repository import OAuthTransaction
+from remit.identity.principals import Environment, Kind, Principal
+from remit.kernel.ids import Entropy, PrincipalId, TenantId
+from remit.kernel.uow import UnitOfWork
+
+
+class RegistrationService:
+    """Registers, changes, lists and revokes clients."""
+
+    def __init__(self, *, uow: UnitOfWork[OAuthTransaction], entropy: Entropy, tenant: TenantId) -> None:
+        self._uow = uow
+        self._entropy = entropy
+        self._tenant = tenant
+
+    async def register_agent(
+        self,
+        agent: PrincipalId,
+        stated: StatedClient,
+        *,
+        by: PrincipalId,
+        at: datetime,
+        bearer: bool = False,
+        limits: SessionLimits | None = None,
+    ) -> ClientRegistration:
+        """Register a client that is an agent's: it becomes an instance of that agent.
+
+        With keys of its own it may also do what an instance does: earn its own token, and exchange.
+        """
+        own = frozenset() if stated.auth_method.keyless else frozenset(_OF_AN_INSTANCE)
+        wanted = Enrolment(
+            stated=stated,
+            kind=RegistrationKind.PRE_REGISTERED,
+            agent=agent,
+            bearer=bearer,
+            grant_types=own,
+            limits=limits or SessionLimits(),
+        )
+        return await self._uow.commit(lambda tx: enrolment.enrol(tx, wanted, self._act(by, at)))
+
+    async def register_application(
+        self,
+        stated: StatedClient,
+        *,
+        purpose: str,
+        environment: Environment,
+        by: PrincipalId,
+        at: datetime,
+        limits: SessionLimits | None = None,
+    ) -> ClientRegistration:
+        """Register an application that people sign in to: it acts for nobody but who is in front of it."""
+        wanted = Enrolment(
+            stated=stated,
+            kind=RegistrationKind.PRE_REGISTERED,
+            agent=None,
+            purpose=purpose,
+            environment=environment,
+            limits=limits or SessionLimits(),
+        )
+        return await self._uow.commit(lambda tx: enrolment.enrol(tx, wanted, self._act(by, at)))
+
+    async def change(
+        self, client_id: str, stated: StatedClient, *, by: PrincipalId, at: datetime
+    ) -> ClientRegistration:
+        """Put new metadata in the place of the old ones; people are asked again where they would see it.
+
+        A metadata document is changed where it stands. Raises `UnknownClient`, `InvalidClientMetadata`.
+        """
+
+        def work(tx: OAuthTransaction) -> ClientRegistration:
+            present = enrolment.live(tx, client_id)
+            if present.kind is RegistrationKind.METADATA_DOCUMENT:
+                raise InvalidClientMetadata("a client of a metadata document is changed in that document")
+            return enrolment.amend(tx, present, stated, self._act(by, at))
+
+        return await self._uow.commit(work)
+
+    async def revoke(
+        self, client_id: str, *, by: PrincipalId, because: str, at: datetime
+    ) -> ClientRegistration:
+        """End a client for good, with everything that was given to it."""
+        return await self._uow.commit(
+            lambda tx: enrolment.revoke(tx, enrolment.live(tx, client_id), self._act(by, at), because=because)
+        )
+
+    async def get(self, client_id: str) -> ClientRegistration:
+        """One client, revoked or not. Raises `UnknownClient`."""
+        found = await self._uow.read(lambda tx: tx.registrations.get(client_id))
+        if found is None:
+            raise UnknownClient(f"no client `{client_id[:256]}`", next_step="remit client list")
+        return found
+
+    async def list(
+        self, *, kind: RegistrationKind | None = None, after: str = "", limit: int = 100
+    ) -> Sequence[ClientRegistration]:
+        """Clients by id."""
+        return await self._uow.read(lambda tx: tx.registrations.list(kind=kind, after=after, limit=limit))
+
+    def _act(self, by: PrincipalId, at: datetime) -> Act:
+        return Act(tenant=self._tenant, by=by, at=at, entropy=self._entropy)
+
+
+_OF_AN_INSTANCE = (GRANT_CLIENT_CREDENTIALS, GRANT_TOKEN_EXCHANGE)
+
+
+def agent_named(tx: OAuthTransaction, name: str) -> Principal | None:
+    """The living agent of that name, for clients that the settings let in below it."""
+    return tx.principals.named(Kind.AGENT, name)
+
+
+def allows_bearer(agent: Principal) -> bool:
+    """Whether instances of an agent may have tokens bound to no key: many MCP clients can't do better."""
+    return dict(agent.attributes).get(BINDING_ATTRIBUTE) == Binding.BEARER
