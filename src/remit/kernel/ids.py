@@ -1,10 +1,11 @@
 """Identifiers: prefixed, ordered by time, impossible to guess, never reused."""
 
-import os
 from collections.abc import Callable
 from datetime import datetime
 from functools import lru_cache
 from typing import NewType
+
+from remit.kernel.entropy import NAME_BYTES, SystemEntropy
 
 TenantId = NewType("TenantId", str)
 UserId = NewType("UserId", str)
@@ -34,29 +35,28 @@ EnrolmentId = NewType("EnrolmentId", str)
 Entropy = Callable[[int], bytes]
 """Gives that many random bytes; `system_entropy` outside tests."""
 
-_ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"  # Crockford: no I, L, O, U
-_PAIRS = tuple(high + low for high in _ALPHABET for low in _ALPHABET)
-
-system_entropy: Entropy = os.urandom
+_ALPHABET = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ"  # Crockford: no I, L, O, U
+_DIGIT = _ALPHABET * 8
+"""For each byte the digit of its last five bits: all digits are equally likely."""
+_PAIRS = tuple(bytes([high, low]).decode() for high in _ALPHABET for low in _ALPHABET)
+system_entropy: Entropy = SystemEntropy()
 
 
 def mint_id(prefix: str, *, at: datetime, entropy: Entropy) -> str:
     """Make `prefix_` + 36 Crockford digits: 50 bits of milliseconds, then 130 random bits.
 
-    So many milliseconds last until the year 37648; 128 bits are what an unguessable name needs.
+    So many milliseconds last until the year 37648; 128 bits are what an unguessable name needs. Each digit
+    of chance is made of a byte of its own.
     """
-    n, pairs = int.from_bytes(entropy(17), "big") >> 6, _PAIRS
-    # Two digits at a time, without a loop: every call, decision and record is named by this.
-    return (
-        f"{prefix}_{_moment(int(at.timestamp() * 1000))}"
-        f"{pairs[n >> 120]}{pairs[n >> 110 & 1023]}{pairs[n >> 100 & 1023]}{pairs[n >> 90 & 1023]}"
-        f"{pairs[n >> 80 & 1023]}{pairs[n >> 70 & 1023]}{pairs[n >> 60 & 1023]}{pairs[n >> 50 & 1023]}"
-        f"{pairs[n >> 40 & 1023]}{pairs[n >> 30 & 1023]}{pairs[n >> 20 & 1023]}{pairs[n >> 10 & 1023]}"
-        f"{pairs[n & 1023]}"
-    )
+    # Without a loop: every call, decision and record is named by this.
+    return f"{prefix}_{_moment(at)}{entropy(NAME_BYTES).translate(_DIGIT).decode()}"
 
 
 @lru_cache(maxsize=64)
-def _moment(milliseconds: int) -> str:
-    """Ten digits; what is named in one millisecond shares them."""
-    return "".join([_PAIRS[milliseconds >> shift & 1023] for shift in (40, 30, 20, 10, 0)])
+def _moment(at: datetime) -> str:
+    """Ten digits; what is named at one moment shares them. Pure: equal moments are the same milliseconds."""
+    n, pairs = int(at.timestamp() * 1000), _PAIRS
+    return (
+        f"{pairs[n >> 40 & 1023]}{pairs[n >> 30 & 1023]}{pairs[n >> 20 & 1023]}{pairs[n >> 10 & 1023]}"
+        f"{pairs[n & 1023]}"
+    )

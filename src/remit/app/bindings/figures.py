@@ -1,12 +1,13 @@
 """What the process tells of decisions and calls: bounded figures, spans with ids and codes, no content."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
+from typing import Final
 
 from opentelemetry import trace
 
 from remit.authority.tokens import VerifiedSubject
-from remit.decision.codes import TABLE, Code
+from remit.decision.codes import TABLE
 from remit.decision.request import ProposedCall
 from remit.decision.response import Decision
 from remit.enforcement.mcp.app import Answering
@@ -20,6 +21,7 @@ from remit.platform.storage.unit_of_work import SqlTransaction
 from remit.platform.telemetry.metrics import Metrics
 from remit.platform.telemetry.observed import observed
 from remit.platform.telemetry.spans import Attribute, Span
+from remit.platform.telemetry.tracing import is_collecting
 
 REFUSED = "refused"
 """Outcome of a call that the gateway refused by itself, without a decision."""
@@ -46,13 +48,24 @@ class MeteredDecider:
     async def _counted(self, call: ProposedCall) -> Decision:
         decision = await self._decider.decide(call)
         effect = decision.verdict.effect
-        said = next((each for each in decision.verdict.reasons if each.effect is effect), None)
-        stage = TABLE[Code(said.code)].stage if said else "none"
-        self._metrics.decision(effect=effect, stage=stage)
-        span = trace.get_current_span()
-        span.set_attribute(Attribute.DECISION, decision.id)
-        span.set_attribute(Attribute.EFFECT, effect)
+        self._metrics.decision(effect=effect, stage=_stage_of(decision))
+        if is_collecting():
+            span = trace.get_current_span()
+            span.set_attribute(Attribute.DECISION, decision.id)
+            span.set_attribute(Attribute.EFFECT, effect)
         return decision
+
+
+def _stage_of(decision: Decision) -> str:
+    """The stage whose reason decided."""
+    effect = decision.verdict.effect
+    for said in decision.verdict.reasons:
+        if said.effect is effect:
+            return _STAGES[said.code]
+    return "none"
+
+
+_STAGES: Final[Mapping[str, str]] = {code.value: entry.stage for code, entry in TABLE.items()}
 
 
 class MeteredCalls:

@@ -6,7 +6,8 @@ Event names are `source.subject.verb_past`. Everything that the standard library
 import logging
 import sys
 from collections.abc import MutableMapping
-from typing import Any, TextIO
+from contextvars import ContextVar
+from typing import Any, Final, TextIO
 
 import structlog
 from opentelemetry import trace
@@ -14,6 +15,8 @@ from opentelemetry import trace
 from remit.platform.settings.options import LogFormat, TelemetryOptions
 from remit.platform.telemetry.redaction import redact
 
+REQUEST: Final = ContextVar("remit_request", default="")
+"""Id of the request that is being answered here; a variable of its own, for every request sets it."""
 _OWN = frozenset({"event", "level", "timestamp", "logger"})
 
 
@@ -21,6 +24,7 @@ def configure_logging(options: TelemetryOptions, *, stream: TextIO = sys.stderr)
     """Install the chain for our loggers and for everybody else's; called once, by the process's start."""
     shared: list[Any] = [
         structlog.contextvars.merge_contextvars,
+        join_request,
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
@@ -43,6 +47,13 @@ def configure_logging(options: TelemetryOptions, *, stream: TextIO = sys.stderr)
         foreign = logging.getLogger(noisy)
         foreign.handlers, foreign.propagate = [], True
         foreign.setLevel(max(root.level, logging.WARNING))
+
+
+def join_request(_logger: Any, _method: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Add the id of the request that is being answered."""
+    if request := REQUEST.get():
+        line["request"] = request
+    return line
 
 
 def join_trace(_logger: Any, _method: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:

@@ -1,6 +1,6 @@
 """The HTTP surface as one ASGI application, from routes that others made."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from types import MappingProxyType
 
 from starlette.exceptions import HTTPException
@@ -44,15 +44,14 @@ class _Direct:
         self._direct = dict(direct)
         self._below = {prefix: (Mount(prefix, app=inner), inner) for prefix, inner in below.items()}
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
+            return self._app(scope, receive, send)
         path: str = scope["path"]
         found = self._direct.get(path)
         if found is None and (end := path.find("/", 1)) > 0 and (under := self._below.get(path[:end])):
             scope["route"], found = under  # The route names what was asked for in figures and spans.
-        await (found or self._app)(scope, receive, send)
+        return (found or self._app)(scope, receive, send)
 
 
 class _Raising:

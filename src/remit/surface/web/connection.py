@@ -7,6 +7,7 @@ import structlog
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from remit.kernel.errors import Unavailable
+from remit.surface.web.answering import Answering
 from remit.surface.web.errors import problem_response
 
 _log = structlog.stdlib.get_logger("remit.connections")
@@ -30,6 +31,8 @@ class BoundedHttp(HttpToolsProtocol):
     idle_seconds: ClassVar[float] = 30.0
     most_connections: ClassVar[int] = 1 << 16
     _deadline: asyncio.TimerHandle | None = None
+    _heading = False
+    """Whether a request has begun whose headers are not whole."""
 
     def connection_made(self, transport: Any) -> None:
         """Start waiting for the first request."""
@@ -38,14 +41,27 @@ class BoundedHttp(HttpToolsProtocol):
         self.timeout_keep_alive = self.idle_seconds  # type: ignore[assignment]  # `call_later` takes both
         self._arm()
 
+    def data_received(self, data: bytes) -> None:
+        """Read on; what has begun must be whole in time. Headers that come in one piece need no deadline."""
+        super().data_received(data)
+        if self._heading:
+            self._arm()
+
     def on_message_begin(self) -> None:
         """A request has begun: its headers must follow in time."""
         super().on_message_begin()
-        self._arm()
+        self._heading = True
 
     def on_headers_complete(self) -> None:
         """The headers are whole; the body has a deadline of its own (`limits.BoundedBody`)."""
+        self._heading = False
         self._disarm()
+        self._begin()
+        if self.cycle is not None:  # unless the connection goes over to another protocol
+            Answering.take(self.cycle)
+
+    def _begin(self) -> None:
+        """Serve the request, or say that there is no room for its connection."""
         if len(self.connections) <= self.most_connections:
             super().on_headers_complete()
             return

@@ -2,12 +2,15 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import lru_cache
+from itertools import chain
 from typing import Final
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from remit.platform.settings.options import HttpOptions
+from remit.surface.web.answering import WHOLE
 from remit.surface.web.errors import (
     AmbiguousRequest,
     BodyTimeout,
@@ -45,50 +48,59 @@ class EdgeLimits:
         self._options = options
         self._body_seconds = options.body_timeout.total_seconds()
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """Check the head, bound the body, go on."""
         if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
+            return self._app(scope, receive, send)
         limit = self._options.max_mcp_body if scope["path"].startswith(_MCP) else self._options.max_body
-        self._check_head(scope)
-        self._check_body(scope, limit)
-        scope["headers"] = [entry for entry in scope["headers"] if not entry[0].startswith(_INTERNAL)]
-        bounded = BoundedBody(receive, limit=limit, seconds=self._body_seconds)
-        await self._app(scope, bounded, send)
+        lines = scope["headers"]
+        headers, written = dict(lines), b"".join(chain.from_iterable(lines))
+        self._check_head(scope, headers, len(written))
+        _check_body(headers, limit)
+        if _INTERNAL in written:
+            scope["headers"] = [entry for entry in lines if not entry[0].startswith(_INTERNAL)]
+        bounded = BoundedBody(receive, limit=limit, seconds=self._body_seconds, whole=scope.get(WHOLE))
+        return self._app(scope, bounded, send)
 
-    def _check_head(self, scope: Scope) -> None:
+    def _check_head(self, scope: Scope, headers: Mapping[bytes, bytes], size: int) -> None:
         length = len(scope["raw_path"]) + len(scope["query_string"])
         if length > self._options.max_url:
             raise UrlTooLong(f"address has {length} bytes, the limit is {self._options.max_url}")
-        size = sum([len(name) + len(value) for name, value in scope["headers"]])
         if size > self._options.max_headers:
             raise HeadersTooLarge(f"headers have {size} bytes, the limit is {self._options.max_headers}")
-        names = [name for name, _ in scope["headers"]]
-        if len(set(names)) < len(names):
-            _check_single(names)
-        _check_path(scope)
+        if len(headers) < len(scope["headers"]):
+            _check_single([name for name, _ in scope["headers"]])
+        if _is_odd(scope["raw_path"], scope["path"]):
+            raise AmbiguousRequest("path holds an escaped separator, an empty or a dot segment")
 
-    def _check_body(self, scope: Scope, limit: int) -> None:
-        headers = dict(scope["headers"])
-        if headers.get(b"content-encoding", b"identity") != b"identity":
-            raise EncodingUnsupported("a compressed body is not read here; send it plain")
-        announced = headers.get(b"content-length")
-        if announced is None:
-            return
-        if b"transfer-encoding" in headers:
-            raise AmbiguousRequest("both `content-length` and `transfer-encoding` are there (RFC 9112 §6.1)")
-        if not announced.isdigit() or len(announced) > _LENGTH_DIGITS:
-            raise AmbiguousRequest("`content-length` is not a number")
-        if int(announced) > limit:
-            raise BodyTooLarge(f"body has {int(announced)} bytes, the limit is {limit}")
+
+def _check_body(headers: Mapping[bytes, bytes], limit: int) -> None:
+    if headers.get(b"content-encoding", b"identity") != b"identity":
+        raise EncodingUnsupported("a compressed body is not read here; send it plain")
+    announced = headers.get(b"content-length")
+    if announced is None:
+        return
+    if b"transfer-encoding" in headers:
+        raise AmbiguousRequest("both `content-length` and `transfer-encoding` are there (RFC 9112 §6.1)")
+    if not announced.isdigit() or len(announced) > _LENGTH_DIGITS:
+        raise AmbiguousRequest("`content-length` is not a number")
+    if int(announced) > limit:
+        raise BodyTooLarge(f"body has {int(announced)} bytes, the limit is {limit}")
 
 
 class BoundedBody:
     """A `receive` that stops at a size and at a deadline."""
 
-    def __init__(self, receive: Receive, *, limit: int, seconds: float) -> None:
+    def __init__(
+        self,
+        receive: Receive,
+        *,
+        limit: int,
+        seconds: float,
+        whole: Callable[[], Message | None] | None = None,
+    ) -> None:
         self._receive = receive
+        self._whole = whole
         self._limit = limit
         self._seconds = seconds
         self._got = 0
@@ -99,7 +111,10 @@ class BoundedBody:
         """One message, within size and deadline."""
         if self._complete:
             return await self._receive()
-        message = await self._in_time()
+        # What came with its head needs neither a deadline nor a wait.
+        message = self._whole() if self._whole is not None else None
+        if message is None:
+            message = await self._in_time()
         self._got += len(message.get("body", b""))
         self._complete = not message.get("more_body", False)
         if self._got > self._limit:
@@ -124,9 +139,12 @@ def _check_single(names: Sequence[bytes]) -> None:
             raise AmbiguousRequest(f"header `{name.decode()}` is there {counted[name]} times, not once")
 
 
-def _check_path(scope: Scope) -> None:
-    """One spelling per path: an escaped separator or a dot segment names two places at once."""
-    raw = scope["raw_path"].lower()
+@lru_cache(maxsize=256)
+def _is_odd(raw_path: bytes, path: str) -> bool:
+    """One spelling per path: an escaped separator or a dot segment names two places at once.
+
+    Pure; the busiest paths are asked about again and again.
+    """
+    raw = raw_path.lower()
     odd = b"%2f" in raw or b"%5c" in raw or b"%00" in raw or b"\\" in raw or b"//" in raw
-    if odd or not {".", ".."}.isdisjoint(scope["path"].split("/")):
-        raise AmbiguousRequest("path holds an escaped separator, an empty or a dot segment")
+    return odd or not {".", ".."}.isdisjoint(path.split("/"))

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections.abc import Awaitable
 from typing import Final
 
 import structlog
@@ -10,8 +11,10 @@ from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from remit.kernel.canonical import b64u
+from remit.kernel.entropy import NAME_BYTES
 from remit.kernel.errors import Unavailable
 from remit.kernel.ids import Entropy
+from remit.platform.telemetry.logging import REQUEST
 from remit.platform.telemetry.metrics import OTHER, Metrics
 from remit.platform.telemetry.spans import Attribute, Span
 from remit.platform.telemetry.tracing import opened
@@ -20,6 +23,7 @@ from remit.surface.web.errors import foreign_error, problem_response, status_of
 REQUEST_ID: Final = "remit.request_id"
 """Where the id of a request stands in its scope."""
 _SERVER_ERROR: Final = 500
+_ID_BYTES: Final = 16
 _HEADER: Final = b"remit-request-id"
 
 _log = structlog.stdlib.get_logger("remit.surface.web")
@@ -33,15 +37,15 @@ class _Answer:
         self.request_id = request_id
         self.status = 0
 
-    async def __call__(self, message: Message) -> None:
+    def __call__(self, message: Message) -> Awaitable[None]:
         if message["type"] == "http.response.start":
             self.status = message["status"]
             lines = message.get("headers")
-            if type(lines) is list and not any(name == _HEADER for name, _ in lines):
+            if type(lines) is list and _HEADER not in [name for name, _ in lines]:
                 message["headers"] = [*lines, (_HEADER, self.request_id.encode())]
             else:
                 MutableHeaders(scope=message)["remit-request-id"] = self.request_id
-        await self._send(message)
+        return self._send(message)
 
 
 class Stopping(Unavailable):
@@ -64,13 +68,10 @@ class Observation:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        answer = _Answer(send, request_id=f"req_{b64u(self._entropy(16))}")
+        answer = _Answer(send, request_id=f"req_{b64u(self._entropy(NAME_BYTES)[:_ID_BYTES])}")
         scope[REQUEST_ID] = answer.request_id
-        started = time.perf_counter()
-        with (
-            structlog.contextvars.bound_contextvars(request=answer.request_id),
-            opened(Span.HTTP_REQUEST, kind=SpanKind.SERVER) as span,
-        ):
+        started, before = time.perf_counter(), REQUEST.set(answer.request_id)
+        with opened(Span.HTTP_REQUEST, kind=SpanKind.SERVER) as span:
             try:
                 await self._app(scope, receive, answer)
             except asyncio.CancelledError:
@@ -78,21 +79,15 @@ class Observation:
             except Exception as raised:  # noqa: BLE001 — the one outer handler: every error gets an answer
                 await self._refuse(raised, scope, receive, answer)
             finally:
-                route = route_of(scope)
-                span.set_attributes(
-                    {
-                        Attribute.ROUTE: route,
-                        Attribute.METHOD: scope["method"],
-                        Attribute.STATUS: answer.status,
-                        Attribute.REQUEST: answer.request_id,
-                    }
-                )
-                self._metrics.request(
-                    method=scope["method"],
-                    route=route,
-                    status=answer.status,
-                    seconds=time.perf_counter() - started,
-                )
+                self._count(scope, answer, time.perf_counter() - started)
+                if span.is_recording():
+                    span.set_attributes(_attributes(scope, answer))
+                REQUEST.reset(before)
+
+    def _count(self, scope: Scope, answer: _Answer, seconds: float) -> None:
+        self._metrics.request(
+            method=scope["method"], route=route_of(scope), status=answer.status, seconds=seconds
+        )
 
     async def _cut(self, scope: Scope, receive: Receive, answer: _Answer) -> None:
         """The process ends, and this request had its time: say so; a stream is left without its end."""
@@ -117,6 +112,15 @@ class Observation:
         await problem_response(error, resource=self._resource, request_id=answer.request_id)(
             scope, receive, answer
         )
+
+
+def _attributes(scope: Scope, answer: _Answer) -> dict[str, str | int]:
+    return {
+        Attribute.ROUTE: route_of(scope),
+        Attribute.METHOD: scope["method"],
+        Attribute.STATUS: answer.status,
+        Attribute.REQUEST: answer.request_id,
+    }
 
 
 def route_of(scope: Scope) -> str:

@@ -1,5 +1,6 @@
 """Headers that every answer carries: nothing is framed, sniffed, referred, cached or scripted."""
 
+from collections.abc import Awaitable
 from typing import Final
 
 from starlette.datastructures import MutableHeaders
@@ -40,10 +41,10 @@ class SecurityHeaders:
             await self._app(scope, receive, send)
             return
 
-        async def guarded(message: Message) -> None:
+        def guarded(message: Message) -> Awaitable[None]:
             if message["type"] == "http.response.start":
                 self._dress(message)
-            await send(message)
+            return send(message)
 
         await self._app(scope, receive, guarded)
 
