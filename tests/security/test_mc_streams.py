@@ -14,6 +14,7 @@ from remit.decision.response import Effect
 from remit.enforcement.mcp.app import McpApp
 from remit.enforcement.mcp.sessions import SessionOptions
 from remit.enforcement.mcp.streams import Watch
+from remit.kernel.pace import LEAST, SPREAD
 from support.gateway import LEGACY, House, house, legacy, modern, modern_headers, subject, verdict
 from support.upstreams import Scripted, answer, eventually, scripted, tool
 
@@ -302,6 +303,8 @@ async def test_what_a_server_says_unasked_reaches_nobody_else() -> None:
 async def test_one_instance_has_only_so_many_requests_open(gate: House, stub: Scripted, door: Gate) -> None:
     calls = [asyncio.create_task(gate.call("act", {"item": str(n)})) for n in range(32)]
     await eventually(lambda: len(stub.calls) == 32)
-    assert (await gate.call("act", {})).status_code == 429
+    turned_away = await gate.call("act", {})
+    assert turned_away.status_code == 429
+    assert LEAST <= int(turned_away.headers["retry-after"]) <= LEAST + SPREAD
     door.open.set()
     assert {(await call).status_code for call in calls} == {200}

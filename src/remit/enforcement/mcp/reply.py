@@ -11,6 +11,7 @@ from remit.enforcement.mcp.results import Answer, failure, status_of
 from remit.enforcement.mcp.wire import Code, Era
 from remit.enforcement.pep.decider import ScopeMissing, Unauthenticated
 from remit.kernel.canonical import JsonObject
+from remit.kernel.pace import retry_after
 
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 Header = tuple[str, str]
@@ -65,6 +66,8 @@ class Responder:
     async def refuse(self, status: int, hint: str, *, close: bool) -> None:
         """Turn a request away with a sentence."""
         ending: tuple[Header, ...] = (("Connection", "close"),) if close else ()
+        if status == HTTPStatus.TOO_MANY_REQUESTS:
+            ending = (*ending, ("Retry-After", retry_after()))
         await self.send(*plain(status, hint, *ending))
 
     async def challenge(self, told: tuple[int, Sequence[Header], bytes]) -> None:

@@ -9,6 +9,7 @@ from starlette.responses import Response
 
 from remit.authority.oauth.errors import InsufficientScope, OAuthError
 from remit.kernel.errors import Invalid, NotFound, RemitError, TooLarge
+from remit.kernel.pace import retry_after
 from remit.surface.web.challenge import challenge_of
 
 MEDIA_TYPE: Final = "application/problem+json"
@@ -195,7 +196,7 @@ def _headers(error: RemitError, resource: str) -> dict[str, str]:
     if isinstance(error, OAuthError) and (error.kind == "unauthenticated" or _lacks_scope(error)):
         return {"www-authenticate": challenge_of(error, resource=resource, scopes=frozenset())}
     if error.kind in {"rate_limited", "unavailable"}:
-        return {"retry-after": "5"}
+        return {"retry-after": retry_after()}
     return {}
 
 

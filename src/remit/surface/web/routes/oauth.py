@@ -24,12 +24,12 @@ from remit.authority.oauth.requests import TokenRequest
 from remit.authority.oauth.resources import Target
 from remit.kernel.canonical import JsonObject
 from remit.kernel.errors import Unavailable
+from remit.kernel.pace import retry_after
 from remit.surface.web.errors import NoSuchAddress
 
 _FORM: Final = "application/x-www-form-urlencoded"
 _NO_STORE: Final = {"cache-control": "no-store", "pragma": "no-cache"}
 _PUBLIC: Final = {"cache-control": "public, max-age=300"}
-_RETRY_SECONDS: Final = "2"
 _SCHEMES: Final = {"basic": "Basic", "bearer": "Bearer", "dpop": "DPoP"}
 _BAD_REQUEST, _UNAUTHORIZED, _TOO_LARGE, _UNAVAILABLE = 400, 401, 413, 503
 
@@ -148,7 +148,7 @@ def _refuse(error: OAuthError, request: Request) -> Response:
     if isinstance(error, UseDpopNonce):
         headers["dpop-nonce"] = error.nonce
     if isinstance(error, TemporarilyUnavailable):
-        headers["retry-after"] = _RETRY_SECONDS
+        headers["retry-after"] = retry_after()
     scheme = request.headers.get("authorization", "").partition(" ")[0].lower()
     if isinstance(error, InvalidClient) and scheme in _SCHEMES:
         # RFC 6749 §5.2: the scheme that the client used.
