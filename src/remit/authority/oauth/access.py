@@ -63,6 +63,12 @@ class AccessToken:
     generation: int
     issued_at: datetime
     expires_at: datetime
+    certificate: str = ""
+    """SHA-256 of the certificate that it is bound to, base64url (RFC 8705 §3.1); empty: to none."""
+    signed_in_at: datetime | None = None
+    """When the person whose yes it comes of had last proven who they are (`auth_time`)."""
+    acr: str = ""
+    amr: tuple[str, ...] = ()
 
     @property
     def token_type(self) -> str:
@@ -101,7 +107,7 @@ class AccessToken:
 
 
 def claims_of(token: AccessToken) -> JsonObject:
-    """Write the claims (RFC 9068 §2.2, RFC 8693 §4.1, RFC 9396 §9.1, RFC 9449 §6.1)."""
+    """Write the claims (RFC 9068 §2.2, §2.2.1, RFC 8693 §4.1, RFC 9396 §9.1, RFC 9449 §6.1)."""
     claims: JsonObject = {
         "iss": token.issuer,
         "sub": token.subject,
@@ -113,14 +119,18 @@ def claims_of(token: AccessToken) -> JsonObject:
         "scope": render(token.scopes),
         NAMESPACE: _own(token),
     }
-    if token.key:
-        claims["cnf"] = {"jkt": token.key}
+    if confirmation := _confirmation(token):
+        claims["cnf"] = confirmation
     if token.chain:
         claims["act"] = nest(token.chain)
     if token.task is not None:
         claims["txn"] = token.task
     if token.ceiling is not None:
         claims["authorization_details"] = details_of(token.ceiling)
+    if token.signed_in_at is not None:
+        claims["auth_time"] = _seconds(token.signed_in_at)
+        claims["acr"] = token.acr
+        claims["amr"] = [*token.amr]
     return claims
 
 
@@ -130,7 +140,7 @@ def token_of(claims: JsonObject, *, tenant: TenantId) -> AccessToken:
         own = _object(claims[NAMESPACE])
         user, task = own.get("user"), claims.get("txn")
         details = claims.get("authorization_details")
-        agent, envelope = own.get("agent"), own.get("env")
+        agent, envelope, signed_in = own.get("agent"), own.get("env"), claims.get("auth_time")
         return AccessToken(
             id=TokenId(_text(claims["jti"])),
             tenant=tenant,
@@ -139,7 +149,8 @@ def token_of(claims: JsonObject, *, tenant: TenantId) -> AccessToken:
             client=PrincipalId(_text(claims["client_id"])),
             audience=_text(claims["aud"]),
             scopes=frozenset(_text(claims["scope"]).split()),
-            key=_key(claims.get("cnf")),
+            key=_confirmed(claims.get("cnf"), "jkt"),
+            certificate=_confirmed(claims.get("cnf"), "x5t#S256"),
             credential=KeyId(_text(own["kid"])),
             agent=None if agent is None else AgentId(_text(agent)),
             user=None if user is None else UserId(_text(user)),
@@ -152,6 +163,9 @@ def token_of(claims: JsonObject, *, tenant: TenantId) -> AccessToken:
             generation=_integer(own["gen"]),
             issued_at=_moment(claims["iat"]),
             expires_at=_moment(claims["exp"]),
+            signed_in_at=None if signed_in is None else _moment(signed_in),
+            acr="" if signed_in is None else _text(claims["acr"]),
+            amr=() if signed_in is None else _texts(claims["amr"]),
         )
     except (KeyError, TypeError, ValueError) as odd:
         raise UnreadableToken("claims are not as we write them") from odd
@@ -173,9 +187,19 @@ def _own(token: AccessToken) -> JsonObject:
     return own
 
 
-def _key(confirmation: Json) -> str:
-    """The bound key; a `cnf` without a thumbprint we know is never read as "not bound"."""
-    return "" if confirmation is None else _text(_object(confirmation)["jkt"])
+def _confirmation(token: AccessToken) -> JsonObject:
+    bound = {"jkt": token.key, "x5t#S256": token.certificate}
+    return {name: value for name, value in bound.items() if value}
+
+
+def _confirmed(confirmation: Json, name: str) -> str:
+    """One bound key; a `cnf` without any thumbprint that we know is never read as "not bound"."""
+    if confirmation is None:
+        return ""
+    members = _object(confirmation)
+    if members.keys().isdisjoint({"jkt", "x5t#S256"}):
+        raise KeyError("cnf")
+    return _text(members[name]) if name in members else ""
 
 
 def _object(value: Json) -> JsonObject:

@@ -1,4 +1,4 @@
-"""Who may come to the authorization server: instances, people with a device key, service accounts, applications.
+"""Who may come to the authorization server: instances, people with a device key, workloads, applications.
 
 A client is a principal seen from here: its keys, and what its kind may ask. Nobody has a shared secret.
 """

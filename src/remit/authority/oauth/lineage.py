@@ -50,7 +50,17 @@ def token_lineage(view: Standing, token: AccessToken) -> Lineage:
         chain=chain,
         principals=frozenset().union(*(line_of(member, view.principal) for member in {token.client, *chain})),
         envelope=token.envelopes[-1] if token.envelopes else None,
-        others=frozenset({token.id, token.key, token.credential, *token.ancestors, *token.envelopes} - {""}),
+        others=frozenset(
+            {
+                token.id,
+                token.key,
+                token.certificate,
+                token.credential,
+                *token.ancestors,
+                *token.envelopes,
+            }
+            - {""}
+        ),
     )
 
 

@@ -5,7 +5,8 @@ from datetime import datetime
 
 from remit.authority.oauth.access import AccessToken
 from remit.authority.oauth.client_auth import Authenticated
-from remit.authority.oauth.errors import AccessDenied, InvalidTarget
+from remit.authority.oauth.clients import Binding
+from remit.authority.oauth.errors import AccessDenied, InvalidRequest, InvalidTarget
 from remit.authority.oauth.options import OAuthOptions
 from remit.authority.oauth.requests import Asking
 from remit.authority.oauth.resources import Target, parse_resource, target_of
@@ -56,6 +57,16 @@ class Mint:
             self._check_server(target.server, asking)
         return target
 
+    def held(self, asking: Asking, resource: str) -> Target:
+        """The resource that a code or refresh token is for; asking for another is refused (RFC 8707 §2.2)."""
+        asked = asking.request.parameters.only("resource")
+        if asked and target_of(parse_resource(asked), self._options).resource != resource:
+            raise InvalidTarget("that resource was not granted", reason="target_widened")
+        target = target_of(parse_resource(resource), self._options)
+        if target.server:
+            self._check_server(target.server, asking)
+        return target
+
     def token(
         self,
         asking: Asking,
@@ -86,6 +97,7 @@ class Mint:
             envelope=None if delegated is None else delegated.envelope,
             envelopes=() if delegated is None else delegated.envelopes,
             ancestors=() if delegated is None else delegated.ancestors,
+            certificate=_certificate(asking),
             generation=asking.request.generation,
             issued_at=at.replace(microsecond=0),
             expires_at=self._end(asking, who, delegated),
@@ -93,7 +105,7 @@ class Mint:
 
     def _end(self, asking: Asking, who: Authenticated, delegated: Delegated | None) -> datetime:
         life = self._options.access_token_life
-        if asking.proof is None:
+        if asking.proof is None and not _certificate(asking):
             life = min(life, self._options.bearer_token_life)
         at = asking.request.at
         ends = (at + life, *(delegated.ends if delegated is not None else ()), *_key_end(who))
@@ -115,6 +127,15 @@ class Mint:
             raise AccessDenied(
                 f"`{client.environment}` may not act in `{entry.environment}`", reason="environment_crossed"
             )
+
+
+def _certificate(asking: Asking) -> str:
+    """The certificate to bind to (RFC 8705 §3), where the client is registered for that."""
+    if asking.who.client.binding is not Binding.CERTIFICATE:
+        return ""
+    if asking.request.certificate is None:
+        raise InvalidRequest("this client's tokens are bound to its certificate; none was shown")
+    return asking.request.certificate.thumbprint
 
 
 def _key_end(who: Authenticated) -> tuple[datetime, ...]:

@@ -24,7 +24,8 @@ class PossessionCheck:
     """Decides which key a new token is bound to: a registered one of the client, or none.
 
     INVARIANT: a bound token's key is a credential of its client, so revoking the credential ends the token,
-    and a thief of an assertion gets no token for a key of his own. Without a proof only a client whose
+    and a thief of an assertion gets no token for a key of his own. A public client brings any key: what it
+    redeems is bound to one, or becomes so. Without a proof only a client whose
     registration says `bearer` gets a token at all.
     """
 
@@ -42,11 +43,14 @@ class PossessionCheck:
             # RFC 9449 §4.3 (1)
             raise InvalidDpopProof("more than one `DPoP` header", reason="proof_repeated")
         if not proofs:
-            if who.client.binding is not Binding.BEARER:
+            if who.client.binding is Binding.DPOP:
                 raise InvalidDpopProof("a `DPoP` proof is required", reason="proof_missing")
             return None
         proof = self._verify(proofs[0], at, generation)
         known = who.client.credential_of(proof.thumbprint)
+        # A registered client has a key per session: its code or refresh token says which one is meant.
+        if known is None and who.client.any_key:
+            return Proof(key=proof.thumbprint, jti=proof.jti, keep_until=proof.keep_until)
         if known is None or known.state is not CredentialState.ACTIVE:
             raise InvalidDpopProof("the proof's key is not registered to this client", reason="proof_key")
         return Proof(key=proof.thumbprint, jti=proof.jti, keep_until=proof.keep_until)

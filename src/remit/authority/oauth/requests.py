@@ -6,6 +6,7 @@ from typing import Protocol
 
 from remit.authority.oauth.access import AccessToken
 from remit.authority.oauth.client_auth import Authenticated
+from remit.authority.oauth.client_certificates import PresentedCertificate
 from remit.authority.oauth.parameters import Parameters
 from remit.authority.oauth.repository import OAuthTransaction, View
 from remit.authority.tokens import Proof
@@ -24,6 +25,8 @@ class TokenRequest:
     proofs: tuple[str, ...]
     at: datetime
     generation: int
+    certificate: PresentedCertificate | None = None
+    """What the client showed in its TLS handshake, where whoever ended that is believed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +42,13 @@ class Asking:
     view: View
 
 
+class Spend(Protocol):
+    """What earns a token once, and is used up by it."""
+
+    def apply(self, tx: OAuthTransaction, *, at: datetime) -> str:
+        """Use it up, or raise `InvalidGrant`; the refresh token to give, or an empty string."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Draft:
     """A token that a grant allows; it is issued only if all still lives in the issuing transaction."""
@@ -48,6 +58,8 @@ class Draft:
     """To be put on record with it."""
     issued_token_type: str = ""
     """Named in the answer to an exchange (RFC 8693 §2.2.1)."""
+    spend: Spend | None = None
+    """A code or refresh token that earns it, used up in the transaction that issues it."""
 
 
 class Grant(Protocol):

@@ -21,6 +21,7 @@ from remit.authority.oauth.presented import read_access_token
 from remit.authority.oauth.repository import Standing, Standings
 from remit.authority.tokens import Proof, VerifiedSubject
 from remit.kernel.building import builder, changer
+from remit.kernel.canonical import same_bytes
 from remit.kernel.clock import Clock
 from remit.kernel.ids import AgentId, InstanceId, KeyId, PrincipalId
 from remit.kernel.jose.dpop import access_token_hash, verify_proof_for
@@ -57,7 +58,8 @@ class AccessTokenVerifier:
 
     1 one scheme, one token   2 type, signature, issuer, audience, times   3 the clock's generation, and
     everything that the token stands on is alive   4 bound key: scheme `DPoP` and a proof of that key over
-    method, URL and token; unbound: scheme `Bearer`, of a client registered for it   5 scope
+    method, URL and token; bound to a certificate: that of the connection; unbound: scheme `Bearer`, of a
+    client registered for it   5 scope
     The caller MUST burn `VerifiedSubject.proof` in the transaction that acts on the request.
 
     Step 2 is remembered by the digest of the whole token and the audience, bounded; times are judged on
@@ -82,6 +84,7 @@ class AccessTokenVerifier:
         at: datetime,
         *,
         scopes: frozenset[str] = frozenset(),
+        certificate: str = "",
     ) -> VerifiedSubject:
         """Run the steps; `url` is the configured external URL of the request, `scopes` those it needs."""
         scheme, text = _credentials(authorization)
@@ -89,14 +92,23 @@ class AccessTokenVerifier:
         known = self._living(text, audience, standing, at)
         token = known.token
         proof = self._possession(scheme, known, dpop, method, url, at)
-        if not token.key:
+        if token.certificate:
+            _check_certificate(token, certificate)
+        elif not token.key:
             _check_bearer(token, standing)
         if not scopes <= token.scopes:
             raise InsufficientScope("the token lacks a scope that this needs", scopes=scopes)
         return _with_proof(known.subject, proof)
 
     async def verify_now(
-        self, authorization: str, dpop: list[str], method: str, url: str, audience: str
+        self,
+        authorization: str,
+        dpop: list[str],
+        method: str,
+        url: str,
+        audience: str,
+        *,
+        certificate: str = "",
     ) -> VerifiedSubject:
         """Run the steps at this moment; a token may be younger than the view that this node holds.
 
@@ -104,10 +116,16 @@ class AccessTokenVerifier:
         the view has caught up once: only a token with our signature ever costs that reading (DS-07).
         """
         try:
-            return self.verify(authorization, dpop, method, url, audience, self._clock.now())
+            return self._verify_at(authorization, dpop, method, url, audience, certificate)
         except LifelessToken:
             await self._standings.catch_up()
-            return self.verify(authorization, dpop, method, url, audience, self._clock.now())
+            return self._verify_at(authorization, dpop, method, url, audience, certificate)
+
+    def _verify_at(
+        self, authorization: str, dpop: list[str], method: str, url: str, audience: str, certificate: str
+    ) -> VerifiedSubject:
+        at = self._clock.now()
+        return self.verify(authorization, dpop, method, url, audience, at, certificate=certificate)
 
     def _living(self, text: str, audience: str, standing: Standing, at: datetime) -> KnownToken:
         name = (hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest(), audience)
@@ -199,6 +217,12 @@ def _credentials(authorization: str) -> tuple[str, str]:
     if scheme not in _SCHEMES:
         raise MissingToken("access tokens come with scheme `DPoP` or `Bearer`", reason="scheme_unknown")
     return scheme, text
+
+
+def _check_certificate(token: AccessToken, shown: str) -> None:
+    """RFC 8705 §3: the connection's certificate is the one that the token is bound to, or it is no token."""
+    if not shown or not same_bytes(shown.encode(), token.certificate.encode()):
+        raise InvalidToken(UNVERIFIED, reason="certificate_other")
 
 
 def _check_bearer(token: AccessToken, standing: Standing) -> None:
