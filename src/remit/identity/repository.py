@@ -10,7 +10,7 @@ from remit.identity.principals import Environment, Kind, Principal
 from remit.identity.sessions import Session
 from remit.identity.tools import Server, Tool
 from remit.kernel.canonical import Digest
-from remit.kernel.ids import KeyId, PrincipalId, ServerId, SessionId, TaskId, TokenId, ToolId
+from remit.kernel.ids import AgentId, KeyId, PrincipalId, ServerId, SessionId, TaskId, TokenId, ToolId
 from remit.kernel.uow import Transaction
 from remit.ledger.repository import Recorder
 
@@ -72,6 +72,9 @@ class Credentials(Protocol):
 
     def revoke(self, ident: KeyId) -> bool:
         """Revoke a key; False if it is not active."""
+
+    def prolong(self, ident: KeyId, not_after: datetime) -> bool:
+        """Let an active key that has an end count until a later one; False if nothing changed."""
 
 
 class Servers(Protocol):
@@ -145,6 +148,13 @@ class Sessions(Protocol):
         """The sessions of a person that were not ended, newest first."""
 
 
+class FederatedProofs(Protocol):
+    """Ways for an agent to prove itself without a key of its own; `identity.federation` owns them."""
+
+    def of_agent(self, agent: AgentId) -> Sequence[object]:
+        """Rules in force that make workloads this agent."""
+
+
 class IdentityTransaction(Transaction, Protocol):
     """The transaction that the directory works in."""
 
@@ -171,6 +181,10 @@ class IdentityTransaction(Transaction, Protocol):
     @property
     def sessions(self) -> Sessions:
         """People who are signed in."""
+
+    @property
+    def trust_rules(self) -> FederatedProofs:
+        """Rules by which workloads of other issuers are agents."""
 
     @property
     def lineage(self) -> Burials:

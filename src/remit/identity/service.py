@@ -21,7 +21,7 @@ from remit.identity.registration import (
     renamed,
 )
 from remit.identity.repository import IdentityTransaction
-from remit.kernel.ids import Entropy, PrincipalId, TenantId, mint_id
+from remit.kernel.ids import AgentId, Entropy, PrincipalId, TenantId, mint_id
 from remit.kernel.uow import UnitOfWork
 
 PAGE_LIMIT: Final = 200
@@ -232,6 +232,9 @@ def _enliven(
 
 
 def _has_key(tx: IdentityTransaction, entry: Principal) -> bool:
+    """A living key of it, or for an agent of an instance; or a rule by which workloads prove to be it."""
+    if entry.kind is Kind.AGENT and tx.trust_rules.of_agent(AgentId(entry.id)):
+        return True
     holders = (entry, *(tx.principals.children(entry.id) if entry.kind is Kind.AGENT else ()))
     return any(
         holder.kind is Kind.INSTANCE and PROVEN_BY in dict(holder.attributes) for holder in holders

@@ -1,6 +1,7 @@
-"""The name that an agent's instance has outside: its SPIFFE ID (SPIFFE-ID §2)."""
+"""The names that workloads have: SPIFFE IDs (SPIFFE-ID §2), those that we give and those that others do."""
 
 import re
+from dataclasses import dataclass
 from typing import Final
 
 from remit.kernel.errors import Invalid
@@ -8,6 +9,9 @@ from remit.kernel.ids import InstanceId
 
 _SEGMENT = re.compile(r"[a-zA-Z0-9._-]{1,64}")
 _LIMIT: Final = 2048  # SPIFFE-ID §2.3: every implementation supports this many bytes
+_SCHEME: Final = "spiffe://"
+_DOMAIN: Final = re.compile(r"[a-z0-9._-]{1,255}")
+_PATH_SEGMENT: Final = re.compile(r"[a-zA-Z0-9._-]+")
 
 
 class MalformedName(Invalid):
@@ -29,3 +33,43 @@ def spiffe_id(trust_domain: str, agent: str, instance: InstanceId) -> str:
     if len(ident) > _LIMIT:
         raise MalformedName(f"SPIFFE ID has {len(ident)} bytes, the limit is {_LIMIT}")
     return ident
+
+
+class MalformedSpiffeId(Invalid):
+    """A text is no SPIFFE ID (SPIFFE-ID §2)."""
+
+    code = "malformed_spiffe_id"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpiffeId:
+    """A SPIFFE ID taken apart; `path` has no leading slash and is empty for the domain's own."""
+
+    trust_domain: str
+    path: str
+
+    def __str__(self) -> str:
+        return f"{_SCHEME}{self.trust_domain}/{self.path}" if self.path else _SCHEME + self.trust_domain
+
+
+def check_trust_domain(name: str) -> str:
+    """Give back a trust domain: 1 to 255 of lower case letters, digits, `.`, `-`, `_` (§2.1)."""
+    if not _DOMAIN.fullmatch(name):
+        raise MalformedSpiffeId(f"`{name[:64]}` is no trust domain: 1 to 255 of a-z, 0-9, `.`, `-`, `_`")
+    return name
+
+
+def parse_spiffe_id(text: str) -> SpiffeId:
+    """Read a SPIFFE ID strictly: no port, user info, query, fragment, escape, empty or dot segment (§2).
+
+    The text is the only spelling of the ID: whatever passes is compared byte for byte. Raises
+    `MalformedSpiffeId`.
+    """
+    if len(text) > _LIMIT or not text.startswith(_SCHEME):
+        raise MalformedSpiffeId(f"a SPIFFE ID begins with `{_SCHEME}` and has at most {_LIMIT} bytes")
+    domain, slash, path = text.removeprefix(_SCHEME).partition("/")
+    check_trust_domain(domain)
+    segments = path.split("/") if slash else []
+    if any(not _PATH_SEGMENT.fullmatch(each) or each in {".", ".."} for each in segments):
+        raise MalformedSpiffeId("path of a SPIFFE ID holds an empty, a dot or a malformed segment")
+    return SpiffeId(trust_domain=domain, path=path)

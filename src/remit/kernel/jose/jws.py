@@ -121,15 +121,16 @@ def header_of(protected: str) -> Header:
     return read_header(protected)
 
 
-def read_header(protected: str, *, with_key: bool = False) -> Header:
+def read_header(protected: str, *, with_key: bool = False, beside: frozenset[str] = frozenset()) -> Header:
     """Do step 2 of a verification: strict JSON of `alg`, `kid`, `typ`, all strings, and nothing else.
 
     So no `crit`, `b64`, `zip`, `enc`, `jku`, `jwk`, `x5u`, `x5c`, `cty`. `with_key` admits `jwk`, which only
-    a proof of possession may bring. Raises `TokenRejected`.
+    a proof of possession may bring; `beside` names members that a known issuer adds and nobody reads.
+    Raises `TokenRejected`.
     """
     found = _members(protected)
     # RFC 7515 §4.1.11: what `crit` names must be understood; we understand no extension and ignore none.
-    if unknown := found.keys() - (_MEMBERS_WITH_KEY if with_key else _MEMBERS):
+    if unknown := found.keys() - (_MEMBERS_WITH_KEY if with_key else _MEMBERS) - beside:
         raise TokenRejected(2, "header_member", debug=f"header member `{min(unknown)}`")
     kid, jwk = _text(found, "kid"), found.get("jwk", {})
     if "kid" in found and not _KID.fullmatch(kid):

@@ -22,6 +22,12 @@ from remit.platform.storage.repositories.decision import (
     DecisionRepository,
     PolicyRepository,
 )
+from remit.platform.storage.repositories.federation import (
+    IssuerKeyRepository,
+    IssuerRepository,
+    TrustRuleRepository,
+    WorkloadRepository,
+)
 from remit.platform.storage.repositories.idempotency import IdempotencyRepository
 from remit.platform.storage.repositories.identity import (
     CredentialRepository,
@@ -106,6 +112,26 @@ class SqlTransaction:
     def sessions(self) -> SessionRepository:
         """People who are signed in."""
         return SessionRepository(self.sql, self.tenant)
+
+    @property
+    def issuers(self) -> IssuerRepository:
+        """Trusted issuers."""
+        return IssuerRepository(self.sql, self.tenant)
+
+    @property
+    def issuer_keys(self) -> IssuerKeyRepository:
+        """Keys of trusted issuers."""
+        return IssuerKeyRepository(self.sql, self.tenant)
+
+    @property
+    def trust_rules(self) -> TrustRuleRepository:
+        """Which workloads are which agent."""
+        return TrustRuleRepository(self.sql, self.tenant)
+
+    @property
+    def workloads(self) -> WorkloadRepository:
+        """Workloads that have proven themselves."""
+        return WorkloadRepository(self.sql, self.tenant)
 
     @property
     def tasks(self) -> TaskRepository:

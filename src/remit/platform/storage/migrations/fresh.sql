@@ -154,6 +154,14 @@ CREATE TABLE idempotency (
 	at BIGINT NOT NULL,
 	PRIMARY KEY (tenant, principal, "key")
 );
+CREATE TABLE issuer_keys (
+	tenant TEXT NOT NULL,
+	issuer TEXT NOT NULL,
+	sequence BIGINT NOT NULL,
+	asked_at BIGINT NOT NULL,
+	body TEXT NOT NULL,
+	PRIMARY KEY (tenant, issuer)
+);
 CREATE TABLE job (
 	tenant TEXT NOT NULL,
 	name TEXT NOT NULL,
@@ -381,10 +389,39 @@ CREATE TABLE tool (
 	body TEXT NOT NULL,
 	PRIMARY KEY (tenant, id)
 );
+CREATE TABLE trust_rule (
+	tenant TEXT NOT NULL,
+	id TEXT NOT NULL,
+	issuer TEXT NOT NULL,
+	agent TEXT NOT NULL,
+	state TEXT NOT NULL,
+	body TEXT NOT NULL,
+	PRIMARY KEY (tenant, id)
+);
+CREATE TABLE trusted_issuer (
+	tenant TEXT NOT NULL,
+	id TEXT NOT NULL,
+	name TEXT NOT NULL,
+	issuer TEXT NOT NULL,
+	state TEXT NOT NULL,
+	body TEXT NOT NULL,
+	PRIMARY KEY (tenant, id)
+);
 CREATE TABLE unit (
 	id TEXT NOT NULL,
 	at BIGINT NOT NULL,
 	PRIMARY KEY (id)
+);
+CREATE TABLE workload (
+	tenant TEXT NOT NULL,
+	instance TEXT NOT NULL,
+	issuer TEXT NOT NULL,
+	rule TEXT NOT NULL,
+	subject TEXT NOT NULL,
+	ends_at BIGINT NOT NULL,
+	ended_at BIGINT NOT NULL,
+	body TEXT NOT NULL,
+	PRIMARY KEY (tenant, instance)
 );
 CREATE INDEX tombstone_ident ON tombstone (tenant, ident);
 CREATE INDEX unit_at ON unit (at);
@@ -432,4 +469,11 @@ CREATE INDEX passkey_human ON passkey (tenant, human);
 CREATE UNIQUE INDEX enrolment_secret ON enrolment (tenant, secret);
 CREATE INDEX enrolment_human ON enrolment (tenant, human, state);
 CREATE INDEX challenge_expiry ON challenge (tenant, keep_until);
+CREATE UNIQUE INDEX trusted_issuer_name ON trusted_issuer (tenant, name) WHERE state = 'active';
+CREATE UNIQUE INDEX trusted_issuer_issuer ON trusted_issuer (tenant, issuer) WHERE state = 'active';
+CREATE INDEX trust_rule_issuer ON trust_rule (tenant, issuer, state);
+CREATE INDEX trust_rule_agent ON trust_rule (tenant, agent, state);
+CREATE INDEX workload_subject ON workload (tenant, issuer, subject, ends_at);
+CREATE INDEX workload_rule ON workload (tenant, rule, ends_at);
+CREATE INDEX workload_end ON workload (tenant, ended_at, ends_at);
 CREATE INDEX capability_stopped ON capability (tenant, settled_at) WHERE state = 'stopped';

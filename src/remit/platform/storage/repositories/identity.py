@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import datetime
 from typing import Final
 
 import msgspec
@@ -171,6 +172,11 @@ _REVOKE_KEY = (
     .where(c.c.tenant == bindparam("ours"), c.c.id == bindparam("this"), c.c.state == "active")
     .values(state="revoked", body=bindparam("new_body"))
 )
+_PROLONG_KEY = (
+    update(c)
+    .where(c.c.tenant == bindparam("ours"), c.c.id == bindparam("this"), c.c.state == "active")
+    .values(body=bindparam("new_body"))
+)
 
 
 class CredentialRepository:
@@ -217,6 +223,15 @@ class CredentialRepository:
         body = _text(replace(known, state=CredentialState.REVOKED))
         values: dict[str, Scalar] = {"ours": self._tenant, "this": ident, "new_body": body}
         return self._sql.run(_REVOKE_KEY, values) == 1
+
+    def prolong(self, ident: KeyId, not_after: datetime) -> bool:
+        """Let an active key that has an end count until a later one; False if nothing changed."""
+        known = self.get(ident)
+        if known is None or known.not_after is None or known.not_after >= not_after:
+            return False
+        body = _text(replace(known, not_after=not_after))
+        values: dict[str, Scalar] = {"ours": self._tenant, "this": ident, "new_body": body}
+        return self._sql.run(_PROLONG_KEY, values) == 1
 
 
 _PUT_SERVER = upsert(s).on_conflict_do_update(

@@ -13,6 +13,7 @@ def upgrade() -> None:
     """Add what people, other issuers and upstream providers need."""
     _create_clients()
     _create_people()
+    _create_federation()
     _index_stopped_capabilities()
 
 
@@ -92,3 +93,62 @@ def _create_people() -> None:
         sa.PrimaryKeyConstraint("tenant", "digest"),
     )
     op.create_index("challenge_expiry", "challenge", ["tenant", "keep_until"], unique=False)
+
+
+def _create_federation() -> None:
+    op.create_table(
+        "trusted_issuer",
+        sa.Column("tenant", TEXT, nullable=False),
+        sa.Column("id", TEXT, nullable=False),
+        sa.Column("name", TEXT, nullable=False),
+        sa.Column("issuer", TEXT, nullable=False),
+        sa.Column("state", TEXT, nullable=False),
+        sa.Column("body", TEXT, nullable=False),
+        sa.PrimaryKeyConstraint("tenant", "id"),
+    )
+    where = sa.text("state = 'active'")
+    for column in ("name", "issuer"):
+        op.create_index(
+            f"trusted_issuer_{column}",
+            "trusted_issuer",
+            ["tenant", column],
+            unique=True,
+            sqlite_where=where,
+            postgresql_where=where,
+        )
+    op.create_table(
+        "issuer_keys",
+        sa.Column("tenant", TEXT, nullable=False),
+        sa.Column("issuer", TEXT, nullable=False),
+        sa.Column("sequence", sa.BigInteger(), nullable=False),
+        sa.Column("asked_at", sa.BigInteger(), nullable=False),
+        sa.Column("body", TEXT, nullable=False),
+        sa.PrimaryKeyConstraint("tenant", "issuer"),
+    )
+    op.create_table(
+        "trust_rule",
+        sa.Column("tenant", TEXT, nullable=False),
+        sa.Column("id", TEXT, nullable=False),
+        sa.Column("issuer", TEXT, nullable=False),
+        sa.Column("agent", TEXT, nullable=False),
+        sa.Column("state", TEXT, nullable=False),
+        sa.Column("body", TEXT, nullable=False),
+        sa.PrimaryKeyConstraint("tenant", "id"),
+    )
+    op.create_index("trust_rule_issuer", "trust_rule", ["tenant", "issuer", "state"], unique=False)
+    op.create_index("trust_rule_agent", "trust_rule", ["tenant", "agent", "state"], unique=False)
+    op.create_table(
+        "workload",
+        sa.Column("tenant", TEXT, nullable=False),
+        sa.Column("instance", TEXT, nullable=False),
+        sa.Column("issuer", TEXT, nullable=False),
+        sa.Column("rule", TEXT, nullable=False),
+        sa.Column("subject", TEXT, nullable=False),
+        sa.Column("ends_at", sa.BigInteger(), nullable=False),
+        sa.Column("ended_at", sa.BigInteger(), nullable=False),
+        sa.Column("body", TEXT, nullable=False),
+        sa.PrimaryKeyConstraint("tenant", "instance"),
+    )
+    op.create_index("workload_subject", "workload", ["tenant", "issuer", "subject", "ends_at"], unique=False)
+    op.create_index("workload_rule", "workload", ["tenant", "rule", "ends_at"], unique=False)
+    op.create_index("workload_end", "workload", ["tenant", "ended_at", "ends_at"], unique=False)
