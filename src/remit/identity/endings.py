@@ -10,6 +10,7 @@ from remit.identity import events
 from remit.identity.credentials import CredentialState
 from remit.identity.errors import Changed
 from remit.identity.lifecycle import State, advance
+from remit.identity.passkeys import Passkey, PasskeyState
 from remit.identity.principals import Kind, Principal
 from remit.identity.repository import IdentityTransaction
 from remit.identity.session_service import end_all
@@ -66,6 +67,27 @@ def revoke_keys(
     return count
 
 
+def revoke_passkey(
+    tx: IdentityTransaction,
+    passkey: Passkey,
+    *,
+    by: PrincipalId,
+    because: str,
+    at: datetime,
+    entropy: Entropy,
+) -> Passkey:
+    """Revoke a passkey for good and put it on record; raises `Changed` if it was used at this very moment."""
+    revoked = replace(passkey, state=PasskeyState.REVOKED)
+    if not tx.passkeys.put(revoked, was=passkey):
+        raise Changed(f"`{passkey.id}` was changed by somebody else")
+    epoch = tx.advance_epoch(f"revoked:{passkey.id}")
+    human = tx.principals.get(passkey.human)
+    if human is not None:
+        detail = (("passkey", passkey.id), *_because(because, epoch))
+        events.state(tx, events.PASSKEY_REVOKED, human, by=by, at=at, entropy=entropy, detail=detail)
+    return revoked
+
+
 def bury_key(
     tx: IdentityTransaction, ident: str, thumbprint: str, *, cause: str, epoch: int, at: datetime
 ) -> None:
@@ -93,6 +115,9 @@ def _retire(
     _end_tokens(tx, changed, cause="retired", epoch=epoch, at=at)
     if changed.kind is Kind.HUMAN:
         end_all(tx, changed.id, by=by, because="retired", at=at, entropy=entropy)
+        for passkey in tx.passkeys.of(changed.id):
+            if passkey.state is PasskeyState.ACTIVE:
+                revoke_passkey(tx, passkey, by=by, because="retired", at=at, entropy=entropy)
     tx.lineage.bury(changed.kind, changed.id, cause="retired", epoch=epoch, at=at)
     tx.touch("tombstone", changed.id)
     detail = (*_because(because, epoch), ("keys", str(keys)))

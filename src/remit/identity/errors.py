@@ -2,7 +2,7 @@
 
 from typing import ClassVar
 
-from remit.kernel.errors import Conflict, Invalid, NotFound
+from remit.kernel.errors import Conflict, Invalid, NotFound, RemitError
 
 
 class UnknownPrincipal(NotFound):
@@ -106,3 +106,66 @@ class UnknownSession(NotFound):
     """No such session of this person."""
 
     code: ClassVar[str] = "unknown_session"
+
+
+class PasskeysNeedName(Conflict):
+    """The issuer's host is an IP address, which no passkey can be made for (WebAuthn §5.1.3)."""
+
+    code: ClassVar[str] = "passkeys_need_name"
+
+
+class PasskeyRefused(RemitError):
+    """A passkey's answer proves nothing here; why is on record, and never told to who gave it."""
+
+    code: ClassVar[str] = "passkey_refused"
+    kind: ClassVar[str] = "forbidden"
+
+
+class CeremonyOver(Conflict):
+    """The question that a passkey was to answer is too old, was answered, or is another page's."""
+
+    code: ClassVar[str] = "ceremony_over"
+
+
+class NotFresh(RemitError):
+    """This needs a person who has just proven to be there, with a passkey that verified them."""
+
+    code: ClassVar[str] = "fresh_sign_in_needed"
+    kind: ClassVar[str] = "forbidden"
+
+
+class UnknownPasskey(NotFound):
+    """No such passkey of this person."""
+
+    code: ClassVar[str] = "unknown_passkey"
+
+
+class LastPasskey(Conflict):
+    """A person does not remove the one passkey that they can sign in with."""
+
+    code: ClassVar[str] = "last_passkey"
+
+
+class PasskeyTaken(Conflict):
+    """The authenticator's credential is registered already, or was."""
+
+    code: ClassVar[str] = "passkey_taken"
+
+
+class TooManyPasskeys(Conflict):
+    """A person has as many passkeys as anybody may have."""
+
+    code: ClassVar[str] = "too_many_passkeys"
+
+
+class EnrolmentOver(RemitError):
+    """The link is unknown, used, withdrawn or too old: all look alike."""
+
+    code: ClassVar[str] = "enrolment_over"
+    kind: ClassVar[str] = "gone"
+
+
+class EnrolmentTooLong(Invalid):
+    """An enrolment link would live longer than it may."""
+
+    code: ClassVar[str] = "enrolment_too_long"

@@ -5,12 +5,24 @@ from datetime import datetime
 from typing import Protocol
 
 from remit.identity.credentials import Credential
+from remit.identity.enrolment import Enrolment
 from remit.identity.lifecycle import State
+from remit.identity.passkeys import Passkey
 from remit.identity.principals import Environment, Kind, Principal
 from remit.identity.sessions import Session
 from remit.identity.tools import Server, Tool
 from remit.kernel.canonical import Digest
-from remit.kernel.ids import AgentId, KeyId, PrincipalId, ServerId, SessionId, TaskId, TokenId, ToolId
+from remit.kernel.ids import (
+    AgentId,
+    KeyId,
+    PasskeyId,
+    PrincipalId,
+    ServerId,
+    SessionId,
+    TaskId,
+    TokenId,
+    ToolId,
+)
 from remit.kernel.uow import Transaction
 from remit.ledger.repository import Recorder
 
@@ -148,6 +160,48 @@ class Sessions(Protocol):
         """The sessions of a person that were not ended, newest first."""
 
 
+class Passkeys(Protocol):
+    """Passkeys of people."""
+
+    def add(self, passkey: Passkey) -> bool:
+        """Store a new one; False if its credential was ever registered."""
+
+    def put(self, passkey: Passkey, *, was: Passkey) -> bool:
+        """Store a change if it is still exactly `was`; False if somebody was faster."""
+
+    def get(self, ident: PasskeyId) -> Passkey | None:
+        """One passkey, whatever its state."""
+
+    def by_credential(self, credential: str) -> Passkey | None:
+        """The passkey of a credential id, whatever its state."""
+
+    def of(self, human: PrincipalId) -> Sequence[Passkey]:
+        """All passkeys of a person, oldest first."""
+
+
+class Enrolments(Protocol):
+    """Links by which people register a passkey."""
+
+    def add(self, enrolment: Enrolment) -> None:
+        """Store a new one."""
+
+    def settle(self, enrolment: Enrolment) -> bool:
+        """Store its end if it is still open; False if somebody was faster."""
+
+    def by_secret(self, digest: Digest) -> Enrolment | None:
+        """The link whose secret has this digest, whatever its state."""
+
+    def open_of(self, human: PrincipalId) -> Sequence[Enrolment]:
+        """The links of a person that are neither used nor withdrawn."""
+
+
+class Challenges(Protocol):
+    """Questions to authenticators that were answered."""
+
+    def spend(self, digest: Digest, *, keep_until: datetime) -> bool:
+        """Remember that it was answered; False if it was before."""
+
+
 class FederatedProofs(Protocol):
     """Ways for an agent to prove itself without a key of its own; `identity.federation` owns them."""
 
@@ -185,6 +239,18 @@ class IdentityTransaction(Transaction, Protocol):
     @property
     def trust_rules(self) -> FederatedProofs:
         """Rules by which workloads of other issuers are agents."""
+
+    @property
+    def passkeys(self) -> Passkeys:
+        """Passkeys of people."""
+
+    @property
+    def enrolments(self) -> Enrolments:
+        """Links by which people register a passkey."""
+
+    @property
+    def challenges(self) -> Challenges:
+        """Questions to authenticators that were answered."""
 
     @property
     def lineage(self) -> Burials:

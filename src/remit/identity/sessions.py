@@ -39,6 +39,8 @@ class Proof:
     amr: tuple[str, ...]
     acr: str
     at: datetime
+    means: str = ""
+    """Id of the passkey, or name of the provider, that it was done with: its end is the session's end."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +62,7 @@ class Session:
     seen_at: datetime
     expires_at: datetime
     ended_at: datetime | None = None
+    means: str = ""
     client: str = ""
 
 
@@ -81,6 +84,7 @@ def begin(
         secret_digest=digest_of(secret),
         amr=proof.amr,
         acr=proof.acr,
+        means=proof.means,
         begun_at=proof.at,
         authenticated_at=proof.at,
         seen_at=proof.at,
@@ -98,6 +102,7 @@ def confirmed(session: Session, *, proof: Proof, entropy: Entropy) -> tuple[Sess
         secret_digest=digest_of(secret),
         amr=proof.amr,
         acr=proof.acr,
+        means=proof.means,
         authenticated_at=proof.at,
         seen_at=proof.at,
     )

@@ -39,7 +39,12 @@ from remit.platform.storage.repositories.ledger import SqlLedger, appender_of
 from remit.platform.storage.repositories.ledger_contents import ContentRows, KekSealer
 from remit.platform.storage.repositories.lineage import LineageRepository
 from remit.platform.storage.repositories.oversight import ApprovalRepository, KillRepository
-from remit.platform.storage.repositories.people import SessionRepository
+from remit.platform.storage.repositories.people import (
+    ChallengeRepository,
+    EnrolmentRepository,
+    PasskeyRepository,
+    SessionRepository,
+)
 from remit.platform.storage.repositories.registrations import RegistrationRepository
 from remit.platform.storage.repositories.settings import SettingsRepository
 from remit.platform.storage.repositories.tokens import ReplayRepository, TokenRepository
@@ -112,6 +117,21 @@ class SqlTransaction:
     def sessions(self) -> SessionRepository:
         """People who are signed in."""
         return SessionRepository(self.sql, self.tenant)
+
+    @property
+    def passkeys(self) -> PasskeyRepository:
+        """Passkeys of people."""
+        return PasskeyRepository(self.sql, self.tenant)
+
+    @property
+    def enrolments(self) -> EnrolmentRepository:
+        """Links by which people register a passkey."""
+        return EnrolmentRepository(self.sql, self.tenant)
+
+    @property
+    def challenges(self) -> ChallengeRepository:
+        """Questions to authenticators that were answered."""
+        return ChallengeRepository(self.sql, self.tenant)
 
     @property
     def issuers(self) -> IssuerRepository:
