@@ -32,8 +32,6 @@ class Draft:
     key: Digest
     handing: Handing = Handing.USED
     footing: Footing | None = None
-    foreseen: "Prepared | None" = None
-    """All that is stored if nobody is asked and the accounts can pay; None where that can't be."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,10 +67,10 @@ decision_of: Final = builder(Decision)
 
 def for_holder(findings: tuple[Finding, ...]) -> tuple[Finding, ...]:
     """As found, and refused where a duty on the result would be left to nobody."""
-    duty = next((duty for finding in findings for duty in finding.obligations), None)
-    if duty is None or denied(findings):
-        return findings
-    return (*findings, refusal(reason(Code.GATEWAY_ONLY, duty=duty.type)))
+    for finding in findings:
+        if finding.obligations and not denied(findings):
+            return (*findings, refusal(reason(Code.GATEWAY_ONLY, duty=finding.obligations[0].type)))
+    return findings
 
 
 def concluded(draft: Draft, findings: tuple[Finding, ...], *, approval: ApprovalId | None = None) -> Outcome:

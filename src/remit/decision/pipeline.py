@@ -64,7 +64,14 @@ def judge(
     """
     found: list[Finding] = []
     for step in steps:
-        finding = _run(step, request, snapshot, footing)
+        try:
+            finding = None
+            if footing is not None and (known := KNOWN.get(step.judge)) is not None:
+                finding = known(footing, request)
+            if finding is None:
+                finding = step.judge(request, snapshot)
+        except Exception:  # noqa: BLE001 — N39: whatever goes wrong in a stage, the answer is no, and says so
+            finding = refusal(replace(reason(Code.STAGE_ERROR, failed=step.stage), stage=step.stage))
         found.append(finding)
         if finding.effect is Effect.DENY and not thorough:
             break
@@ -73,7 +80,19 @@ def judge(
 
 def denied(findings: Iterable[Finding]) -> bool:
     """Whether some stage refused for good."""
-    return any(finding.effect is Effect.DENY for finding in findings)
+    # A loop: this is asked of every call several times, and a generator costs more than what it finds.
+    for finding in findings:  # noqa: SIM110
+        if finding.effect is Effect.DENY:
+            return True
+    return False
+
+
+def permitted(findings: Sequence[Finding]) -> bool:
+    """Whether some stage was asked, and none has anything against it: of no findings nothing follows."""
+    for finding in findings:
+        if finding.effect is not Effect.PERMIT:
+            return False
+    return bool(findings)
 
 
 def refusal(said: Reason) -> Finding:
@@ -88,7 +107,7 @@ def refusal(said: Reason) -> Finding:
 
 def fold(findings: Sequence[Finding], *, snapshot: Snapshot) -> Verdict:
     """Make one verdict: the strongest effect wins; of no findings at all the verdict is a denial."""
-    if findings and all(finding.effect is Effect.PERMIT for finding in findings):
+    if permitted(findings):
         return agreed(findings, snapshot=snapshot)
     return strongest(findings, snapshot=snapshot)
 
@@ -174,12 +193,3 @@ def _reasons(findings: Sequence[Finding], effect: Effect) -> tuple[Reason, ...]:
     said = [why for finding in reversed(findings) for why in finding.reasons]
     deciding = [why for why in said if why.effect is effect]
     return (*deciding, *(why for why in said if why.effect is not effect and why.effect is not Effect.PERMIT))
-
-
-def _run(step: Step, request: ActionRequest, snapshot: Snapshot, footing: Footing | None) -> Finding:
-    try:
-        known = KNOWN.get(step.judge) if footing is not None else None
-        told = known(footing, request) if known is not None and footing is not None else None
-        return step.judge(request, snapshot) if told is None else told
-    except Exception:  # noqa: BLE001 — N39: whatever goes wrong in a stage, the answer is no, and says so
-        return refusal(replace(reason(Code.STAGE_ERROR, failed=step.stage), stage=step.stage))

@@ -4,7 +4,7 @@ One unit of work per decision: epoch, proof of possession, budgets, approval, ca
 committed before the answer leaves, so no permit exists without its record, and none that a kill preceded.
 """
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Final
@@ -33,7 +33,7 @@ from remit.decision.draft import (
 from remit.decision.facts import Snapshot, Snapshots
 from remit.decision.grounding import ground, known_lines
 from remit.decision.oversight import asks, nothing_asked, unanswered
-from remit.decision.pipeline import STEPS, Step, denied, fold, judge, refusal
+from remit.decision.pipeline import STEPS, Step, agreed, denied, fold, judge, permitted, refusal
 from remit.decision.preview import visible
 from remit.decision.record import decided, spent
 from remit.decision.repository import CapabilityMinter, DecisionTransaction
@@ -100,7 +100,9 @@ class DecisionService:
         Every answer is a value. Raises `Unavailable` only where nothing could be recorded: then nothing
         is permitted (P4).
         """
-        snapshot, fresh = await self._snapshot(at_least), False
+        snapshot, fresh = self._snapshots.current(), False
+        if at_least is not None and snapshot.revision < at_least:
+            snapshot = await self._snapshots.catch_up(at_least)
         for _ in range(_TRIES):
             draft = self._draft(call, snapshot, handing=handing)
             if denied(draft.findings) and not fresh:
@@ -110,7 +112,7 @@ class DecisionService:
                     snapshot = newer
                     continue
             try:
-                return await self._commit(self._foresee(draft))
+                return await self._commit(draft, self._foresee(draft))
             except _Stale:
                 snapshot, fresh = await self._snapshots.catch_up(), True
         return await self._give_up(call, snapshot)
@@ -151,14 +153,8 @@ class DecisionService:
         """Say how a permitted call went: an unused one gives its reservations back, once."""
         await self._uow.commit(lambda tx: settle(tx, decision, outcome))
 
-    async def _commit(self, draft: Draft) -> Decision:
-        return await self._uow.commit(lambda tx: self._settle(tx, draft))
-
-    async def _snapshot(self, at_least: int | None) -> Snapshot:
-        present = self._snapshots.current()
-        if at_least is None or present.revision >= at_least:
-            return present
-        return await self._snapshots.catch_up(at_least)
+    def _commit(self, draft: Draft, foreseen: Prepared | None = None) -> Awaitable[Decision]:
+        return self._uow.commit(lambda tx: self._settle(tx, draft, foreseen))
 
     def _draft(
         self,
@@ -190,49 +186,40 @@ class DecisionService:
             footing=footing,
         )
 
-    def _foresee(self, draft: Draft) -> Draft:
+    def _foresee(self, draft: Draft) -> Prepared | None:
         """Prepare the answer that a permit will nearly always get, before anybody waits for the writer.
+
+        All that is stored if nobody is asked and the accounts can pay; None where that can't be.
 
         INVARIANT: what is signed here leaves only if the unit of work came to exactly this outcome.
         """
         request = draft.request
-        if request is None or not all(each.effect is Effect.PERMIT for each in draft.findings):
-            return draft
-        if cost_fault(request) is not None:
-            return draft
+        if request is None or not permitted(draft.findings) or cost_fault(request) is not None:
+            return None
         lines = known_lines(draft.footing, request)
         whole = (*draft.findings, _NOTHING_ASKED, nothing_short(lines) if lines else _NOTHING_SHORT)
         outcome = came_to(
-            verdict=fold(whole, snapshot=draft.snapshot),
+            verdict=agreed(whole, snapshot=draft.snapshot),
             findings=whole,
             lines=lines,
             minted=self._mint(draft),
         )
-        return drafted(
-            id=draft.id,
-            call=draft.call,
-            request=request,
-            snapshot=draft.snapshot,
-            findings=draft.findings,
-            key=draft.key,
-            handing=draft.handing,
-            foreseen=self._prepare(draft, outcome),
-        )
+        return self._prepare(draft, outcome)
 
     def _prepare(self, draft: Draft, outcome: Outcome) -> Prepared:
         """Write out an outcome as it is stored, recorded and answered."""
         capability = outcome.minted.capability if outcome.minted else None
-        permitted = outcome.verdict.effect is Effect.PERMIT
+        passed = outcome.verdict.effect is Effect.PERMIT
         stored = stored_of(
             id=draft.id,
             explanation=explanation_of(draft, outcome, decision=draft.id),
             lines=outcome.lines,
-            outcome=Settlement.RESERVED if permitted else None,
+            outcome=Settlement.RESERVED if passed else None,
             capability=capability.id if capability else None,
             approval=outcome.approval,
         )
         records = [decided(self._record_id(draft), stored, draft.call, draft.request)]
-        if outcome.approval and permitted:
+        if outcome.approval and passed:
             records.append((spent(self._record_id(draft), stored, draft.call), ()))
         return prepared_of(
             lines=outcome.lines,
@@ -250,11 +237,11 @@ class DecisionService:
             ),
         )
 
-    def _settle(self, tx: DecisionTransaction, draft: Draft) -> Decision:
+    def _settle(self, tx: DecisionTransaction, draft: Draft, foreseen: Prepared | None) -> Decision:
         """The one unit of work; the order is that of security 2.2."""
         if not denied(draft.findings) and tx.epoch() != draft.snapshot.epoch:
             raise _Stale
-        prepared = self._spend(tx, draft)
+        prepared = self._spend(tx, draft, foreseen)
         if prepared.capability is not None:
             self._keep(tx, prepared.capability, draft)
         tx.decisions.add(prepared.stored)
@@ -287,7 +274,7 @@ class DecisionService:
             return None
         return reason(Code.TOO_MANY_CAPABILITIES, limit=self._live_limit)
 
-    def _spend(self, tx: DecisionTransaction, draft: Draft) -> Prepared:
+    def _spend(self, tx: DecisionTransaction, draft: Draft, foreseen: Prepared | None) -> Prepared:
         """Burn the proof, then let budget and oversight have their say, and use up what a permit needs."""
         proof = draft.call.subject.proof
         # A proof is burnt whatever the answer: a refused request can't be sent again with it either.
@@ -295,7 +282,6 @@ class DecisionService:
             return self._prepare(draft, concluded(draft, (refusal(reason(Code.PROOF_REPLAYED)),)))
         if not denied(draft.findings) and (full := self._no_room(tx, draft)) is not None:
             return self._prepare(draft, concluded(draft, (*draft.findings, refusal(full))))
-        foreseen = draft.foreseen
         if foreseen is not None and draft.request is not None:
             paid = reserve(tx.budgets, draft.request, foreseen.lines) if foreseen.lines else None
             if paid is None or paid.effect is Effect.PERMIT:

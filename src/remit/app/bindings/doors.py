@@ -1,6 +1,6 @@
 """What the gateway's door asks: who is this, do they live, which tools are pinned, how is a no written."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Generic, TypeVar
 
@@ -74,9 +74,9 @@ class PipelineDecider:
         self._decisions = decisions
         self._handing = handing
 
-    async def decide(self, call: ProposedCall) -> Decision:
+    def decide(self, call: ProposedCall) -> Coroutine[Any, Any, Decision]:
         """Judge one call; it is on record before this returns."""
-        return await self._decisions.decide(call, handing=self._handing)
+        return self._decisions.decide(call, handing=self._handing)
 
     async def visible(
         self, subject: VerifiedSubject, server: Server, tools: Sequence[Tool], *, at: datetime
@@ -170,9 +170,10 @@ class PinnedTools:
         snapshot = self._snapshots.current()
         # A retired server leaves its name to another one.
         named = self._servers.of(snapshot.servers).get(name, ())
-        return next(
-            (server for server in named if snapshot.state_of(PrincipalId(server.id)) is State.ACTIVE), None
-        )
+        for server in named:
+            if snapshot.state_of(PrincipalId(server.id)) is State.ACTIVE:
+                return server
+        return None
 
     def tools(self, server: Server) -> Mapping[str, Tool]:
         """Every tool of the server by name, quarantined ones included."""

@@ -1,8 +1,8 @@
 """What the process tells of decisions and calls: bounded figures, spans with ids and codes, no content."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 from opentelemetry import trace
 
@@ -35,9 +35,9 @@ class MeteredDecider:
         self._metrics = metrics
         self._decide = observed(Span.DECISION, metrics)(self._counted)
 
-    async def decide(self, call: ProposedCall) -> Decision:
+    def decide(self, call: ProposedCall) -> Coroutine[Any, Any, Decision]:
         """Judge one call."""
-        return await self._decide(call)
+        return self._decide(call)
 
     async def visible(
         self, subject: VerifiedSubject, server: Server, tools: Sequence[Tool], *, at: datetime

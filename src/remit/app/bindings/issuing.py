@@ -34,7 +34,6 @@ from remit.kernel.errors import NotFound
 from remit.kernel.ids import CallId, Entropy, mint_id
 
 _METHOD: Final = "tools/call"
-_proposed: Final = builder(ProposedCall)
 
 
 class ToolUnavailable(NotFound):
@@ -72,6 +71,10 @@ class Issued:
     decision: Decision
     denial: JsonObject | None = None
     ask: Ask | None = None
+
+
+_proposed: Final = builder(ProposedCall)
+_issued: Final = builder(Issued)
 
 
 class CapabilityIssuer:
@@ -129,7 +132,7 @@ class CapabilityIssuer:
         decision = await self._decider.decide(call)
         effect = decision.verdict.effect
         if effect is Effect.PERMIT:
-            return Issued(call=call.call, decision=decision)
+            return _issued(call=call.call, decision=decision)
         if any(said.code == Code.PROOF_REPLAYED for said in decision.verdict.reasons):
             raise ProofRefused("this proof was used before", reason="proof_replayed")
         if effect is Effect.DENY and not await self._shown(call, server):

@@ -13,6 +13,7 @@ from typing import Final
 from remit.authority.rights import Money
 from remit.decision.request import Resource
 from remit.identity.tools import MoneyMapping, ResourceMapping, Server, Tool, ToolMapping
+from remit.kernel.building import builder
 from remit.kernel.canonical import Json, JsonObject
 from remit.kernel.errors import Invalid
 
@@ -34,6 +35,7 @@ class Meaning:
     tool: Tool | None
 
 
+_meaning, _resource_of = builder(Meaning), builder(Resource)
 _ACTIONS: Final = {
     "resources/read": ("resources.read", "Resource", "/uri"),
     "prompts/get": ("prompts.get", "Prompt", "/name"),
@@ -62,7 +64,7 @@ def meaning_of_tool(server: Server, tool: Tool, arguments: JsonObject) -> Meanin
     mapping = tool.mapping
     if tool.consequential:
         _check_known(tool.name, mapping, arguments)
-    return Meaning(
+    return _meaning(
         action=f"{server.name}/{mapping.action}",
         resource=_resource(mapping.resource, arguments),
         money=None if mapping.money is None else _money(mapping.money, arguments),
@@ -79,7 +81,7 @@ def action_of_tool(server: Server, tool: Tool) -> str:
 def resolve(pointer: str, document: Json) -> object:
     """Follow an RFC 6901 pointer; the private mark `_ABSENT` if it leads nowhere."""
     for step in pointer.split("/")[1:]:
-        name = step.replace("~1", "/").replace("~0", "~")
+        name = step.replace("~1", "/").replace("~0", "~") if "~" in step else step
         if isinstance(document, dict) and name in document:
             document = document[name]
         elif isinstance(document, list) and _INDEX.fullmatch(name) and int(name) < len(document):
@@ -127,7 +129,7 @@ def _top_names(pointers: tuple[str, ...]) -> frozenset[str]:
 def _resource(mapping: ResourceMapping, arguments: JsonObject) -> Resource:
     if not mapping.pointer:
         return Resource(type=mapping.type, id=mapping.fixed)
-    return Resource(type=mapping.type, id=_text(mapping.pointer, arguments))
+    return _resource_of(type=mapping.type, id=_text(mapping.pointer, arguments))
 
 
 def _text(pointer: str, arguments: JsonObject) -> str:

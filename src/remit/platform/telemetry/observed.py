@@ -2,8 +2,8 @@
 
 import functools
 import time
-from collections.abc import Awaitable, Callable
-from typing import ParamSpec, TypeVar
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any, ParamSpec, TypeVar
 
 from opentelemetry.trace import Status, StatusCode
 
@@ -18,10 +18,10 @@ R = TypeVar("R")
 
 def observed(
     span: Span, metrics: Metrics
-) -> Callable[[Callable[P, Awaitable[R]]], Callable[P, Awaitable[R]]]:
+) -> Callable[[Callable[P, Awaitable[R]]], Callable[P, Coroutine[Any, Any, R]]]:
     """Wrap an asynchronous use case: one span, one timing, the error's code and never its text."""
 
-    def wrap(inner: Callable[P, Awaitable[R]]) -> Callable[P, Awaitable[R]]:
+    def wrap(inner: Callable[P, Awaitable[R]]) -> Callable[P, Coroutine[Any, Any, R]]:
         @functools.wraps(inner)
         async def outer(*args: P.args, **kwargs: P.kwargs) -> R:
             started = time.perf_counter()

@@ -18,6 +18,8 @@ from remit.authority.capability import CapabilityState
 from remit.authority.oauth.errors import MissingToken
 from remit.authority.oauth.scopes import Scope as OAuthScope
 from remit.authority.tokens import VerifiedSubject
+from remit.identity.tools import Server
+from remit.kernel.building import builder
 from remit.kernel.canonical import framed_digest, parse_object
 from remit.kernel.clock import Clock
 from remit.kernel.ids import CapabilityId, PrincipalId
@@ -44,6 +46,7 @@ PATH: Final = "/api/v1/capabilities"
 NAME: Final = "issueCapability"
 _JSON: Final = re.compile(JSON_MEDIA, re.IGNORECASE)
 _ESCAPED_NUL: Final = b"\\u0000"
+_presented, _wanted = builder(Presented), builder(Wanted)
 _encode = msgspec.json.Encoder().encode
 
 
@@ -102,7 +105,7 @@ class CapabilityDoor:
     async def _serve(self, headers: Mapping[bytes, list[str]], raw: bytes) -> bytes:
         wanted = _read(headers, raw)
         subject, server = await self._issuer.admit(
-            Presented(
+            _presented(
                 authorization=headers.get(b"authorization", [""])[0],
                 proofs=headers.get(b"dpop", []),
                 envelope=headers.get(b"remit-envelope", [""])[0],
@@ -113,13 +116,15 @@ class CapabilityDoor:
         )
 
         async def run() -> Kept:
-            issued = await self._issuer.issue(subject, server, wanted)
-            return Kept(status=200, body=_encode(CapabilityAnswer.of(issued)))
+            return Kept(status=200, body=await self._issue(subject, server, wanted))
 
         key = headers.get(b"idempotency-key")
         if key is None:
-            return (await run()).body
+            return await self._issue(subject, server, wanted)
         return (await self._once.once(_attempt(subject, key[0], raw, self._clock), run)).body
+
+    async def _issue(self, subject: VerifiedSubject, server: Server, wanted: Wanted) -> bytes:
+        return _encode(CapabilityAnswer.of(await self._issuer.issue(subject, server, wanted)))
 
 
 def _attempt(subject: VerifiedSubject, key: str, raw: bytes, clock: Clock) -> Attempt:
@@ -168,7 +173,7 @@ def _read(headers: Mapping[bytes, list[str]], raw: bytes) -> Wanted:
         refuse_nul(document)
     try:
         asked = msgspec.convert(document, CapabilityRequest)
-        return Wanted(
+        return _wanted(
             server=asked.server,
             tool=asked.tool,
             arguments=asked.arguments,
