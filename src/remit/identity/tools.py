@@ -16,6 +16,14 @@ class Transport(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CredentialNeed:
+    """Which downstream credential a server's calls carry: the provider's id, and exactly these scopes."""
+
+    provider: str
+    scopes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Server:
     """An MCP server behind the gateway, reached at `/mcp/<name>`.
 
@@ -32,6 +40,8 @@ class Server:
     allow_legacy: bool = False
     """Whether clients of MCP 2025-11-25 and older are served (off by default)."""
     instructions: str = ""
+    credential: CredentialNeed | None = None
+    """None where the capability, or nothing, is all that a call shows."""
 
 
 class Pin(StrEnum):

@@ -48,6 +48,7 @@ from remit.platform.storage.repositories.people import (
 from remit.platform.storage.repositories.registrations import RegistrationRepository
 from remit.platform.storage.repositories.settings import SettingsRepository
 from remit.platform.storage.repositories.tokens import ReplayRepository, TokenRepository
+from remit.platform.storage.repositories.vault import VaultRepository
 from remit.platform.storage.revision import ChangeLog
 from remit.platform.storage.sql import Sql
 
@@ -222,6 +223,11 @@ class SqlTransaction:
     def kills(self) -> KillRepository:
         """What was stopped."""
         return KillRepository(self.sql, self.tenant)
+
+    @property
+    def vault(self) -> VaultRepository:
+        """Credentials of other services."""
+        return VaultRepository(self.sql, self.tenant)
 
     @property
     def keys(self) -> Keystore:

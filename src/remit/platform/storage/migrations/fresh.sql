@@ -84,6 +84,29 @@ CREATE TABLE clock_mark (
 	generation BIGINT NOT NULL,
 	PRIMARY KEY (node)
 );
+CREATE TABLE connect_flow (
+	tenant TEXT NOT NULL,
+	state TEXT NOT NULL,
+	user TEXT NOT NULL,
+	expires_at BIGINT NOT NULL,
+	sealed BLOB,
+	body TEXT NOT NULL,
+	PRIMARY KEY (tenant, state)
+);
+CREATE TABLE connection (
+	tenant TEXT NOT NULL,
+	id TEXT NOT NULL,
+	user TEXT NOT NULL,
+	agent TEXT NOT NULL,
+	provider TEXT NOT NULL,
+	scopes TEXT NOT NULL,
+	state TEXT NOT NULL,
+	version BIGINT NOT NULL,
+	lease_until BIGINT NOT NULL,
+	sealed BLOB,
+	body TEXT NOT NULL,
+	PRIMARY KEY (tenant, id)
+);
 CREATE TABLE consent (
 	tenant TEXT NOT NULL,
 	id TEXT NOT NULL,
@@ -284,6 +307,15 @@ CREATE TABLE principal (
 	body TEXT NOT NULL,
 	PRIMARY KEY (tenant, id)
 );
+CREATE TABLE provider (
+	tenant TEXT NOT NULL,
+	id TEXT NOT NULL,
+	name TEXT NOT NULL,
+	retired BIGINT NOT NULL,
+	sealed BLOB,
+	body TEXT NOT NULL,
+	PRIMARY KEY (tenant, id)
+);
 CREATE TABLE replay (
 	tenant TEXT NOT NULL,
 	"key" TEXT NOT NULL,
@@ -412,6 +444,17 @@ CREATE TABLE unit (
 	at BIGINT NOT NULL,
 	PRIMARY KEY (id)
 );
+CREATE TABLE upstream_revocation (
+	tenant TEXT NOT NULL,
+	id TEXT NOT NULL,
+	connection TEXT NOT NULL,
+	outcome TEXT NOT NULL,
+	tries BIGINT NOT NULL,
+	due BIGINT NOT NULL,
+	sealed BLOB,
+	body TEXT NOT NULL,
+	PRIMARY KEY (tenant, id)
+);
 CREATE TABLE workload (
 	tenant TEXT NOT NULL,
 	instance TEXT NOT NULL,
@@ -476,4 +519,11 @@ CREATE INDEX trust_rule_agent ON trust_rule (tenant, agent, state);
 CREATE INDEX workload_subject ON workload (tenant, issuer, subject, ends_at);
 CREATE INDEX workload_rule ON workload (tenant, rule, ends_at);
 CREATE INDEX workload_end ON workload (tenant, ended_at, ends_at);
+CREATE UNIQUE INDEX provider_name ON provider (tenant, name) WHERE retired = 0;
+CREATE UNIQUE INDEX connection_place ON connection (tenant, user, agent, provider, scopes) WHERE state <> 'ended';
+CREATE INDEX connection_agent ON connection (tenant, agent) WHERE state <> 'ended';
+CREATE INDEX connect_flow_user ON connect_flow (tenant, user);
+CREATE INDEX connect_flow_expiry ON connect_flow (tenant, expires_at);
+CREATE INDEX upstream_revocation_due ON upstream_revocation (tenant, due) WHERE outcome = 'open';
+CREATE INDEX upstream_revocation_connection ON upstream_revocation (tenant, connection);
 CREATE INDEX capability_stopped ON capability (tenant, settled_at) WHERE state = 'stopped';

@@ -10,6 +10,7 @@ from remit.platform.storage.tables import (
     ledger,
     oversight,
     people,
+    vault,
 )
 from remit.platform.storage.tables.metadata import metadata
 
@@ -24,4 +25,5 @@ __all__ = [
     "metadata",
     "oversight",
     "people",
+    "vault",
 ]

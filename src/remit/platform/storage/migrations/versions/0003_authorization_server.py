@@ -14,6 +14,7 @@ def upgrade() -> None:
     _create_clients()
     _create_people()
     _create_federation()
+    _create_vault()
     _index_stopped_capabilities()
 
 
@@ -152,3 +153,67 @@ def _create_federation() -> None:
     op.create_index("workload_subject", "workload", ["tenant", "issuer", "subject", "ends_at"], unique=False)
     op.create_index("workload_rule", "workload", ["tenant", "rule", "ends_at"], unique=False)
     op.create_index("workload_end", "workload", ["tenant", "ended_at", "ends_at"], unique=False)
+
+
+def _create_vault() -> None:
+    op.create_table(
+        "provider",
+        sa.Column("tenant", TEXT, nullable=False),
+        sa.Column("id", TEXT, nullable=False),
+        sa.Column("name", TEXT, nullable=False),
+        sa.Column("retired", sa.BigInteger(), nullable=False),
+        sa.Column("sealed", sa.LargeBinary(), nullable=True),
+        sa.Column("body", TEXT, nullable=False),
+        sa.PrimaryKeyConstraint("tenant", "id"),
+    )
+    _index_where("provider_name", "provider", ["tenant", "name"], "retired = 0", unique=True)
+    op.create_table(
+        "connection",
+        sa.Column("tenant", TEXT, nullable=False),
+        sa.Column("id", TEXT, nullable=False),
+        sa.Column("user", TEXT, nullable=False),
+        sa.Column("agent", TEXT, nullable=False),
+        sa.Column("provider", TEXT, nullable=False),
+        sa.Column("scopes", TEXT, nullable=False),
+        sa.Column("state", TEXT, nullable=False),
+        sa.Column("version", sa.BigInteger(), nullable=False),
+        sa.Column("lease_until", sa.BigInteger(), nullable=False),
+        sa.Column("sealed", sa.LargeBinary(), nullable=True),
+        sa.Column("body", TEXT, nullable=False),
+        sa.PrimaryKeyConstraint("tenant", "id"),
+    )
+    place = ["tenant", "user", "agent", "provider", "scopes"]
+    _index_where("connection_place", "connection", place, "state <> 'ended'", unique=True)
+    _index_where("connection_agent", "connection", ["tenant", "agent"], "state <> 'ended'")
+    op.create_table(
+        "connect_flow",
+        sa.Column("tenant", TEXT, nullable=False),
+        sa.Column("state", TEXT, nullable=False),
+        sa.Column("user", TEXT, nullable=False),
+        sa.Column("expires_at", sa.BigInteger(), nullable=False),
+        sa.Column("sealed", sa.LargeBinary(), nullable=True),
+        sa.Column("body", TEXT, nullable=False),
+        sa.PrimaryKeyConstraint("tenant", "state"),
+    )
+    op.create_index("connect_flow_user", "connect_flow", ["tenant", "user"], unique=False)
+    op.create_index("connect_flow_expiry", "connect_flow", ["tenant", "expires_at"], unique=False)
+    op.create_table(
+        "upstream_revocation",
+        sa.Column("tenant", TEXT, nullable=False),
+        sa.Column("id", TEXT, nullable=False),
+        sa.Column("connection", TEXT, nullable=False),
+        sa.Column("outcome", TEXT, nullable=False),
+        sa.Column("tries", sa.BigInteger(), nullable=False),
+        sa.Column("due", sa.BigInteger(), nullable=False),
+        sa.Column("sealed", sa.LargeBinary(), nullable=True),
+        sa.Column("body", TEXT, nullable=False),
+        sa.PrimaryKeyConstraint("tenant", "id"),
+    )
+    _index_where("upstream_revocation_due", "upstream_revocation", ["tenant", "due"], "outcome = 'open'")
+    waiting = ["tenant", "connection"]
+    op.create_index("upstream_revocation_connection", "upstream_revocation", waiting, unique=False)
+
+
+def _index_where(name: str, table: str, columns: list[str], condition: str, *, unique: bool = False) -> None:
+    where = sa.text(condition)
+    op.create_index(name, table, columns, unique=unique, sqlite_where=where, postgresql_where=where)

@@ -1,0 +1,1 @@
+"""Credentials of other services: sealed, opened only for the call that was permitted."""
