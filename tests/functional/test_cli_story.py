@@ -91,6 +91,8 @@ def test_each_planted_fault_is_named_with_its_fix(here: Installation, tmp_path: 
     assert key.code == 1
     assert "session            FAIL  there is no device key" in key.out
     assert here.remit("doctor", "mcp", f"{here.url}/nothing").code == 1
+    assert here.remit("doctor", "idp").code == 2
+    assert here.remit("doctor", "moon", here.url).code == 2
 
 
 @pytest.mark.parametrize(
@@ -136,6 +138,8 @@ def test_can_answers_as_a_call_would_be_and_tells_it_by_exit_code(here: Installa
     )
     assert started.code == 0, started.err
     assert started.json()["envelope"].count(".") == 2
+    way = here.remit("doctor", "mcp", f"{here.url}/mcp/business")
+    assert way.code == 0, way.out
     good = here.remit("can", "calendar-bot", "business/book_room", "--arg", "room=Room-401")
     assert good.code == 0, good.out + good.err
     assert good.out.startswith("permit   calendar-bot wanted `business/rooms.book` on Room:Room-401")

@@ -2,15 +2,15 @@
 
 import os
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, Final
 
 import typer
 
 from remit.kernel.errors import RemitError
+from remit.surface.cli.diagnosis.finding import Finding
 from remit.surface.cli.exits import Exit
 from remit.surface.cli.options import OutputOption, word
 from remit.surface.cli.render import Output, coloured, show, visible
@@ -20,32 +20,38 @@ _SECONDS: Final = 5.0
 _SKEW: Final = 5.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
-    """What one step found; `fix` is empty when all is well."""
-
-    step: str
-    ok: bool
-    detail: str
-    fix: str = ""
-
-
 @app.command()
 def doctor(
-    subject: Annotated[str, typer.Argument(help="Nothing for this installation, or `mcp`.")] = "",
-    url: Annotated[str, typer.Argument(help="With `mcp`: address of a protected MCP server.")] = "",
+    subject: Annotated[
+        str, typer.Argument(help="Nothing for this installation, or one of `mcp`, `idp`.")
+    ] = "",
+    url: Annotated[
+        str, typer.Argument(help="With `mcp`: address of an MCP server; with `idp`: an issuer.")
+    ] = "",
     *,
     config: Annotated[Path | None, typer.Option("--config", help="Settings file (TOML).")] = None,
     output: OutputOption = Output.TABLE,
 ) -> None:
     """Check installation, settings, server and clock; name the step that fails.
 
-    `remit doctor mcp URL` follows the way that an MCP client takes to its token. Exit: 0 well, 1 not.
+    `remit doctor mcp URL` follows the way that an MCP client takes to its token, `remit doctor idp ISSUER`
+    looks at what people sign in with. Exit: 0 well, 1 not.
     """
-    found = list(_mcp(url) if subject == "mcp" else _installation(config))
+    found = list(_steps(subject, url, config))
     rows = [{"step": each.step, "ok": each.ok, "detail": each.detail, "fix": each.fix} for each in found]
     show(rows, output=output, lines=[line for each in found for line in _lines(each)])
     raise typer.Exit(Exit.DONE if all(each.ok for each in found) else Exit.FAILED)
+
+
+def _steps(subject: str, url: str, config: Path | None) -> Iterator[Finding]:
+    from remit.surface.cli.diagnosis import idp, mcp  # noqa: PLC0415 — `--help` need not pay for it
+    from remit.surface.cli.failures import Misused  # noqa: PLC0415 — beside its one use
+
+    if not subject and not url:
+        return _installation(config)
+    if subject not in {"mcp", "idp"} or not url:
+        raise Misused("say `mcp URL`, `idp ISSUER`, or nothing", next_step="remit doctor --help")
+    return mcp.steps(url) if subject == "mcp" else idp.steps(url, at=datetime.now(UTC))
 
 
 def _lines(found: Finding) -> list[str]:
@@ -146,72 +152,6 @@ def _session() -> Finding:
             detail=refused.hint,
             fix=refused.next_step or "remit up, or set REMIT_KEY",
         )
-
-
-def _mcp(url: str) -> Iterator[Finding]:
-    """RFC 9728, then RFC 8414, as a client does it; each must name itself by the same bytes."""
-    resource, said = _step("resource metadata", lambda: _json(_metadata_of(url)))
-    yield said
-    if not said.ok:
-        return
-    same = resource.get("resource") == url
-    yield Finding(
-        step="resource",
-        ok=same,
-        detail="matches the URL" if same else f"says `{resource.get('resource')}`, the URL is `{url}`",
-        fix=f"set `resource: {url}` on the server, then run this again",
-    )
-    issuers = resource.get("authorization_servers") or [""]
-    issuer, said = _step(
-        "issuer metadata", lambda: _json(_well_known("oauth-authorization-server", issuers[0]))
-    )
-    yield said
-    if said.ok:
-        same = issuer.get("issuer") == issuers[0]
-        yield Finding(
-            step="issuer",
-            ok=same,
-            detail=str(issuers[0]) if same else f"says `{issuer.get('issuer')}`, not `{issuers[0]}`",
-            fix="the metadata's `issuer` must equal the one asked for (RFC 8414 §3.3)",
-        )
-
-
-def _metadata_of(url: str) -> str:
-    """Where the challenge of an unauthenticated call points (RFC 9728 §5.1), or the well-known place."""
-    answer = _get(url)
-    challenge = answer.headers.get("www-authenticate", "")
-    _, found, rest = challenge.partition('resource_metadata="')
-    return rest.partition('"')[0] if found else _well_known("oauth-protected-resource", url)
-
-
-def _well_known(name: str, url: str) -> str:
-    """RFC 8414 §3.1: the well-known name stands before the path."""
-    scheme, _, rest = url.partition("://")
-    host, slash, path = rest.partition("/")
-    return f"{scheme}://{host}/.well-known/{name}{slash}{path}"
-
-
-def _step(name: str, work: Callable[[], dict[str, Any]]) -> tuple[dict[str, Any], Finding]:
-    try:
-        found = work()
-    except RemitError as failed:
-        return {}, Finding(
-            step=name, ok=False, detail=failed.hint, fix=failed.next_step or "mend the address"
-        )
-    return found, Finding(step=name, ok=True, detail="found")
-
-
-def _json(url: str) -> dict[str, Any]:
-    from remit.surface.cli.failures import CommandFailed  # noqa: PLC0415 — beside its one use
-
-    answer = _get(url)
-    try:
-        found = answer.json()
-    except ValueError as broken:
-        raise CommandFailed(f"`{url}` answers {answer.status_code} and no JSON") from broken
-    if answer.status_code != 200 or not isinstance(found, dict):  # noqa: PLR2004 — RFC 9728 §3.2
-        raise CommandFailed(f"`{url}` answers {answer.status_code}, not a metadata document")
-    return found
 
 
 def _get(url: str) -> Any:

@@ -1,0 +1,1 @@
+"""What `remit doctor` looks at when it follows a way from outside: each step in turn, each with its fix."""
