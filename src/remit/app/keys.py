@@ -23,9 +23,14 @@ RULES: Final[Mapping[KeyClass, RotationRule]] = {
     KeyClass.ENVELOPE: RotationRule(longest_life=timedelta(days=90)),
     KeyClass.CAPABILITY: RotationRule(longest_life=timedelta(seconds=90)),
     KeyClass.APPROVAL_LINK: RotationRule(longest_life=timedelta(days=7)),
+    KeyClass.STATEMENT: RotationRule(longest_life=timedelta(minutes=5)),
+    KeyClass.JWT_SVID: RotationRule(longest_life=timedelta(minutes=5)),
     KeyClass.LEDGER: RotationRule(use_for=timedelta(days=365), longest_life=_FOREVER),
 }
 """Every class that this server signs, and how its keys live: a checkpoint is believed for ever."""
+
+_ALGORITHMS: Final = {KeyClass.JWT_SVID: Algorithm.ES256}
+"""JWT-SVID §2.2 knows no EdDSA; every other class signs with Ed25519."""
 
 
 class IssuerChanged(Conflict):
@@ -64,7 +69,7 @@ class KeyHolder:
                 for record in tx.keys.rotate(
                     key_class,
                     issuer=self._issuer,
-                    algorithm=Algorithm.ED25519,
+                    algorithm=_ALGORITHMS.get(key_class, Algorithm.ED25519),
                     rule=rule,
                     kek=self._kek,
                     entropy=self._entropy,
@@ -98,7 +103,7 @@ class KeyHolder:
                 key_class,
                 compromised=compromised,
                 issuer=self._issuer,
-                algorithm=Algorithm.ED25519,
+                algorithm=_ALGORITHMS.get(key_class, Algorithm.ED25519),
                 rule=rule,
                 kek=self._kek,
                 entropy=self._entropy,

@@ -43,27 +43,39 @@ class ConsentService:
 
         Only the user gives it, and an empty ceiling is refused: empty never means all.
         """
+        return await self._uow.commit(
+            lambda tx: self.give_in(tx, user=user, agent=agent, ceiling=ceiling, text=text, by=by, at=at)
+        )
+
+    def give_in(
+        self,
+        tx: AuthorityTransaction,
+        *,
+        user: UserId,
+        agent: AgentId,
+        ceiling: Ceiling,
+        text: str,
+        by: PrincipalId,
+        at: datetime,
+    ) -> Grant:
+        """Let an agent act within a ceiling, in an open transaction."""
         _check(user, ceiling, text, by)
-
-        def work(tx: AuthorityTransaction) -> Grant:
-            _living(tx, PrincipalId(user), Kind.HUMAN)
-            _living(tx, PrincipalId(agent), Kind.AGENT)
-            grant = Grant(
-                id=GrantId(mint_id("gra", at=at, entropy=self._entropy)),
-                tenant=self._tenant,
-                user=user,
-                agent=agent,
-                ceiling=normal(ceiling),
-                text=text,
-                state=GrantState.GIVEN,
-                given_at=at,
-            )
-            tx.grants.add(grant)
-            tx.touch("grant", grant.id)
-            self._record(tx, events.GRANT_GIVEN, grant, by, at)
-            return grant
-
-        return await self._uow.commit(work)
+        _living(tx, PrincipalId(user), Kind.HUMAN)
+        _living(tx, PrincipalId(agent), Kind.AGENT)
+        grant = Grant(
+            id=GrantId(mint_id("gra", at=at, entropy=self._entropy)),
+            tenant=self._tenant,
+            user=user,
+            agent=agent,
+            ceiling=normal(ceiling),
+            text=text,
+            state=GrantState.GIVEN,
+            given_at=at,
+        )
+        tx.grants.add(grant)
+        tx.touch("grant", grant.id)
+        self._record(tx, events.GRANT_GIVEN, grant, by, at)
+        return grant
 
     async def withdraw(self, ident: GrantId, *, by: PrincipalId, at: datetime) -> Grant:
         """Take a consent back: every task on it ends now, and nothing else of the user's does (R29)."""

@@ -108,7 +108,7 @@ class TaskService:
         if by != (wanted.user or wanted.trigger):
             raise NoConsent("a task is started by the user or the trigger that it acts for")
         intent = seal_goal(wanted.goal, entropy=self._entropy)
-        return await self._uow.commit(lambda tx: self._start(tx, wanted, intent, by, at))
+        return await self._uow.commit(lambda tx: self.start_in(tx, wanted, intent, by=by, at=at))
 
     async def end(self, ident: TaskId, *, by: PrincipalId, at: datetime) -> Task:
         """End a task: all that exists only for it is dead in the same commit (R43, R103)."""
@@ -145,14 +145,16 @@ class TaskService:
         """All tasks by id, at most 200 at a time."""
         return await self._uow.read(lambda tx: tx.tasks.page(after=after, limit=min(limit, 200)))
 
-    def _start(
+    def start_in(
         self,
         tx: AuthorityTransaction,
         wanted: StartTask,
         intent: Intent,
+        *,
         by: PrincipalId,
         at: datetime,
     ) -> StartedTask:
+        """Start a task in an open transaction; the caller answers for its deadline and for whom it is by."""
         agent = _agent(tx, wanted)
         consent = None if wanted.user is None else _consent(tx, wanted.user, wanted.agent)
         member = member_of(tx, agent)

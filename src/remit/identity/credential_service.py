@@ -138,8 +138,9 @@ def add_key(
     entropy: Entropy,
     *,
     not_after: datetime | None = None,
+    ident: KeyId | None = None,
 ) -> Credential | SharedCredential:
-    """Register a key inside an open transaction.
+    """Register a key inside an open transaction; `ident` where its id was said already.
 
     A refused key is returned, not raised, so that the record of the attempt commits (R7).
     """
@@ -147,7 +148,7 @@ def add_key(
         advance(holder.state, State.ACTIVE)
     public = parse_jwk(jwk)
     credential = Credential(
-        id=KeyId(mint_id("crd", at=at, entropy=entropy)),
+        id=ident or KeyId(mint_id("crd", at=at, entropy=entropy)),
         tenant=holder.tenant,
         principal=holder.id,
         thumbprint=public.thumbprint,

@@ -20,6 +20,7 @@ class Purpose(StrEnum):
     DPOP_NONCE = "dpop-nonce"
     REQUEST_STATE = "request-state"
     COOKIE = "cookie"
+    CEREMONY = "ceremony"
     APPROVAL_LINK = "approval-link"
     CURSOR = "cursor"
     WEBHOOK = "webhook"

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 from remit.authority.oauth.actors import instance_part, nest, unnest
+from remit.authority.oauth.places import Place
 from remit.authority.oauth.rar import ceiling_of, details_of
 from remit.authority.oauth.scopes import render
 from remit.authority.rights import Ceiling
@@ -63,6 +64,8 @@ class AccessToken:
     generation: int
     issued_at: datetime
     expires_at: datetime
+    status: Place | None = None
+    """Where its status is published, if lists are."""
     certificate: str = ""
     """SHA-256 of the certificate that it is bound to, base64url (RFC 8705 §3.1); empty: to none."""
     signed_in_at: datetime | None = None
@@ -121,6 +124,8 @@ def claims_of(token: AccessToken) -> JsonObject:
     }
     if confirmation := _confirmation(token):
         claims["cnf"] = confirmation
+    if token.status is not None:
+        claims["status"] = token.status.claim(token.issuer)
     if token.chain:
         claims["act"] = nest(token.chain)
     if token.task is not None:

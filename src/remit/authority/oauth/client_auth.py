@@ -1,14 +1,21 @@
-"""Client authentication by `private_key_jwt` (RFC 7523 §2.2, §3, as updated by RFC 10070)."""
+"""Client authentication: `private_key_jwt` (RFC 7523 §2.2, §3, RFC 10070), a certificate (RFC 8705), none.
 
-from dataclasses import dataclass
+A public client says its name and proves nothing here (RFC 6749 §2.1): what it shows besides, a code with its
+verifier or a refresh token with its key, must do.
+"""
+
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Final
 
+from remit.authority.oauth.client_certificates import CertificateTrust, PresentedCertificate
+from remit.authority.oauth.client_keys import stated_keys
 from remit.authority.oauth.clients import Client, client_of
 from remit.authority.oauth.errors import UNVERIFIED, InvalidClient, InvalidRequest
 from remit.authority.oauth.options import OAuthOptions
 from remit.authority.oauth.parameters import Parameters
+from remit.authority.oauth.registration import AuthMethod, ClientRegistration
 from remit.authority.oauth.repository import View
 from remit.authority.tokens import Proof
 from remit.identity.credentials import Credential, CredentialState
@@ -23,6 +30,8 @@ from remit.kernel.jose.keys import KeyClass, KeyRecord, KeyState
 from remit.kernel.jose.profiles import PEER_LEEWAY, TokenType
 
 ASSERTION_TYPE: Final = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+_OWN_NAMES: Final = ("https://", "cli_")
+"""How the ids of clients begin that are not those of their principals."""
 _STRICT_TYP: Final = TokenType.CLIENT_ASSERTION.value
 _MARGIN: Final = timedelta(seconds=30)
 """Kept that much longer than it lives, so that a small step back of the clock revives nothing."""
@@ -30,49 +39,92 @@ _MARGIN: Final = timedelta(seconds=30)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Authenticated:
-    """A client that proved itself, the key it used, and its assertion, which may be used once."""
+    """A client that proved itself, the key it used, and its assertion, which may be used once.
+
+    A public client has proven nothing: it has no assertion, and its id stands for the key.
+    """
 
     client: Client
     credential: KeyId
-    assertion: Proof
+    assertion: Proof | None
+
+    @property
+    def registration(self) -> ClientRegistration | None:
+        """What it was registered for, if it was; an instance that only exchanges needs none."""
+        return self.client.registration
+
+    @property
+    def public(self) -> bool:
+        """Whether anybody can say that they are this client."""
+        return self.client.public
 
 
 class ClientAuthenticator:
     """Finds out who sends a request, by an assertion that the client signed with a registered key.
 
-    1 one method, and it is `private_key_jwt`   2 the assertion names a client of ours
+    1 one method, the client's own: an assertion, or its name with its certificate, or of a public client
+    its name alone   2 the name is a client's of ours, and not revoked
     3 registered key of that client, type, signature, audience (the issuer identifier alone), times
     4 `iss` = `sub` = `client_id`   5 it lives at most 300 s
     Whether it was used before is for the transaction that acts on it: the caller MUST burn `assertion`.
     Whether the client lives is not asked here. Raises `InvalidClient` with one hint for steps 2 to 5.
     """
 
-    def __init__(self, *, options: OAuthOptions, tenant: TenantId) -> None:
+    def __init__(
+        self, *, options: OAuthOptions, tenant: TenantId, trust: CertificateTrust | None = None
+    ) -> None:
         self._options = options
         self._tenant = tenant
+        self._trust = trust or CertificateTrust()
 
     def authenticate(
-        self, parameters: Parameters, *, authorization: str, view: View, at: datetime
+        self,
+        parameters: Parameters,
+        *,
+        authorization: str,
+        view: View,
+        at: datetime,
+        certificate: PresentedCertificate | None = None,
     ) -> Authenticated:
         """Run the steps against one view of the directory."""
         # (1) RFC 6749 §2.3: never more than one method in a request.
+        if _says_only_its_name(parameters, authorization):
+            return self._named(parameters.get("client_id"), certificate, view, at)
         assertion = _one_method(parameters, authorization)
         # The numbers of steps 2 to 5 stand at their checks; the record says which one failed.
         try:
             client = self._client(jwt.peek_issuer(assertion), view)
             verified = self._verify(assertion, client, at)
+            _check_method(client)
             self._check_claims(verified, parameters, at)
         except TokenRejected as rejected:
             raise InvalidClient(UNVERIFIED, reason=rejected.reason, debug=rejected.debug) from rejected
         return Authenticated(
             client=client,
-            credential=verified.record.kid,
+            credential=_credential_id(client, verified),
             assertion=Proof(
                 key=f"assertion:{client.id}",
                 jti=verified.claims.jti,
                 keep_until=verified.claims.expires_at + PEER_LEEWAY + _MARGIN,
             ),
         )
+
+    def _named(
+        self, ident: str, certificate: PresentedCertificate | None, view: View, at: datetime
+    ) -> Authenticated:
+        """A client that proves nothing, or a certificate; any other is told what a stranger is told."""
+        try:
+            client = self._client(ident, view)
+        except TokenRejected as rejected:
+            raise InvalidClient(UNVERIFIED, reason=rejected.reason) from rejected
+        registration = client.registration
+        shown = registration is not None and (
+            registration.public
+            or (certificate is not None and self._trust.proves(registration, certificate, at=at))
+        )
+        if not shown:
+            raise InvalidClient(UNVERIFIED, reason="client_unproven")
+        return Authenticated(client=client, credential=KeyId(client.client_id), assertion=None)
 
     def _verify(self, assertion: str, client: Client, at: datetime) -> VerifiedJwt:
         keys = ClientKeys(client)
@@ -88,7 +140,8 @@ class ClientAuthenticator:
         )
 
     def _client(self, ident: str, view: View) -> Client:
-        principal = view.principal(PrincipalId(ident))
+        registration = _registered(ident, view)
+        principal = view.principal(PrincipalId(ident) if registration is None else registration.principal)
         if principal is None or principal.tenant != self._tenant:
             raise TokenRejected(3, "client_unknown")
         is_instance = principal.kind is Kind.INSTANCE and principal.parent is not None
@@ -97,6 +150,7 @@ class ClientAuthenticator:
             agent=view.principal(principal.parent) if is_instance and principal.parent else None,
             credentials=tuple(view.credentials_of(principal.id)),
             trust_domain=self._options.trust_domain,
+            registration=registration,
         )
         if client is None:
             raise TokenRejected(3, "client_kind")
@@ -128,15 +182,28 @@ class ClientKeys:
         if key_class is not self._key_class:
             return None
         found = next((known for known in self._client.credentials if known.id == kid), None)
-        return None if found is None else record_of(found, issuer=self._client.id, key_class=key_class)
+        if found is None:
+            return self._stated(kid)
+        return record_of(found, issuer=self._client.client_id, key_class=key_class)
 
     def all(self) -> tuple[KeyRecord, ...]:
         """Every key of the client that still counts."""
         return tuple(
-            record_of(known, issuer=self._client.id, key_class=self._key_class)
+            record_of(known, issuer=self._client.client_id, key_class=self._key_class)
             for known in self._client.credentials
             if known.state is CredentialState.ACTIVE
         )
+
+    def _stated(self, kid: str) -> KeyRecord | None:
+        """The key that the client's own set gives that name, as the directory knows it."""
+        registration = self._client.registration
+        keys = stated_keys(registration.jwks) if registration is not None and registration.jwks else ()
+        named = next((key for key in keys if key.kid == kid), None)
+        known = None if named is None else self._client.credential_of(named.public.thumbprint)
+        if known is None:
+            return None
+        record = record_of(known, issuer=self._client.client_id, key_class=self._key_class)
+        return replace(record, kid=KeyId(kid))
 
     @property
     def _key_class(self) -> KeyClass:
@@ -163,6 +230,38 @@ def record_of(credential: Credential, *, issuer: str, key_class: KeyClass) -> Ke
 def _public(jwk: str, algorithm: str) -> PublicKey:
     """A pure function of what was registered; parsing checks the point, which is worth remembering."""
     return parse_jwk(jwk, algorithm=Algorithm(algorithm))
+
+
+def _registered(ident: str, view: View) -> ClientRegistration | None:
+    """The registration of that id; an instance that is a client under another name is none under its own."""
+    if ident.startswith(_OWN_NAMES):
+        found = view.registration(ident)
+    else:
+        known = view.registrations_of(PrincipalId(ident))
+        found = next((each for each in known if each.client_id == ident), None)
+        if known and found is None:
+            raise TokenRejected(3, "client_renamed")
+    if found is not None and not found.live:
+        raise TokenRejected(3, "client_revoked")
+    return found
+
+
+def _check_method(client: Client) -> None:
+    """A key that a client registered for its certificate signs no assertion."""
+    registration = client.registration
+    if registration is not None and registration.auth_method is not AuthMethod.PRIVATE_KEY_JWT:
+        raise TokenRejected(3, "client_auth_method")
+
+
+def _credential_id(client: Client, verified: VerifiedJwt) -> KeyId:
+    """The directory's name of the key that signed, whatever the client calls it."""
+    known = client.credential_of(verified.record.public.thumbprint)
+    return verified.record.kid if known is None else known.id
+
+
+def _says_only_its_name(parameters: Parameters, authorization: str) -> bool:
+    proofs = ("client_assertion", "client_assertion_type", "client_secret")
+    return bool(parameters.get("client_id")) and not authorization and not any(map(parameters.get, proofs))
 
 
 def _one_method(parameters: Parameters, authorization: str) -> str:

@@ -19,6 +19,8 @@ from remit.kernel.canonical import b64u, same_bytes
 from remit.kernel.errors import Invalid
 
 CHAIN_LIMIT: Final = 8
+SCOPE_KEY: Final = "remit.certificate"
+"""Where the surface leaves a `PresentedCertificate` in the scope of a request."""
 
 
 class UnfitCertificate(Invalid):

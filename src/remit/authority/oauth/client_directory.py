@@ -2,13 +2,11 @@
 
 import asyncio
 from collections import deque
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from enum import StrEnum
 from typing import Final
-from urllib.parse import urlsplit
 
 from remit.authority.oauth import enrolment
+from remit.authority.oauth.client_options import DocumentClients
 from remit.authority.oauth.enrolment import Act, Enrolment
 from remit.authority.oauth.errors import UNVERIFIED, InvalidClient
 from remit.authority.oauth.metadata_document import DocumentRefused, Documents, FetchedDocument
@@ -27,35 +25,6 @@ SCHEME: Final = "https://"
 FETCHES: Final = 60
 """Documents fetched in a minute at most: the question comes from anybody."""
 _MINUTE: Final = timedelta(minutes=1)
-
-
-class DocumentPolicy(StrEnum):
-    """Which metadata documents are believed."""
-
-    OFF = "off"
-    LISTED = "listed"
-    ANY = "any"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DocumentClients:
-    """Which hosts may name clients, and which agent each of their clients is an instance of."""
-
-    policy: DocumentPolicy = DocumentPolicy.OFF
-    agents: dict[str, str] = field(default_factory=dict)
-    """Host → name of the agent."""
-    others: str = ""
-    """The agent of clients from any other host; only under `any`."""
-
-    def agent_for(self, client_id: str) -> str:
-        """The agent's name. Raises `DocumentRefused` where the operator said nothing of that host."""
-        host = (urlsplit(client_id).hostname or "").lower()
-        if self.policy is not DocumentPolicy.OFF:
-            if host in self.agents:
-                return self.agents[host]
-            if self.policy is DocumentPolicy.ANY and self.others:
-                return self.others
-        raise DocumentRefused("this client is not registered here", reason="document_host")
 
 
 class ClientDirectory:
@@ -78,11 +47,6 @@ class ClientDirectory:
         self._locks: dict[str, asyncio.Lock] = {}  # OWNED BY: the event loop
         self._fetched: deque[datetime] = deque(maxlen=FETCHES)  # OWNED BY: the event loop
 
-    @property
-    def documents(self) -> Documents:
-        """Where keys behind an address come from."""
-        return self._documents
-
     async def resolve(self, client_id: str, *, at: datetime) -> ClientRegistration:
         """The live client of that id, its document fetched if that is due.
 
@@ -91,6 +55,8 @@ class ClientDirectory:
         if not client_id.startswith(SCHEME):
             return await self._uow.read(lambda tx: _usable(tx, client_id))
         agent = self._allowed.agent_for(client_id)
+        if not agent:
+            raise DocumentRefused("this client is not registered here", reason="document_host")
         if (known := await self._fresh(client_id, at)) is not None:
             return known
         # One fetch at a time for one client; whoever waited finds it done.

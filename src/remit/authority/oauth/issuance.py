@@ -17,16 +17,18 @@ from remit.authority.errors import (
 from remit.authority.oauth import records
 from remit.authority.oauth.access import AccessToken, claims_of
 from remit.authority.oauth.client_auth import Authenticated
+from remit.authority.oauth.endings import Compromised, end_family
 from remit.authority.oauth.errors import (
     UNVERIFIED,
     AccessDenied,
     InvalidAuthorizationDetails,
     InvalidClient,
     InvalidDpopProof,
+    InvalidGrant,
     InvalidRequest,
     OAuthError,
 )
-from remit.authority.oauth.lineage import why_dead
+from remit.authority.oauth.lineage import token_lineage, why_dead
 from remit.authority.oauth.repository import (
     Delegations,
     IssuanceGate,
@@ -35,6 +37,7 @@ from remit.authority.oauth.repository import (
     TransactionView,
 )
 from remit.authority.oauth.requests import Draft, TokenRequest
+from remit.authority.oauth.status_list import take_place
 from remit.authority.tokens import Proof
 from remit.kernel.ids import Entropy, EnvelopeId
 from remit.kernel.jose import jwt
@@ -62,12 +65,15 @@ class Issued:
     token: AccessToken
     text: str
     issued_token_type: str
+    refresh: str = ""
+    """The refresh token that goes with it, kept nowhere either."""
 
 
 class Issuance:
     """Turns a draft into a token, or leaves nothing behind.
 
-    1 the client's assertion and the proof are used up   2 the envelope goes on record
+    1 the client's assertion and the proof are used up, and the code or refresh token that earns this
+    2 the envelope goes on record
     3 everything that the token stands on is alive now   4 no higher wing objects
     5 the token is remembered and on record   6 it is signed; it leaves after the commit
     INVARIANT: step 3 reads tombstones and epoch in the transaction that remembers the token, so a kill and
@@ -75,8 +81,15 @@ class Issuance:
     """
 
     def __init__(
-        self, *, delegations: Delegations, gate: IssuanceGate, keys: SigningKeys, entropy: Entropy
+        self,
+        *,
+        delegations: Delegations,
+        gate: IssuanceGate,
+        keys: SigningKeys,
+        entropy: Entropy,
+        status_lists: bool = False,
     ) -> None:
+        self._status_lists = status_lists
         self._delegations = delegations
         self._gate = gate
         self._keys = keys
@@ -93,10 +106,14 @@ class Issuance:
     ) -> Issued:
         """Run the steps in an open transaction; whatever is raised rolls all of them back."""
         burn(tx, who, proof)
+        refresh = "" if draft.spend is None else draft.spend.apply(tx, at=request.at)
         token = self._with_envelope(tx, draft, request)
-        self._check_alive(tx, token, request)
+        self._check_ground(tx, token, draft, request)
+        token = self._with_status(tx, token)
         self._remember(tx, token, request)
-        return Issued(token=token, text=self._sign(token), issued_token_type=draft.issued_token_type)
+        return Issued(
+            token=token, text=self._sign(token), issued_token_type=draft.issued_token_type, refresh=refresh
+        )
 
     def refuse(
         self,
@@ -107,10 +124,19 @@ class Issuance:
         who: Authenticated,
         proof: Proof | None,
     ) -> None:
-        """Put a refusal on record; the assertion and the proof are used up all the same."""
+        """Put a refusal on record, with what follows from it; assertion and proof are used up all the same.
+
+        What came under the mere name of a public client is not recorded: strangers can't fill the ledger.
+        """
+        if isinstance(error, Compromised):
+            end_family(
+                tx, error.family, cause=error.reason, by=who.client.id, at=request.at, entropy=self._entropy
+            )
         for used in (who.assertion, proof):
             if used is not None:
                 tx.replay.burn(who.client.tenant, used)
+        if who.public and not isinstance(error, Compromised):
+            return
         tx.ledger.append(
             records.refused(
                 error, who=who, parameters=request.parameters, at=request.at, entropy=self._entropy
@@ -128,6 +154,14 @@ class Issuance:
             raise _too_large()
         return text
 
+    def _with_status(self, tx: OAuthTransaction, token: AccessToken) -> AccessToken:
+        """Give it a place in a status list, with all that it stands on, where lists are published."""
+        if not self._status_lists:
+            return token
+        lineage = token_lineage(TransactionView(tx), token)
+        place = take_place(tx.statuses, token, lineage, entropy=self._entropy)
+        return replace(token, status=place)
+
     def _with_envelope(self, tx: OAuthTransaction, draft: Draft, request: TokenRequest) -> AccessToken:
         if draft.envelope is None:
             return draft.token
@@ -142,6 +176,17 @@ class Issuance:
         texts = (recorded.root, *(hop.prefix for hop in recorded.hops))
         ids = (*recorded.parents, *(EnvelopeId(text) for text in texts), recorded.id)
         return replace(draft.token, envelopes=ids)
+
+    def _check_ground(
+        self, tx: OAuthTransaction, token: AccessToken, draft: Draft, request: TokenRequest
+    ) -> None:
+        try:
+            self._check_alive(tx, token, request)
+        except AccessDenied as ended:
+            if draft.spend is None:
+                raise
+            # RFC 6749 §5.2: a code or refresh token whose ground is gone is revoked with it.
+            raise InvalidGrant(ended.hint, reason=ended.reason) from ended
 
     def _check_alive(self, tx: OAuthTransaction, token: AccessToken, request: TokenRequest) -> None:
         dead = why_dead(TransactionView(tx), token, generation=request.generation, at=request.at)
@@ -175,7 +220,7 @@ def _too_large() -> InvalidAuthorizationDetails:
 
 def burn(tx: OAuthTransaction, who: Authenticated, proof: Proof | None) -> None:
     """Use up what may be used once (RFC 7523 §3 (7), RFC 9449 §11.1), durably with this transaction."""
-    if not tx.replay.burn(who.client.tenant, who.assertion):
+    if who.assertion is not None and not tx.replay.burn(who.client.tenant, who.assertion):
         raise InvalidClient(UNVERIFIED, reason="assertion_replayed")
     if proof is not None and not tx.replay.burn(who.client.tenant, proof):
         raise InvalidDpopProof(UNVERIFIED, reason="proof_replayed")

@@ -15,6 +15,7 @@ from remit.kernel.jose.algorithms import Algorithm
 
 GRANT_CLIENT_CREDENTIALS: Final = "client_credentials"
 GRANT_TOKEN_EXCHANGE: Final = "urn:ietf:params:oauth:grant-type:token-exchange"  # noqa: S105 — a name
+GRANT_JWT_BEARER: Final = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 ALGORITHMS: Final[tuple[str, ...]] = tuple(sorted(Algorithm))
 """What clients may sign assertions with."""
 PROOF_ALGORITHMS: Final[tuple[str, ...]] = tuple(sorted(set(dpop.ALGORITHMS.values())))
@@ -34,10 +35,11 @@ def server_metadata(options: OAuthOptions) -> JsonObject:
         "introspection_endpoint": f"{issuer}/introspect",
         "revocation_endpoint": f"{issuer}/revoke",
         "jwks_uri": f"{issuer}/jwks",
+        **_of_clients(options),
         "response_types_supported": [],
         "grant_types_supported": [GRANT_CLIENT_CREDENTIALS, GRANT_TOKEN_EXCHANGE],
         "scopes_supported": _sorted(Scope),
-        "token_endpoint_auth_methods_supported": [*_AUTH_METHODS],
+        "token_endpoint_auth_methods_supported": [*auth_methods(options)],
         "token_endpoint_auth_signing_alg_values_supported": [*ALGORITHMS],
         "introspection_endpoint_auth_methods_supported": [*_AUTH_METHODS],
         "introspection_endpoint_auth_signing_alg_values_supported": [*ALGORITHMS],
@@ -46,6 +48,27 @@ def server_metadata(options: OAuthOptions) -> JsonObject:
         "dpop_signing_alg_values_supported": [*PROOF_ALGORITHMS],
         "authorization_details_types_supported": [TYPE],
     }
+
+
+def auth_methods(options: OAuthOptions) -> tuple[str, ...]:
+    """How a client may prove itself at the token endpoint here."""
+    certificates = ("self_signed_tls_client_auth",) if options.certificates else ()
+    named = ("tls_client_auth",) if options.certificates and options.authorities else ()
+    return (*_AUTH_METHODS, "none", *certificates, *named)
+
+
+def _of_clients(options: OAuthOptions) -> JsonObject:
+    """What only an installation says that serves it."""
+    said: JsonObject = {
+        "introspection_signing_alg_values_supported": [str(Algorithm.ED25519)],
+    }
+    if options.dynamic.served:
+        said["registration_endpoint"] = f"{options.issuer}/register"
+    if options.documents.served:
+        said["client_id_metadata_document_supported"] = True
+    if options.certificates:
+        said["tls_client_certificate_bound_access_tokens"] = True
+    return said
 
 
 def resource_metadata(target: Target, options: OAuthOptions, *, bearer: bool) -> JsonObject:

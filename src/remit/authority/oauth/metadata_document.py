@@ -15,7 +15,7 @@ from remit.authority.oauth.client_uris import UnfitUri, check_document
 from remit.authority.oauth.errors import InvalidClient, OAuthError
 from remit.kernel.canonical import JsonLimits, parse_object
 from remit.kernel.errors import Invalid, RemitError, TooLarge
-from remit.kernel.outbound import Outbound, OutboundRequest, OutboundResponse
+from remit.kernel.outbound import Outbound, OutboundRefused, OutboundRequest, OutboundResponse
 
 DOCUMENT_BYTES: Final = 5 << 10
 JWKS_BYTES: Final = 64 << 10
@@ -42,6 +42,14 @@ class FetchedDocument:
 
     stated: StatedClient
     fresh_until: datetime
+
+
+class NoWayOut:
+    """`Outbound` of an installation that fetches nothing."""
+
+    async def send(self, request: OutboundRequest) -> OutboundResponse:
+        """Refuse, whatever it is."""
+        raise OutboundRefused(f"nothing is fetched from here; `{request.method}` was asked for")
 
 
 class Documents:

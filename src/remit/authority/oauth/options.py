@@ -1,8 +1,9 @@
 """What an operator may set, each with unit and default; hard ceilings are in `Limits`."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 
+from remit.authority.oauth.client_options import DocumentClients, DynamicClients
 from remit.authority.oauth.errors import InvalidRequest
 
 
@@ -31,6 +32,16 @@ class OAuthOptions:
     """Whether proofs at the token endpoint must carry our nonce (RFC 9449 §8)."""
     strict_assertion_type: bool = False
     """Whether a client assertion must have `typ` `client-authentication+jwt` (RFC 10070)."""
+    documents: DocumentClients = field(default_factory=DocumentClients)
+    """Which clients may be metadata documents, and whose instances they are."""
+    dynamic: DynamicClients = field(default_factory=DynamicClients)
+    """Who may register a client by itself (RFC 7591)."""
+    certificates: bool = False
+    """Whether clients may prove themselves by a certificate (RFC 8705): whoever ends TLS tells us of it."""
+    authorities: bool = False
+    """Whether there are authorities whose certificates name clients (`tls_client_auth`)."""
+    status_lists: bool = False
+    """Whether tokens have a place in a published status list."""
     chain_limit: int = 10
     """Members of the actor chain at most."""
     cache_size: int = 10_000

@@ -4,20 +4,28 @@ from dataclasses import dataclass
 from typing import Self
 
 from remit.authority.oauth.client_auth import ClientAuthenticator
+from remit.authority.oauth.client_certificates import CertificateTrust
+from remit.authority.oauth.client_directory import ClientDirectory
 from remit.authority.oauth.endpoints.introspect import IntrospectionEndpoint
+from remit.authority.oauth.endpoints.register import RegistrationEndpoint
 from remit.authority.oauth.endpoints.revoke import RevocationEndpoint
+from remit.authority.oauth.endpoints.status import StatusEndpoint
 from remit.authority.oauth.endpoints.token import TokenEndpoint
 from remit.authority.oauth.grants.client_credentials import ClientCredentials
+from remit.authority.oauth.grants.jwt_bearer import JwtBearer
 from remit.authority.oauth.grants.token_exchange import TokenExchange
 from remit.authority.oauth.issuance import Issuance
+from remit.authority.oauth.metadata_document import Documents, NoWayOut
 from remit.authority.oauth.minting import Mint
 from remit.authority.oauth.options import OAuthOptions
 from remit.authority.oauth.possession import PossessionCheck
 from remit.authority.oauth.repository import Delegations, IssuanceGate, OAuthTransaction, SigningKeys
 from remit.authority.oauth.requests import Grant
+from remit.authority.oauth.workloads import IssuerKeysFetch, WorkloadDesk
 from remit.kernel.clock import Clock
 from remit.kernel.ids import Entropy, TenantId
 from remit.kernel.jose.nonce import NonceBox
+from remit.kernel.outbound import Outbound
 from remit.kernel.uow import UnitOfWork
 
 
@@ -29,6 +37,9 @@ class OAuth:
     token: TokenEndpoint
     introspection: IntrospectionEndpoint
     revocation: RevocationEndpoint
+    directory: ClientDirectory
+    registration: RegistrationEndpoint
+    status: StatusEndpoint
     keys: SigningKeys
     uow: UnitOfWork[OAuthTransaction]
     clock: Clock
@@ -46,12 +57,20 @@ class OAuth:
         clock: Clock,
         entropy: Entropy,
         nonces: NonceBox | None = None,
+        outbound: Outbound | None = None,
+        trust: CertificateTrust | None = None,
+        issuer_keys: IssuerKeysFetch | None = None,
     ) -> Self:
         """Bind the parts. `nonces` is required if `options.require_nonce`."""
-        clients = ClientAuthenticator(options=options, tenant=tenant)
+        clients = ClientAuthenticator(options=options, tenant=tenant, trust=trust)
+        documents = Documents(outbound=outbound or NoWayOut())
         mint = Mint(options=options, entropy=entropy)
+        workloads = (
+            None if issuer_keys is None else WorkloadDesk(options=options, keys=issuer_keys, entropy=entropy)
+        )
         grants: tuple[Grant, ...] = (
             ClientCredentials(mint=mint),
+            *(() if workloads is None else (JwtBearer(mint=mint),)),
             TokenExchange(mint=mint, options=options, keys=keys, delegations=delegations),
         )
         return cls(
@@ -61,13 +80,27 @@ class OAuth:
                 clients=clients,
                 possession=PossessionCheck(options=options, nonces=nonces),
                 grants={grant.type: grant for grant in grants},
-                issuance=Issuance(delegations=delegations, gate=gate, keys=keys, entropy=entropy),
+                issuance=Issuance(
+                    delegations=delegations,
+                    gate=gate,
+                    keys=keys,
+                    entropy=entropy,
+                    status_lists=options.status_lists,
+                ),
                 clock=clock,
+                workloads=workloads,
             ),
             introspection=IntrospectionEndpoint(uow=uow, clients=clients, keys=keys, options=options),
             revocation=RevocationEndpoint(
                 uow=uow, clients=clients, keys=keys, options=options, entropy=entropy
             ),
+            directory=ClientDirectory(
+                uow=uow, documents=documents, allowed=options.documents, tenant=tenant, entropy=entropy
+            ),
+            registration=RegistrationEndpoint(
+                uow=uow, options=options.dynamic, tenant=tenant, entropy=entropy
+            ),
+            status=StatusEndpoint(uow=uow, keys=keys, issuer=options.issuer),
             keys=keys,
             uow=uow,
             clock=clock,

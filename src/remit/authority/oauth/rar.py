@@ -10,13 +10,15 @@ from typing import Final
 from remit.authority.attenuation import covers, meet, normal
 from remit.authority.ceiling_json import ceiling_from_json, ceiling_to_json
 from remit.authority.oauth.errors import InvalidAuthorizationDetails
-from remit.authority.rights import Ceiling, MalformedCeiling
+from remit.authority.rights import ANY_PURPOSE, Ceiling, MalformedCeiling
+from remit.authority.shares import NOTHING
 from remit.kernel.canonical import Json, JsonLimits, JsonObject, JsonTooLarge, MalformedJson, parse_json
 
 TYPE: Final = "remit_action"
 ITEMS_LIMIT: Final = 16
 _LIMITS: Final = JsonLimits(size=16 << 10, depth=8, members=2_000, string=4 << 10)
 _INHERITED: Final = frozenset({"window", "caps", "depth", "purpose"})
+_BLANK: Final = {**{name: ceiling_to_json(NOTHING)[name] for name in _INHERITED}, "purpose": ANY_PURPOSE}
 
 
 def details_of(ceiling: Ceiling) -> list[Json]:
@@ -52,12 +54,26 @@ def narrow(text: str, parent: Ceiling) -> Ceiling:
     return narrowed
 
 
-def _asked(text: str, parent: Ceiling) -> Ceiling:
+def check_form(text: str) -> str:
+    """See that a request's `authorization_details` can be read at all, before there is a parent for them.
+
+    What may be absent is filled in with anything of its form: this reads, it grants nothing.
+    """
+    if text:
+        stated = _read(text)
+        ceiling_of([{**_BLANK, "type": TYPE, **stated}])
+    return text
+
+
+def _read(text: str) -> JsonObject:
     try:
-        value = parse_json(text.encode(), limits=_LIMITS)
+        return _one_object(parse_json(text.encode(), limits=_LIMITS))
     except (MalformedJson, JsonTooLarge) as broken:
         raise _refused(broken.hint) from broken
-    body = _one_object(value)
+
+
+def _asked(text: str, parent: Ceiling) -> Ceiling:
+    body = _read(text)
     inherited = {name: value for name, value in ceiling_to_json(parent).items() if name in _INHERITED}
     return ceiling_of([{**inherited, **body}])
 

@@ -8,17 +8,23 @@ from remit.authority.alive import Graveyard, TaskLife, Tombstone
 from remit.authority.consent import GrantState
 from remit.authority.delegations import RecordedEnvelope
 from remit.authority.oauth.access import AccessToken
+from remit.authority.oauth.codes import AuthorizationCode
+from remit.authority.oauth.families import Family, FamilyId, RefreshToken
+from remit.authority.oauth.invitations import Invitations
+from remit.authority.oauth.pending import Pending, PendingState
 from remit.authority.oauth.registration import ClientRegistration, RegistrationKind
+from remit.authority.oauth.status_list import Statuses
 from remit.authority.repository import AuthorityTransaction
 from remit.authority.tasks import Task
 from remit.authority.verify import VerifiedEnvelope
 from remit.identity.credentials import Credential
+from remit.identity.federation.repository import FederationTransaction
 from remit.identity.lifecycle import State
 from remit.identity.principals import Principal
 from remit.identity.repository import Servers
 from remit.identity.tools import Server
-from remit.kernel.canonical import JsonObject
-from remit.kernel.ids import GrantId, PrincipalId, TaskId
+from remit.kernel.canonical import Digest, JsonObject
+from remit.kernel.ids import GrantId, PrincipalId, TaskId, UserId
 from remit.kernel.jose.keys import KeyClass, KeyLookup, Signer
 
 
@@ -47,6 +53,12 @@ class View(Standing, Protocol):
     def server_named(self, name: str) -> Server | None:
         """An MCP server behind the gateway, by name."""
 
+    def registration(self, client_id: str) -> ClientRegistration | None:
+        """What a client was registered for."""
+
+    def registrations_of(self, principal: PrincipalId) -> Sequence[ClientRegistration]:
+        """The clients that are this instance or application."""
+
 
 class Standings(Protocol):
     """Gives the newest snapshot in memory, and a newer one on demand."""
@@ -73,18 +85,107 @@ class Registrations(Protocol):
     def of(self, principal: PrincipalId) -> Sequence[ClientRegistration]:
         """The clients that are this instance or application, by id."""
 
+    def crowd(self, kind: RegistrationKind) -> int:
+        """How many of a kind were not revoked."""
+
     def list(
         self, *, kind: RegistrationKind | None = None, after: str = "", limit: int = 100
     ) -> Sequence[ClientRegistration]:
         """Clients by id, revoked ones included; `after` is the last id seen."""
 
 
-class OAuthTransaction(AuthorityTransaction, Protocol):
+class Pendings(Protocol):
+    """Requests that wait for a person."""
+
+    def add(self, pending: Pending) -> None:
+        """Store a new one."""
+
+    def get(self, ident: Digest) -> Pending | None:
+        """One request, whatever its state."""
+
+    def move(self, changed: Pending, *, was: PendingState) -> bool:
+        """Store the next step; False if it is no longer where it was. One conditional update."""
+
+    def crowded(self, limit: int) -> bool:
+        """Whether more than so many are kept."""
+
+    def forget(self, before: datetime, limit: int) -> int:
+        """Drop what ran out before that moment; how many."""
+
+
+class Codes(Protocol):
+    """Authorization codes."""
+
+    def add(self, code: AuthorizationCode) -> None:
+        """Store a new one."""
+
+    def get(self, ident: Digest) -> AuthorizationCode | None:
+        """One code, spent or not."""
+
+    def spend(self, code: AuthorizationCode, at: datetime) -> bool:
+        """Use it up; True for exactly one of all callers. One conditional update."""
+
+    def forget(self, before: datetime, limit: int) -> int:
+        """Drop those that ran out before that moment; how many."""
+
+
+class Families(Protocol):
+    """What came of codes, and the refresh tokens that renew it."""
+
+    def add(self, family: Family) -> None:
+        """Store a new one."""
+
+    def get(self, ident: FamilyId) -> Family | None:
+        """One family, live or not."""
+
+    def move(self, changed: Family, *, was: int) -> bool:
+        """Store a use; False if it ended, or was used meanwhile. One conditional update."""
+
+    def end(self, family: Family, *, cause: str) -> bool:
+        """End a live one; False if it had ended. One conditional update."""
+
+    def live_of(self, user: UserId, client_id: str, at: datetime) -> Sequence[Family]:
+        """Live families of a person with a client, oldest first."""
+
+    def add_token(self, token: RefreshToken) -> None:
+        """Store a refresh token that is being given."""
+
+    def token(self, ident: Digest) -> RefreshToken | None:
+        """One refresh token, used or not."""
+
+    def use(self, used: RefreshToken, at: datetime) -> bool:
+        """Use it up; True for exactly one of all callers. One conditional update."""
+
+    def forget(self, before: datetime, limit: int) -> int:
+        """Drop families that ended before that moment, with their tokens; how many."""
+
+
+class OAuthTransaction(AuthorityTransaction, FederationTransaction, Protocol):
     """What a unit of work of the authorization server may touch."""
+
+    @property
+    def pendings(self) -> Pendings:
+        """Requests that wait for a person."""
+
+    @property
+    def codes(self) -> Codes:
+        """Authorization codes."""
+
+    @property
+    def families(self) -> Families:
+        """What came of codes."""
 
     @property
     def registrations(self) -> Registrations:
         """Clients."""
+
+    @property
+    def invitations(self) -> Invitations:
+        """Initial access tokens."""
+
+    @property
+    def statuses(self) -> Statuses:
+        """Places in status lists."""
 
     @property
     def servers(self) -> Servers:
@@ -108,6 +209,14 @@ class TransactionView:
     def server_named(self, name: str) -> Server | None:
         """An MCP server behind the gateway, by name."""
         return self._tx.servers.named(name)
+
+    def registration(self, client_id: str) -> ClientRegistration | None:
+        """A client by its id, revoked or not."""
+        return self._tx.registrations.get(client_id)
+
+    def registrations_of(self, principal: PrincipalId) -> Sequence[ClientRegistration]:
+        """The clients that are this instance or application."""
+        return self._tx.registrations.of(principal)
 
     def task(self, ident: TaskId) -> Task | None:
         """A task, running or not."""

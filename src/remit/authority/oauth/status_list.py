@@ -11,13 +11,14 @@ from datetime import datetime, timedelta
 from typing import Final, Protocol
 
 from remit.authority.oauth.access import AccessToken
+from remit.authority.oauth.places import Place, uri_of
 from remit.authority.tasks import Lineage
 from remit.kernel.canonical import JsonObject, b64u
 from remit.kernel.errors import Unavailable
 from remit.kernel.ids import Entropy
 
-SIZE: Final = 1 << 17
-"""Places of one list: 16 KiB of bits."""
+SIZE: Final = 1 << 15
+"""Places of one list: 4 KiB of bits."""
 TTL: Final = timedelta(seconds=60)
 LIFE: Final = timedelta(minutes=5)
 BITS: Final = 1
@@ -56,23 +57,6 @@ class Statuses(Protocol):
 
     def forget(self, before: datetime, limit: int) -> int:
         """Drop places of tokens that ended before that moment; how many."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
-    """Where a token's status stands: what its `status` claim says (§6.1)."""
-
-    list: str
-    idx: int
-
-    def claim(self, issuer: str) -> JsonObject:
-        """The value of the claim."""
-        return {"status_list": {"idx": self.idx, "uri": uri_of(issuer, self.list)}}
-
-
-def uri_of(issuer: str, name: str) -> str:
-    """Where a list is published; its `sub` is the same."""
-    return f"{issuer}/status/{name}"
 
 
 def take_place(statuses: Statuses, token: AccessToken, lineage: Lineage, *, entropy: Entropy) -> Place:

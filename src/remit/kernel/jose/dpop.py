@@ -122,6 +122,14 @@ def verify_proof_for(
     )
 
 
+def shown_key(proof: str) -> PublicKey:
+    """Read the key that a proof names, of which NOTHING is proven yet. Raises `ProofRejected`."""
+    try:
+        return _key(jws.take_apart(proof).protected)
+    except TokenRejected as broken:
+        raise ProofRejected(broken.step, broken.reason, debug=broken.debug) from broken
+
+
 def make_proof(
     private: PrivateKey,
     *,

@@ -98,7 +98,7 @@ def take_apart(token: str) -> Segments:
     if len(token) > LONGEST_TOKEN:
         raise TokenRejected(1, "too_long", debug=f"{len(token)} characters, the limit is {LONGEST_TOKEN}")
     segments = token.split(".", _SEGMENTS)
-    if len(segments) != _SEGMENTS or not all(segments):
+    if len(segments) != _SEGMENTS or "" in segments:
         raise TokenRejected(1, "not_three_segments")
     protected, body, mark = segments
     if len(protected) > LONGEST_HEADER:

@@ -19,6 +19,7 @@ PUBLISHED: Final = frozenset(
         KeyClass.CAPABILITY,
         KeyClass.LEDGER,
         KeyClass.RECEIPT,
+        KeyClass.STATEMENT,
     }
 )
 """Classes of which others verify signatures, and which `/jwks` therefore shows."""

@@ -15,6 +15,11 @@ from remit.platform.storage.repositories.authority import (
     GrantRepository,
     TaskRepository,
 )
+from remit.platform.storage.repositories.authorization import (
+    CodeRepository,
+    FamilyRepository,
+    PendingRepository,
+)
 from remit.platform.storage.repositories.capabilities import CapabilityRepository
 from remit.platform.storage.repositories.clock import ClockRepository
 from remit.platform.storage.repositories.decision import (
@@ -45,8 +50,12 @@ from remit.platform.storage.repositories.people import (
     PasskeyRepository,
     SessionRepository,
 )
-from remit.platform.storage.repositories.registrations import RegistrationRepository
+from remit.platform.storage.repositories.registrations import (
+    InvitationRepository,
+    RegistrationRepository,
+)
 from remit.platform.storage.repositories.settings import SettingsRepository
+from remit.platform.storage.repositories.statuses import StatusRepository
 from remit.platform.storage.repositories.tokens import ReplayRepository, TokenRepository
 from remit.platform.storage.repositories.vault import VaultRepository
 from remit.platform.storage.revision import ChangeLog
@@ -183,6 +192,31 @@ class SqlTransaction:
     def registrations(self) -> RegistrationRepository:
         """Clients of the authorization server."""
         return RegistrationRepository(self.sql, self.tenant)
+
+    @property
+    def invitations(self) -> InvitationRepository:
+        """Initial access tokens."""
+        return InvitationRepository(self.sql, self.tenant)
+
+    @property
+    def statuses(self) -> StatusRepository:
+        """Places in status lists."""
+        return StatusRepository(self.sql, self.tenant)
+
+    @property
+    def pendings(self) -> PendingRepository:
+        """Requests that wait for a person."""
+        return PendingRepository(self.sql, self.tenant)
+
+    @property
+    def codes(self) -> CodeRepository:
+        """Authorization codes."""
+        return CodeRepository(self.sql, self.tenant)
+
+    @property
+    def families(self) -> FamilyRepository:
+        """What came of codes, and the tokens that renew it."""
+        return FamilyRepository(self.sql, self.tenant)
 
     @property
     def capabilities(self) -> CapabilityRepository:

@@ -1,25 +1,39 @@
-"""Introspection (RFC 7662): whether a token lives, told only to those whom it concerns."""
+"""Introspection (RFC 7662, RFC 9701): whether a token lives, told only to those whom it concerns."""
 
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
 from remit.authority.oauth.access import NAMESPACE, AccessToken, claims_of
 from remit.authority.oauth.callers import admit
 from remit.authority.oauth.client_auth import Authenticated, ClientAuthenticator
+from remit.authority.oauth.client_certificates import PresentedCertificate
 from remit.authority.oauth.clients import Client
-from remit.authority.oauth.errors import InvalidRequest
+from remit.authority.oauth.errors import UNVERIFIED, InvalidClient, InvalidRequest
 from remit.authority.oauth.lineage import why_dead
 from remit.authority.oauth.options import OAuthOptions
 from remit.authority.oauth.parameters import Parameters
 from remit.authority.oauth.presented import read_presented
-from remit.authority.oauth.repository import OAuthTransaction, TransactionView
+from remit.authority.oauth.repository import OAuthTransaction, SigningKeys, TransactionView
 from remit.authority.tokens import TokenState
 from remit.kernel.canonical import JsonObject
-from remit.kernel.jose.keys import KeyLookup
+from remit.kernel.jose import jwt
+from remit.kernel.jose.keys import KeyClass
+from remit.kernel.jose.profiles import TokenType
 from remit.kernel.uow import UnitOfWork
 
 INACTIVE: Final[JsonObject] = {"active": False}
 """Everything that is said of a token that is dead, unknown, malformed or none of the caller's (§2.2)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """How a caller proves itself, and when it asks."""
+
+    authorization: str
+    certificate: PresentedCertificate | None
+    at: datetime
+    generation: int
 
 
 class IntrospectionEndpoint:
@@ -30,7 +44,7 @@ class IntrospectionEndpoint:
         *,
         uow: UnitOfWork[OAuthTransaction],
         clients: ClientAuthenticator,
-        keys: KeyLookup,
+        keys: SigningKeys,
         options: OAuthOptions,
     ) -> None:
         self._uow = uow
@@ -39,26 +53,64 @@ class IntrospectionEndpoint:
         self._options = options
 
     async def answer(
-        self, parameters: Parameters, *, authorization: str, at: datetime, generation: int
+        self,
+        parameters: Parameters,
+        *,
+        authorization: str,
+        at: datetime,
+        generation: int,
+        certificate: PresentedCertificate | None = None,
     ) -> JsonObject:
         """What the token says, if it lives and concerns the caller; else exactly `{"active": false}`."""
+        asked = Asked(authorization=authorization, certificate=certificate, at=at, generation=generation)
+        return (await self._told(parameters, asked))[1]
+
+    async def signed(
+        self,
+        parameters: Parameters,
+        *,
+        authorization: str,
+        at: datetime,
+        generation: int,
+        certificate: PresentedCertificate | None = None,
+    ) -> str:
+        """The same as a JWT for the caller alone (RFC 9701 §5), so that it can be kept as evidence."""
+        asked = Asked(authorization=authorization, certificate=certificate, at=at, generation=generation)
+        caller, told = await self._told(parameters, asked)
+        said: JsonObject = {
+            "iss": self._options.issuer,
+            "aud": caller.client.client_id,
+            "iat": int(at.timestamp()),
+            "token_introspection": told,
+        }
+        signer = self._keys.signer(KeyClass.STATEMENT)
+        return jwt.issue(said, as_type=TokenType.INTROSPECTION, signer=signer)
+
+    async def _told(self, parameters: Parameters, asked: Asked) -> tuple[Authenticated, JsonObject]:
         if not parameters.get("token"):
             raise InvalidRequest("parameter `token` is missing", reason="parameter_missing")
-        caller, token = await self._uow.read(
-            lambda tx: (
-                self._clients.authenticate(
-                    parameters, authorization=authorization, view=TransactionView(tx), at=at
-                ),
-                read_presented(
-                    parameters.get("token"),
-                    keys=self._keys,
-                    options=self._options,
-                    view=TransactionView(tx),
-                    at=at,
-                ),
-            )
+        caller, token = await self._uow.read(lambda tx: self._read(tx, parameters, asked))
+        if caller.public:
+            # RFC 7662 §2.1: whoever proves nothing may ask nothing, not even about its own.
+            raise InvalidClient(UNVERIFIED, reason="client_public")
+        told = await self._uow.commit(
+            lambda tx: _answer(tx, caller, token, at=asked.at, generation=asked.generation)
         )
-        return await self._uow.commit(lambda tx: _answer(tx, caller, token, at=at, generation=generation))
+        return caller, told
+
+    def _read(
+        self, tx: OAuthTransaction, parameters: Parameters, asked: Asked
+    ) -> tuple[Authenticated, AccessToken | None]:
+        view = TransactionView(tx)
+        caller = self._clients.authenticate(
+            parameters,
+            authorization=asked.authorization,
+            view=view,
+            at=asked.at,
+            certificate=asked.certificate,
+        )
+        text = parameters.get("token")
+        return caller, read_presented(text, keys=self._keys, options=self._options, view=view, at=asked.at)
 
 
 def _answer(

@@ -3,11 +3,11 @@
 from collections import deque
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from enum import StrEnum
 from typing import Final
 
 from remit.authority.oauth import enrolment
 from remit.authority.oauth.client_metadata import StatedClient, read_metadata
+from remit.authority.oauth.client_options import DynamicClients, RegistrationMode
 from remit.authority.oauth.enrolment import Act, Enrolment
 from remit.authority.oauth.errors import (
     UNVERIFIED,
@@ -18,7 +18,6 @@ from remit.authority.oauth.errors import (
     MissingToken,
 )
 from remit.authority.oauth.invitations import digest_of_text, opaque
-from remit.authority.oauth.metadata_document import Documents
 from remit.authority.oauth.registration import ClientRegistration, RegistrationKind
 from remit.authority.oauth.registration_service import agent_named, allows_bearer
 from remit.authority.oauth.repository import OAuthTransaction
@@ -35,26 +34,6 @@ _MINUTE: Final = timedelta(minutes=1)
 _NOT_THE_CLIENTS: Final = frozenset(
     {"registration_access_token", "registration_client_uri", "client_id_issued_at"}
 )
-
-
-class RegistrationMode(StrEnum):
-    """Who may register a client by itself."""
-
-    OFF = "off"
-    TOKEN = "token"  # noqa: S105 — the name of a mode
-    """Whoever shows an initial access token."""
-    OPEN = "open"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DynamicClients:
-    """How much of it there may be, and which agent those are instances of that show no token."""
-
-    mode: RegistrationMode = RegistrationMode.OFF
-    agent: str = ""
-    per_minute: int = 10
-    most: int = 1000
-    """Live clients that registered themselves."""
 
 
 class TooManyRegistrations(RemitError):
@@ -79,13 +58,11 @@ class RegistrationEndpoint:
         self,
         *,
         uow: UnitOfWork[OAuthTransaction],
-        documents: Documents,
         options: DynamicClients,
         tenant: TenantId,
         entropy: Entropy,
     ) -> None:
         self._uow = uow
-        self._documents = documents
         self._options = options
         self._tenant = tenant
         self._entropy = entropy
@@ -94,7 +71,7 @@ class RegistrationEndpoint:
     @property
     def served(self) -> bool:
         """Whether there is such an endpoint at all."""
-        return self._options.mode is not RegistrationMode.OFF
+        return self._options.served
 
     async def register(self, body: bytes, *, authorization: str, at: datetime) -> Registered:
         """RFC 7591 §3. Raises its errors; `InvalidToken` for an initial access token that is none."""
@@ -102,7 +79,7 @@ class RegistrationEndpoint:
         if not initial and self._options.mode is RegistrationMode.TOKEN:
             raise MissingToken("an initial access token is needed to register here")
         self._count(at)
-        stated = await self._stated(_read(body))
+        stated = _stated(_read(body))
         secret = opaque(self._entropy)
         client = await self._uow.commit(lambda tx: self._enrol(tx, stated, initial, secret, at))
         return Registered(client=client, access_token=secret)
@@ -121,7 +98,7 @@ class RegistrationEndpoint:
         document = _read(body)
         if document.get("client_id") != client_id or not _NOT_THE_CLIENTS.isdisjoint(document):
             raise InvalidRequest("the body names the client itself, and nothing that only we may set")
-        stated = await self._stated(document)
+        stated = _stated(document)
 
         def work(tx: OAuthTransaction) -> ClientRegistration:
             present = _own(tx, client_id, token)
@@ -138,13 +115,6 @@ class RegistrationEndpoint:
             enrolment.revoke(tx, present, self._act(present.principal, at), because="by itself")
 
         await self._uow.commit(work)
-
-    async def _stated(self, document: JsonObject) -> StatedClient:
-        stated = read_metadata(document)
-        if stated.jwks_uri is not None:
-            # It would be fetched again and again for a client that nobody knows: it may state its keys.
-            raise InvalidClientMetadata("`jwks_uri` is for metadata documents; state the keys in `jwks`")
-        return stated
 
     def _enrol(
         self, tx: OAuthTransaction, stated: StatedClient, initial: str, secret: str, at: datetime
@@ -193,6 +163,14 @@ def _own(tx: OAuthTransaction, client_id: str, token: str) -> ClientRegistration
     if found is None or not known or not same_bytes(known.encode(), digest_of_text(token).encode()):
         raise InvalidToken(UNVERIFIED, reason="registration_token")
     return found
+
+
+def _stated(document: JsonObject) -> StatedClient:
+    stated = read_metadata(document)
+    if stated.jwks_uri is not None:
+        # It would be fetched again and again for a client that nobody knows: it may state its keys.
+        raise InvalidClientMetadata("`jwks_uri` is for metadata documents; state the keys in `jwks`")
+    return stated
 
 
 def _read(body: bytes) -> dict[str, Json]:

@@ -8,6 +8,7 @@ from remit.authority.oauth import records
 from remit.authority.oauth.access import AccessToken
 from remit.authority.oauth.callers import admit
 from remit.authority.oauth.client_auth import Authenticated, ClientAuthenticator
+from remit.authority.oauth.client_certificates import PresentedCertificate
 from remit.authority.oauth.errors import InvalidRequest, UnsupportedTokenType
 from remit.authority.oauth.options import OAuthOptions
 from remit.authority.oauth.parameters import Parameters
@@ -46,20 +47,37 @@ class RevocationEndpoint:
         self._options = options
         self._entropy = entropy
 
-    async def answer(self, parameters: Parameters, *, authorization: str, at: datetime) -> None:
+    async def answer(
+        self,
+        parameters: Parameters,
+        *,
+        authorization: str,
+        at: datetime,
+        certificate: PresentedCertificate | None = None,
+    ) -> None:
         """Return once the end is durable; `token_type_hint` is read by nobody (§2.1: it is only a hint)."""
         if not parameters.get("token"):
             raise InvalidRequest("parameter `token` is missing", reason="parameter_missing")
         wanted = await self._uow.read(
-            lambda tx: self._judge(tx, parameters, authorization=authorization, at=at)
+            lambda tx: self._judge(
+                tx, parameters, authorization=authorization, at=at, certificate=certificate
+            )
         )
         await self._uow.commit(lambda tx: self._revoke(tx, wanted, at=at))
 
     def _judge(
-        self, tx: OAuthTransaction, parameters: Parameters, *, authorization: str, at: datetime
+        self,
+        tx: OAuthTransaction,
+        parameters: Parameters,
+        *,
+        authorization: str,
+        at: datetime,
+        certificate: PresentedCertificate | None,
     ) -> _Wanted:
         view = TransactionView(tx)
-        caller = self._clients.authenticate(parameters, authorization=authorization, view=view, at=at)
+        caller = self._clients.authenticate(
+            parameters, authorization=authorization, view=view, at=at, certificate=certificate
+        )
         text = parameters.get("token")
         if _ENVELOPE_MARK in text:
             raise UnsupportedTokenType(

@@ -4,13 +4,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from remit.authority.oauth.client_auth import Authenticated, ClientAuthenticator
-from remit.authority.oauth.errors import OAuthError, TemporarilyUnavailable, UnsupportedGrantType
+from remit.authority.oauth.errors import (
+    OAuthError,
+    TemporarilyUnavailable,
+    UnauthorizedClient,
+    UnsupportedGrantType,
+)
 from remit.authority.oauth.issuance import Issuance, Issued
 from remit.authority.oauth.possession import PossessionCheck
 from remit.authority.oauth.rar import details_of
 from remit.authority.oauth.repository import OAuthTransaction, TransactionView
 from remit.authority.oauth.requests import Asking, Draft, Grant, TokenRequest
 from remit.authority.oauth.scopes import render
+from remit.authority.oauth.workloads import Admitted, WorkloadDesk
 from remit.authority.tokens import Proof
 from remit.kernel.canonical import JsonObject
 from remit.kernel.clock import Clock
@@ -25,6 +31,8 @@ class _Judged:
     proof: Proof | None = None
     draft: Draft | None = None
     refusal: OAuthError | None = None
+    admitted: Admitted | None = None
+    """A workload that came by a foreign assertion: its instance is made with the token."""
 
 
 class TokenEndpoint:
@@ -43,6 +51,7 @@ class TokenEndpoint:
         grants: Mapping[str, Grant],
         issuance: Issuance,
         clock: Clock,
+        workloads: WorkloadDesk | None = None,
     ) -> None:
         self._uow = uow
         self._clients = clients
@@ -50,11 +59,14 @@ class TokenEndpoint:
         self._grants = grants
         self._issuance = issuance
         self._clock = clock
+        self._workloads = workloads
 
     async def answer(self, request: TokenRequest) -> Issued:
         """A token that is on record, or an `OAuthError`."""
         if self._clock.suspect():
             raise TemporarilyUnavailable("the clock is in doubt; nothing is issued", reason="clock_suspect")
+        if self._workloads is not None:
+            await self._workloads.prepare(request)
         judged = await self._uow.read(lambda tx: self._judge(tx, request))
         if judged.refusal is not None:
             await self._refuse(request, judged, judged.refusal)
@@ -67,12 +79,13 @@ class TokenEndpoint:
 
     def _judge(self, tx: OAuthTransaction, request: TokenRequest) -> _Judged:
         view = TransactionView(tx)
-        who = self._clients.authenticate(
-            request.parameters, authorization=request.authorization, view=view, at=request.at
-        )
-        judged = _Judged(who=who)
+        admitted = None if self._workloads is None else self._workloads.admit(tx, request)
+        who = self._authenticate(view, request) if admitted is None else admitted.who
+        judged = _Judged(who=who, admitted=admitted)
         try:
             grant = self._grant(request)
+            if not who.client.may_use(grant.type):
+                raise UnauthorizedClient("this client is not registered for this grant")
             proof = self._possession.prove(
                 request.proofs, who=who, at=request.at, generation=request.generation
             )
@@ -81,6 +94,15 @@ class TokenEndpoint:
             return replace(judged, draft=grant.draft(asking))
         except OAuthError as refusal:
             return replace(judged, refusal=refusal)
+
+    def _authenticate(self, view: TransactionView, request: TokenRequest) -> Authenticated:
+        return self._clients.authenticate(
+            request.parameters,
+            authorization=request.authorization,
+            view=view,
+            at=request.at,
+            certificate=request.certificate,
+        )
 
     def _grant(self, request: TokenRequest) -> Grant:
         grant = self._grants.get(request.parameters.need("grant_type"))
@@ -91,11 +113,14 @@ class TokenEndpoint:
     def _issue(self, tx: OAuthTransaction, request: TokenRequest, judged: _Judged) -> Issued:
         if judged.draft is None:
             raise TemporarilyUnavailable("the request was not judged")
+        if judged.admitted is not None:
+            judged.admitted.apply(tx, at=request.at)
         return self._issuance.issue(tx, judged.draft, request=request, who=judged.who, proof=judged.proof)
 
     async def _refuse(self, request: TokenRequest, judged: _Judged, refusal: OAuthError) -> None:
+        who = judged.who if judged.admitted is None else judged.admitted.on_record
         await self._uow.commit(
-            lambda tx: self._issuance.refuse(tx, refusal, request=request, who=judged.who, proof=judged.proof)
+            lambda tx: self._issuance.refuse(tx, refusal, request=request, who=who, proof=judged.proof)
         )
 
 
@@ -110,6 +135,8 @@ def render_issued(issued: Issued) -> JsonObject:
     }
     if issued.issued_token_type:
         body["issued_token_type"] = issued.issued_token_type
+    if issued.refresh:
+        body["refresh_token"] = issued.refresh
     if token.ceiling is not None:
         body["authorization_details"] = details_of(token.ceiling)
     return body

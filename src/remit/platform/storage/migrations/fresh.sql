@@ -20,6 +20,14 @@ CREATE TABLE approval_asked (
 	approval TEXT NOT NULL,
 	PRIMARY KEY (tenant, person, approval)
 );
+CREATE TABLE authorization_code (
+	tenant TEXT NOT NULL,
+	id TEXT NOT NULL,
+	spent_at BIGINT NOT NULL,
+	expires_at BIGINT NOT NULL,
+	body TEXT NOT NULL,
+	PRIMARY KEY (tenant, id)
+);
 CREATE TABLE budget (
 	tenant TEXT NOT NULL,
 	id TEXT NOT NULL,
@@ -77,6 +85,14 @@ CREATE TABLE client (
 	changed_at BIGINT NOT NULL,
 	body TEXT NOT NULL,
 	PRIMARY KEY (tenant, id)
+);
+CREATE TABLE client_invitation (
+	tenant TEXT NOT NULL,
+	digest TEXT NOT NULL,
+	uses BIGINT NOT NULL,
+	expires_at BIGINT NOT NULL,
+	body TEXT NOT NULL,
+	PRIMARY KEY (tenant, digest)
 );
 CREATE TABLE clock_mark (
 	node TEXT NOT NULL,
@@ -283,6 +299,14 @@ CREATE TABLE passkey (
 	body TEXT NOT NULL,
 	PRIMARY KEY (tenant, id)
 );
+CREATE TABLE pending_request (
+	tenant TEXT NOT NULL,
+	id TEXT NOT NULL,
+	state TEXT NOT NULL,
+	expires_at BIGINT NOT NULL,
+	body TEXT NOT NULL,
+	PRIMARY KEY (tenant, id)
+);
 CREATE TABLE policy (
 	tenant TEXT NOT NULL,
 	number BIGINT NOT NULL,
@@ -313,6 +337,14 @@ CREATE TABLE provider (
 	name TEXT NOT NULL,
 	retired BIGINT NOT NULL,
 	sealed BLOB,
+	body TEXT NOT NULL,
+	PRIMARY KEY (tenant, id)
+);
+CREATE TABLE refresh_token (
+	tenant TEXT NOT NULL,
+	id TEXT NOT NULL,
+	family TEXT NOT NULL,
+	used_at BIGINT NOT NULL,
 	body TEXT NOT NULL,
 	PRIMARY KEY (tenant, id)
 );
@@ -402,6 +434,25 @@ CREATE TABLE token (
 	expires_at BIGINT NOT NULL,
 	body TEXT NOT NULL,
 	PRIMARY KEY (tenant, id)
+);
+CREATE TABLE token_family (
+	tenant TEXT NOT NULL,
+	id TEXT NOT NULL,
+	client TEXT NOT NULL,
+	user TEXT NOT NULL,
+	state TEXT NOT NULL,
+	number BIGINT NOT NULL,
+	ends_at BIGINT NOT NULL,
+	body TEXT NOT NULL,
+	PRIMARY KEY (tenant, id)
+);
+CREATE TABLE token_status (
+	tenant TEXT NOT NULL,
+	list TEXT NOT NULL,
+	idx BIGINT NOT NULL,
+	expires_at BIGINT NOT NULL,
+	body TEXT NOT NULL,
+	PRIMARY KEY (tenant, list, idx)
 );
 CREATE TABLE tombstone (
 	tenant TEXT NOT NULL,
@@ -504,6 +555,8 @@ CREATE INDEX capability_task ON capability (tenant, task) WHERE state = 'live';
 CREATE INDEX capability_open ON capability (tenant, consumed_at) WHERE state = 'consumed';
 CREATE INDEX replay_expiry ON replay (tenant, keep_until);
 CREATE INDEX client_principal ON client (tenant, principal);
+CREATE INDEX client_invitation_expiry ON client_invitation (tenant, expires_at);
+CREATE INDEX token_status_expiry ON token_status (tenant, expires_at);
 CREATE UNIQUE INDEX session_secret ON session (tenant, secret);
 CREATE INDEX session_human ON session (tenant, human, ended_at);
 CREATE INDEX session_expiry ON session (tenant, expires_at);
@@ -519,6 +572,11 @@ CREATE INDEX trust_rule_agent ON trust_rule (tenant, agent, state);
 CREATE INDEX workload_subject ON workload (tenant, issuer, subject, ends_at);
 CREATE INDEX workload_rule ON workload (tenant, rule, ends_at);
 CREATE INDEX workload_end ON workload (tenant, ended_at, ends_at);
+CREATE INDEX pending_request_expiry ON pending_request (tenant, expires_at);
+CREATE INDEX authorization_code_expiry ON authorization_code (tenant, expires_at);
+CREATE INDEX token_family_pair ON token_family (tenant, user, client, state);
+CREATE INDEX token_family_end ON token_family (tenant, ends_at);
+CREATE INDEX refresh_token_family ON refresh_token (tenant, family);
 CREATE UNIQUE INDEX provider_name ON provider (tenant, name) WHERE retired = 0;
 CREATE UNIQUE INDEX connection_place ON connection (tenant, user, agent, provider, scopes) WHERE state <> 'ended';
 CREATE INDEX connection_agent ON connection (tenant, agent) WHERE state <> 'ended';

@@ -2,6 +2,7 @@
 
 from remit.platform.storage.tables import (
     authority,
+    authorization,
     clients,
     core,
     decision,
@@ -16,6 +17,7 @@ from remit.platform.storage.tables.metadata import metadata
 
 __all__ = [
     "authority",
+    "authorization",
     "clients",
     "core",
     "decision",

@@ -14,6 +14,7 @@ def upgrade() -> None:
     _create_clients()
     _create_people()
     _create_federation()
+    _create_authorization()
     _create_vault()
     _index_stopped_capabilities()
 
@@ -31,6 +32,26 @@ def _create_clients() -> None:
         sa.PrimaryKeyConstraint("tenant", "id"),
     )
     op.create_index("client_principal", "client", ["tenant", "principal"], unique=False)
+    op.create_table(
+        "client_invitation",
+        sa.Column("tenant", TEXT, nullable=False),
+        sa.Column("digest", TEXT, nullable=False),
+        sa.Column("uses", sa.BigInteger(), nullable=False),
+        sa.Column("expires_at", sa.BigInteger(), nullable=False),
+        sa.Column("body", TEXT, nullable=False),
+        sa.PrimaryKeyConstraint("tenant", "digest"),
+    )
+    op.create_index("client_invitation_expiry", "client_invitation", ["tenant", "expires_at"], unique=False)
+    op.create_table(
+        "token_status",
+        sa.Column("tenant", TEXT, nullable=False),
+        sa.Column("list", TEXT, nullable=False),
+        sa.Column("idx", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("expires_at", sa.BigInteger(), nullable=False),
+        sa.Column("body", TEXT, nullable=False),
+        sa.PrimaryKeyConstraint("tenant", "list", "idx"),
+    )
+    op.create_index("token_status_expiry", "token_status", ["tenant", "expires_at"], unique=False)
 
 
 def _index_stopped_capabilities() -> None:
@@ -94,6 +115,53 @@ def _create_people() -> None:
         sa.PrimaryKeyConstraint("tenant", "digest"),
     )
     op.create_index("challenge_expiry", "challenge", ["tenant", "keep_until"], unique=False)
+
+
+def _create_authorization() -> None:
+    op.create_table(
+        "pending_request",
+        sa.Column("tenant", TEXT, nullable=False),
+        sa.Column("id", TEXT, nullable=False),
+        sa.Column("state", TEXT, nullable=False),
+        sa.Column("expires_at", sa.BigInteger(), nullable=False),
+        sa.Column("body", TEXT, nullable=False),
+        sa.PrimaryKeyConstraint("tenant", "id"),
+    )
+    op.create_index("pending_request_expiry", "pending_request", ["tenant", "expires_at"], unique=False)
+    op.create_table(
+        "authorization_code",
+        sa.Column("tenant", TEXT, nullable=False),
+        sa.Column("id", TEXT, nullable=False),
+        sa.Column("spent_at", sa.BigInteger(), nullable=False),
+        sa.Column("expires_at", sa.BigInteger(), nullable=False),
+        sa.Column("body", TEXT, nullable=False),
+        sa.PrimaryKeyConstraint("tenant", "id"),
+    )
+    op.create_index("authorization_code_expiry", "authorization_code", ["tenant", "expires_at"], unique=False)
+    op.create_table(
+        "token_family",
+        sa.Column("tenant", TEXT, nullable=False),
+        sa.Column("id", TEXT, nullable=False),
+        sa.Column("client", TEXT, nullable=False),
+        sa.Column("user", TEXT, nullable=False),
+        sa.Column("state", TEXT, nullable=False),
+        sa.Column("number", sa.BigInteger(), nullable=False),
+        sa.Column("ends_at", sa.BigInteger(), nullable=False),
+        sa.Column("body", TEXT, nullable=False),
+        sa.PrimaryKeyConstraint("tenant", "id"),
+    )
+    op.create_index("token_family_pair", "token_family", ["tenant", "user", "client", "state"], unique=False)
+    op.create_index("token_family_end", "token_family", ["tenant", "ends_at"], unique=False)
+    op.create_table(
+        "refresh_token",
+        sa.Column("tenant", TEXT, nullable=False),
+        sa.Column("id", TEXT, nullable=False),
+        sa.Column("family", TEXT, nullable=False),
+        sa.Column("used_at", sa.BigInteger(), nullable=False),
+        sa.Column("body", TEXT, nullable=False),
+        sa.PrimaryKeyConstraint("tenant", "id"),
+    )
+    op.create_index("refresh_token_family", "refresh_token", ["tenant", "family"], unique=False)
 
 
 def _create_federation() -> None:

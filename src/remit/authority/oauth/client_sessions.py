@@ -1,0 +1,87 @@
+"""Tokens of what a person allowed a client on a page: an agent's for its task, an application's for the API.
+
+Nothing acts as the person: an agent's token names it in `act`, as every token by exchange does.
+"""
+
+from dataclasses import replace
+from typing import Final
+
+from remit.authority.oauth import rar
+from remit.authority.oauth.access import AccessToken
+from remit.authority.oauth.errors import InvalidAuthorizationDetails, InvalidGrant
+from remit.authority.oauth.families import Family
+from remit.authority.oauth.lineage import why_dead
+from remit.authority.oauth.minting import Delegated, Mint
+from remit.authority.oauth.requests import Asking
+from remit.authority.oauth.resources import Target
+from remit.authority.oauth.scopes import Scope, narrow, parse_scope
+from remit.authority.tasks import Task
+from remit.kernel.ids import EnvelopeId, TokenId
+
+ENDED: Final = "what was allowed here has ended"
+
+
+class SessionMint:
+    """Draws up the tokens of families."""
+
+    def __init__(self, *, mint: Mint) -> None:
+        self._mint = mint
+
+    def token(self, asking: Asking, family: Family) -> AccessToken:
+        """A token within what was allowed. Raises `InvalidGrant` if what it stands on has ended."""
+        target = self._mint.held(asking, family.resource)
+        asked = parse_scope(asking.request.parameters.get("scope"))
+        scopes = narrow(asked, frozenset(Scope(name) for name in family.scopes))
+        task = None if family.task is None else asking.view.task(family.task)
+        if family.task is None:
+            token = self._of_application(asking, family, target, scopes)
+        elif task is None:
+            raise InvalidGrant(ENDED, reason="task_unknown")
+        else:
+            token = self._of_agent(asking, family, target, scopes, task)
+        token = replace(token, signed_in_at=family.signed_in_at, acr=family.acr, amr=family.amr)
+        dead = why_dead(asking.view, token, generation=asking.request.generation, at=asking.request.at)
+        if dead:
+            raise InvalidGrant(ENDED, reason=dead)
+        return token
+
+    def _of_agent(
+        self, asking: Asking, family: Family, target: Target, scopes: frozenset[Scope], task: Task
+    ) -> AccessToken:
+        root = asking.tx.envelopes.get(task.root)
+        if root is None or asking.request.at >= task.deadline:
+            raise InvalidGrant(ENDED, reason="task_deadline")
+        ceiling = rar.narrow(asking.request.parameters.get("authorization_details"), task.ceiling)
+        delegated = Delegated(
+            subject=family.user,
+            user=family.user,
+            task=task.id,
+            chain=(asking.who.client.subject,),
+            ceiling=ceiling,
+            envelope=root.digest,
+            envelopes=(EnvelopeId(root.digest), root.id),
+            ancestors=_ancestors(family),
+            ends=(task.deadline, ceiling.window.end, family.ends_at),
+        )
+        return self._mint.token(asking, target, scopes, delegated=delegated)
+
+    def _of_application(
+        self, asking: Asking, family: Family, target: Target, scopes: frozenset[Scope]
+    ) -> AccessToken:
+        if asking.request.parameters.get("authorization_details"):
+            raise InvalidAuthorizationDetails(
+                "an application has no rights of agents", reason="details_no_task"
+            )
+        own = self._mint.token(asking, target, scopes, delegated=None)
+        return replace(
+            own,
+            subject=family.user,
+            user=family.user,
+            ancestors=_ancestors(family),
+            expires_at=min(own.expires_at, family.ends_at.replace(microsecond=0)),
+        )
+
+
+def _ancestors(family: Family) -> tuple[TokenId, ...]:
+    """What a tombstone ends its tokens by: the family itself, and the session of the person."""
+    return (TokenId(family.id), TokenId(family.session))

@@ -1,0 +1,110 @@
+"""Refresh tokens (RFC 6749 §6, OAuth 2.1 §4.3, RFC 9700 §4.14): used once, each gives the next.
+
+1 the client is registered for them   2 the token is known   3 `families.judge`: whose is it, does its family
+live, was it used, and if so was the answer lost or was it stolen   4 the person's session was not ended, and
+everything that the token stands on is alive   5 scope, resource and rights only narrow   6 it is used where
+the new token is issued, and judged there once more
+"""
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Final
+
+from remit.authority.oauth import opaque
+from remit.authority.oauth.client_sessions import SessionMint
+from remit.authority.oauth.endings import Compromised
+from remit.authority.oauth.errors import InvalidGrant
+from remit.authority.oauth.families import Family, Judgement, Presenter, RefreshToken, Verdict, judge
+from remit.authority.oauth.grants.authorization_code import registered_for
+from remit.authority.oauth.registration import REFRESH
+from remit.authority.oauth.repository import OAuthTransaction
+from remit.authority.oauth.requests import Asking, Draft
+from remit.kernel.secret import Secret
+
+NO_GOOD: Final = "the refresh token is not good"
+
+
+class RefreshTokenGrant:
+    """Earns a client another token of what a person allowed it, within what it had."""
+
+    type: Final = REFRESH
+
+    def __init__(self, *, mint: SessionMint, successors: Secret) -> None:
+        self._mint = mint
+        self._successors = successors
+
+    def draft(self, asking: Asking) -> Draft:
+        """Judge the refresh token on the view that was read."""
+        registration = registered_for(REFRESH, asking)
+        text = asking.request.parameters.need("refresh_token")
+        spend = SpendRefresh(
+            text=text,
+            presenter=Presenter(
+                client_id=registration.client_id,
+                authenticated=not asking.who.public,
+                key="" if asking.proof is None else asking.proof.key,
+            ),
+            successors=self._successors,
+        )
+        family = spend.judged(asking.tx, at=asking.request.at).family
+        return Draft(token=self._mint.token(asking, family), spend=spend)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Found:
+    """A refresh token that is worth something."""
+
+    token: RefreshToken
+    family: Family
+    verdict: Verdict
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpendRefresh:
+    """Uses up a refresh token where its successor is given."""
+
+    text: str
+    presenter: Presenter
+    successors: Secret
+
+    def judged(self, tx: OAuthTransaction, *, at: datetime) -> _Found:
+        """What it is worth in this view, or `InvalidGrant`; theft is `Compromised`."""
+        known = opaque.is_one(opaque.REFRESH, self.text)
+        token = tx.families.token(opaque.digest_of(self.text)) if known else None
+        family = None if token is None else tx.families.get(token.family)
+        if token is None or family is None:
+            raise InvalidGrant(NO_GOOD, reason="refresh_unknown")
+        successor = tx.families.token(token.successor) if token.successor else None
+        judgement = judge(token, family, successor, self.presenter, at=at)
+        self._check(judgement, family)
+        return _Found(token=token, family=family, verdict=judgement.verdict)
+
+    def apply(self, tx: OAuthTransaction, *, at: datetime) -> str:
+        """Judge it in the transaction that issues.
+
+        INVARIANT: one conditional update decides which use is the first; there never are two leaves (RT-02).
+        """
+        found = self.judged(tx, at=at)
+        text = opaque.successor_of(self.text, self.successors)
+        ident = opaque.digest_of(text)
+        if found.verdict is Verdict.REPEAT:
+            if ident != found.token.successor:
+                # The key that made the successor is another now: it can't be said again, and nothing is lost
+                # but this session's comfort.
+                raise InvalidGrant(NO_GOOD, reason="refresh_not_repeatable")
+            return text
+        family, token = found.family, found.token
+        moved = replace(family, number=family.number + 1, used_at=at)
+        used = replace(token, used_at=at, successor=ident)
+        if not tx.families.use(used, at) or not tx.families.move(moved, was=family.number):
+            raise InvalidGrant(NO_GOOD, reason="refresh_raced")
+        tx.families.add_token(
+            RefreshToken(id=ident, tenant=family.tenant, family=family.id, number=moved.number, issued_at=at)
+        )
+        return text
+
+    def _check(self, judgement: Judgement, family: Family) -> None:
+        if judgement.verdict is Verdict.REFUSE:
+            raise InvalidGrant(NO_GOOD, reason=judgement.reason)
+        if judgement.verdict is Verdict.THEFT:
+            raise Compromised(NO_GOOD, family=family.id, reason=judgement.reason)
