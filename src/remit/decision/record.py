@@ -36,8 +36,8 @@ def decided(
         resource=told.resource,
         tool=call.tool.id if call.tool else "",
         effect=verdict.effect,
-        codes=tuple(dict.fromkeys(said.code for said in verdict.reasons)),
-        rules=tuple(dict.fromkeys(said.rule for said in verdict.reasons if said.rule)),
+        codes=tuple(dict.fromkeys([said.code for said in verdict.reasons])),
+        rules=tuple(dict.fromkeys([said.rule for said in verdict.reasons if said.rule])),
         policy_version=verdict.policy_version,
         revision=verdict.revision,
         epoch=verdict.epoch,
@@ -80,6 +80,8 @@ def _digests(call: ProposedCall, stored: StoredDecision) -> tuple[tuple[str, str
 def _detail(stored: StoredDecision) -> tuple[tuple[str, str], ...]:
     """What policies that are not in force would have said, and what the permit obliges to."""
     verdict = stored.explanation.verdict
+    if not verdict.observed and not verdict.obligations:
+        return ()
     return (
         *((f"observed.{seen.rule}", str(seen.effect)) for seen in verdict.observed),
         *((f"obligation.{duty.type}", str(len(duty.properties))) for duty in verdict.obligations),

@@ -9,14 +9,14 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 CONTENT_POLICY: Final = "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
 """For answers that are no page; a page sets its own, stricter in nothing and wider only in what it shows."""
 
-_ALWAYS: Final = {
+ALWAYS: Final = {
     "x-content-type-options": "nosniff",
     "x-frame-options": "DENY",
     "cross-origin-resource-policy": "same-origin",
     "cross-origin-opener-policy": "same-origin",
     "permissions-policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
 }
-_UNLESS_SET: Final = {
+UNLESS_SET: Final = {
     "content-security-policy": CONTENT_POLICY,
     "cache-control": "no-store",
     "referrer-policy": "no-referrer",
@@ -30,10 +30,10 @@ class SecurityHeaders:
     def __init__(self, app: ASGIApp, *, https: bool) -> None:
         self._app = app
         self._https = https
-        always = {**_ALWAYS, "strict-transport-security": _HSTS} if https else _ALWAYS
-        self._whole = [(name.encode(), value.encode()) for name, value in {**always, **_UNLESS_SET}.items()]
+        always = {**ALWAYS, "strict-transport-security": _HSTS} if https else ALWAYS
+        self._whole = [(name.encode(), value.encode()) for name, value in {**always, **UNLESS_SET}.items()]
         self._replaced = frozenset(name.encode() for name in always)
-        self._optional = frozenset(name.encode() for name in _UNLESS_SET)
+        self._optional = frozenset(name.encode() for name in UNLESS_SET)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Go on, with the headers on whatever is answered."""
@@ -63,9 +63,9 @@ class SecurityHeaders:
             message["headers"] = [*lines, *[line for line in self._whole if line[0] not in present]]
 
     def _put_on(self, headers: MutableHeaders) -> None:
-        for name, value in _ALWAYS.items():
+        for name, value in ALWAYS.items():
             headers[name] = value
-        for name, value in _UNLESS_SET.items():
+        for name, value in UNLESS_SET.items():
             headers.setdefault(name, value)
         if self._https:
             headers["strict-transport-security"] = _HSTS

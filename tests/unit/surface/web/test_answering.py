@@ -5,7 +5,7 @@ import logging
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
@@ -93,6 +93,29 @@ _values = st.sampled_from([b"5", b"0", b"close", b"chunked", b"a\nb", b"text/pla
     method=st.sampled_from(["GET", "POST", "HEAD"]),
     keep_alive=st.booleans(),
 )
+@example(
+    lines=[(b"Content-Length", b"5"), (b"content-length", b"0")],
+    status=200,
+    body=b"five!",
+    method="GET",
+    keep_alive=True,
+)
+@example(
+    lines=[(b"content-length", b"5"), (b"content-length", b"0")],
+    status=200,
+    body=b"five!",
+    method="GET",
+    keep_alive=True,
+)
+@example(
+    lines=[(b"content-length", b"5"), (b"cache-control", b"a\nb")],
+    status=200,
+    body=b"five!",
+    method="GET",
+    keep_alive=True,
+)
+@example(lines=[(b"content-length", b"+5")], status=200, body=b"five!", method="GET", keep_alive=True)
+@example(lines=[(b"content-length", b"5")], status=200, body=b"five!", method="HEAD", keep_alive=True)
 def test_an_answer_is_byte_for_byte_what_uvicorn_writes(**asked: Any) -> None:
     assert _answered(Answering, **asked) == _answered(RequestResponseCycle, **asked)
 
