@@ -4,6 +4,7 @@
 """
 
 import json
+import os
 import secrets
 import shutil
 import subprocess
@@ -47,9 +48,29 @@ def environment(name: str) -> Path:
     return home / "bin"
 
 
-def _run(*words: str) -> None:
+def node_peer(name: str) -> list[str]:
+    """The command of a peer from npm; its exact packages are installed on first use, no script is run."""
+    source, home = LOCKS / name, OUT / ".node" / name
+    lock = (source / "package-lock.json").read_bytes()
+    stamp = home / ".lock"
+    binaries = Path(sys.executable).parent
+    if not stamp.exists() or stamp.read_bytes() != lock:
+        shutil.rmtree(home, ignore_errors=True)
+        home.mkdir(parents=True)
+        for each in ("package.json", "package-lock.json", "server.mjs"):
+            shutil.copy(source / each, home / each)
+        _run(str(binaries / "npm"), "ci", "--ignore-scripts", "--no-audit", "--no-fund", cwd=home)
+        stamp.write_bytes(lock)
+    shutil.copy(source / "server.mjs", home / "server.mjs")
+    return [str(binaries / "node"), str(home / "server.mjs")]
+
+
+def _run(*words: str, cwd: Path | None = None) -> None:
+    environ = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
     try:
-        done = subprocess.run(words, capture_output=True, text=True, timeout=_INSTALL_SECONDS, check=False)
+        done = subprocess.run(
+            words, cwd=cwd, env=environ, capture_output=True, text=True, timeout=_INSTALL_SECONDS, check=False
+        )
     except (OSError, subprocess.TimeoutExpired) as failed:
         raise Missing(f"{words[0]}: {failed}") from failed
     if done.returncode:
