@@ -43,6 +43,9 @@ def jobs(services: Services) -> tuple[Job, ...]:
         Job(name="kills.confirm", every=second, run=work.confirm_kills, wanted=work.has_open_kill),
         Job(name="tasks.end_overdue", every=second, run=work.end_overdue, wanted=work.has_overdue),
         Job(name="capabilities.retire", every=second, run=work.retire_unused, wanted=work.has_unused),
+        Job(
+            name="workloads.retire", every=5 * second, run=work.retire_workloads, wanted=work.has_ended
+        ),
         Job(name="keys.rotate", every=hour, run=work.rotate_keys),
         Job(name="clock.mark", every=timedelta(seconds=10), run=work.mark_clock),
         Job(name="proofs.forget", every=minute, run=work.forget_proofs),
@@ -141,6 +144,17 @@ class _Works:
         at, entropy = self._clock.now(), self._services.ground.entropy
         if not self._clock.suspect():
             await _drain(run, lambda tx: retire_unused(tx, at=at, limit=_AT_ONCE, entropy=entropy))
+
+    def has_ended(self, tx: SqlTransaction) -> bool:
+        """Whether a workload's proof has run out."""
+        return bool(tx.workloads.due(self._clock.now(), 1))
+
+    async def retire_workloads(self, _run: JobRun) -> None:
+        """Retire their instances: nothing of a workload outlives its proof."""
+        service = self._services.federation.service
+        for _ in range(_ROUNDS):
+            if await service.end_due(by=SYSTEM, at=self._clock.now(), limit=_AT_ONCE) < _AT_ONCE:
+                return
 
     async def rotate_keys(self, _run: JobRun) -> None:
         """Take the steps that are due."""

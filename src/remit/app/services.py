@@ -18,6 +18,7 @@ from remit.app.bindings.doors import (
     SnapshotLiveness,
 )
 from remit.app.bindings.exits import RegisteredServers
+from remit.app.bindings.federation import Federation
 from remit.app.bindings.figures import MeteredCalls, MeteredDecider, ObservedGateway
 from remit.app.bindings.issuing import CapabilityIssuer
 from remit.app.bindings.minter import CapabilityPress
@@ -74,7 +75,11 @@ from remit.platform.storage.snapshot import SnapshotKeeper
 from remit.platform.storage.unit_of_work import SqlUnitOfWork
 from remit.platform.telemetry.metrics import Metrics
 
-GRANTS = ("client_credentials", "urn:ietf:params:oauth:grant-type:token-exchange")
+GRANTS = (
+    "client_credentials",
+    "urn:ietf:params:oauth:grant-type:token-exchange",
+    "urn:ietf:params:oauth:grant-type:jwt-bearer",
+)
 """The grants that are served: what the issuance plane of a kill counts."""
 
 
@@ -116,6 +121,7 @@ class Services:
     capabilities: CapabilityIssuer
     spender: CapabilitySpender
     approvals: ApprovalService
+    federation: Federation
     containment: ContainmentService
     gateway: McpApp
     upstreams: UpstreamPool
@@ -128,6 +134,7 @@ class Services:
         """Let go of everything, in the order in which it was taken."""
         await self.upstreams.close()
         await self.exits.close()
+        await self.federation.exits.close()
         await self.ground.store.close()
 
 
@@ -202,6 +209,7 @@ def build(ground: Ground) -> Services:
     decisions = _decisions(ground, options.lifetimes)
     exits = GuardedHttp(rule=RegisteredServers(ground.snapshots))
     metrics = Metrics()
+    federation = Federation.build(chosen, work=work, keys=ground.keys, entropy=entropy, tenant=tenant)
     log = LogSigner(ground.keys, name=log_name(ground.settings))
     upstreams = UpstreamPool(http=exits, spawner=_children(chosen), timeouts=_timeouts(chosen.gateway))
     return Services(
@@ -212,7 +220,7 @@ def build(ground: Ground) -> Services:
         consent=ConsentService(uow=work, entropy=entropy, tenant=tenant),
         tasks=TaskService(uow=work, keys=ground.keys, options=options, entropy=entropy, tenant=tenant),
         delegations=DelegationService(uow=work, keys=ground.keys, options=options, entropy=entropy),
-        oauth=_oauth(ground, options),
+        oauth=_oauth(ground, options, federation),
         verifier=verifier,
         decisions=decisions,
         capabilities=_capabilities(ground, verifier, decisions, approvals, tools, metrics),
@@ -220,6 +228,7 @@ def build(ground: Ground) -> Services:
             work=work, keys=ground.keys, issuer=ground.issuer, node=ground.store.node, entropy=entropy
         ),
         approvals=approvals,
+        federation=federation,
         containment=containment,
         gateway=_gateway(ground, verifier, decisions, approvals, tools, upstreams, metrics),
         upstreams=upstreams,
@@ -308,7 +317,7 @@ def _capabilities(
     )
 
 
-def _oauth(ground: Ground, options: AuthorityOptions) -> OAuth:
+def _oauth(ground: Ground, options: AuthorityOptions, federation: Federation) -> OAuth:
     chosen = ground.settings
     return OAuth.build(
         options=OAuthOptions(
@@ -324,6 +333,7 @@ def _oauth(ground: Ground, options: AuthorityOptions) -> OAuth:
         keys=ground.keys,
         delegations=EnvelopeRegister(keys=ground.keys, options=options, entropy=ground.entropy),
         gate=NoObjection(),
+        issuer_keys=federation.refresher,
         clock=ground.clock,
         entropy=ground.entropy,
         nonces=NonceBox(

@@ -66,15 +66,14 @@ class KeyRefresher:
         if issuer is not None:
             await self._once(issuer, at)
 
-    async def refresh(self, ident: str, *, at: datetime) -> KeySet | None:
+    async def refresh(self, ident: str, *, at: datetime) -> KeySet:
         """Ask an issuer now, on an administrator's word. Raises `KeysUnreachable` or `KeysUnfit`."""
         issuer = await self._uow.read(lambda tx: living(tx, ident))
         if issuer.source is KeySource.PINNED:
             raise IssuerUnfit(f"keys of `{issuer.name}` are pinned: nothing is fetched")
         if not await self._claimed(issuer, at):
             raise KeysUnreachable("this issuer was asked less than a minute ago", next_step="wait a minute")
-        await self._store(issuer, await self._fetch(issuer), at)
-        return await self._uow.read(lambda tx: tx.issuer_keys.get(issuer.id))
+        return await self._store(issuer, await self._fetch(issuer), at)
 
     async def _once(self, issuer: TrustedIssuer, at: datetime) -> None:
         """One question at a time on this node: who comes meanwhile waits for the same answer."""
@@ -125,7 +124,7 @@ class KeyRefresher:
         check_transport(address, plain_loopback=self._plain_loopback)
         return address
 
-    async def _store(self, issuer: TrustedIssuer, raw: bytes, at: datetime) -> None:
+    async def _store(self, issuer: TrustedIssuer, raw: bytes, at: datetime) -> KeySet:
         new = read_keys(raw, issuer.kind, issuer=issuer.id, at=at)
 
         def work(tx: FederationTransaction) -> None:
@@ -137,6 +136,7 @@ class KeyRefresher:
                 self._record(tx, issuer, new, at)
 
         await self._uow.commit(work)
+        return new
 
     def _record(self, tx: FederationTransaction, issuer: TrustedIssuer, new: KeySet, at: datetime) -> None:
         detail = (*records.about_issuer(issuer), ("kids", " ".join(key.kid for key in new.keys)[:1024]))

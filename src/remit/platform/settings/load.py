@@ -175,7 +175,7 @@ def _choice(kind: Any, raw: object) -> object:
 
 def _many(kind: Any, raw: object) -> tuple[object, ...]:
     member = get_args(kind)[0]
-    parts = raw.split(",") if isinstance(raw, str) else raw
+    parts = [part for part in raw.split(",") if part] if isinstance(raw, str) else raw
     if not isinstance(parts, list):
         raise ValueError(f"`{raw}` is not a list")  # noqa: TRY004 — as in `_text`
     return tuple(_READERS[_shape(member)](member, part) for part in parts)

@@ -5,6 +5,7 @@ from ipaddress import ip_address
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from remit.platform.settings.federation import FederationChoices
 from remit.platform.settings.options import (
     ApprovalChoices,
     AuthorityChoices,
@@ -39,6 +40,7 @@ class Settings:
     telemetry: TelemetryOptions = field(default_factory=TelemetryOptions)
     authority: AuthorityChoices = field(default_factory=AuthorityChoices)
     oauth: OAuthChoices = field(default_factory=OAuthChoices)
+    federation: FederationChoices = field(default_factory=FederationChoices)
     gateway: GatewayChoices = field(default_factory=GatewayChoices)
     approvals: ApprovalChoices = field(default_factory=ApprovalChoices)
 

@@ -9,9 +9,11 @@ from remit.surface.web.routes.authority import AuthorityRoutes
 from remit.surface.web.routes.capabilities import CapabilityRoutes
 from remit.surface.web.routes.decisions import DecisionRoutes
 from remit.surface.web.routes.directory import DirectoryRoutes
+from remit.surface.web.routes.federation import FederationRoutes
 from remit.surface.web.routes.keys import KeyRoutes
 from remit.surface.web.routes.kills import KillRoutes
 from remit.surface.web.routes.ledger import LedgerRoutes
+from remit.surface.web.routes.spiffe import SpiffeRoutes
 from remit.surface.web.routes.stream import StreamRoutes
 from remit.surface.web.routes.tools import ToolRoutes
 
@@ -30,6 +32,8 @@ class Nouns:
     keys: KeyRoutes
     capabilities: CapabilityRoutes
     stream: StreamRoutes
+    federation: FederationRoutes
+    spiffe: SpiffeRoutes
 
     def operations(self) -> list[Operation[Any, Any]]:
         """All of them; names and (method, path) pairs are unique, which a test demands."""
@@ -44,4 +48,6 @@ class Nouns:
             *self.keys.operations(),
             *self.capabilities.operations(),
             *self.stream.operations(),
+            *self.federation.operations(),
+            *self.spiffe.operations(),
         ]

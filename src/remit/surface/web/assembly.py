@@ -36,11 +36,13 @@ from remit.surface.web.routes.capabilities import PATH as CAPABILITIES
 from remit.surface.web.routes.capabilities import CapabilityDoor, CapabilityRoutes
 from remit.surface.web.routes.decisions import DecisionRoutes
 from remit.surface.web.routes.directory import DirectoryRoutes
+from remit.surface.web.routes.federation import FederationRoutes, agent_named
 from remit.surface.web.routes.keys import KeyRoutes
 from remit.surface.web.routes.kills import KillRoutes
 from remit.surface.web.routes.ledger import LedgerRoutes
 from remit.surface.web.routes.meta import MetaRoutes
 from remit.surface.web.routes.oauth import OAuthRoutes
+from remit.surface.web.routes.spiffe import SpiffeRoutes
 from remit.surface.web.routes.stream import StreamRoutes
 from remit.surface.web.routes.tools import ToolRoutes
 
@@ -65,6 +67,7 @@ def application(services: Services) -> ASGIApp:
             clock=ground.clock,
         ).routes(),
         *OAuthRoutes(services.oauth).routes(),
+        *SpiffeRoutes(svids=services.federation.svids).routes(),
         *api.routes(operations),
         *_pages(services).routes(),
     ]
@@ -133,6 +136,12 @@ def nouns(services: Services) -> Nouns:
         keys=KeyRoutes(box=ground.keys),
         capabilities=CapabilityRoutes(spender=services.spender),
         stream=StreamRoutes(live=_live(services)),
+        federation=FederationRoutes(
+            service=services.federation.service,
+            refresher=services.federation.refresher,
+            agent=partial(agent_named, services.identity),
+        ),
+        spiffe=SpiffeRoutes(svids=services.federation.svids),
     )
 
 
