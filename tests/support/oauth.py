@@ -70,6 +70,7 @@ from remit.platform.storage.unit_of_work import SqlUnitOfWork
 from remit.platform.telemetry.metrics import Metrics
 from remit.surface.web.app import build_app
 from remit.surface.web.routes.oauth import OAuthRoutes
+from remit.surface.web.routes.register import RegisterRoutes
 from support.clock import FixedClock
 from support.jose import entropy_of, party, private_key
 
@@ -127,6 +128,8 @@ class World:
         gate: IssuanceGate | None = None,
         build: Callable[..., OAuth] = OAuth.build,
         forgetful: bool = False,
+        http: HttpOptions | None = None,
+        **parts: Any,
     ) -> None:
         self.uow = uow
         self.clock = FixedClock()
@@ -134,10 +137,10 @@ class World:
         self.options = options
         parties = [
             party(key_class, issuer=options.issuer)
-            for key_class in (KeyClass.ACCESS_TOKEN, KeyClass.ENVELOPE)
+            for key_class in (KeyClass.ACCESS_TOKEN, KeyClass.ENVELOPE, KeyClass.STATEMENT)
         ]
         self.access_key: KeyRecord = parties[0].record
-        self.access_private, self.envelope_private = (each.private for each in parties)
+        self.access_private, self.envelope_private, _ = (each.private for each in parties)
         self.keyring = Keyring.of(
             [each.record for each in parties], {each.record.kid: each.private for each in parties}
         )
@@ -157,10 +160,11 @@ class World:
             clock=self.clock,
             entropy=self.entropy,
             nonces=self.nonces,
+            **parts,
         )
         self.app = build_app(
-            OAuthRoutes(self.oauth).routes(),
-            options=HttpOptions(),
+            [*OAuthRoutes(self.oauth).routes(), *RegisterRoutes(self.oauth).routes()],
+            options=http or HttpOptions(),
             issuer=options.issuer,
             metrics=Metrics(),
             entropy=self.entropy,

@@ -48,6 +48,7 @@ class Doorman:
                 presented.method,
                 presented.url,
                 presented.audience,
+                certificate=presented.certificate,
             )
             check_envelope(presented.envelope, subject)
         except InsufficientScope as small:

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 import structlog
 
+from remit.authority.oauth.client_certificates import SCOPE_KEY, PresentedCertificate
 from remit.authority.tokens import VerifiedSubject
 from remit.enforcement.mcp import inbound
 from remit.enforcement.mcp.frames import Message, read_message
@@ -190,6 +191,7 @@ class McpApp:
                 method=exchange.scope["method"],
                 url=exchange.resource,
                 audience=exchange.resource,
+                certificate=_certificate(exchange.scope),
             )
         )
         # RFC 8707 §2: whatever the verifier was asked, a token for another resource ends here.
@@ -375,3 +377,9 @@ def _authorization(headers: Headers) -> tuple[str, str]:
     if match is None:
         raise Unauthenticated("`Authorization` holds no access token")
     return ("DPoP" if match[1].lower() == "dpop" else "Bearer"), match[2]
+
+
+def _certificate(scope: Scope) -> str:
+    """The thumbprint of the connection's client certificate, as a proxy of ours reported it."""
+    found = scope.get(SCOPE_KEY)
+    return found.thumbprint if isinstance(found, PresentedCertificate) else ""

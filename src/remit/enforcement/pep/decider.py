@@ -30,6 +30,8 @@ class Presented:
     method: str
     url: str
     audience: str
+    certificate: str = ""
+    """SHA-256 of the connection's client certificate, base64url; empty: none, or nobody to say so."""
 
 
 class Unauthenticated(RemitError):

@@ -22,7 +22,6 @@ class TokenType(StrEnum):
     CLIENT_ASSERTION = "client-authentication+jwt"
     APPROVAL = "remit-approval+jwt"
     APPROVAL_LINK = "remit-link+jwt"
-    INTROSPECTION = "token-introspection+jwt"
     STATUS_LIST = "statuslist+jwt"
 
 
@@ -49,8 +48,6 @@ class TokenProfile:
     """How long after `exp` a token still counts: nothing for our own, 30 s for a peer's clock."""
     audience: AudienceRule = AudienceRule.STRING
     needs_issued_at: bool = True
-    expires: bool = True
-    """Whether one of ours must say `exp`; nothing without it is ever verified here."""
     also_typ: frozenset[str] = frozenset()
     """Other `typ` values that peers send for this class; the empty one means that it is absent."""
     named: frozenset[str] = field(init=False)
@@ -58,8 +55,7 @@ class TokenProfile:
 
     def __post_init__(self) -> None:
         audience = set() if self.audience is AudienceRule.ABSENT else {"aud"}
-        expiry = {"exp"} if self.expires else set()
-        named = self.required | expiry | audience | ({"iat"} if self.needs_issued_at else set())
+        named = self.required | {"exp"} | audience | ({"iat"} if self.needs_issued_at else set())
         object.__setattr__(self, "named", named)
 
     def accepts_typ(self, typ: str) -> bool:
@@ -114,13 +110,6 @@ _PROFILES: Final = {
             required=frozenset({"iss", "jti", "apr", "digest", "answer"}),
             longest=timedelta(minutes=5),
             leeway=PEER_LEEWAY,
-        ),
-        TokenProfile(  # RFC 9701 §5: no `exp` at the top, so that it passes for no other token
-            type=TokenType.INTROSPECTION,
-            key_classes=(KeyClass.STATEMENT,),
-            required=frozenset({"iss"}),
-            longest=timedelta(minutes=5),
-            expires=False,
         ),
         TokenProfile(  # draft-ietf-oauth-status-list-21 §5.1
             type=TokenType.STATUS_LIST,

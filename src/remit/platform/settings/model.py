@@ -9,10 +9,12 @@ from remit.platform.settings.federation import FederationChoices
 from remit.platform.settings.options import (
     ApprovalChoices,
     AuthorityChoices,
+    ClientChoices,
     GatewayChoices,
     HttpOptions,
     KeyOptions,
     OAuthChoices,
+    PeopleChoices,
     StoreOptions,
     TelemetryOptions,
 )
@@ -40,9 +42,11 @@ class Settings:
     telemetry: TelemetryOptions = field(default_factory=TelemetryOptions)
     authority: AuthorityChoices = field(default_factory=AuthorityChoices)
     oauth: OAuthChoices = field(default_factory=OAuthChoices)
+    clients: ClientChoices = field(default_factory=ClientChoices)
     federation: FederationChoices = field(default_factory=FederationChoices)
     gateway: GatewayChoices = field(default_factory=GatewayChoices)
     approvals: ApprovalChoices = field(default_factory=ApprovalChoices)
+    people: PeopleChoices = field(default_factory=PeopleChoices)
 
     @property
     def issuer_url(self) -> str:

@@ -10,6 +10,15 @@ from pathlib import Path
 from typing import Final
 
 from remit.authority.lifetimes import Lifetimes
+from remit.authority.oauth.client_options import (
+    DocumentClients,
+    DocumentPolicy,
+    DynamicClients,
+    RegistrationMode,
+)
+from remit.identity.enrolment import LONGEST
+from remit.identity.sessions import SessionRule
+from remit.kernel.outbound import Destination
 from remit.platform.settings.units import Bytes, format_duration
 
 
@@ -65,6 +74,8 @@ class HttpOptions:
     """How long a connection may take to send its first request's headers."""
     idle_timeout: timedelta = timedelta(seconds=30)
     """How long a connection may rest between two requests."""
+    certificate_proxies: tuple[str, ...] = ()
+    """Addresses of proxies that end TLS and report client certificates in `Client-Cert` (RFC 9440)."""
     max_connections: int = 1024
     """Connections that are open at one time; one more is answered with 503."""
 
@@ -143,6 +154,67 @@ class OAuthChoices:
     """Whether proofs at the token endpoint must carry our nonce (RFC 9449 section 8)."""
     strict_assertion_type: bool = False
     """Whether a client assertion must have the type `client-authentication+jwt` (RFC 10070)."""
+    status_lists: bool = False
+    """Whether access tokens have a place in a published status list (draft-ietf-oauth-status-list)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClientChoices:
+    """Which clients come without an administrator having registered each of them."""
+
+    metadata_documents: DocumentPolicy = DocumentPolicy.OFF
+    """Whose metadata documents are believed: nobody's, those of `clients.hosts`, or anybody's."""
+    hosts: tuple[str, ...] = ()
+    """Hosts of metadata documents and the agent that their clients are instances of: `host=agent`."""
+    agent: str = ""
+    """Agent of the clients from any other host, and of those that register themselves without a token."""
+    private_hosts: tuple[str, ...] = ()
+    """Exact `host:port` of metadata documents and key sets inside a private network."""
+    registration: RegistrationMode = RegistrationMode.OFF
+    """Who may register a client by itself: nobody, whoever shows an initial access token, or anybody."""
+    registrations_per_minute: int = 10
+    """Clients that may register themselves in one minute, at most 600."""
+    registrations: int = 1000
+    """Live clients that registered themselves, at most 100000."""
+    authorities: Path | None = None
+    """File (PEM) of the authorities whose certificates name clients (`tls_client_auth`)."""
+
+    def __post_init__(self) -> None:
+        """Hold the ceilings; clients that nobody registered must be some agent's."""
+        _from_one("clients.registrations_per_minute", self.registrations_per_minute, 600)
+        _from_one("clients.registrations", self.registrations, 100_000)
+        if any(not all(each.partition("=")[::2]) for each in self.hosts):
+            raise ValueError("setting `clients.hosts` holds pairs `host=agent`")
+        if any(not each.rpartition(":")[2].isdigit() for each in self.private_hosts):
+            raise ValueError("setting `clients.private_hosts` holds pairs `host:port`")
+        needs = self.metadata_documents is DocumentPolicy.ANY or self.registration is RegistrationMode.OPEN
+        if needs and not self.agent:
+            raise ValueError("setting `clients.agent` must name the agent of clients that nobody registered")
+
+    def documents(self) -> DocumentClients:
+        """As the authority wing takes them."""
+        pairs = (each.partition("=") for each in self.hosts)
+        return DocumentClients(
+            policy=self.metadata_documents,
+            agents={host.strip().lower(): agent.strip() for host, _, agent in pairs},
+            others=self.agent,
+        )
+
+    def dynamic(self) -> DynamicClients:
+        """As the endpoint takes them."""
+        return DynamicClients(
+            mode=self.registration,
+            agent=self.agent,
+            per_minute=self.registrations_per_minute,
+            most=self.registrations,
+        )
+
+    def destinations(self) -> frozenset[Destination]:
+        """The pairs that may lie inside a private network."""
+        return frozenset(
+            Destination(host=host.lower(), port=int(port))
+            for host, _, port in (each.rpartition(":") for each in self.private_hosts)
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -198,6 +270,28 @@ class ApprovalChoices:
         _from_one("approvals.per_user_per_minute", self.per_user_per_minute, 100)
         _from_one("approvals.pending_per_agent", self.pending_per_agent, 50)
         _from_one("approvals.denials_in_a_row", self.denials_in_a_row, 50)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PeopleChoices:
+    """How long people stay signed in, and how long a link to make a passkey works."""
+
+    session: timedelta = SessionRule().lifetime
+    """How long a person stays signed in at most, at most 24h."""
+    session_idle: timedelta = SessionRule().idle
+    """How long a person stays signed in without doing anything, at most 12h."""
+    enrolment: timedelta = timedelta(minutes=30)
+    """How long an enrolment link works unless its maker says otherwise, at most 24h."""
+
+    def __post_init__(self) -> None:
+        """Hold the ceilings."""
+        _within("people.session", self.session, timedelta(hours=24))
+        _within("people.session_idle", self.session_idle, timedelta(hours=12))
+        _within("people.enrolment", self.enrolment, LONGEST)
+
+    def rule(self) -> SessionRule:
+        """As the identity wing takes it."""
+        return SessionRule(lifetime=self.session, idle=self.session_idle)
 
 
 def _within(

@@ -12,6 +12,7 @@ from remit.identity.principals import Kind, Principal
 from remit.kernel.ids import PrincipalId, TenantId
 from remit.kernel.uow import Transaction, UnitOfWork
 from remit.surface.web.caller import Caller
+from remit.surface.web.certificates import thumbprint_of
 
 _ROLES: Final = "roles"
 
@@ -67,6 +68,7 @@ class Door:
             request.method,
             f"{self._issuer}{request.url.path}",
             f"{self._issuer}/api",
+            certificate=thumbprint_of(request),
         )
         principal = await self._uow.commit(lambda tx: _enter(tx, subject))
         person = principal.kind is Kind.HUMAN and not subject.chain

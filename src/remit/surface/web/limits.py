@@ -11,6 +11,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from remit.platform.settings.options import HttpOptions
 from remit.surface.web.answering import WHOLE
+from remit.surface.web.certificates import PREFIX as CERTIFICATE_PREFIX
+from remit.surface.web.certificates import ClientCertificates
 from remit.surface.web.errors import (
     AmbiguousRequest,
     BodyTimeout,
@@ -38,7 +40,8 @@ _LENGTH_DIGITS: Final = 15
 
 
 class EdgeLimits:
-    """Refuses what is too large, too slow or ambiguous; strips what only we may say (`x-remit-*`).
+    """Refuses what is too large, too slow or ambiguous; strips what only we may say (`x-remit-*`),
+    and what only a proxy of ours may (`client-cert`).
 
     A body is counted as it comes, whatever was announced. No body is ever decompressed.
     """
@@ -47,6 +50,7 @@ class EdgeLimits:
         self._app = app
         self._options = options
         self._body_seconds = options.body_timeout.total_seconds()
+        self._certificates = ClientCertificates(options.certificate_proxies)
 
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """Check the head, bound the body, go on."""
@@ -59,6 +63,8 @@ class EdgeLimits:
         _check_body(headers, limit)
         if _INTERNAL in written:
             scope["headers"] = [entry for entry in lines if not entry[0].startswith(_INTERNAL)]
+        if CERTIFICATE_PREFIX in written:
+            self._certificates.take(scope)
         bounded = BoundedBody(receive, limit=limit, seconds=self._body_seconds, whole=scope.get(WHOLE))
         return self._app(scope, bounded, send)
 

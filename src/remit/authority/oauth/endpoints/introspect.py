@@ -16,12 +16,12 @@ from remit.authority.oauth.parameters import Parameters
 from remit.authority.oauth.presented import read_presented
 from remit.authority.oauth.repository import OAuthTransaction, SigningKeys, TransactionView
 from remit.authority.tokens import TokenState
-from remit.kernel.canonical import JsonObject
-from remit.kernel.jose import jwt
+from remit.kernel.canonical import JsonObject, canonical_json
+from remit.kernel.jose import jws
 from remit.kernel.jose.keys import KeyClass
-from remit.kernel.jose.profiles import TokenType
 from remit.kernel.uow import UnitOfWork
 
+_TYPE: Final = "token-introspection+jwt"
 INACTIVE: Final[JsonObject] = {"active": False}
 """Everything that is said of a token that is dead, unknown, malformed or none of the caller's (§2.2)."""
 
@@ -84,7 +84,8 @@ class IntrospectionEndpoint:
             "token_introspection": told,
         }
         signer = self._keys.signer(KeyClass.STATEMENT)
-        return jwt.issue(said, as_type=TokenType.INTROSPECTION, signer=signer)
+        # RFC 9701 §5: no `exp` and no `sub` at the top, so that it passes for no token; nobody here reads it.
+        return jws.sign_named(signer.kid, _TYPE, canonical_json(said), signer.private)
 
     async def _told(self, parameters: Parameters, asked: Asked) -> tuple[Authenticated, JsonObject]:
         if not parameters.get("token"):

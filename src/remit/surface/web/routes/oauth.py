@@ -1,7 +1,7 @@
 """The OAuth endpoints over HTTP: forms in, JSON out, the status of each error, and nothing else."""
 
 from collections.abc import Awaitable, Callable
-from typing import Final
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 import msgspec
@@ -25,11 +25,13 @@ from remit.authority.oauth.resources import Target
 from remit.kernel.canonical import JsonObject
 from remit.kernel.errors import Unavailable
 from remit.kernel.pace import retry_after
+from remit.surface.web.certificates import certificate_of
 from remit.surface.web.errors import NoSuchAddress
 
 _FORM: Final = "application/x-www-form-urlencoded"
 _NO_STORE: Final = {"cache-control": "no-store", "pragma": "no-cache"}
 _PUBLIC: Final = {"cache-control": "public, max-age=300"}
+_INTROSPECTION_JWT: Final = "application/token-introspection+jwt"
 _SCHEMES: Final = {"basic": "Basic", "bearer": "Bearer", "dpop": "DPoP"}
 _BAD_REQUEST, _UNAUTHORIZED, _TOO_LARGE, _UNAVAILABLE = 400, 401, 413, 503
 
@@ -59,28 +61,38 @@ class OAuthRoutes:
         ]
 
     async def _token(self, request: Request) -> Response:
+        parameters = await _form(request)
+        await self._oauth.directory.prepare(parameters, at=self._oauth.clock.now())
         asked = TokenRequest(
-            parameters=await _form(request),
+            parameters=parameters,
             authorization=_authorization(request),
             proofs=tuple(request.headers.getlist("dpop")),
             at=self._oauth.clock.now(),
             generation=self._oauth.clock.generation(),
+            certificate=certificate_of(request),
         )
         issued = await self._oauth.token.answer(asked)
         return _json(render_issued(issued), headers=_NO_STORE)
 
     async def _introspect(self, request: Request) -> Response:
-        body = await self._oauth.introspection.answer(
-            await _form(request),
-            authorization=_authorization(request),
-            at=self._oauth.clock.now(),
-            generation=self._oauth.clock.generation(),
-        )
-        return _json(body, headers=_NO_STORE)
+        parameters = await _form(request)
+        asked: Any = {
+            "authorization": _authorization(request),
+            "at": self._oauth.clock.now(),
+            "generation": self._oauth.clock.generation(),
+            "certificate": certificate_of(request),
+        }
+        if _accepts_jwt(request):
+            signed = await self._oauth.introspection.signed(parameters, **asked)
+            return Response(signed, media_type=_INTROSPECTION_JWT, headers=_NO_STORE)
+        return _json(await self._oauth.introspection.answer(parameters, **asked), headers=_NO_STORE)
 
     async def _revoke(self, request: Request) -> Response:
         await self._oauth.revocation.answer(
-            await _form(request), authorization=_authorization(request), at=self._oauth.clock.now()
+            await _form(request),
+            authorization=_authorization(request),
+            at=self._oauth.clock.now(),
+            certificate=certificate_of(request),
         )
         return Response(status_code=200, headers=_NO_STORE)
 
@@ -141,6 +153,12 @@ def _authorization(request: Request) -> str:
     if len(found) > 1:
         raise InvalidRequest("more than one `Authorization` header", reason="client_auth_several")
     return found[0] if found else ""
+
+
+def _accepts_jwt(request: Request) -> bool:
+    """RFC 9701 §4: only who names it gets the JWT; `*/*` means JSON, as ever."""
+    accepted = request.headers.get("accept", "").lower().split(",")
+    return any(part.partition(";")[0].strip() == _INTROSPECTION_JWT for part in accepted)
 
 
 def _refuse(error: OAuthError, request: Request) -> Response:
