@@ -23,10 +23,14 @@ from remit.decision.policy.conceive import conceivable, plan_of
 from remit.decision.policy.given import Unaskable, pose
 from remit.decision.request import ActionRequest, ProposedCall, Resource
 from remit.identity.tools import Server, Tool
+from remit.kernel.building import builder
 from remit.kernel.canonical import sha256
 from remit.kernel.ids import CallId, ToolId
 
 _NO_ARGUMENTS: Final = b"{}"
+_NO_DIGEST: Final = sha256(_NO_ARGUMENTS)
+_PREVIEW: Final = CallId("preview")
+_proposed, _resource = builder(ProposedCall), builder(Resource)
 
 
 def visible(
@@ -97,17 +101,17 @@ def _unargued(subject: VerifiedSubject, server: Server, tool: Tool, at: datetime
     mapping = tool.mapping
     kind = mapping.resource.type if mapping else SERVER_TYPE
     ident = (mapping.resource.fixed if mapping else server.name) or ""
-    return ProposedCall(
-        call=CallId("preview"),
+    return _proposed(
+        call=_PREVIEW,
         subject=subject,
         server=server.id,
         method="tools/call",
         action=action_of(server, tool),
-        resource=Resource(type=kind, id=ident),
+        resource=_resource(type=kind, id=ident),
         tool=tool,
         arguments={},
         raw_arguments=_NO_ARGUMENTS,
-        arguments_digest=sha256(_NO_ARGUMENTS),
+        arguments_digest=_NO_DIGEST,
         money=None,
         consequential=tool.consequential,
         at=at,

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Final, Protocol
 
 
@@ -28,14 +29,11 @@ FORWARD: Final = timedelta(seconds=60)
 """How far the wall clock may step ahead of the boot clock without being suspect."""
 
 
-def read_wall() -> datetime:
-    """CLOCK_REALTIME, in UTC."""
-    return datetime.now(UTC)
+read_wall: Final[Callable[[], datetime]] = partial(datetime.now, UTC)
+"""CLOCK_REALTIME, in UTC."""
 
-
-def read_boottime() -> float:
-    """CLOCK_BOOTTIME in seconds: `CLOCK_MONOTONIC` stops while the machine is suspended."""
-    return time.clock_gettime(time.CLOCK_BOOTTIME)
+read_boottime: Final[Callable[[], float]] = partial(time.clock_gettime, time.CLOCK_BOOTTIME)
+"""CLOCK_BOOTTIME in seconds: `CLOCK_MONOTONIC` stops while the machine is suspended."""
 
 
 class SystemClock:

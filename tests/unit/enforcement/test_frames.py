@@ -5,11 +5,18 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from remit.enforcement.mcp.frames import NotOneMessage, member_spans, object_of, read_message
+from remit.enforcement.mcp.frames import (
+    NotOneMessage,
+    cut_strictly,
+    member_spans,
+    object_of,
+    raw_members,
+    read_message,
+)
 from remit.enforcement.mcp.headers import HeaderMismatch, ParamHeader, check_params, decode, encode, mirror
 from remit.enforcement.mcp.sse import event, events
 from remit.enforcement.mcp.upstream import UpstreamFailed
-from remit.kernel.canonical import JsonTooLarge
+from remit.kernel.canonical import JsonTooLarge, MalformedJson, parse_object
 
 safe_text = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 values = st.recursive(
@@ -31,6 +38,30 @@ def test_the_cut_out_bytes_of_each_member_mean_its_value(value: Any, blank: str,
     assert message.params["arguments"] == value
     assert json.loads(object_of(message.raw_params)) == {"_meta": {}, "arguments": value}
     assert (message.id, message.raw_id) == (7, b"7")
+
+
+@pytest.mark.req("N32")
+@example(b'{"a":1 , "b" :[ ]\n}')
+@example(b'{"\\u0061":"\\ud83d\\ude00"}')
+@given(
+    st.builds(
+        lambda value, gap, ascii_only: (
+            gap
+            + json.dumps(value, ensure_ascii=ascii_only, separators=("," + gap, gap + ":" + gap), indent=None)
+            + gap
+        ).encode(),
+        st.dictionaries(safe_text, values | st.floats(allow_nan=False, allow_infinity=False), max_size=5),
+        blanks,
+        st.booleans(),
+    )
+    | st.binary(max_size=40)
+)
+def test_the_quick_cut_is_the_strict_one(document: bytes) -> None:
+    try:
+        parse_object(document)
+    except (MalformedJson, JsonTooLarge):
+        return
+    assert raw_members(document) == cut_strictly(document)
 
 
 def test_an_escaped_name_is_the_same_member() -> None:

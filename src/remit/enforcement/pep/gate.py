@@ -22,6 +22,7 @@ from remit.enforcement.pep.decider import (
     Decider,
     Desk,
 )
+from remit.kernel.building import builder
 from remit.kernel.canonical import sha256
 
 
@@ -53,6 +54,7 @@ class GateOptions:
     hold_seconds: float = 20.0
 
 
+_permit, _outcome = builder(Permit), builder(CallOutcome)
 _UNKNOWN_DUTY: Final = "permitted under a duty that is not known here"
 
 
@@ -97,7 +99,7 @@ class Gate:
     ) -> None:
         """Put on record how a permitted call ended."""
         await self._calls.finish(
-            CallOutcome(
+            _outcome(
                 call=permit.call,
                 decision=permit.decision,
                 state=state,
@@ -143,7 +145,7 @@ class Gate:
                 assert_never(unreachable)
 
     async def _within_obligations(self, call: ProposedCall, decision: Decision) -> Permit | Denied:
-        permit = Permit(call=call, decision=decision)
+        permit = _permit(call=call, decision=decision)
         try:
             obligations.check(decision.verdict.obligations, method=call.method)
         except obligations.ObligationUnknown as unknown:
