@@ -6,15 +6,17 @@ from functools import partial
 
 import pytest
 from sqlalchemy import bindparam, insert, select, update
+from sqlalchemy.dialects.postgresql import insert as upsert
 
 from remit.kernel.errors import Conflict
 from remit.platform.storage.errors import AlreadyExists
-from remit.platform.storage.queued import CAREFUL_BATCHES, Haste
+from remit.platform.storage.queued import CAREFUL_BATCHES, CLAIMS_KEPT, Claims, Haste
 from remit.platform.storage.tables import core
 from remit.platform.storage.unit_of_work import SqlTransaction, SqlUnitOfWork
 from support.ledger import record
 
 ADD = insert(core.setting)
+CLAIM = upsert(core.setting).on_conflict_do_nothing()
 BODY = select(core.setting.c.body).where(
     core.setting.c.tenant == bindparam("this"), core.setting.c.name == bindparam("named")
 )
@@ -37,6 +39,11 @@ def add(tx: SqlTransaction, name: str) -> str:
 def add_now(tx: SqlTransaction, name: str) -> str:
     tx.sql.run(ADD, {"tenant": tx.tenant, "name": name, "body": "old"})
     return name
+
+
+def claim(tx: SqlTransaction, name: str, *, body: str = "claimed") -> bool:
+    row = {"tenant": tx.tenant, "name": name, "body": body}
+    return tx.sql.claim(CLAIM, row, key=(tx.tenant, name))
 
 
 def failing(tx: SqlTransaction, first: Work) -> None:
@@ -128,6 +135,45 @@ async def test_a_work_that_catches_everything_swallows_no_haste(uow: SqlUnitOfWo
 
     await uow.commit(partial(add, name="a"))
     assert await all_of(uow, partial(add, name="a"), swallows) == [AlreadyExists, "old"]
+
+
+async def test_of_all_who_claim_a_key_one_gets_it(uow: SqlUnitOfWork) -> None:
+    assert await all_of(uow, *[partial(claim, name="a")] * 3, partial(claim, name="b")) == [
+        True,
+        False,
+        False,
+        True,
+    ]
+    assert not await uow.commit(partial(claim, name="b"))
+    assert await names(uow) == ["a", "b"]
+
+
+async def test_a_claim_of_a_key_that_was_there_is_refused_though_nobody_remembers_it(
+    uow: SqlUnitOfWork,
+) -> None:
+    """The guess of haste was wrong: the database says so before the commit, and the batch runs with care."""
+    await uow.commit(partial(add_now, name="old"))
+    works: list[Work] = [partial(claim, name="a"), partial(claim, name="old"), partial(add, name="b")]
+    assert await all_of(uow, *works) == [True, False, "b"]
+    assert await uow.read(partial(look, name="old")) == "old"
+    assert await names(uow) == ["a", "b", "old"]
+
+
+async def test_a_key_whose_claimant_failed_can_be_claimed(uow: SqlUnitOfWork) -> None:
+    broken = partial(failing, first=partial(claim, name="a"))
+    assert await all_of(uow, broken, partial(claim, name="a")) == [Conflict, True]
+
+
+def test_claims_forget_the_oldest_first() -> None:
+    claims = Claims()
+    assert claims.is_new(("a",))
+    assert not claims.is_new(("a",))
+    for number in range(CLAIMS_KEPT):
+        claims.is_new((str(number),))
+    assert not claims.is_new(("a",))
+    for number in range(CLAIMS_KEPT):
+        claims.is_new((f"more {number}",))
+    assert claims.is_new(("a",))
 
 
 def test_after_a_batch_that_ran_twice_many_run_with_care() -> None:

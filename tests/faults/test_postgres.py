@@ -24,9 +24,10 @@ from remit.platform.storage import postgres
 from remit.platform.storage.engine import OpenStore, open_store
 from remit.platform.storage.errors import StorageFenced, StorageUnreachable, UnfitDatabase
 from remit.platform.storage.nodes import NODE_LEASE, Nodes
-from remit.platform.storage.postgres_connection import TransactionLost, assert_durable
+from remit.platform.storage.postgres_connection import assert_durable
 from remit.platform.storage.postgres_migrate import migrate_postgres
 from remit.platform.storage.postgres_writer import PostgresWriter, tenant_lock
+from remit.platform.storage.queued import TransactionLost
 from remit.platform.storage.tables import core
 from remit.platform.storage.unit_of_work import SqlTransaction, SqlUnitOfWork
 from support.power import writer

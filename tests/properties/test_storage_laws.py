@@ -12,7 +12,8 @@ from pathlib import Path
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec import structs
-from sqlalchemy import bindparam, insert, select, update
+from sqlalchemy import bindparam, func, insert, select, update
+from sqlalchemy.dialects.postgresql import insert as upsert
 
 from remit.kernel.errors import Conflict
 from remit.kernel.tenancy import DEFAULT_TENANT
@@ -28,13 +29,15 @@ from support.ledger import record
 from support.stores import journals
 
 ADD = insert(core.setting)
+CLAIM = upsert(core.setting).on_conflict_do_nothing()
+COUNT = select(func.count()).select_from(core.setting).where(core.setting.c.name == bindparam("named"))
 ROWS = select(core.setting.c.name, core.setting.c.body).order_by(core.setting.c.name)
 BODY = select(core.setting.c.body).where(core.setting.c.name == bindparam("named"))
 CHANGE = update(core.setting).where(core.setting.c.name == bindparam("named")).values(body=bindparam("new"))
 
 NAMES = st.sampled_from(["a", "b", "c", "\ud800"])
 STEP = st.one_of(
-    st.tuples(st.sampled_from(["later", "now", "change", "look", "try"]), NAMES),
+    st.tuples(st.sampled_from(["later", "now", "claim", "hold", "count", "change", "look", "try"]), NAMES),
     st.tuples(st.sampled_from(["fail", "advance", "touch", "record", "nothing"]), st.just("")),
 )
 
@@ -53,6 +56,9 @@ class Scripted:
         row = {"tenant": tx.tenant, "name": name, "body": str(self.number)}
         steps: dict[str, Callable[[], object]] = {
             "later": lambda: tx.sql.later(ADD, row),
+            "hold": lambda: tx.sql.later(ADD, {**row, "name": name + "#"}, under=name),
+            "claim": lambda: tx.sql.claim(CLAIM, row, key=(tx.tenant, name)),
+            "count": lambda: counting(tx, name),
             "now": lambda: tx.sql.run(ADD, row),
             "change": lambda: tx.sql.run(CHANGE, {"named": name, "new": f"by {self.number}"}),
             "look": lambda: looking(tx, name),
@@ -72,6 +78,12 @@ def failing() -> None:
 
 def looking(tx: SqlTransaction, name: str) -> list[object]:
     return [*(tx.sql.row(BODY, {"named": name}) or ())]
+
+
+def counting(tx: SqlTransaction, name: str) -> int:
+    """How many rows are held under this name: those that are written, and those that wait."""
+    row = tx.sql.row_apart(COUNT, {"named": name + "#"})
+    return (row[0] if row else 0) + len(tx.sql.waiting(ADD, under=name))
 
 
 def swallowing(tx: SqlTransaction, name: str) -> object:
@@ -104,6 +116,14 @@ class HastyStore(SqliteStore):
         super().__init__(path, lock=FileLock.take(path), journal=journals(Lane.NORMAL))
 
 
+def hearing(work: Scripted, answer: object) -> object:
+    """An answer, or what class of error; any, where a row that no column takes waits while its work fails."""
+    if not isinstance(answer, BaseException):
+        return answer
+    twice = any(name == "\ud800" for _, name in work.steps) and ("fail", "") in work.steps
+    return "refused" if twice else type(answer)
+
+
 async def told(store: SqliteStore, batches: Sequence[Sequence[Scripted]]) -> tuple[object, ...]:
     """What every caller heard, and what stands in the database at the end."""
     store.start()
@@ -111,7 +131,7 @@ async def told(store: SqliteStore, batches: Sequence[Sequence[Scripted]]) -> tup
     heard = []
     for works in batches:
         answers = await asyncio.gather(*map(uow.commit, works), return_exceptions=True)
-        heard.append([type(each) if isinstance(each, BaseException) else each for each in answers])
+        heard.append([hearing(*each) for each in zip(works, answers, strict=True)])
     stands = await uow.read(
         lambda tx: (
             tx.sql.rows(ROWS),

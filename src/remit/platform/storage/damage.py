@@ -8,7 +8,7 @@ from typing import Final
 import msgspec
 
 from remit.platform.storage.errors import UnfitDatabase
-from remit.platform.storage.sqlite_connection import TransactionLost
+from remit.platform.storage.queued import TransactionLost
 
 _UNREAD: Final = (
     sqlite3.Error,

@@ -20,11 +20,11 @@ from remit.platform.storage.nodes import NODE_LEASE, Nodes
 from remit.platform.storage.postgres_connection import (
     LOST,
     PostgresSql,
-    TransactionLost,
     assert_durable,
     connect,
 )
 from remit.platform.storage.postgres_writer import PostgresWriter
+from remit.platform.storage.queued import TransactionLost
 from remit.platform.storage.statements import Statements
 from remit.platform.storage.unit_of_work import SqlTransaction, Work
 

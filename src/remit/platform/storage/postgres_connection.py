@@ -16,7 +16,7 @@ from remit.platform.storage.errors import (
     StorageUnreachable,
     UnfitDatabase,
 )
-from remit.platform.storage.queued import BatchSpoiled, QueuedRows
+from remit.platform.storage.queued import QueuedSql, TransactionLost
 from remit.platform.storage.sql import Row, Scalar
 from remit.platform.storage.statements import Prepared, Statements, Values
 
@@ -47,16 +47,7 @@ LOST: Final = (
 """The connection is gone, and its transaction with it."""
 
 
-class TransactionLost(Exception):  # the guide names errors for what happened
-    """The whole transaction is over; `again` says whether its works may simply run once more."""
-
-    def __init__(self, cause: BaseException, *, again: bool = False) -> None:
-        super().__init__(cause)
-        self.cause = cause
-        self.again = again
-
-
-class PostgresSql:
+class PostgresSql(QueuedSql):
     """Runs statements on one connection; every call must come from a greenlet of `greenlet_spawn`.
 
     Control commands (BEGIN, SAVEPOINT, RELEASE) wait and travel together before the next statement: a work
@@ -73,10 +64,9 @@ class PostgresSql:
         *,
         hasty: bool = False,
     ) -> None:
+        super().__init__(statements, hasty=hasty)
         self._connection = connection
-        self._statements = statements
         self._waiting: list[str] = []
-        self._queued = QueuedRows() if hasty else None
 
     def control(self, command: str) -> None:
         """Queue a command that has no result."""
@@ -93,33 +83,19 @@ class PostgresSql:
         prepared = self._prepare(statement)
         return self._run(prepared, prepared.values(parameters or _NO_VALUES))
 
-    def run_many(self, statement: Executable, rows: Sequence[Mapping[str, Scalar]]) -> None:
-        """Run once per row, in one round trip."""
-        prepared = self._prepare(statement)
-        self._run_many(prepared, [prepared.values(row) for row in rows])
-
-    def later(self, statement: Executable, row: Mapping[str, Scalar]) -> None:
-        """Insert a row before the commit, together with others of its statement."""
-        prepared = self._statements.prepare(statement)
-        values = prepared.values(row)
-        if self._queued is None:
-            self._run(prepared, values)
-        else:
-            self._queued.put(prepared, values)
-
     def row(self, statement: Executable, parameters: Mapping[str, Scalar] | None = None) -> Row | None:
         """The first row, or None."""
         found = self.rows(statement, parameters)
         return found[0] if found else None
 
+    def row_apart(self, statement: Executable, parameters: Mapping[str, Scalar] | None = None) -> Row | None:
+        """The first row of what is written, whatever waits."""
+        found = self._ask(self._statements.prepare(statement), parameters)
+        return found[0] if found else None
+
     def rows(self, statement: Executable, parameters: Mapping[str, Scalar] | None = None) -> list[Row]:
         """All rows."""
-        prepared = self._prepare(statement)
-        values = prepared.values(parameters or _NO_VALUES)
-        self.send_control()
-        found = self._wait(self._connection.fetch(prepared.text, *values))
-        self._note(changed=not prepared.reads_only)
-        return [tuple(each) for each in found]
+        return self._ask(self._prepare(statement), parameters)
 
     def savepoint(self) -> None:
         """Open the one savepoint of a work."""
@@ -143,23 +119,12 @@ class PostgresSql:
             self.control("ROLLBACK TO work")
             self.control("RELEASE work")
 
-    def flush(self) -> None:
-        """Write the rows that wait. Raises `BatchSpoiled` if one of them is refused."""
-        if self._queued is None:
-            return
-        try:
-            self._queued.write(self._run_many)
-        except TransactionLost:
-            raise
-        except Exception as refused:
-            raise BatchSpoiled from refused
-
-    def _prepare(self, statement: Executable) -> Prepared:
-        """The statement's text; rows that it could miss are written first."""
-        prepared = self._statements.prepare(statement)
-        if self._queued is not None and self._queued.concerns(prepared):
-            self.flush()
-        return prepared
+    def _ask(self, prepared: Prepared, parameters: Mapping[str, Scalar] | None) -> list[Row]:
+        values = prepared.values(parameters or _NO_VALUES)
+        self.send_control()
+        found = self._wait(self._connection.fetch(prepared.text, *values))
+        self._note(changed=not prepared.reads_only)
+        return [tuple(each) for each in found]
 
     def _run(self, prepared: Prepared, values: Values) -> int:
         self.send_control()
@@ -167,15 +132,13 @@ class PostgresSql:
         self._note(changed=changed > 0)
         return changed
 
-    def _run_many(self, prepared: Prepared, rows: Sequence[Values]) -> None:
+    def _write(self, prepared: Prepared, rows: Sequence[Values]) -> int:
+        """Insert rows in one round trip; the server tells no count of many."""
         self.send_control()
+        if len(rows) == 1:
+            return _count(self._wait(self._connection.execute(prepared.text, *rows[0])))
         self._wait(self._connection.executemany(prepared.text, rows))
-        self._note(changed=True)
-
-    def _note(self, *, changed: bool) -> None:
-        """Remember that the present work can't be taken back without a savepoint."""
-        if changed and self._queued is not None:
-            self._queued.wrote = True
+        return len(rows)
 
     def _wait(self, answer: Any) -> Any:
         try:

@@ -33,11 +33,10 @@ from remit.platform.storage.postgres_connection import (
     LOCK_MILLISECONDS,
     LOST,
     PostgresSql,
-    TransactionLost,
     connect,
     judge,
 )
-from remit.platform.storage.queued import BatchSpoiled, Haste
+from remit.platform.storage.queued import BatchSpoiled, Haste, TransactionLost
 from remit.platform.storage.statements import Statements
 from remit.platform.storage.tables import core
 

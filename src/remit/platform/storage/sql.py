@@ -27,14 +27,27 @@ class Sql(Protocol):
     def run_many(self, statement: Executable, rows: Sequence[Mapping[str, Scalar]]) -> None:
         """Run once per row."""
 
-    def later(self, statement: Executable, row: Mapping[str, Scalar]) -> None:
+    def later(self, statement: Executable, row: Mapping[str, Scalar], *, under: str = "") -> None:
         """Insert a row before the commit, together with others of its statement.
 
         Whatever asks for its table before that sees it. An error of the row is the error of its own work.
+        Until then `waiting` tells it to whoever asks for what waits `under` that name.
+        """
+
+    def waiting(self, statement: Executable, *, under: str) -> Sequence[Mapping[str, Scalar]]:
+        """The rows that this insert put under a name and that are not written yet."""
+
+    def claim(self, statement: Executable, row: Mapping[str, Scalar], *, key: tuple[str, ...]) -> bool:
+        """Insert a row unless its key is there (`ON CONFLICT DO NOTHING`); whether it went in.
+
+        `key` are the values of its primary key.
         """
 
     def row(self, statement: Executable, parameters: Mapping[str, Scalar] | None = None) -> Row | None:
         """The first row, or None."""
+
+    def row_apart(self, statement: Executable, parameters: Mapping[str, Scalar] | None = None) -> Row | None:
+        """The first row of what is written; who asks adds what is `waiting`."""
 
     def rows(self, statement: Executable, parameters: Mapping[str, Scalar] | None = None) -> list[Row]:
         """All rows."""

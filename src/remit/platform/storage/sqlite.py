@@ -34,12 +34,11 @@ from remit.platform.storage.group_commit import (
     attempt_all,
     resolve,
 )
-from remit.platform.storage.queued import BatchSpoiled, Haste
+from remit.platform.storage.queued import BatchSpoiled, Claims, Haste, TransactionLost
 from remit.platform.storage.reserve import Reserve
 from remit.platform.storage.sqlite_connection import (
     BUSY_MILLISECONDS,
     SqliteSql,
-    TransactionLost,
     connect,
     connect_reader,
 )
@@ -92,6 +91,7 @@ class SqliteStore:
         self._fenced: StorageFenced | None = None
         self._closing = False
         self._haste = Haste()
+        self._claims = Claims()
         self._epochs: dict[TenantId, int] = {}
         """Epochs in force. INVARIANT: nobody else writes the file, so what was committed last is what is."""
         self._reserve = Reserve(path.with_name(path.name + ".reserve"))
@@ -225,7 +225,7 @@ class SqliteStore:
             resolve([Outcome(unit, error=error) for unit in units])
             return
         hasty = lane is Lane.NORMAL and self._haste.is_fit()
-        sql = SqliteSql(self._connection, self._statements, hasty=hasty)
+        sql = SqliteSql(self._connection, self._statements, hasty=hasty, claims=self._claims)
         batch = Batch(sql, exclusive=True, journal=self._journal, epochs=self._epochs)
         self._connection.execute("BEGIN IMMEDIATE")
         batch.begin()
@@ -254,7 +254,7 @@ class SqliteStore:
 
     def _lose(self, taken: Sequence[Unit], error: Exception, lane: Lane) -> None:
         """The transaction is gone as a whole: say why, make room for a kill, or fence."""
-        cause = error.args[0] if isinstance(error, TransactionLost) else error
+        cause = error.cause if isinstance(error, TransactionLost) else error
         code = getattr(cause, "sqlite_errorcode", 0) & 0xFF
         verdict = _VERDICTS.get(code)
         if verdict is None:

@@ -13,7 +13,7 @@ from remit.platform.storage.errors import (
     StorageUnreachable,
     UnfitDatabase,
 )
-from remit.platform.storage.queued import BatchSpoiled, QueuedRows
+from remit.platform.storage.queued import Claims, QueuedSql, TransactionLost
 from remit.platform.storage.sql import Row, Scalar
 from remit.platform.storage.statements import Prepared, Statements, Values
 
@@ -33,11 +33,7 @@ _PRAGMAS: Final = (
 )
 
 
-class TransactionLost(Exception):  # as in `statements`
-    """SQLite has rolled back the whole transaction, not one statement."""
-
-
-class SqliteSql:
+class SqliteSql(QueuedSql):
     """Runs statements on one connection. OWNED BY the thread that opened its transaction.
 
     `hasty` lets rows wait for the end of the batch and takes no savepoints (see `queued`).
@@ -46,44 +42,33 @@ class SqliteSql:
     is_sole = True  # INVARIANT: who opens the file holds its lock (`file_lock`)
 
     def __init__(
-        self, connection: sqlite3.Connection, statements: Statements, *, hasty: bool = False
+        self,
+        connection: sqlite3.Connection,
+        statements: Statements,
+        *,
+        hasty: bool = False,
+        claims: Claims | None = None,
     ) -> None:
+        super().__init__(statements, hasty=hasty, claims=claims)
         self._connection = connection
-        self._statements = statements
-        self._queued = QueuedRows() if hasty else None
 
     def run(self, statement: Executable, parameters: Mapping[str, Scalar] | None = None) -> int:
         """Run and return how many rows it changed."""
         changed = self._execute(self._prepare(statement), parameters).rowcount
-        if changed and self._queued is not None:
-            self._queued.wrote = True
+        self._note(changed=changed > 0)
         return changed
-
-    def run_many(self, statement: Executable, rows: Sequence[Mapping[str, Scalar]]) -> None:
-        """Run once per row."""
-        prepared = self._prepare(statement)
-        if self._queued is not None:
-            self._queued.wrote = True
-        self._run_many(prepared, [prepared.values(row) for row in rows])
-
-    def later(self, statement: Executable, row: Mapping[str, Scalar]) -> None:
-        """Insert a row before the commit, together with others of its statement."""
-        if self._queued is None:
-            self._execute(self._statements.prepare(statement), row)
-        else:
-            prepared = self._statements.prepare(statement)
-            self._queued.put(prepared, prepared.values(row))
 
     def row(self, statement: Executable, parameters: Mapping[str, Scalar] | None = None) -> Row | None:
         """The first row, or None."""
-        cursor = self._ask(statement, parameters)
-        found: Row | None = cursor.fetchone()
-        cursor.close()
-        return found
+        return self._first(self._prepare(statement), parameters)
+
+    def row_apart(self, statement: Executable, parameters: Mapping[str, Scalar] | None = None) -> Row | None:
+        """The first row of what is written, whatever waits."""
+        return self._first(self._statements.prepare(statement), parameters)
 
     def rows(self, statement: Executable, parameters: Mapping[str, Scalar] | None = None) -> list[Row]:
         """All rows."""
-        return self._ask(statement, parameters).fetchall()
+        return self._ask(self._prepare(statement), parameters).fetchall()
 
     def savepoint(self) -> None:
         """Open the one savepoint of a work."""
@@ -105,28 +90,15 @@ class SqliteSql:
         else:
             self._queued.undo_work()
 
-    def flush(self) -> None:
-        """Write the rows that wait. Raises `BatchSpoiled` if one of them is refused."""
-        if self._queued is None:
-            return
-        try:
-            self._queued.write(self._run_many)
-        except TransactionLost:
-            raise
-        except Exception as refused:
-            raise BatchSpoiled from refused
+    def _first(self, prepared: Prepared, parameters: Mapping[str, Scalar] | None) -> Row | None:
+        cursor = self._ask(prepared, parameters)
+        found: Row | None = cursor.fetchone()
+        cursor.close()
+        return found
 
-    def _prepare(self, statement: Executable) -> Prepared:
-        """The statement's text; rows that it could miss are written first."""
-        prepared = self._statements.prepare(statement)
-        if self._queued is not None and self._queued.concerns(prepared):
-            self.flush()
-        return prepared
-
-    def _ask(self, statement: Executable, parameters: Mapping[str, Scalar] | None) -> sqlite3.Cursor:
-        prepared = self._prepare(statement)
-        if self._queued is not None and not prepared.reads_only:
-            self._queued.wrote = True  # how many rows it changed is known only after the last was fetched
+    def _ask(self, prepared: Prepared, parameters: Mapping[str, Scalar] | None) -> sqlite3.Cursor:
+        # How many rows a statement changed is known only after the last was fetched.
+        self._note(changed=not prepared.reads_only)
         return self._execute(prepared, parameters)
 
     def _execute(self, prepared: Prepared, parameters: Mapping[str, Scalar] | None) -> sqlite3.Cursor:
@@ -135,9 +107,12 @@ class SqliteSql:
         except sqlite3.Error as error:
             raise self._judge(error, prepared) from error
 
-    def _run_many(self, prepared: Prepared, rows: Sequence[Values]) -> None:
+    def _write(self, prepared: Prepared, rows: Sequence[Values]) -> int:
+        """Insert rows, many by one statement: each step of one may have to wait for the interpreter."""
         try:
-            self._connection.executemany(prepared.text, rows)
+            if not prepared.row_text:
+                return self._connection.executemany(prepared.text, rows).rowcount
+            return sum(self._connection.execute(*each).rowcount for each in prepared.in_bulk(rows))
         except sqlite3.Error as error:
             raise self._judge(error, prepared) from error
 

@@ -1,7 +1,8 @@
 """Statements, compiled once for one engine: text, the order of its values, the tables that it touches."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from operator import itemgetter
 from typing import Final, TypeAlias
 
@@ -15,7 +16,8 @@ from remit.platform.storage.sql import Scalar
 
 STATEMENT_LIMIT: Final = 4096
 """Statements kept per engine; ours number some hundreds, so reaching it means one is rebuilt per call."""
-
+BULK_SIZES: Final = (64, 32, 16, 8, 4, 2, 1)
+"""Rows of one insert: few sizes, so that each is compiled once and kept."""
 
 Values: TypeAlias = tuple[Scalar, ...]
 """Values of one row or question, in the order of their marks."""
@@ -36,6 +38,9 @@ class Prepared:
     tables: frozenset[str] = frozenset()
     """Names of the tables that the statement reads or writes."""
     reads_only: bool = False
+    row_text: str = ""
+    """The marks of one row of an insert that takes many; empty where none or no more can follow."""
+    _texts: dict[int, str] = field(default_factory=dict, repr=False)
     _pick: Callable[[Mapping[str, Scalar]], Values] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -51,6 +56,21 @@ class Prepared:
                 pass
         off = sorted(parameters.keys() ^ self.required)
         raise StatementMisused(f"values {off} are missing or unknown in: {self.text}")
+
+    def in_bulk(self, rows: Sequence[Values]) -> Iterator[tuple[str, Values]]:
+        """Statements that insert these rows in their order, with their values: as few as sizes allow."""
+        place, left = 0, len(rows)
+        for size in BULK_SIZES:
+            while left >= size:
+                yield self._text_of(size), tuple(chain.from_iterable(rows[place : place + size]))
+                place, left = place + size, left - size
+
+    def _text_of(self, size: int) -> str:
+        text = self._texts.get(size)
+        if text is None:
+            text = self.text.replace(self.row_text, ", ".join([self.row_text] * size))
+            self._texts[size] = text
+        return text
 
 
 def _picker(order: tuple[str, ...]) -> Callable[[Mapping[str, Scalar]], Values]:
@@ -98,4 +118,11 @@ class Statements:
                 part.name for part in visitors.iterate(statement) if isinstance(part, TableClause)
             ),
             reads_only=isinstance(statement, Select),
+            row_text=_row_text(state.statement, len(state.positiontup or ())) if compiled.isinsert else "",
         )
+
+
+def _row_text(text: str, count: int) -> str:
+    """The marks of the one row of an insert, where nothing else in it holds a mark (question marks only)."""
+    row = f"({', '.join('?' * count)})"
+    return row if count and text.count("?") == count and text.count(row) == 1 else ""

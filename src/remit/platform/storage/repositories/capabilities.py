@@ -1,6 +1,6 @@
 """Capabilities over SQL: the one conditional UPDATE that makes a use single (P2)."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Final
 
@@ -70,7 +70,9 @@ _EXPIRED = (
     .order_by(t.c.exp, t.c.jti)
     .limit(bindparam("count"))
 )
-_STOPPED = select(t.c.jti).where(_OURS, _IS_STOPPED).order_by(t.c.settled_at, t.c.jti).limit(bindparam("count"))
+_STOPPED = (
+    select(t.c.jti).where(_OURS, _IS_STOPPED).order_by(t.c.settled_at, t.c.jti).limit(bindparam("count"))
+)
 _RETIRE = (
     update(t)
     .where(
@@ -102,7 +104,8 @@ class CapabilityRepository:
 
     def insert_live(self, capability: Capability) -> None:
         """Store an unused capability."""
-        self._sql.later(_ADD, self._row(capability, state=CapabilityState.LIVE))
+        row = self._row(capability, state=CapabilityState.LIVE)
+        self._sql.later(_ADD, row, under=f"{self._tenant} {capability.task}" if capability.task else "")
 
     def insert_consumed(self, capability: Capability, *, call: CallId, at: datetime, node: str = "") -> None:
         """Store one that is used up in the transaction that made it."""
@@ -148,8 +151,10 @@ class CapabilityRepository:
 
     def live_of_task(self, task: TaskId, at: datetime) -> int:
         """How many unused, unexpired ones a task holds."""
-        row = self._sql.row(_LIVE_OF_TASK, {"ours": self._tenant, "this_task": task, "now": micros(at)})
-        return 0 if row is None else int(row[0])
+        now = micros(at)
+        row = self._sql.row_apart(_LIVE_OF_TASK, {"ours": self._tenant, "this_task": task, "now": now})
+        waiting = self._sql.waiting(_ADD, under=f"{self._tenant} {task}")
+        return (0 if row is None else int(row[0])) + sum(_expires_after(now, each) for each in waiting)
 
     def settle(self, ident: CapabilityId, state: CapabilityState, at: datetime) -> bool:
         """Move a consumed one to done, failed or unknown; False if it is not consumed."""
@@ -207,3 +212,8 @@ class CapabilityRepository:
             "settled_at": 0,
             "body": msgspec.json.encode(capability).decode(),
         }
+
+
+def _expires_after(now: int, row: Mapping[str, Scalar]) -> bool:
+    expiry = row["exp"]
+    return isinstance(expiry, int) and expiry > now

@@ -143,7 +143,7 @@ class ReplayRepository:
             "jti": proof.jti,
             "keep_until": micros(proof.keep_until),
         }
-        return self._sql.run(_BURN, values) == 1
+        return self._sql.claim(_BURN, values, key=(tenant, proof.key, proof.jti))
 
     def forget(self, tenant: TenantId, before: datetime, limit: int) -> int:
         """Drop what could no longer be shown; how many."""
