@@ -149,7 +149,7 @@ async def test_nobody_to_ask_is_said_at_once(desk: ApprovalService) -> None:
 
 async def test_waiting_ends_with_the_answer(desk: ApprovalService) -> None:
     opened = await desk.ask(draft(), owner=None)
-    waiting = asyncio.create_task(desk.wait(opened.id, seconds=5))
+    waiting = asyncio.create_task(desk.wait(opened.id, seconds=60))
     await asyncio.sleep(0)
     await desk.answer(opened.id, answer=Answer.APPROVE, proof=proof(opened))
     assert (await waiting).state is ApprovalState.APPROVED

@@ -22,7 +22,8 @@ from remit.app.bootstrap import ADMINISTRATOR
 from remit_demo.agent import Agent
 from remit_demo.keys import OwnKey
 from support.governed import USER, policies, support, wanted
-from support.installation import Installation, Ran, free_port
+from support.installation import Installation, Ran
+from support.ports import free_port
 from support.processes import group_members
 from support.upstreams import business
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from support.installation import free_port
+from support.ports import free_port
 from support.processes import group_members
 
 DEADLINE = 150.0

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -31,6 +32,7 @@ from support.composed import composed, populated
 from support.house import BOOKING, House
 from support.installation import installation
 from support.stores import TEST_KEK
+from support.upstreams import eventually
 
 
 def settings_of(house: House, folder: Path | None = None) -> Settings:
@@ -48,6 +50,10 @@ def empty(house: House, folder: Path) -> Settings:
 
 def now() -> datetime:
     return datetime.now(UTC)
+
+
+def enough(ran: list[int], many: int) -> bool:
+    return sum(ran) >= many
 
 
 async def copied(house: House, folder: Path) -> Path:
@@ -80,23 +86,22 @@ async def test_a_copy_under_traffic_is_one_whole_moment(tmp_path: Path) -> None:
     async with populated(tmp_path / "data") as house:
         bot = house["calendar-bot"]
         token = await house.exchange(bot, (await house.task("calendar-bot")).envelope)
-        stop = asyncio.Event()
+        stop, ran = asyncio.Event(), [0, 0, 0]
 
-        async def traffic(lane: int) -> int:
-            done = 0
+        async def traffic(lane: int) -> None:
             while not stop.is_set():
-                start = f"20{27 + lane}-01-{1 + done // 24:02}T{done % 24:02}"
+                start = f"20{27 + lane}-01-{1 + ran[lane] // 24:02}T{ran[lane] % 24:02}"
                 booked = {**BOOKING, "start": f"{start}:00Z", "end": f"{start}:30Z"}
-                done += (await house.call(bot, token, "rooms_book", booked)).status == 200
-            return done
+                ran[lane] += (await house.call(bot, token, "rooms_book", booked)).status == 200
 
         lanes = [asyncio.create_task(traffic(number)) for number in range(3)]
         folders = []
         for number in range(3):
-            await asyncio.sleep(0.3)
+            some_more = sum(ran) + 3
+            await eventually(partial(enough, ran, some_more))
             folders.append(await copied(house, tmp_path / f"backup-{number}"))
         stop.set()
-        assert sum(await asyncio.gather(*lanes)) > 6
+        await asyncio.gather(*lanes)
         whole = [record.id for record in await house.log()]
         sizes = [read_manifest(folder).logs[0].size for folder in folders]
         assert sizes == sorted(sizes)

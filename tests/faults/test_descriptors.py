@@ -49,9 +49,10 @@ class Caller:
     how: dict[str, Any]
 
     async def call(self, *, anew: bool = False) -> Called | None:
-        """None if nobody answered in time."""
+        """None if there was no connection to be had."""
         url, body, headers = self.house.call_request(*self.request, **self.how)
-        async with httpx2.AsyncClient(trust_env=False, timeout=2) as other:
+        patience = 2 if anew else 60
+        async with httpx2.AsyncClient(trust_env=False, timeout=patience) as other:
             try:
                 return called(await (other if anew else self.held).post(url, content=body, headers=headers))
             except httpx2.TransportError:
@@ -64,7 +65,7 @@ async def test_without_files_to_open_nothing_runs_unrecorded_and_service_returns
     tmp_path: Path, mortals: Mortals
 ) -> None:
     folder = tmp_path / "data"
-    async with scripted(on_call=hang_up) as upstream, httpx2.AsyncClient(trust_env=False) as held:
+    async with scripted(on_call=hang_up) as upstream, httpx2.AsyncClient(trust_env=False, timeout=60) as held:
         async with populated(folder) as house:
             await beside(house, upstream)
             started = await house.task("calendar-bot")
@@ -84,7 +85,7 @@ async def test_without_files_to_open_nothing_runs_unrecorded_and_service_returns
         assert await caller.call(anew=True) is None, "no file, no connection"
         assert len(upstream.calls) == 1
         allow(run.pid, None)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while (last := await caller.call(anew=True)) is None:
                 continue
         assert last.ran

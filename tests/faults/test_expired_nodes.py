@@ -27,7 +27,7 @@ from remit.platform.storage.unit_of_work import SqlTransaction
 from remit.surface.web.assembly import nouns
 from remit.surface.web.operation import Blob, Inbound, Nothing
 from support.capabilities import minted
-from support.installation import free_port
+from support.ports import free_port
 from support.surface import caller
 
 

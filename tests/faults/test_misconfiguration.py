@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from support.installation import free_port, installation
+from support.installation import installation
+from support.ports import free_port
 
 TESTS = Path(__file__).parent.parent
 KEK = bytes(range(32))

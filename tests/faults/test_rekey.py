@@ -30,8 +30,8 @@ from remit.platform.settings.operator import KEY_FILE, OperatorKey, read_operato
 from remit.platform.settings.options import HttpOptions, StoreOptions
 from remit.platform.storage.errors import UnfitDatabase
 from remit.platform.storage.kek import make_kek, read_kek
-from support.installation import free_port
 from support.ledger import identity, record
+from support.ports import free_port
 
 TESTS = Path(__file__).parents[1]
 TEXT = "refund the customer of order 8812"

@@ -24,7 +24,7 @@ from remit.ledger.repository import LedgerFenced
 from remit.platform.settings.load import load
 from remit.platform.settings.model import Settings
 from remit.platform.storage.jobs import JobRunner
-from support.installation import free_port
+from support.ports import free_port
 
 
 def settings_for(folder: Path, url: str = "") -> Settings:
@@ -62,7 +62,7 @@ async def sign(services: Services) -> None:
         ground.work, jobs(services), holder=ground.store.node, clock=ground.clock, on_failure=failed
     )
     (job,) = [each for each in jobs(services) if each.name == "ledger.checkpoint"]
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while not await runner.run_once(job):  # noqa: ASYNC110 — due again by the time, which rings no bell
             await asyncio.sleep(0.1)
     assert not await ground.work.read(job.wanted)

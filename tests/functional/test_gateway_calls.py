@@ -17,7 +17,7 @@ from remit.enforcement.mcp.wire import CAPABILITY_HEADER
 from remit.enforcement.pep.decider import AskState
 from remit.kernel.errors import Unavailable
 from support.gateway import LEGACY, House, house, legacy, modern, modern_headers, verdict
-from support.upstreams import Business, Scripted, business, business_argv, respond, scripted, tool
+from support.upstreams import Business, Scripted, business, business_argv, eventually, respond, scripted, tool
 
 BOOK = {"room": "Room-401", "start": "2026-05-15T14:00Z", "end": "2026-05-15T15:00Z", "title": "Review"}
 URL_ASKS: dict[str, Any] = {"io.modelcontextprotocol/clientCapabilities": {"elicitation": {"url": {}}}}
@@ -258,12 +258,12 @@ async def test_an_obligation_drops_documents_by_tag(office: House) -> None:
 
 @pytest.mark.promise("P8")
 async def test_a_call_waits_for_a_person_and_then_runs_once(stub: Scripted) -> None:
-    async with house(freshness=60, hold=5) as gate:
+    async with house(freshness=60, hold=60) as gate:
         gate.add("business", url=stub.url)
         await gate.approve_all("business")
         gate.decider.rule = asks_until(gate.desk.answered.is_set)
         calling = asyncio.create_task(gate.call("act", {"item": "x"}))
-        await asyncio.sleep(0.2)
+        await eventually(lambda: bool(gate.desk.asks))
         assert not calling.done()
         assert not stub.calls
         gate.desk.answer(AskState.APPROVED)
@@ -367,7 +367,7 @@ async def test_a_server_that_may_have_acted_is_recorded_unknown_and_never_asked_
             "headers": [(b"content-type", b"application/json")],
         }
         if failure == "silence":
-            await asyncio.sleep(30)
+            await asyncio.sleep(120)
         elif failure == "reset":
             await send(start)
             await send({"type": "http.response.body", "body": b"{", "more_body": True})
@@ -383,10 +383,11 @@ async def test_a_server_that_may_have_acted_is_recorded_unknown_and_never_asked_
                 await send({"type": "http.response.body", "body": b" " * size, "more_body": True})
                 await asyncio.sleep(pause)
 
-    times = Timeouts(connect=1, first_byte=0.4, total=2.0 if failure == "endless" else 0.8)
-    async with scripted(on_call=fail) as stub, house(freshness=60, timeouts=times) as gate:
+    times = Timeouts(connect=30, first_byte=0.4, total=2.0 if failure == "endless" else 0.8)
+    async with scripted(on_call=fail) as stub, house(freshness=60) as gate:
         gate.add("business", url=stub.url)
         await gate.approve_all("business")
+        await gate.hurry(times)
         key = {"dev.remit/call": "my-own-key-1"}
         told = await gate.call("act", {"item": "x"}, meta=key)
         assert told.json()["error"]["code"] == -32603

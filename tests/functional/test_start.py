@@ -3,7 +3,6 @@
 import gc
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -14,18 +13,12 @@ from pathlib import Path
 import pytest
 
 from remit.surface.cli.up import _absent
+from support.ports import free_port
 
 NOT_NEEDED = frozenset(
     {"alembic", "mako", "rich.console", "pygments", "jinja2", "asyncpg", "mcp", "remit_demo"}
 )
 DEADLINE = 60.0
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-    return port
 
 
 def ready(port: int, process: "subprocess.Popen[bytes]") -> bool:

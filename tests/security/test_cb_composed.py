@@ -54,7 +54,7 @@ async def test_a_yes_to_one_refund_is_none_to_another(house: House) -> None:
         ask = await desk.asked()
         others = [desk.refund(amount="480.01"), desk.refund(order_id="9001")]
         seen: dict[str, Approval] = {}
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             while len(seen) < 3:
                 page = await house.services.approvals.page(
                     state=ApprovalState.PENDING, asked=None, after="", limit=9

@@ -22,7 +22,7 @@ DOORS = {
     "/approve/none": FORM,
 }
 PATIENCE = 1.0
-"""Seconds that a refusal may take on a busy machine; an unbounded one takes minutes."""
+"""Seconds of work, of client and server together, that a refusal may cost; an unbounded one costs minutes."""
 
 
 @dataclass
@@ -99,12 +99,12 @@ async def test_address_and_headers_at_the_limit_and_past_it(house: House, path: 
 @pytest.mark.parametrize("path", DOORS)
 async def test_a_compressed_body_is_never_opened(house: House, token: str, path: str) -> None:
     bomb = gzip.compress(b"0" * (64 * MIB))
-    started = time.perf_counter()
+    started = time.process_time()
     for encoding in ("gzip", "deflate", "br", "gzip, gzip"):
         answer = await Knock(house, path, token).send(bomb, **{"content-encoding": encoding})
         assert answer.status_code == 415, (path, encoding)
         assert clear(answer) == "content_encoding_unsupported"
-    assert time.perf_counter() - started < 4 * PATIENCE
+    assert time.process_time() - started < 4 * PATIENCE
 
 
 DEEP = b'{"a":' * 100_000 + b"1" + b"}" * 100_000
@@ -129,15 +129,15 @@ async def test_json_that_is_deep_or_wide_is_refused_before_it_is_built(
             "content-type": "application/json",
             "accept": "application/json, text/event-stream",
         }
-        began = time.perf_counter()
+        began = time.process_time()
         answer = await house.http.post(url, content=body, headers=lines)
     else:
         knock = Knock(house, path, await house.own_token(house["admin"]))
-        began = time.perf_counter()
+        began = time.process_time()
         answer = await knock.send(body)
     assert answer.status_code in {400, 413}, answer.text[:300]
     assert clear(answer)
-    assert time.perf_counter() - began < PATIENCE
+    assert time.process_time() - began < PATIENCE
 
 
 @pytest.mark.attack("DS-07")
@@ -167,10 +167,10 @@ async def test_no_pattern_backtracks_and_no_page_is_endless(house: House, token:
         f"/ledger/records?mentions={'a.' * 250}%21",
         f"/decisions?cursor={'dec_' * 500}",
     ):
-        began = time.perf_counter()
+        began = time.process_time()
         answer = await house.api(admin, "GET", path, token=token)
         assert answer.status_code < 500
-        assert time.perf_counter() - began < PATIENCE
+        assert time.process_time() - began < PATIENCE
     for noun in ("agents", "users", "tasks", "decisions", "approvals", "kills"):
         fits = await house.api(admin, "GET", f"/{noun}?limit={MAX_PAGE}", token=token)
         more = await house.api(admin, "GET", f"/{noun}?limit={MAX_PAGE + 1}", token=token)

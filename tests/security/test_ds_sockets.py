@@ -5,7 +5,7 @@ import http.client
 import json
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import httpx2
 import pytest
@@ -22,8 +22,9 @@ header_timeout = "{HEADER * 1000:.0f}ms"
 idle_timeout = "{IDLE * 1000:.0f}ms"
 body_timeout = "{BODY * 1000:.0f}ms"
 """
-SLACK = 2.0
-"""Seconds that a busy machine may be late."""
+SLACK = 15.0
+"""Seconds that a busy machine may be late; without a limit it would be for ever."""
+PATIENCE = 60
 ALIVE = b"GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n"
 
 
@@ -37,7 +38,7 @@ def here(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
 
 
 def connect(here: Installation) -> socket.socket:
-    found = socket.create_connection(("127.0.0.1", int(here.url.rpartition(":")[2])), timeout=10)
+    found = socket.create_connection(("127.0.0.1", int(here.url.rpartition(":")[2])), timeout=PATIENCE)
     found.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return found
 
@@ -59,13 +60,23 @@ def answer(connection: socket.socket, request: bytes = ALIVE) -> tuple[int, http
     return reply.status, reply.headers, body
 
 
-def gone_after(connection: socket.socket) -> float:
-    """Seconds until the other side hangs up, whatever it says before."""
-    began = time.monotonic()
+def gone_after(connection: socket.socket, *, since: float) -> float:
+    """Seconds from then until the other side hangs up, whatever it says before."""
     with contextlib.suppress(ConnectionError):
         while connection.recv(4096):
             pass
-    return time.monotonic() - began
+    return time.monotonic() - since
+
+
+def in_half_of(limit: float, *, since: float) -> bool:
+    """Wait for half of the limit; whether it is that time then, or this process was kept away too long."""
+    time.sleep(max(0.0, since + limit / 2 - time.monotonic()))
+    return time.monotonic() - since < 0.8 * limit
+
+
+def until_in_time(attempt: Callable[[], bool]) -> None:
+    """Try until it was this process's turn when it had to be; an attempt fails by itself if it was."""
+    assert any(attempt() for _ in range(20)), "the machine never let this process run in time"
 
 
 @pytest.mark.attack("DS-05")
@@ -83,7 +94,6 @@ def test_as_many_connections_as_are_allowed_are_served_and_not_one_more(here: In
         assert json.loads(body)["code"] == "too_many_connections"
         assert str(CONNECTIONS) in json.loads(body)["detail"]
         held.pop().close()
-        time.sleep(0.05)
         held_again = stack.enter_context(connect(here))
         assert ask(held_again) in {200, 503}
     with connect(here) as after:
@@ -93,23 +103,35 @@ def test_as_many_connections_as_are_allowed_are_served_and_not_one_more(here: In
 @pytest.mark.attack("DS-05")
 @pytest.mark.promise("P13")
 def test_a_head_has_its_time_and_no_more(here: Installation) -> None:
-    with connect(here) as in_time, connect(here) as late, connect(here) as silent:
-        for connection in (in_time, late):
-            connection.sendall(ALIVE[:20])
-        time.sleep(HEADER / 2)
-        assert ask(in_time, ALIVE[20:]) == 200
-        assert gone_after(late) < HEADER + SLACK
-        assert gone_after(silent) < HEADER + SLACK
+    def attempt() -> bool:
+        began = time.monotonic()
+        with connect(here) as in_time, connect(here) as late, connect(here) as silent:
+            for connection in (in_time, late):
+                connection.sendall(ALIVE[:20])
+            if not in_half_of(HEADER, since=began):
+                return False
+            assert ask(in_time, ALIVE[20:]) == 200
+            assert HEADER <= gone_after(late, since=began) < HEADER + SLACK
+            assert HEADER <= gone_after(silent, since=began) < HEADER + SLACK
+        return True
+
+    until_in_time(attempt)
 
 
 @pytest.mark.attack("DS-05")
 @pytest.mark.promise("P13")
 def test_a_connection_rests_its_time_and_no_more(here: Installation) -> None:
-    with connect(here) as busy, connect(here) as idle:
-        assert (ask(busy), ask(idle)) == (200, 200)
-        time.sleep(IDLE / 2)
-        assert ask(busy) == 200
-        assert IDLE / 2 - 0.3 < gone_after(idle) < IDLE / 2 + SLACK
+    def attempt() -> bool:
+        began = time.monotonic()
+        with connect(here) as busy, connect(here) as idle:
+            assert (ask(busy), ask(idle)) == (200, 200)
+            if not in_half_of(IDLE, since=began):
+                return False
+            assert ask(busy) == 200
+            assert IDLE <= gone_after(idle, since=began) < IDLE + SLACK
+        return True
+
+    until_in_time(attempt)
 
 
 @pytest.mark.attack("DS-05")
@@ -131,12 +153,12 @@ def test_a_body_has_its_time_and_no_more(here: Installation) -> None:
                 f"authorization: DPoP {token}\r\ndpop: {proof}\r\n\r\n"
             ).encode()
             with connect(here) as slow:
-                slow.sendall(head + b"{")
                 began = time.monotonic()
+                slow.sendall(head + b"{")
                 reply = http.client.HTTPResponse(slow)
                 reply.begin()
                 assert reply.status == 408, path
-                assert BODY - 0.3 < time.monotonic() - began < BODY + SLACK, path
+                assert BODY <= time.monotonic() - began < BODY + SLACK, path
 
 
 @pytest.mark.attack("DS-05")

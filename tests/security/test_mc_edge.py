@@ -39,16 +39,17 @@ async def gate(stub: Scripted) -> AsyncIterator[House]:
         yield built
 
 
-async def raw(gate: House, text: bytes, *, seconds: float = 1) -> bytes:
+async def raw(gate: House, text: bytes, *, first: float = 60, seconds: float = 0.5) -> bytes:
     """Send bytes as they are; what comes back until the other side closes or falls silent."""
     reader, writer = await asyncio.open_connection("127.0.0.1", gate.port)
     writer.write(text)
     await writer.drain()
     found = b""
     try:
-        async with asyncio.timeout(seconds):
+        async with asyncio.timeout(first) as limit:
             while part := await reader.read(65536):
                 found += part
+                limit.reschedule(asyncio.get_running_loop().time() + seconds)
     except TimeoutError:
         pass
     writer.close()

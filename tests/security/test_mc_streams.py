@@ -15,7 +15,9 @@ from remit.enforcement.mcp.app import McpApp
 from remit.enforcement.mcp.sessions import SessionOptions
 from remit.enforcement.mcp.streams import Watch
 from remit.kernel.pace import LEAST, SPREAD
+from support.clock import FixedClock
 from support.gateway import LEGACY, House, house, legacy, modern, modern_headers, subject, verdict
+from support.pace import paced
 from support.upstreams import Scripted, answer, eventually, scripted, tool
 
 OPENING = {"protocolVersion": LEGACY, "capabilities": {}, "clientInfo": {"name": "t", "version": "1"}}
@@ -112,18 +114,21 @@ async def test_a_session_cannot_be_fixed_guessed_or_resumed(gate: House) -> None
 
 @pytest.mark.req("R129")
 async def test_sessions_end_by_idleness_by_age_and_are_counted() -> None:
-    options = SessionOptions(longest=timedelta(seconds=0.9), idle=timedelta(seconds=0.4), per_subject=2)
-    async with scripted() as stub, house(sessions=options, freshness=60) as gate:
+    options = SessionOptions(longest=timedelta(seconds=90), idle=timedelta(seconds=40), per_subject=2)
+    clock = FixedClock()
+    async with scripted() as stub, house(sessions=options, freshness=60, clock=clock) as gate:
         gate.add("business", url=stub.url)
         surplus, idle, busy = await opened(gate), await opened(gate), await opened(gate)
         assert await ask(gate, surplus) == 404
-        await asyncio.sleep(0.25)
+        clock.advance(25)
         assert await ask(gate, busy) == 200
-        await asyncio.sleep(0.25)
+        clock.advance(25)
         assert await ask(gate, idle) == 404
-        for _ in range(3):
-            await ask(gate, busy)
-            await asyncio.sleep(0.2)
+        for seconds in (20, 19):
+            assert await ask(gate, busy) == 200
+            clock.advance(seconds)
+        assert await ask(gate, busy) == 200
+        clock.advance(2)
         assert await ask(gate, busy) == 404
 
 
@@ -168,11 +173,11 @@ async def test_a_legacy_client_that_hangs_up_cancels_nothing_but_a_notification_
 async def test_a_kill_cuts_an_open_call_within_the_lease(gate: House, stub: Scripted, door: Gate) -> None:
     calling = asyncio.create_task(gate.call("act", {"item": "x"}))
     bystander = asyncio.create_task(gate.call("act", {"item": "y"}, token=gate.token("b")))
-    await door.reached.wait()
-    await asyncio.sleep(0.1)
+    await eventually(lambda: len(stub.calls) == 2)
     gate.liveness.kill("ins_a")
-    async with asyncio.timeout(2):
+    async with paced() as pace:
         told = await calling
+    assert pace.seconds < 2
     assert told.status_code == 401
     assert ("unknown", "cancelled") in gate.calls.states()
     assert (await gate.call("act", {"item": "z"})).status_code == 401
@@ -195,7 +200,7 @@ async def test_a_subscription_is_acknowledged_told_of_changes_and_cut_by_a_kill(
     }
     events: list[dict[str, Any]] = []
     async with (
-        httpx2.AsyncClient(trust_env=False, timeout=10) as client,
+        httpx2.AsyncClient(trust_env=False, timeout=60) as client,
         client.stream("POST", gate.url(), json=message, headers=headers) as response,
     ):
         async for line in response.aiter_lines():
@@ -216,15 +221,16 @@ async def test_a_subscription_is_acknowledged_told_of_changes_and_cut_by_a_kill(
 @pytest.mark.attack("MC-13")
 @pytest.mark.promise("P1", "P5")
 async def test_a_kill_before_anything_was_sent_leaves_nothing_sent() -> None:
-    async with scripted() as stub, house(freshness=60, hold=10) as gate:
+    async with scripted() as stub, house(freshness=60, hold=60) as gate:
         gate.add("business", url=stub.url)
         await gate.approve_all("business")
         gate.decider.rule = lambda call: verdict(Effect.ASK)
         waiting = asyncio.create_task(gate.call("act", {"item": "x"}))
-        await asyncio.sleep(0.3)
+        await eventually(lambda: bool(gate.desk.asks))
         gate.liveness.kill("ins_a")
-        async with asyncio.timeout(2):
+        async with paced() as pace:
             assert (await waiting).status_code == 401
+        assert pace.seconds < 2
         assert not stub.calls
 
 

@@ -135,6 +135,17 @@ def owned(length: int, *, loop: bool) -> tuple[Principal, dict[PrincipalId, Prin
 SHAPES = [(1, True), (2, True), (7, True), (10_000, True), (10_000, False), (26, False)]
 
 
+def cost(work: Callable[[], object]) -> float:
+    """The processor's time that it takes, in seconds: the least of a few, as others may be at work."""
+
+    def once() -> float:
+        started = time.thread_time()
+        work()
+        return time.thread_time() - started
+
+    return min(once() for _ in range(3))
+
+
 @pytest.mark.attack("PD-10")
 @pytest.mark.promise("P13")
 @pytest.mark.parametrize(("length", "loop"), SHAPES)
@@ -142,17 +153,18 @@ def test_owners_in_a_circle_or_without_end_answer_for_nothing_and_cost_little(
     length: int, loop: bool
 ) -> None:
     entry, known = owned(length, loop=loop)
-    started = time.process_time()
-    with pytest.raises(OwnerLoop):
-        accountable(entry, known.get)
-    assert time.process_time() - started < 0.05
+
+    def refused() -> None:
+        with pytest.raises(OwnerLoop):
+            accountable(entry, known.get)
+
+    assert cost(refused) < 0.05
     base = office()
     snapshot = replace(base, principals=base.principals.update(known))
     agent = replace(snapshot.principals[PrincipalId("agt_calendar")], owner=entry.id)
     circled = replace(snapshot, principals=snapshot.principals.set(agent.id, agent))
-    started = time.process_time()
     assert not permitted(call(), circled)
-    assert time.process_time() - started < 0.25, "the decision's own budget"
+    assert cost(lambda: permitted(call(), circled)) < 0.25, "the decision's own budget"
 
 
 @pytest.mark.attack("PD-10")

@@ -34,7 +34,7 @@ from remit.surface.web.assembly import application
 from remit_demo.business.server import mappings
 from support.gateway import TLS
 from support.house import House
-from support.installation import free_port
+from support.ports import free_port
 from support.stores import TEST_KEK
 from support.upstreams import Scripted, business, serving
 

@@ -52,7 +52,7 @@ from remit.enforcement.pep.decider import (
 from remit.enforcement.pep.gate import Gate, GateOptions
 from remit.identity.tools import Pin, Server, Tool, ToolMapping, Transport
 from remit.kernel.canonical import JsonObject, sha256
-from remit.kernel.clock import SystemClock
+from remit.kernel.clock import Clock, SystemClock
 from remit.kernel.ids import (
     AgentId,
     ApprovalId,
@@ -346,6 +346,11 @@ class House:
         for entry in (reply.result or {})["tools"]:
             self.registry.approve(server, entry, **changes)
 
+    async def hurry(self, timeouts: Timeouts) -> None:
+        """From now on wait for servers only so long; what went before had its time."""
+        await self.pool.close()
+        self.pool._timeouts = timeouts
+
     async def add_business(self, url: str) -> None:
         """Register the demo's business server with the mappings that it ships."""
         self.add("business", url=url)
@@ -374,7 +379,7 @@ class House:
             ("Authorization", f"DPoP {token or self.token(server=server)}"),
             *(headers.items() if isinstance(headers, Mapping) else headers or ()),
         ]
-        async with httpx2.AsyncClient(trust_env=False, timeout=10, verify=TLS) as client:
+        async with httpx2.AsyncClient(trust_env=False, timeout=60, verify=TLS) as client:
             return await client.post(self.url(server), content=body, headers=lines)
 
     async def call(
@@ -430,6 +435,7 @@ async def house(
     make_app: Callable[..., McpApp] = McpApp,
     make_gateway: Callable[..., Gateway] = Gateway,
     make_catalogue: Callable[..., Catalogue] = Catalogue,
+    clock: Clock | None = None,
 ) -> AsyncIterator[House]:
     """Build and serve a gateway; the `make_…` arguments let a twin leave a defence out."""
     async with AsyncExitStack() as stack:
@@ -440,7 +446,7 @@ async def house(
         spawner = ChildProcesses(directory=directory)
         pool = UpstreamPool(http=exit_, spawner=spawner, timeouts=timeouts)
         stack.push_async_callback(pool.close)
-        clock, registry = SystemClock(), MemoryRegistry()
+        clock, registry = clock or SystemClock(), MemoryRegistry()
         decider, calls, desk, liveness = ScriptedDecider(), MemoryCalls(), ScriptedDesk(), ScriptedLiveness()
         verifier = ScriptedVerifier(liveness=liveness)
         gateway = make_gateway(

@@ -34,7 +34,8 @@ from remit.surface.web.assembly import application
 from remit_demo.agent import Agent
 from remit_demo.business.server import mappings
 from remit_demo.keys import OwnKey
-from support.installation import Installation, Ran, free_port
+from support.installation import Installation, Ran
+from support.ports import free_port
 from support.upstreams import Business, business, serving
 
 USER, LEAD = "user@company.com", "lead@company.com"

@@ -408,7 +408,7 @@ class House:
             reason="a test",
         )
 
-    async def pending(self, *, seconds: float = 5) -> Approval:
+    async def pending(self, *, seconds: float = 30) -> Approval:
         """The newest open ask, once there is one."""
         async with asyncio.timeout(seconds):
             while True:

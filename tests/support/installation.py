@@ -4,7 +4,6 @@ import contextlib
 import io
 import json
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -15,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from remit.surface.cli.main import run
+from support.ports import free_port
 
 START_SECONDS = 30
 
@@ -65,12 +65,6 @@ class Installation:
         clean = {name: value for name, value in os.environ.items() if not name.startswith("REMIT_")}
         chosen = {"REMIT_KEY": str(key)} if key else {}
         return {**clean, "REMIT_DATA": str(self.data), "COLUMNS": "100", **chosen}
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @contextmanager

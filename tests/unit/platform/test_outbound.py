@@ -15,6 +15,7 @@ from remit.enforcement.mcp.exit import ExitFailed, ExitRequest
 from remit.kernel.outbound import Address, AddressRule, Destination, OutboundRefused, OutboundRequest
 from remit.platform.connections import PoolOptions
 from remit.platform.outbound import GuardedHttp, target_of
+from support.upstreams import eventually
 
 REPLY = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}"
 Turn = Callable[["Stub", asyncio.StreamReader, asyncio.StreamWriter], Awaitable[bool]]
@@ -56,8 +57,8 @@ class Stub:
             "url": f"http://server.example:{self.port}/mcp",
             "headers": {"X-Name": "value"},
             "body": b"{}",
-            "connect": 1.0,
-            "first_byte": 1.0,
+            "connect": 60.0,
+            "first_byte": 60.0,
         }
         return ExitRequest(**(asked | changes))
 
@@ -138,8 +139,8 @@ async def test_exchanges_share_a_connection_and_say_what_they_are() -> None:
 
 async def test_many_at_once_never_share_one() -> None:
     async def slow(server: Stub, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
-        body = server.bodies[-1]
-        await asyncio.sleep(0.02)
+        body, all_of_them = server.bodies[-1], -(-len(server.bodies) // 20) * 20
+        await eventually(lambda: len(server.bodies) >= all_of_them)
         writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body))
         return True
 
@@ -159,14 +160,14 @@ async def test_there_are_only_so_many_connections_to_one_place() -> None:
 
     async with stub(never) as server, leaving(server, most=2) as http:
         first = [asyncio.create_task(whole(http, server.ask())) for _ in range(2)]
-        await asyncio.sleep(0.1)
+        await eventually(lambda: len(server.heads) == 2)
         failed = await failing(http, server.ask())
         assert not failed.sent
         assert "2 connections" in failed.hint
         for task in first:
             task.cancel()
         await asyncio.gather(*first, return_exceptions=True)
-        await asyncio.sleep(0.05)
+        await eventually(lambda: server.ended == 2)
         assert not (await failing(http, server.ask(first_byte=0.05))).hint.startswith("server has")
 
 
@@ -209,8 +210,7 @@ async def test_a_kept_connection_is_not_kept_for_ever() -> None:
         assert server.connections == 2
         async with leaving(server, kept=0.05) as http:
             await whole(http, server.ask())
-            await asyncio.sleep(0.1)
-            assert server.ended == server.connections
+            await eventually(lambda: server.ended == server.connections)
             await whole(http, server.ask())
         assert server.connections == 4
         async with leaving(server, most_idle=1) as http:
@@ -279,22 +279,21 @@ async def test_silence_is_a_failure_in_time(begun: bytes) -> None:
         failed = await failing(http, server.ask(first_byte=0.1))
         assert (failed.sent, failed.timed_out) == (True, True)
         assert failed.hint == ("server fell silent" if begun else "server did not answer in time")
-        await asyncio.sleep(0.05)
-        assert server.ended == 1
+        await eventually(lambda: server.ended == 1)
 
 
 async def test_a_body_that_comes_slowly_but_comes_is_waited_for() -> None:
     async def drip(server: Stub, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
         writer.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
         for _ in range(5):
-            await asyncio.sleep(0.05)
+            await asyncio.sleep(0.2)
             writer.write(b"1\r\nx\r\n")
         writer.write(b"0\r\n\r\n")
         return True
 
     async with stub(drip) as server, leaving(server) as http:
-        assert await whole(http, server.ask(first_byte=0.15)) == b"xxxxx"
-        assert await whole(http, server.ask(first_byte=0.15)) == b"xxxxx"
+        assert await whole(http, server.ask(first_byte=0.8)) == b"xxxxx"
+        assert await whole(http, server.ask(first_byte=0.8)) == b"xxxxx"
         assert server.connections == 1
 
 
@@ -331,8 +330,7 @@ async def test_who_leaves_early_hangs_up() -> None:
         async with http.open(server.ask()) as reply:
             pieces = reply.chunks()
             assert await anext(pieces) == b"x"
-        await asyncio.sleep(0.05)
-        assert server.ended == 1
+        await eventually(lambda: server.ended == 1)
         with pytest.raises(ExitFailed):
             await anext(pieces)
 

@@ -1,9 +1,9 @@
 """Help is part of the interface: golden files, one per command; and it is quick (performance goal 11)."""
 
 import os
+import resource
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -61,9 +61,10 @@ def test_help_imports_nothing_heavy() -> None:
 
 def test_help_of_the_whole_process_is_quick() -> None:
     def once() -> float:
-        started = time.perf_counter()
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
         subprocess.run([sys.executable, "-m", "remit", "--help"], capture_output=True, check=True)
-        return time.perf_counter() - started
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
-    # The goal is 0.4 s on an idle machine (bench); here the best of a few, with room for a busy one.
-    assert min(once() for _ in range(5)) < 1.0
+    # The goal is 0.4 s on an idle machine (bench); here the processor's time, as others may be at work.
+    assert min(once() for _ in range(3)) < 1.0

@@ -14,6 +14,7 @@ from remit.ledger.repository import Placed
 from remit.ledger.stream import Offset
 from remit.surface.web.routes.stream import EventStream
 from support.ledger import record
+from support.upstreams import eventually
 
 
 @dataclass
@@ -68,7 +69,7 @@ class Wire:
 
     async def run(self, subscription: Scripted, *, method: str = "GET", heartbeat: float = 5.0) -> None:
         stream = EventStream(cast("Subscription", subscription), heartbeat=heartbeat, patience=0.05)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             await stream({"type": "http", "method": method}, self.receive, self.send)
 
 
@@ -89,10 +90,9 @@ async def test_events_then_the_end_each_in_its_frame() -> None:
 async def test_silence_is_broken_by_the_place() -> None:
     wire, told = Wire(), Scripted([])
     running = asyncio.create_task(wire.run(told, heartbeat=0.02))
-    await asyncio.sleep(0.1)
+    await eventually(lambda: wire.text.count(": \nid: main:0\n\n") > 2)
     wire.gone.set()
     await running
-    assert wire.text.count(": \nid: main:0\n\n") > 2
     assert told.closed
 
 
