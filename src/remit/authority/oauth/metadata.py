@@ -1,14 +1,17 @@
 """What the authorization server and each protected resource publish (RFC 8414 §2, RFC 9728 §2).
 
-Advertises only what is on: no authorization endpoint exists yet, so no response type and no PKCE is named.
+Advertises only what is on.
 """
 
 from typing import Final
 
 from remit.authority.oauth.options import OAuthOptions
+from remit.authority.oauth.pkce import METHOD
 from remit.authority.oauth.rar import TYPE
+from remit.authority.oauth.registration import CODE, REFRESH
 from remit.authority.oauth.resources import Target
 from remit.authority.oauth.scopes import AGENT_AT_API, AT_MCP, Scope
+from remit.identity.sessions import ACR_PASSKEY, ACR_PASSKEY_UV
 from remit.kernel.canonical import Json, JsonObject
 from remit.kernel.jose import dpop
 from remit.kernel.jose.algorithms import Algorithm
@@ -23,8 +26,10 @@ PROOF_ALGORITHMS: Final[tuple[str, ...]] = tuple(sorted(set(dpop.ALGORITHMS.valu
 _AUTH_METHODS: Final[tuple[str, ...]] = ("private_key_jwt",)
 
 
-def server_metadata(options: OAuthOptions) -> JsonObject:
+def server_metadata(options: OAuthOptions, *, codes: bool = False) -> JsonObject:
     """Describe the authorization server (RFC 8414 §2); empty arrays are left out, except one.
+
+    `codes`: whether a person can be asked here, by the authorization endpoint.
 
     RFC 8414 §2 requires `response_types_supported`; without an authorization endpoint it is empty.
     """
@@ -37,7 +42,8 @@ def server_metadata(options: OAuthOptions) -> JsonObject:
         "jwks_uri": f"{issuer}/jwks",
         **_of_clients(options),
         "response_types_supported": [],
-        "grant_types_supported": [GRANT_CLIENT_CREDENTIALS, GRANT_TOKEN_EXCHANGE],
+        "grant_types_supported": [*_grants(options)],
+        **(_of_codes(options) if codes else {}),
         "scopes_supported": _sorted(Scope),
         "token_endpoint_auth_methods_supported": [*auth_methods(options)],
         "token_endpoint_auth_signing_alg_values_supported": [*ALGORITHMS],
@@ -50,11 +56,38 @@ def server_metadata(options: OAuthOptions) -> JsonObject:
     }
 
 
+def _grants(options: OAuthOptions) -> tuple[str, ...]:
+    return (
+        GRANT_CLIENT_CREDENTIALS,
+        GRANT_TOKEN_EXCHANGE,
+        *([GRANT_JWT_BEARER] if options.workloads else []),
+    )
+
+
+def _of_codes(options: OAuthOptions) -> JsonObject:
+    """The code flow: RFC 8414 §2, RFC 7636 §6.2, RFC 9126 §5, RFC 9207 §3."""
+    issuer = options.issuer
+    return {
+        "authorization_endpoint": f"{issuer}/authorize",
+        "pushed_authorization_request_endpoint": f"{issuer}/par",
+        "require_pushed_authorization_requests": False,
+        "response_types_supported": ["code"],
+        "response_modes_supported": ["query"],
+        "grant_types_supported": [*_grants(options), CODE, REFRESH],
+        "code_challenge_methods_supported": [METHOD],
+        "authorization_response_iss_parameter_supported": True,
+        "prompt_values_supported": ["none", "login", "consent"],
+        "acr_values_supported": [ACR_PASSKEY, ACR_PASSKEY_UV],
+        "request_parameter_supported": False,
+    }
+
+
 def auth_methods(options: OAuthOptions) -> tuple[str, ...]:
     """How a client may prove itself at the token endpoint here."""
     certificates = ("self_signed_tls_client_auth",) if options.certificates else ()
     named = ("tls_client_auth",) if options.certificates and options.authorities else ()
-    return (*_AUTH_METHODS, "none", *certificates, *named)
+    svids = ("spiffe_jwt",) if options.workloads else ()
+    return (*_AUTH_METHODS, "none", *certificates, *named, *svids)
 
 
 def _of_clients(options: OAuthOptions) -> JsonObject:

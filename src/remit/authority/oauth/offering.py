@@ -12,7 +12,7 @@ from remit.authority.attenuation import meet_all
 from remit.authority.oauth import rar
 from remit.authority.oauth.errors import InvalidTarget
 from remit.authority.oauth.resources import Target
-from remit.authority.oauth.scopes import Scope
+from remit.authority.oauth.scopes import Scope, narrow
 from remit.authority.rights import ANY_PURPOSE, Caps, Ceiling, Constraint, Money, Right, Window
 from remit.authority.shares import NOTHING, Member
 
@@ -70,6 +70,13 @@ def only_server(member: Member) -> str:
         bounds.append(member.blueprint_ceiling or NOTHING)
     servers = {right.action.partition("/")[0] for right in meet_all(*bounds).rights}
     return servers.pop() if len(servers) == 1 else ""
+
+
+def scopes_for(asked: frozenset[str], allowed: frozenset[Scope]) -> frozenset[str]:
+    """The scopes that are offered: what was asked, or all that there are at that resource (RFC 6749 §3.3)."""
+    if not allowed:
+        raise InvalidTarget("this client has no business at that resource", reason="target_kind")
+    return frozenset(str(scope) for scope in narrow(frozenset(Scope(name) for name in asked), allowed))
 
 
 def sentences(ceiling: Ceiling) -> tuple[str, ...]:

@@ -44,6 +44,8 @@ class OAuthOptions:
     """Whether tokens have a place in a published status list."""
     chain_limit: int = 10
     """Members of the actor chain at most."""
+    workloads: bool = False
+    """Whether workloads of trusted issuers prove themselves by assertions here."""
     cache_size: int = 10_000
     """Verified tokens remembered at most."""
 

@@ -36,9 +36,18 @@ class PossessionCheck:
         self._nonces = nonces if options.require_nonce else None
 
     def prove(
-        self, proofs: tuple[str, ...], *, who: Authenticated, at: datetime, generation: int
+        self,
+        proofs: tuple[str, ...],
+        *,
+        who: Authenticated,
+        at: datetime,
+        generation: int,
+        target: str = "",
     ) -> Proof | None:
-        """The proof to burn, its `key` being the thumbprint to bind to; None for a lawful Bearer token."""
+        """The proof to burn, its `key` being the thumbprint to bind to; None for a lawful Bearer token.
+
+        `target` is the endpoint that it was made for, if that is not the token endpoint.
+        """
         if len(proofs) > 1:
             # RFC 9449 §4.3 (1)
             raise InvalidDpopProof("more than one `DPoP` header", reason="proof_repeated")
@@ -46,7 +55,7 @@ class PossessionCheck:
             if who.client.binding is Binding.DPOP:
                 raise InvalidDpopProof("a `DPoP` proof is required", reason="proof_missing")
             return None
-        proof = self._verify(proofs[0], at, generation)
+        proof = self._verify(proofs[0], target or self._options.token_endpoint, at, generation)
         known = who.client.credential_of(proof.thumbprint)
         # A registered client has a key per session: its code or refresh token says which one is meant.
         if known is None and who.client.any_key:
@@ -55,12 +64,12 @@ class PossessionCheck:
             raise InvalidDpopProof("the proof's key is not registered to this client", reason="proof_key")
         return Proof(key=proof.thumbprint, jti=proof.jti, keep_until=proof.keep_until)
 
-    def _verify(self, proof: str, at: datetime, generation: int) -> VerifiedProof:
+    def _verify(self, proof: str, target: str, at: datetime, generation: int) -> VerifiedProof:
         try:
             return verify_proof(
                 proof,
                 method="POST",
-                target=self._options.token_endpoint,
+                target=target,
                 at=at,
                 access_token=None,
                 nonces=self._nonces,

@@ -3,16 +3,23 @@
 from dataclasses import dataclass
 from typing import Self
 
+from remit.authority.consent_service import ConsentService
 from remit.authority.oauth.client_auth import ClientAuthenticator
 from remit.authority.oauth.client_certificates import CertificateTrust
 from remit.authority.oauth.client_directory import ClientDirectory
+from remit.authority.oauth.client_sessions import SessionMint
+from remit.authority.oauth.endpoints.authorize import AuthorizationEndpoint
+from remit.authority.oauth.endpoints.consent import Consent
 from remit.authority.oauth.endpoints.introspect import IntrospectionEndpoint
+from remit.authority.oauth.endpoints.par import PushedRequestEndpoint
 from remit.authority.oauth.endpoints.register import RegistrationEndpoint
 from remit.authority.oauth.endpoints.revoke import RevocationEndpoint
 from remit.authority.oauth.endpoints.status import StatusEndpoint
 from remit.authority.oauth.endpoints.token import TokenEndpoint
+from remit.authority.oauth.grants.authorization_code import AuthorizationCodeGrant
 from remit.authority.oauth.grants.client_credentials import ClientCredentials
 from remit.authority.oauth.grants.jwt_bearer import JwtBearer
+from remit.authority.oauth.grants.refresh_token import RefreshTokenGrant
 from remit.authority.oauth.grants.token_exchange import TokenExchange
 from remit.authority.oauth.issuance import Issuance
 from remit.authority.oauth.metadata_document import Documents, NoWayOut
@@ -22,11 +29,31 @@ from remit.authority.oauth.possession import PossessionCheck
 from remit.authority.oauth.repository import Delegations, IssuanceGate, OAuthTransaction, SigningKeys
 from remit.authority.oauth.requests import Grant
 from remit.authority.oauth.workloads import IssuerKeysFetch, WorkloadDesk
+from remit.authority.task_service import TaskService
 from remit.kernel.clock import Clock
 from remit.kernel.ids import Entropy, TenantId
 from remit.kernel.jose.nonce import NonceBox
 from remit.kernel.outbound import Outbound
+from remit.kernel.secret import Secret
 from remit.kernel.uow import UnitOfWork
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Consenting:
+    """What the code flow needs from elsewhere: consents, tasks, and the key that makes refresh tokens."""
+
+    consents: ConsentService
+    tasks: TaskService
+    successors: Secret
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CodeFlow:
+    """The endpoints by which a person allows a client something."""
+
+    pushed: PushedRequestEndpoint
+    authorization: AuthorizationEndpoint
+    consent: Consent
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +70,8 @@ class OAuth:
     keys: SigningKeys
     uow: UnitOfWork[OAuthTransaction]
     clock: Clock
+    code_flow: CodeFlow | None = None
+    """None where nobody can be asked: then nothing of it is served or named."""
 
     @classmethod
     def build(
@@ -57,6 +86,7 @@ class OAuth:
         clock: Clock,
         entropy: Entropy,
         nonces: NonceBox | None = None,
+        consenting: Consenting | None = None,
         outbound: Outbound | None = None,
         trust: CertificateTrust | None = None,
         issuer_keys: IssuerKeysFetch | None = None,
@@ -65,6 +95,10 @@ class OAuth:
         clients = ClientAuthenticator(options=options, tenant=tenant, trust=trust)
         documents = Documents(outbound=outbound or NoWayOut())
         mint = Mint(options=options, entropy=entropy)
+        possession = PossessionCheck(options=options, nonces=nonces)
+        directory = ClientDirectory(
+            uow=uow, documents=documents, allowed=options.documents, tenant=tenant, entropy=entropy
+        )
         workloads = (
             None if issuer_keys is None else WorkloadDesk(options=options, keys=issuer_keys, entropy=entropy)
         )
@@ -72,13 +106,14 @@ class OAuth:
             ClientCredentials(mint=mint),
             *(() if workloads is None else (JwtBearer(mint=mint),)),
             TokenExchange(mint=mint, options=options, keys=keys, delegations=delegations),
+            *(() if consenting is None else _code_grants(consenting, mint, entropy)),
         )
         return cls(
             options=options,
             token=TokenEndpoint(
                 uow=uow,
                 clients=clients,
-                possession=PossessionCheck(options=options, nonces=nonces),
+                possession=possession,
                 grants={grant.type: grant for grant in grants},
                 issuance=Issuance(
                     delegations=delegations,
@@ -94,9 +129,7 @@ class OAuth:
             revocation=RevocationEndpoint(
                 uow=uow, clients=clients, keys=keys, options=options, entropy=entropy
             ),
-            directory=ClientDirectory(
-                uow=uow, documents=documents, allowed=options.documents, tenant=tenant, entropy=entropy
-            ),
+            directory=directory,
             registration=RegistrationEndpoint(
                 uow=uow, options=options.dynamic, tenant=tenant, entropy=entropy
             ),
@@ -104,4 +137,29 @@ class OAuth:
             keys=keys,
             uow=uow,
             clock=clock,
+            code_flow=None
+            if consenting is None
+            else CodeFlow(
+                pushed=PushedRequestEndpoint(
+                    uow=uow, clients=clients, possession=possession, options=options, entropy=entropy
+                ),
+                authorization=AuthorizationEndpoint(
+                    uow=uow, directory=directory, options=options, tenant=tenant, entropy=entropy
+                ),
+                consent=Consent(
+                    uow=uow,
+                    consents=consenting.consents,
+                    tasks=consenting.tasks,
+                    options=options,
+                    entropy=entropy,
+                ),
+            ),
         )
+
+
+def _code_grants(consenting: Consenting, mint: Mint, entropy: Entropy) -> tuple[Grant, Grant]:
+    sessions = SessionMint(mint=mint)
+    return (
+        AuthorizationCodeGrant(mint=sessions, entropy=entropy),
+        RefreshTokenGrant(mint=sessions, successors=consenting.successors),
+    )

@@ -19,7 +19,7 @@ from remit.authority.oauth.errors import (
 )
 from remit.authority.oauth.metadata import resource_metadata, server_metadata, well_known
 from remit.authority.oauth.parameters import BODY_LIMIT, Parameters, parse_form
-from remit.authority.oauth.provider import OAuth
+from remit.authority.oauth.provider import CodeFlow, OAuth
 from remit.authority.oauth.requests import TokenRequest
 from remit.authority.oauth.resources import Target
 from remit.kernel.canonical import JsonObject
@@ -33,6 +33,7 @@ _NO_STORE: Final = {"cache-control": "no-store", "pragma": "no-cache"}
 _PUBLIC: Final = {"cache-control": "public, max-age=300"}
 _INTROSPECTION_JWT: Final = "application/token-introspection+jwt"
 _SCHEMES: Final = {"basic": "Basic", "bearer": "Bearer", "dpop": "DPoP"}
+_CREATED: Final = 201
 _BAD_REQUEST, _UNAUTHORIZED, _TOO_LARGE, _UNAVAILABLE = 400, 401, 413, 503
 
 Handler = Callable[[Request], Awaitable[Response]]
@@ -46,7 +47,7 @@ class OAuthRoutes:
 
     def routes(self) -> list[Route]:
         """What is served: well-known names are inserted before the issuer's path (RFC 8414 §3.1)."""
-        options = self._oauth.options
+        options, flow = self._oauth.options, self._oauth.code_flow
         base = urlsplit(options.issuer).path
         server = urlsplit(well_known("oauth-authorization-server", options.issuer)).path
         resource = urlsplit(well_known("oauth-protected-resource", options.issuer)).path.rstrip("/")
@@ -54,6 +55,7 @@ class OAuthRoutes:
             Route(f"{base}/token", _guarded(self._token), methods=["POST"]),
             Route(f"{base}/introspect", _guarded(self._introspect), methods=["POST"]),
             Route(f"{base}/revoke", _guarded(self._revoke), methods=["POST"]),
+            *([] if flow is None else [Route(f"{base}/par", _guarded(self._push(flow)), methods=["POST"])]),
             Route(f"{base}/jwks", self._jwks, methods=["GET"]),
             Route(server, self._server, methods=["GET"]),
             Route(f"{resource}/api", self._api, methods=["GET"]),
@@ -61,9 +63,21 @@ class OAuthRoutes:
         ]
 
     async def _token(self, request: Request) -> Response:
+        issued = await self._oauth.token.answer(await self._asked(request))
+        return _json(render_issued(issued), headers=_NO_STORE)
+
+    def _push(self, flow: CodeFlow) -> Handler:
+        async def push(request: Request) -> Response:
+            body = await flow.pushed.answer(await self._asked(request))
+            return _json(body, status=_CREATED, headers=_NO_STORE)
+
+        return push
+
+    async def _asked(self, request: Request) -> TokenRequest:
+        """What came to an endpoint at which clients prove themselves."""
         parameters = await _form(request)
         await self._oauth.directory.prepare(parameters, at=self._oauth.clock.now())
-        asked = TokenRequest(
+        return TokenRequest(
             parameters=parameters,
             authorization=_authorization(request),
             proofs=tuple(request.headers.getlist("dpop")),
@@ -71,8 +85,6 @@ class OAuthRoutes:
             generation=self._oauth.clock.generation(),
             certificate=certificate_of(request),
         )
-        issued = await self._oauth.token.answer(asked)
-        return _json(render_issued(issued), headers=_NO_STORE)
 
     async def _introspect(self, request: Request) -> Response:
         parameters = await _form(request)
@@ -100,7 +112,8 @@ class OAuthRoutes:
         return _json(self._oauth.keys.jwks(at=self._oauth.clock.now()), headers=_PUBLIC)
 
     async def _server(self, _: Request) -> Response:
-        return _json(server_metadata(self._oauth.options), headers=_PUBLIC)
+        codes = self._oauth.code_flow is not None
+        return _json(server_metadata(self._oauth.options, codes=codes), headers=_PUBLIC)
 
     async def _api(self, _: Request) -> Response:
         target = Target(resource=self._oauth.options.api)

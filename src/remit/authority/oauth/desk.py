@@ -1,0 +1,124 @@
+"""What is offered to a person on behalf of a client: resource, scopes and rights, as of one view.
+
+Asked twice with the same answer: when a client pushes a request, so that it learns at once what is wrong
+with it (RFC 9126 §2.1), and when the person is there, where the answer becomes what the page shows.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from remit.authority.oauth import offering
+from remit.authority.oauth.authorization_request import AuthorizationRequest
+from remit.authority.oauth.errors import (
+    AccessDenied,
+    InvalidAuthorizationDetails,
+    InvalidTarget,
+    UnauthorizedClient,
+)
+from remit.authority.oauth.offering import Offered
+from remit.authority.oauth.options import OAuthOptions
+from remit.authority.oauth.registration import ClientRegistration
+from remit.authority.oauth.repository import OAuthTransaction
+from remit.authority.oauth.resources import Target, parse_resource, target_of
+from remit.authority.oauth.scopes import AGENT_AT_API, AT_MCP, scopes_of_roles
+from remit.authority.rights import Ceiling
+from remit.authority.task_service import member_of
+from remit.identity.lifecycle import State
+from remit.identity.principals import Kind, Principal
+from remit.kernel.ids import PrincipalId
+
+ROLES: Final = "roles"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """What may be offered, and in whose name: the agent, or None for an application."""
+
+    agent: Principal | None
+    target: Target
+    scopes: frozenset[str]
+    ceiling: Ceiling | None
+    ends_at: datetime
+
+
+class Desk:
+    """Finds out what a client's request comes to. Raises the `OAuthError` that its client is told."""
+
+    def __init__(self, *, options: OAuthOptions) -> None:
+        self._options = options
+
+    def find(
+        self,
+        tx: OAuthTransaction,
+        request: AuthorizationRequest,
+        registration: ClientRegistration,
+        *,
+        person: Principal | None,
+        at: datetime,
+    ) -> Found:
+        """`person` is None before somebody is signed in; then only what hangs on nobody is judged."""
+        principal = tx.principals.get(registration.principal)
+        if principal is None or not _lives(tx, principal):
+            raise UnauthorizedClient("this client does not act here any more", reason="client_dead")
+        offered = Offered(at=at, lifetime=registration.limits.lifetime)
+        if principal.kind is Kind.APPLICATION:
+            return self._for_application(request, person, offered)
+        agent = None if principal.parent is None else tx.principals.get(principal.parent)
+        if agent is None or not _lives(tx, agent):
+            raise UnauthorizedClient("the agent of this client does not act any more", reason="client_dead")
+        return self._for_agent(tx, request, agent, offered)
+
+    def _for_agent(
+        self, tx: OAuthTransaction, request: AuthorizationRequest, agent: Principal, offered: Offered
+    ) -> Found:
+        member = member_of(tx, agent)
+        # RFC 8707 §2: nothing asked means the one resource there is, never all of them.
+        only = offering.only_server(member)
+        asked = request.resource or (self._options.mcp(only) if only else "")
+        if not asked:
+            raise InvalidTarget("`resource` is missing, and there are several", reason="target_missing")
+        target = self._target(tx, asked, agent)
+        ceiling = offering.ceiling_for(member, target, request.details, offered)
+        allowed = AT_MCP if target.server else AGENT_AT_API
+        return Found(
+            agent=agent,
+            target=target,
+            scopes=offering.scopes_for(request.scopes, allowed),
+            ceiling=ceiling,
+            ends_at=ceiling.window.end,
+        )
+
+    def _for_application(
+        self, request: AuthorizationRequest, person: Principal | None, offered: Offered
+    ) -> Found:
+        target = target_of(parse_resource(request.resource or self._options.api), self._options)
+        if target.server:
+            raise InvalidTarget("only an agent's client has business there", reason="target_kind")
+        if request.details:
+            raise InvalidAuthorizationDetails(
+                "an application has no rights of agents", reason="details_no_task"
+            )
+        scopes = request.scopes
+        if person is not None:
+            roles = dict(person.attributes).get(ROLES, "")
+            scopes = offering.scopes_for(request.scopes, scopes_of_roles(roles))
+        return Found(agent=None, target=target, scopes=scopes, ceiling=None, ends_at=offered.window.end)
+
+    def _target(self, tx: OAuthTransaction, asked: str, agent: Principal) -> Target:
+        target = target_of(parse_resource(asked), self._options)
+        if not target.server:
+            return target
+        server = tx.servers.named(target.server)
+        entry = None if server is None else tx.principals.get(PrincipalId(server.id))
+        if entry is None or entry.state is not State.ACTIVE:
+            raise InvalidTarget("no such server", reason="target_unknown")
+        if entry.environment is not agent.environment:
+            raise AccessDenied(
+                f"`{agent.environment}` may not act in `{entry.environment}`", reason="environment_crossed"
+            )
+        return target
+
+
+def _lives(tx: OAuthTransaction, principal: Principal) -> bool:
+    return principal.state is State.ACTIVE and not tx.lineage.buried(principal.id)

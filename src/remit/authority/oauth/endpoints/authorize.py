@@ -1,0 +1,268 @@
+"""The authorization endpoint (RFC 6749 §3.1): a browser brings a client's request, a person answers it.
+
+`begin` reads the request and keeps it under a handle; `look` says what its page has to do; `Consent.answer`
+takes the person's yes or no. Until client and redirect URI are verified, errors are raised, for a page of
+ours; afterwards they are addresses to send the browser to.
+"""
+
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Final
+
+from remit.authority.oauth import authorization_request, opaque
+from remit.authority.oauth.authorization_request import AuthorizationRequest, Prompt, answer_of
+from remit.authority.oauth.client_directory import ClientDirectory
+from remit.authority.oauth.desk import Desk, Found
+from remit.authority.oauth.errors import (
+    ConsentRequired,
+    InvalidRequest,
+    InvalidRequestUri,
+    LoginRequired,
+    OAuthError,
+    TemporarilyUnavailable,
+    UnmetAuthentication,
+)
+from remit.authority.oauth.offering import sentences, sentences_of_scopes
+from remit.authority.oauth.options import OAuthOptions
+from remit.authority.oauth.parameters import Parameters
+from remit.authority.oauth.pending import SHOWN_LIFE, URN, WAITING_LIMIT, Offer, Pending, PendingState
+from remit.authority.oauth.registration import ClientRegistration
+from remit.authority.oauth.repository import OAuthTransaction
+from remit.identity.principals import Principal
+from remit.identity.sessions import ACR_PASSKEY, ACR_PASSKEY_UV, Session
+from remit.kernel.canonical import Digest
+from remit.kernel.ids import Entropy, TenantId
+from remit.kernel.uow import UnitOfWork
+
+_MEETS: Final = {
+    ACR_PASSKEY: frozenset({ACR_PASSKEY, ACR_PASSKEY_UV}),
+    ACR_PASSKEY_UV: frozenset({ACR_PASSKEY_UV}),
+}
+"""Which ways to sign in meet a demand (RFC 9470 §4); a word that is not ours is met by none."""
+OVER: Final = "this request is over; go back to the application and start again"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Away:
+    """Send the browser there: an answer for the client."""
+
+    url: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page:
+    """Go on at the page of this handle."""
+
+    handle: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignIn:
+    """Somebody must sign in first; `again`: whoever is signed in must prove it anew."""
+
+    again: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ask:
+    """Ask the person: the client and its agent, what is offered, and where the answer will go."""
+
+    pending: Pending
+    offer: Offer
+    registration: ClientRegistration
+    agent: Principal | None
+    person: Principal
+
+
+class AuthorizationEndpoint:
+    """Takes requests of browsers up to the point where a person is asked."""
+
+    def __init__(
+        self,
+        *,
+        uow: UnitOfWork[OAuthTransaction],
+        directory: ClientDirectory,
+        options: OAuthOptions,
+        tenant: TenantId,
+        entropy: Entropy,
+    ) -> None:
+        self._uow = uow
+        self._directory = directory
+        self._options = options
+        self._desk = Desk(options=options)
+        self._tenant = tenant
+        self._entropy = entropy
+
+    async def begin(self, parameters: Parameters, *, at: datetime) -> Away | Page:
+        """Read a request, or take the pushed one that it names.
+
+        Raises an `OAuthError` for our own page while it is not certain where an answer may go.
+        """
+        await self._directory.prepare(parameters, at=at)
+        return await self._uow.commit(lambda tx: self._begin(tx, parameters, at))
+
+    async def look(self, handle: str, session: Session | None, *, at: datetime) -> Away | SignIn | Ask:
+        """What the page of a handle has to do, for whoever is there.
+
+        Raises `InvalidRequest` if it is over, or was shown to somebody else.
+        """
+        return await self._uow.commit(lambda tx: self._look(tx, handle, session, at))
+
+    def _begin(self, tx: OAuthTransaction, parameters: Parameters, at: datetime) -> Away | Page:
+        registration = _client(tx, parameters.need("client_id"))
+        if parameters.get("request_uri"):
+            # RFC 9126 §4: whatever stands beside it counts for nothing.
+            request = self._take(tx, parameters.get("request_uri"), registration, at)
+        else:
+            where = authorization_request.returning(parameters, registration)
+            try:
+                request = authorization_request.read_request(parameters, where, registration, pushed=False)
+                self._desk.find(tx, request, registration, person=None, at=at)
+            except OAuthError as refused:
+                return Away(url=answer_of(refused, where, issuer=self._options.issuer))
+        return Page(handle=self._show(tx, request, registration, at))
+
+    def _take(
+        self, tx: OAuthTransaction, name: str, registration: ClientRegistration, at: datetime
+    ) -> AuthorizationRequest:
+        """The pushed request of that name, taken from its client once. Nothing is ever fetched (OA-16)."""
+        handle = name.removeprefix(URN)
+        known = tx.pendings.get(opaque.digest_of(handle)) if name.startswith(URN) else None
+        if (
+            known is None
+            or known.request.returning.client_id != registration.client_id
+            or at >= known.expires_at
+            or not tx.pendings.move(replace(known, state=PendingState.OVER), was=PendingState.PUSHED)
+        ):
+            raise InvalidRequestUri("`request_uri` is unknown, used, or has run out", reason="request_uri")
+        return known.request
+
+    def _show(
+        self,
+        tx: OAuthTransaction,
+        request: AuthorizationRequest,
+        registration: ClientRegistration,
+        at: datetime,
+    ) -> str:
+        if tx.pendings.crowded(WAITING_LIMIT):
+            raise TemporarilyUnavailable("too many requests wait for people", reason="pending_limit")
+        handle = opaque.make(opaque.REQUEST, self._entropy)
+        tx.pendings.add(
+            Pending(
+                id=opaque.digest_of(handle),
+                tenant=self._tenant,
+                request=request,
+                registration=registration.digest,
+                state=PendingState.SHOWN,
+                begun_at=at,
+                expires_at=at + SHOWN_LIFE,
+            )
+        )
+        return handle
+
+    def _look(
+        self, tx: OAuthTransaction, handle: str, session: Session | None, at: datetime
+    ) -> Away | SignIn | Ask:
+        pending = shown(tx, handle, at=at)
+        registration = _client(tx, pending.request.returning.client_id)
+        if session is not None:
+            require_holder(pending, session)
+        require_same(pending, registration)
+        try:
+            need = _sign_in(pending, session, at)
+            if need is not None or session is None:
+                return need or SignIn(again=False)
+            return self._ask(tx, pending, registration, session, at)
+        except OAuthError as refused:
+            tx.pendings.move(replace(pending, state=PendingState.OVER), was=PendingState.SHOWN)
+            return Away(url=answer_of(refused, pending.request.returning, issuer=self._options.issuer))
+
+    def _ask(
+        self,
+        tx: OAuthTransaction,
+        pending: Pending,
+        registration: ClientRegistration,
+        session: Session,
+        at: datetime,
+    ) -> Ask:
+        person = tx.principals.get(session.human)
+        if person is None:
+            raise LoginRequired("nobody is signed in")
+        found = self._desk.find(tx, pending.request, registration, person=person, at=at)
+        offer = pending.offer
+        if offer is None:
+            offer = _offer(found, session)
+            pending = replace(pending, offer=offer)
+            tx.pendings.move(pending, was=PendingState.SHOWN)
+        return Ask(pending=pending, offer=offer, registration=registration, agent=found.agent, person=person)
+
+
+def shown(tx: OAuthTransaction, handle: str, *, at: datetime) -> Pending:
+    """The request that a page shows. Raises `InvalidRequest` once it is over."""
+    ident: Digest = opaque.digest_of(handle)
+    pending = tx.pendings.get(ident) if opaque.is_one(opaque.REQUEST, handle) else None
+    if pending is None or pending.state is not PendingState.SHOWN or at >= pending.expires_at:
+        raise InvalidRequest(OVER, reason="pending_over")
+    return pending
+
+
+def require_holder(pending: Pending, session: Session) -> None:
+    """What was offered to one person's session is nobody else's to see or to answer (OA-13)."""
+    if pending.offer is not None and pending.offer.session != session.id:
+        raise InvalidRequest(OVER, reason="pending_other_session")
+
+
+def require_same(pending: Pending, registration: ClientRegistration) -> None:
+    """What is shown of a client, and where it gets its answer, is as it was when it asked (standards §6)."""
+    if not registration.live or registration.digest != pending.registration:
+        raise InvalidRequest("the application has changed; start again from it", reason="client_changed")
+
+
+def _client(tx: OAuthTransaction, client_id: str) -> ClientRegistration:
+    registration = tx.registrations.get(client_id)
+    if registration is None or not registration.live:
+        raise InvalidRequest("`client_id` is not registered here", reason="client_unknown")
+    return registration
+
+
+def _sign_in(pending: Pending, session: Session | None, at: datetime) -> SignIn | None:
+    """Whether somebody must sign in first, or again (OpenID Connect Core §3.1.2.3, RFC 9470 §5)."""
+    request = pending.request
+    need = _need(pending, session, at)
+    if Prompt.NONE in request.prompt:
+        if need is not None:
+            raise LoginRequired("nobody is signed in, or not recently enough")
+        # OA-26: every yes is a person's own act; nothing is ever given because it was given before.
+        raise ConsentRequired("the person must be asked")
+    return need
+
+
+def _need(pending: Pending, session: Session | None, at: datetime) -> SignIn | None:
+    if session is None:
+        return SignIn(again=False)
+    request = pending.request
+    fresh = session.authenticated_at >= pending.begun_at
+    stale = request.max_age is not None and at - session.authenticated_at > timedelta(seconds=request.max_age)
+    if not fresh and (stale or Prompt.LOGIN in request.prompt):
+        return SignIn(again=True)
+    if request.acr and not any(session.acr in _MEETS.get(wanted, frozenset()) for wanted in request.acr):
+        if fresh or not any(wanted in _MEETS for wanted in request.acr):
+            raise UnmetAuthentication("nobody can sign in here as `acr_values` demands")
+        return SignIn(again=True)
+    return None
+
+
+def _offer(found: Found, session: Session) -> Offer:
+    lines = (
+        sentences_of_scopes(found.scopes, found.ends_at)
+        if found.ceiling is None
+        else sentences(found.ceiling)
+    )
+    return Offer(
+        session=session.id,
+        resource=found.target.resource,
+        scopes=found.scopes,
+        ceiling=found.ceiling,
+        lines=lines,
+        ends_at=found.ends_at,
+    )
