@@ -167,10 +167,12 @@ class _Works:
             await run.commit(lambda tx: ClockMarks(tx.sql).put(mark))
 
     async def forget_proofs(self, run: JobRun) -> None:
-        """Drop what can no longer be replayed, and tokens that nobody can show any more."""
+        """Drop what can no longer be replayed, and tokens and sessions that nobody can show any more."""
         at, tenant = self._clock.now(), self._services.ground.tenant
         await _drain(run, lambda tx: tx.replay.forget(tenant, at, _AT_ONCE))
         await _drain(run, lambda tx: tx.tokens.forget(at - _KEEP_KEYS, _AT_ONCE))
+        await _drain(run, lambda tx: tx.challenges.forget(at, _AT_ONCE))
+        await _drain(run, lambda tx: tx.sessions.forget(at - _KEEP_KEYS, _AT_ONCE))
 
     async def forget_requests(self, run: JobRun) -> None:
         """Drop old keys of repeated requests."""

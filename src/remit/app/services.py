@@ -23,6 +23,7 @@ from remit.app.bindings.figures import MeteredCalls, MeteredDecider, ObservedGat
 from remit.app.bindings.issuing import CapabilityIssuer
 from remit.app.bindings.minter import CapabilityPress
 from remit.app.bindings.spending import CapabilitySpender
+from remit.app.bindings.people import People
 from remit.app.bindings.standing import SnapshotStandings
 from remit.app.heads import HeadKeeper
 from remit.app.keys import KeyHolder, LogSigner
@@ -121,6 +122,7 @@ class Services:
     capabilities: CapabilityIssuer
     spender: CapabilitySpender
     approvals: ApprovalService
+    people: People
     federation: Federation
     containment: ContainmentService
     gateway: McpApp
@@ -228,6 +230,15 @@ def build(ground: Ground) -> Services:
             work=work, keys=ground.keys, issuer=ground.issuer, node=ground.store.node, entropy=entropy
         ),
         approvals=approvals,
+        people=People.build(
+            uow=work,
+            clock=clock,
+            entropy=entropy,
+            tenant=tenant,
+            kek=ground.kek,
+            rule=chosen.people.rule(),
+            issuer=ground.issuer,
+        ),
         federation=federation,
         containment=containment,
         gateway=_gateway(ground, verifier, decisions, approvals, tools, upstreams, metrics),

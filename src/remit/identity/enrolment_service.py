@@ -88,7 +88,7 @@ class EnrolmentService:
             present, person = self._open(tx, secret)
             used = replace(present, state=EnrolmentState.USED, ended_at=at)
             if not tx.enrolments.settle(used):
-                raise _over()
+                raise over()
             self._state(tx, events.ENROLMENT_USED, person, used, person.id)
             passkey = store(desk, tx, ceremony, found, name=name, at=at, via=used.id)
             proof = desk.proof_of(passkey, at=at)
@@ -100,10 +100,10 @@ class EnrolmentService:
         """The link and its person, if it is open, in time, and the person lives."""
         link = tx.enrolments.by_secret(digest_of(secret))
         if link is None or link.state is not EnrolmentState.OPEN or self._desk.clock.now() >= link.expires_at:
-            raise _over()
+            raise over()
         person = living_human(tx, link.human)
         if person is None:
-            raise _over()
+            raise over()
         return link, person
 
     def _withdraw(self, tx: IdentityTransaction, person: Principal, by: PrincipalId) -> int:
@@ -127,7 +127,8 @@ def _bound(link: Enrolment, visit: str) -> str:
     return f"{link.id} {visit}"
 
 
-def _over() -> EnrolmentOver:
+def over() -> EnrolmentOver:
+    """The one refusal of a link: unknown, used, withdrawn and too old look alike."""
     return EnrolmentOver(
         "this link is not valid any more", next_step="ask an administrator: remit user enrol <name>"
     )

@@ -75,12 +75,17 @@ class PasskeyDesk:
         return relying_party(self._issuer)
 
     @property
+    def home(self) -> str:
+        """The address at which pages with passkeys work; the issuer where none do."""
+        try:
+            return self.party.origin
+        except PasskeysNeedName:
+            return self._issuer
+
+    @property
     def origins(self) -> frozenset[str]:
         """Addresses under which our own pages are seen."""
-        try:
-            return frozenset({self._issuer, self.party.origin})
-        except PasskeysNeedName:
-            return frozenset({self._issuer})
+        return frozenset({self._issuer, self.home})
 
     def prover(self) -> Prover:
         """Who verifies answers."""

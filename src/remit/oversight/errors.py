@@ -47,6 +47,12 @@ class AnswerNotProven(Forbidden):
     code = "answer_not_proven"
 
 
+class PasskeyNeeded(Forbidden):
+    """The person has a passkey, and only that answers here."""
+
+    code = "passkey_needed"
+
+
 class TooManyAsks(RemitError):
     """An agent or user asks for more of people's attention than its share."""
 

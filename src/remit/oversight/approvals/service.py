@@ -8,6 +8,7 @@ from typing import Final
 
 from remit.authority.tokens import Proof
 from remit.identity.lifecycle import State
+from remit.identity.passkeys import PasskeyState
 from remit.identity.principals import Kind, Principal
 from remit.kernel.clock import Clock
 from remit.kernel.events import Event
@@ -18,7 +19,14 @@ from remit.oversight.approvals.approval import Answer, Approval, ApprovalState, 
 from remit.oversight.approvals.attention import Attention, check_share, must_suspend
 from remit.oversight.approvals.repository import ApprovalTransaction
 from remit.oversight.approvals.routing import eligible
-from remit.oversight.errors import AlreadyAnswered, AnswerNotProven, NoApprover, NoSuchApproval, NotAnApprover
+from remit.oversight.errors import (
+    AlreadyAnswered,
+    AnswerNotProven,
+    NoApprover,
+    NoSuchApproval,
+    NotAnApprover,
+    PasskeyNeeded,
+)
 
 _POLL_SECONDS = 0.5
 """How often a waiting call looks for an answer given on another node; the bell covers this one."""
@@ -44,7 +52,7 @@ class Patience:
 class AnswerProof:
     """Proof that a person answered this very digest: burnt with the answer, so it works once.
 
-    `digest` is what the person's signature or link names; `channel` is `signed` or `link`.
+    `digest` is what the person's signature or link names; `channel` is `signed`, `link` or `passkey`.
     """
 
     by: PrincipalId
@@ -292,6 +300,18 @@ def _check_answer(tx: ApprovalTransaction, approval: Approval, proof: AnswerProo
         )
     if _is_requester(tx, approval, person):
         raise NotAnApprover("the requester can't approve an action of their own that can't be undone")
+    _check_means(tx, approval, proof)
+
+
+def _check_means(tx: ApprovalTransaction, approval: Approval, proof: AnswerProof) -> None:
+    """A passkey takes the place of a link, and of a key in a file for what can't be undone (ADR 0019)."""
+    if proof.channel == "passkey" or (proof.channel == "signed" and approval.reversible):
+        return
+    if any(each.state is PasskeyState.ACTIVE for each in tx.passkeys.of(proof.by)):
+        raise PasskeyNeeded(
+            "you have a passkey, and this is answered with it, on its page",
+            next_step=f"remit approval link {approval.id}",
+        )
 
 
 def _is_requester(tx: ApprovalTransaction, approval: Approval, person: Principal) -> bool:

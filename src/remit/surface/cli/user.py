@@ -5,8 +5,8 @@ from typing import Annotated, Any
 
 import typer
 
-from remit.surface.cli.options import OutputOption, group
-from remit.surface.cli.principal import add_verbs
+from remit.surface.cli.options import OutputOption, duration, group
+from remit.surface.cli.principal import NameArgument, ReasonOption, add_verbs
 from remit.surface.cli.render import Output, show
 
 app = group("People: owners, approvers, administrators.")
@@ -41,3 +41,72 @@ def new(
         found = client.post(f"/users/{person['id']}/activate")
     shown = {"user": found, "key": registered, "key_file": str(path)}
     show(shown, output=output, lines=[f"created {found['id']} ({found['state']}); key in {path}"])
+
+
+@app.command()
+def enrol(
+    name: NameArgument,
+    *,
+    within: Annotated[str, typer.Option("--within", help="How long the link works: 30m, at most 24h.")] = "",
+    output: OutputOption = Output.TABLE,
+) -> None:
+    """Make a link by which a person makes a passkey, once. Hand it to them alone; older links end."""
+    from remit.surface.cli.client import Client  # noqa: PLC0415 — as above
+
+    span = duration(within, command="remit user enrol") if within else None
+    with Client.open() as client:
+        stated = {} if span is None else {"seconds": int(span.total_seconds())}
+        found = client.post(f"/users/{name}/enrolments", stated)
+    show(found, output=output, lines=[f"open once, until {found['expires_at']}:", found["url"]])
+
+
+@app.command()
+def passkeys(name: NameArgument, *, output: OutputOption = Output.TABLE) -> None:
+    """List a person's passkeys."""
+    from remit.surface.cli.client import Client  # noqa: PLC0415 — as above
+
+    with Client.open() as client:
+        found = client.get(f"/users/{name}/passkeys")
+    columns = ("id", "name", "state", "created_at", "used_at")
+    show(found, output=output, columns=columns, hint="" if found else f"remit user enrol {name}")
+
+
+@app.command("revoke-passkey")
+def revoke_passkey(
+    name: NameArgument,
+    passkey: Annotated[str, typer.Argument(help="Id of the passkey: psk_…")],
+    *,
+    reason: ReasonOption = "revoked by operator",
+    output: OutputOption = Output.TABLE,
+) -> None:
+    """Revoke a person's passkey, with the sessions that it opened."""
+    from remit.surface.cli.client import Client  # noqa: PLC0415 — as above
+
+    with Client.open() as client:
+        found = client.post(f"/users/{name}/passkeys/{passkey}/revoke", {"reason": reason})
+    show(found, output=output, lines=[f"passkey {found['id']} ({found['name']}) is {found['state']}"])
+
+
+@app.command()
+def sessions(name: NameArgument, *, output: OutputOption = Output.TABLE) -> None:
+    """List where a person is signed in."""
+    from remit.surface.cli.client import Client  # noqa: PLC0415 — as above
+
+    with Client.open() as client:
+        found = client.get(f"/users/{name}/sessions")
+    show(found, output=output, columns=("id", "begun_at", "seen_at", "expires_at", "client"))
+
+
+@app.command("sign-out")
+def sign_out(
+    name: NameArgument,
+    *,
+    reason: ReasonOption = "signed out by operator",
+    output: OutputOption = Output.TABLE,
+) -> None:
+    """End every session of a person; passkeys and device keys stay."""
+    from remit.surface.cli.client import Client  # noqa: PLC0415 — as above
+
+    with Client.open() as client:
+        found = client.post(f"/users/{name}/sessions/end", {"reason": reason})
+    show(found, output=output, lines=[f"{found['ended']} sessions of {name} ended"])

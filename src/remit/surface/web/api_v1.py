@@ -13,6 +13,7 @@ from remit.surface.web.routes.federation import FederationRoutes
 from remit.surface.web.routes.keys import KeyRoutes
 from remit.surface.web.routes.kills import KillRoutes
 from remit.surface.web.routes.ledger import LedgerRoutes
+from remit.surface.web.routes.people import PeopleRoutes
 from remit.surface.web.routes.spiffe import SpiffeRoutes
 from remit.surface.web.routes.stream import StreamRoutes
 from remit.surface.web.routes.tools import ToolRoutes
@@ -31,6 +32,7 @@ class Nouns:
     ledger: LedgerRoutes
     keys: KeyRoutes
     capabilities: CapabilityRoutes
+    people: PeopleRoutes
     stream: StreamRoutes
     federation: FederationRoutes
     spiffe: SpiffeRoutes
@@ -47,6 +49,7 @@ class Nouns:
             *self.ledger.operations(),
             *self.keys.operations(),
             *self.capabilities.operations(),
+            *self.people.operations(),
             *self.stream.operations(),
             *self.federation.operations(),
             *self.spiffe.operations(),

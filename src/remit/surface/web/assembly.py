@@ -18,7 +18,7 @@ from remit.identity.credential_keys import CredentialKeys
 from remit.kernel.ids import DecisionId
 from remit.kernel.jose.keys import KeyClass
 from remit.ledger.telling import tell_decision
-from remit.oversight.approvals.answers import read_link, read_signed_answer
+from remit.oversight.approvals.answers import issue_link, read_link, read_signed_answer
 from remit.oversight.approvals.approval import Answer
 from remit.oversight.approvals.service import AnswerProof
 from remit.surface.web.api import Api
@@ -28,6 +28,12 @@ from remit.surface.web.door import Door
 from remit.surface.web.idempotency import Idempotency
 from remit.surface.web.openapi import document
 from remit.surface.web.pages.approval import ApprovalPages
+from remit.surface.web.pages.enrol import EnrolPages
+from remit.surface.web.pages.grants import GrantPages
+from remit.surface.web.pages.mine import Own
+from remit.surface.web.pages.paper import Paper, assets
+from remit.surface.web.pages.passkeys import PasskeyPages
+from remit.surface.web.pages.sign_in import SignInPages
 from remit.surface.web.probes import probes
 from remit.surface.web.rehearsal import SnapshotRehearsal
 from remit.surface.web.routes.approvals import ApprovalRoutes
@@ -43,8 +49,10 @@ from remit.surface.web.routes.ledger import LedgerRoutes
 from remit.surface.web.routes.meta import MetaRoutes
 from remit.surface.web.routes.oauth import OAuthRoutes
 from remit.surface.web.routes.spiffe import SpiffeRoutes
+from remit.surface.web.routes.people import PeopleRoutes
 from remit.surface.web.routes.stream import StreamRoutes
 from remit.surface.web.routes.tools import ToolRoutes
+from remit.surface.web.session import SessionDoor
 
 
 def application(services: Services) -> ASGIApp:
@@ -69,7 +77,7 @@ def application(services: Services) -> ASGIApp:
         *OAuthRoutes(services.oauth).routes(),
         *SpiffeRoutes(svids=services.federation.svids).routes(),
         *api.routes(operations),
-        *_pages(services).routes(),
+        *_pages(services),
     ]
     return build_app(
         routes,
@@ -135,6 +143,14 @@ def nouns(services: Services) -> Nouns:
         ),
         keys=KeyRoutes(box=ground.keys),
         capabilities=CapabilityRoutes(spender=services.spender),
+        people=PeopleRoutes(
+            identity=services.identity,
+            passkeys=services.people.passkeys,
+            sessions=services.people.sessions,
+            enrolments=services.people.enrolments,
+            lifetime=ground.settings.people.enrolment,
+            origin=services.people.desk.home,
+        ),
         stream=StreamRoutes(live=_live(services)),
         federation=FederationRoutes(
             service=services.federation.service,
@@ -189,12 +205,62 @@ async def _read_answer(services: Services, token: str, at: datetime) -> tuple[An
     )
 
 
-def _pages(services: Services) -> ApprovalPages:
+def session_door(services: Services) -> SessionDoor:
+    """Who is signed in, for every page."""
+    return SessionDoor(
+        sessions=services.people.sessions,
+        issuer=services.ground.issuer,
+        origins=services.people.desk.origins,
+        entropy=services.ground.entropy,
+    )
+
+
+def paper_of(services: Services) -> Paper:
+    """What every page is drawn on."""
+    return Paper(issuer=services.ground.issuer, origin=services.people.desk.home)
+
+
+def _pages(services: Services) -> list[BaseRoute]:
+    """Pages of people, and what they are dressed in."""
+    paper, door = paper_of(services), session_door(services)
+    return [
+        assets(),
+        *_approval_pages(services, paper, door).routes(),
+        *_own_pages(services, paper, door),
+    ]
+
+
+def _own_pages(services: Services, paper: Paper, door: SessionDoor) -> list[BaseRoute]:
+    people, now = services.people, services.ground.clock.now
+    name_of = SnapshotDirectory(services.ground.snapshots).name_of
+    own = Own(paper=paper, door=door, name_of=name_of)
+    sign_in = SignInPages(
+        paper=paper, door=door, signing=people.signing, sessions=people.sessions, name_of=name_of
+    )
+    return [
+        *sign_in.routes(),
+        *EnrolPages(paper=paper, door=door, enrolments=people.enrolments).routes(),
+        *PasskeyPages(own=own, passkeys=people.passkeys, sessions=people.sessions).routes(),
+        *GrantPages(own=own, consent=services.consent, name_of=name_of, now=now).routes(),
+    ]
+
+
+def _approval_pages(services: Services, paper: Paper, door: SessionDoor) -> ApprovalPages:
     ground = services.ground
     return ApprovalPages(
         asks=services.approvals,
         read_link=lambda token, at: read_link(token, keys=ground.keys, issuer=ground.issuer, at=at),
+        own_link=lambda approval, to: issue_link(
+            approval,
+            to=to,
+            signer=ground.keys.signer(KeyClass.APPROVAL_LINK),
+            issuer=ground.issuer,
+            at=ground.clock.now(),
+            entropy=ground.entropy,
+        ),
+        confirms=services.people.signing,
+        door=door,
+        paper=paper,
         now=ground.clock.now,
         name_of=SnapshotDirectory(ground.snapshots).name_of,
-        issuer=ground.issuer,
     )

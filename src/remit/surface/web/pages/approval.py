@@ -1,49 +1,30 @@
 """The approval page behind a signed one-time link: opening it changes nothing, only its form does."""
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import datetime
-from functools import cached_property
-from pathlib import Path
-from typing import TYPE_CHECKING, Final, Protocol
-from urllib.parse import parse_qsl
+from typing import Final, Protocol
 
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, RedirectResponse, Response
-from starlette.routing import BaseRoute, Mount, Route
-from starlette.staticfiles import StaticFiles
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import BaseRoute, Route
 
-from remit.kernel.canonical import same_bytes
-from remit.kernel.errors import RemitError, TooLarge
-from remit.kernel.ids import ApprovalId
-from remit.oversight.approvals.approval import Answer, Approval
+from remit.identity.sign_in_service import AnswerQuestion, ProvenAnswer
+from remit.kernel.canonical import same_bytes, sha256
+from remit.kernel.errors import NotFound, RemitError
+from remit.kernel.ids import ApprovalId, PrincipalId
+from remit.oversight.approvals.approval import Answer, Approval, ApprovalState
 from remit.oversight.approvals.card import draw
 from remit.oversight.approvals.service import AnswerProof
 from remit.oversight.approvals.visible import Shown, show
 from remit.oversight.errors import AnswerNotProven
-from remit.surface.web.errors import status_of
+from remit.surface.web.forms import ForeignForm
+from remit.surface.web.pages.paper import HEADERS, Paper, options_text
+from remit.surface.web.session import SessionDoor
 
-if TYPE_CHECKING:
-    from jinja2 import Environment
-
-_HERE: Final = Path(__file__).parent
-_FORM_LIMIT: Final = 4096
 _IDENT_LIMIT: Final = 64
-_HEADERS: Final = {
-    "Content-Security-Policy": "default-src 'none'; style-src 'self'; form-action 'self'; "
-    "frame-ancestors 'none'; base-uri 'none'",
-    # Never the path, which is the secret. Not `no-referrer`: with it a browser's form has no origin to show
-    # (Fetch, "append a request Origin header"), and the page's own answer would be refused.
-    "Referrer-Policy": "strict-origin",
-    "Cache-Control": "no-store",
-    "X-Content-Type-Options": "nosniff",
-}
-
-
-class FormTooLarge(TooLarge):
-    """The form holds more than its two fields."""
-
-    code = "form_too_large"
+_REFUSED: Final = "This can't be answered here"
 
 
 class Asks(Protocol):
@@ -56,88 +37,148 @@ class Asks(Protocol):
         """Give it its one answer."""
 
 
+class Confirms(Protocol):
+    """What the page needs of passkeys."""
+
+    async def ask_answer(
+        self, human: PrincipalId, *, about: str, answers: Sequence[str], bound_to: str
+    ) -> AnswerQuestion | None:
+        """A question with a challenge for each answer; None if the person has no passkey."""
+
+    async def prove_answer(
+        self, text: str, *, ticket: str, human: PrincipalId, about: str, answer: str, bound_to: str
+    ) -> ProvenAnswer:
+        """Verify that the person's passkey signed this very answer."""
+
+
 class ApprovalPages:
-    """Renders an ask from its stored bytes, and takes the answer of the person the link was made for."""
+    """Renders an ask from its stored bytes, and takes the answer of the person the link was made for.
+
+    Where that person has a passkey, the link alone answers nothing: the passkey signs the answer.
+    """
 
     def __init__(
         self,
         *,
         asks: Asks,
         read_link: Callable[[str, datetime], AnswerProof],
+        own_link: Callable[[Approval, PrincipalId], str],
+        confirms: Confirms,
+        door: SessionDoor,
+        paper: Paper,
         now: Callable[[], datetime],
         name_of: Callable[[str], str],
-        issuer: str,
     ) -> None:
         self._asks = asks
         self._name_of = name_of
         self._read_link = read_link
+        self._own_link = own_link
+        self._confirms = confirms
+        self._door = door
+        self._paper = paper
         self._now = now
-        self._issuer = issuer
-
-    @cached_property
-    def _templates(self) -> "Environment":
-        """Loaded for the first page: a server must be ready before anybody can be asked anything."""
-        from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape  # noqa: PLC0415
-
-        return Environment(
-            loader=FileSystemLoader(_HERE / "templates"),
-            autoescape=select_autoescape(default=True, default_for_string=True),
-            undefined=StrictUndefined,
-        )
 
     def routes(self) -> list[BaseRoute]:
-        """`/approvals/<id>` (the bell), `/approve/<link>` (the card) and the stylesheet."""
+        """`/approvals/<id>` (the bell), `/approve/<link>` (the card)."""
         return [
             Route("/approvals/{ident}", self.ring, methods=["GET"]),
             Route("/approve/{link}", self.show, methods=["GET"]),
             Route("/approve/{link}", self.decide, methods=["POST"]),
-            Mount("/assets", StaticFiles(directory=_HERE / "assets"), name="assets"),
         ]
 
     async def ring(self, request: Request) -> Response:
         """Say that an ask waits, to whoever holds the address that an agent was given.
 
-        It names nobody, tells nothing about the ask, and looks the same whether there is one: who was asked
-        gets in with their own key, by their own link.
+        It names nobody, tells nothing about the ask, and looks the same whether there is one. Who was asked
+        gets in with their own key, by their own link; whoever of them is signed in here goes straight on.
         """
         ident = show(request.path_params["ident"][:_IDENT_LIMIT]).text
-        text = self._templates.get_template("message.html").render(
-            issuer=self._issuer,
+        mine = await self._mine(request)
+        if mine is not None:
+            return RedirectResponse(f"/approve/{mine}", status_code=303, headers=dict(HEADERS))
+        return self._paper.page(
+            "message.html",
             title="Somebody is asked",
             text="If you were asked, get your own one-time link, or answer on the command line. "
             "Nothing can be answered from here.",
             next=f"remit approval link {ident}",
         )
-        return HTMLResponse(text, headers=_HEADERS)
 
     async def show(self, request: Request) -> Response:
         """Show the ask as it stands: pending with a form, or its final outcome and who decided."""
         link = request.path_params["link"]
         try:
             proof, approval = await self._open(link)
+            question = await self._question(approval, proof, link)
         except RemitError as refused:
             return self._refused(refused)
-        return self._page(approval, proof, link)
+        elsewhere = self._paper.at_home(request) if question is not None else None
+        return elsewhere or self._page(approval, proof, link, question)
 
     async def decide(self, request: Request) -> Response:
         """Take the answer; the link is burnt with it. 303 afterwards, so that a reload repeats nothing."""
         link = request.path_params["link"]
         try:
             proof, approval = await self._open(link)
-            answer = await _read_form(request, link=link, issuer=self._issuer)
-            await self._asks.answer(approval.id, answer=answer, proof=proof)
+            fields = await self._read_form(request, link=link)
+            answer = _answer(fields)
+            proven = await self._proven(approval, proof, link, answer, fields)
+            await self._asks.answer(approval.id, answer=answer, proof=proven)
         except RemitError as refused:
             return self._refused(refused)
-        return RedirectResponse(request.url.path, status_code=303, headers=_HEADERS)
+        return RedirectResponse(request.url.path, status_code=303, headers=dict(HEADERS))
+
+    async def _mine(self, request: Request) -> str | None:
+        """The link of a signed-in person who was asked, or None."""
+        session = await self._door.current_session(request)
+        if session is None:
+            return None
+        try:
+            approval = await self._asks.get(ApprovalId(request.path_params["ident"]))
+        except NotFound:
+            return None
+        return self._own_link(approval, session.human) if session.human in approval.asked else None
+
+    async def _question(self, approval: Approval, proof: AnswerProof, link: str) -> AnswerQuestion | None:
+        """The question to the person's passkey: one challenge per answer, for exactly this digest."""
+        if approval.state is not ApprovalState.PENDING:
+            return None
+        return await self._confirms.ask_answer(
+            proof.by, about=approval.digest, answers=tuple(Answer), bound_to=_page_name(link)
+        )
+
+    async def _proven(
+        self, approval: Approval, proof: AnswerProof, link: str, answer: Answer, fields: dict[str, str]
+    ) -> AnswerProof:
+        """The link's proof, the passkey behind it; without one the service judges if that is enough."""
+        if "ticket" not in fields:
+            return proof
+        proven = await self._confirms.prove_answer(
+            fields.get("response", ""),
+            ticket=fields["ticket"],
+            human=proof.by,
+            about=approval.digest,
+            answer=answer,
+            bound_to=_page_name(link),
+        )
+        once = replace(proof.once, key=f"passkey:{proven.human}", jti=proven.nonce)
+        return replace(proof, channel="passkey", once=once)
 
     async def _open(self, link: str) -> tuple[AnswerProof, Approval]:
         proof = self._read_link(link, self._now())
         return proof, await self._asks.get(proof.approval)
 
-    def _page(self, approval: Approval, proof: AnswerProof, link: str) -> Response:
+    def _page(
+        self, approval: Approval, proof: AnswerProof, link: str, question: AnswerQuestion | None
+    ) -> Response:
         card = draw(approval)
-        text = self._templates.get_template("approval.html").render(
-            issuer=self._issuer,
+        return self._paper.page(
+            "approval.html",
+            ceremony=question is not None,
+            ticket="" if question is None else question.ticket,
+            options={}
+            if question is None
+            else {answer: options_text(each) for answer, each in question.options.items()},
             approval=approval,
             card=card,
             pointers=[show(line.pointer) for line in card.arguments],
@@ -152,7 +193,6 @@ class ApprovalPages:
             decided_by=self._answerer(approval, proof),
             csrf=_csrf(link),
         )
-        return HTMLResponse(text, headers=_HEADERS)
 
     def _answerer(self, approval: Approval, proof: AnswerProof) -> Shown | None:
         if approval.decided_by is None:
@@ -160,43 +200,29 @@ class ApprovalPages:
         return show("you" if approval.decided_by == proof.by else self._name_of(approval.decided_by))
 
     def _refused(self, refused: RemitError) -> Response:
-        text = self._templates.get_template("message.html").render(
-            issuer=self._issuer,
-            title="This can't be answered here",
-            text=refused.hint,
-            next=refused.next_step or "remit approval list --mine",
-        )
-        return HTMLResponse(text, status_code=status_of(refused), headers=_HEADERS)
+        return self._paper.refused(refused, title=_REFUSED, next_step="remit approval list --mine")
+
+    async def _read_form(self, request: Request, *, link: str) -> dict[str, str]:
+        """Read the answer, only from our own page: same origin, and the token that only the page held."""
+        try:
+            fields = await self._door.read_visitor(request)
+        except ForeignForm as foreign:
+            raise AnswerNotProven("the answer came from another page") from foreign
+        if not same_bytes(fields.pop("csrf", "").encode(), _csrf(link).encode()):
+            raise AnswerNotProven("the form is not the page's own; open the link again")
+        return fields
 
 
-async def _read_form(request: Request, *, link: str, issuer: str) -> Answer:
-    """Read the answer, only from our own page: same origin, and the token that only the page held."""
-    origin = request.headers.get("origin")
-    if origin is not None and origin != issuer:
-        raise AnswerNotProven("the answer came from another page")
-    form = await _fields(request)
-    if not same_bytes(form.get("csrf", "").encode(), _csrf(link).encode()):
-        raise AnswerNotProven("the form is not the page's own; open the link again")
+def _answer(fields: dict[str, str]) -> Answer:
     try:
-        return Answer(form.get("answer", ""))
+        return Answer(fields.get("answer", ""))
     except ValueError as unknown:
         raise AnswerNotProven("say approve or deny") from unknown
 
 
-async def _fields(request: Request) -> dict[str, str]:
-    """Read a small urlencoded form whose fields occur once each."""
-    body = b""
-    async for piece in request.stream():
-        body += piece
-        if len(body) > _FORM_LIMIT:
-            raise FormTooLarge(f"the form is larger than {_FORM_LIMIT} bytes")
-    try:
-        pairs = parse_qsl(body.decode("ascii"), strict_parsing=True, max_num_fields=4)
-    except ValueError as broken:
-        raise AnswerNotProven("the form can't be read; open the link again") from broken
-    if len(dict(pairs)) != len(pairs):
-        raise AnswerNotProven("the form says something twice")
-    return dict(pairs)
+def _page_name(link: str) -> str:
+    """What the question of a page is bound to: its link, of which nothing can be told from this."""
+    return sha256(b"remit/approval-page/v1\0" + link.encode())
 
 
 def _csrf(link: str) -> str:

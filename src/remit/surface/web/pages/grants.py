@@ -1,0 +1,89 @@
+"""My grants: what a person lets agents do, in the words that were shown, and taking it back (R28, R35)."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route
+
+from remit.authority.consent import Grant, GrantState
+from remit.authority.consent_service import ConsentService
+from remit.authority.rights import Right
+from remit.identity.sessions import Session
+from remit.kernel.ids import GrantId, UserId
+from remit.oversight.approvals.visible import Shown, show
+from remit.surface.web.pages.mine import Named, Own
+
+GRANTS: Final = "/me/grants"
+_FORM: Final = "grants"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GrantLine:
+    """One consent as its person sees it."""
+
+    id: str
+    agent: Shown
+    text: Shown
+    rights: list[Shown]
+    stands: bool
+    given_at: datetime
+    withdrawn_at: datetime | None
+    until: datetime
+
+
+class GrantPages:
+    """Own grants."""
+
+    def __init__(
+        self, *, own: Own, consent: ConsentService, name_of: Named, now: Callable[[], datetime]
+    ) -> None:
+        self._own = own
+        self._consent = consent
+        self._name_of = name_of
+        self._now = now
+
+    def routes(self) -> list[BaseRoute]:
+        """`/me/grants` and its form."""
+        own = self._own
+        withdraw = own.form(self._withdraw, name=_FORM, back=GRANTS, title="Nothing was taken back")
+        return [
+            Route(GRANTS, own.page(self._show), methods=["GET"]),
+            Route(GRANTS + "/{ident}/withdraw", withdraw, methods=["POST"]),
+        ]
+
+    async def _show(self, request: Request, session: Session) -> Response:
+        found = await self._consent.of_user(UserId(session.human))
+        return self._own.draw(
+            "grants.html",
+            session,
+            grants=[self._line(each) for each in found],
+            csrf=self._own.door.csrf(request, _FORM),
+        )
+
+    async def _withdraw(self, request: Request, session: Session, _fields: dict[str, str]) -> None:
+        """`ConsentService.withdraw` knows no consent but the person's own."""
+        await self._consent.withdraw(GrantId(request.path_params["ident"]), by=session.human, at=self._now())
+
+    def _line(self, grant: Grant) -> GrantLine:
+        return GrantLine(
+            id=grant.id,
+            agent=show(self._name_of(grant.agent)),
+            text=show(grant.text),
+            rights=sorted(
+                (show(_words(right)) for right in grant.ceiling.rights), key=lambda each: each.text
+            ),
+            stands=grant.state is GrantState.GIVEN,
+            given_at=grant.given_at,
+            withdrawn_at=grant.withdrawn_at,
+            until=grant.ceiling.window.end,
+        )
+
+
+def _words(right: Right) -> str:
+    which = ", ".join(sorted(right.resources)) if isinstance(right.resources, frozenset) else "any"
+    bounds = ", with bounds on its arguments" if right.constraints else ""
+    return f"{right.action} on {right.resource_type}: {which}{bounds}"
