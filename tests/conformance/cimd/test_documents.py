@@ -12,6 +12,10 @@ from remit.authority.oauth.errors import InvalidClient
 from remit.authority.oauth.metadata_document import DOCUMENT_BYTES, DocumentRefused, freshness
 from remit.authority.oauth.registration import ClientRegistration, RegistrationKind
 from remit.identity.principals import Kind
+from remit.kernel.ids import KeyId
+from remit.kernel.jose import jwt
+from remit.kernel.jose.keys import KeyClass, Signer
+from remit.kernel.jose.profiles import TokenType
 from remit.platform.storage.unit_of_work import SqlUnitOfWork
 from support.documents import LISTED, URL, Host, document, open_to_documents
 from support.jose import private_key
@@ -131,11 +135,6 @@ async def test_a_client_with_keys_proves_itself_by_them_and_not_by_those_it_left
 
 async def ask(world: World, client: ClientRegistration, key: str, kid: str) -> Any:
     """Who is believed learns that this grant is not its own; who is not learns nothing."""
-    from remit.kernel.ids import KeyId
-    from remit.kernel.jose import jwt
-    from remit.kernel.jose.keys import KeyClass, Signer
-    from remit.kernel.jose.profiles import TokenType
-
     signer = Signer(kid=KeyId(kid), key_class=KeyClass.CLIENT, private=private_key(key))
     at = int(world.now.timestamp())
     claims: Any = {"iss": URL, "sub": URL, "aud": world.options.issuer, "iat": at, "exp": at + 60,

@@ -45,7 +45,7 @@ class ClientCertificates:
             raise AmbiguousRequest("header `client-cert` is there more than once")
         if leaf:
             chain = b",".join(value for name, value in said if name == _CHAIN)
-            scope[SCOPE_KEY] = PresentedCertificate(der=_items(leaf[0])[0], chain=_items(chain))
+            scope[SCOPE_KEY] = PresentedCertificate(der=_item(leaf[0].decode("latin-1")), chain=_items(chain))
 
 
 def certificate_of(request: Request) -> PresentedCertificate | None:
