@@ -24,6 +24,7 @@ class Purpose(StrEnum):
     APPROVAL_LINK = "approval-link"
     CURSOR = "cursor"
     WEBHOOK = "webhook"
+    REFRESH = "refresh-token"
 
 
 class MasterTooShort(Invalid):
