@@ -7,9 +7,12 @@ from typing import Final
 import structlog
 
 from remit.app.bindings.unused import retire_unused
+from remit.app.bindings.vault import end_for
 from remit.app.services import Services
 from remit.authority.capability_service import sweep
+from remit.authority.events import GRANT_WITHDRAWN
 from remit.identity.errors import UnknownPrincipal
+from remit.identity.events import RETIRED
 from remit.identity.lifecycle import IllegalTransition
 from remit.kernel.clock import SystemClock
 from remit.kernel.events import Event
@@ -43,9 +46,9 @@ def jobs(services: Services) -> tuple[Job, ...]:
         Job(name="kills.confirm", every=second, run=work.confirm_kills, wanted=work.has_open_kill),
         Job(name="tasks.end_overdue", every=second, run=work.end_overdue, wanted=work.has_overdue),
         Job(name="capabilities.retire", every=second, run=work.retire_unused, wanted=work.has_unused),
-        Job(
-            name="workloads.retire", every=5 * second, run=work.retire_workloads, wanted=work.has_ended
-        ),
+        Job(name="workloads.retire", every=5 * second, run=work.retire_workloads, wanted=work.has_ended),
+        Job(name="upstream.revoke", every=second, run=work.revoke_upstream, wanted=work.has_order),
+        Job(name="flows.forget", every=minute, run=work.forget_flows),
         Job(name="keys.rotate", every=hour, run=work.rotate_keys),
         Job(name="clock.mark", every=timedelta(seconds=10), run=work.mark_clock),
         Job(name="proofs.forget", every=minute, run=work.forget_proofs),
@@ -80,7 +83,17 @@ def subscriptions(services: Services) -> tuple[Subscriber, ...]:
         except (IllegalTransition, UnknownPrincipal):
             return  # At least once: it was suspended, or retired, before this delivery.
 
+    async def disconnect(event: Event) -> None:
+        """Who is retired, or took their consent back, leaves no credential behind (R108)."""
+        at, vault = services.ground.clock.now(), services.vault
+        await services.ground.work.commit(lambda tx: end_for(tx, vault.ender, event, at=at))
+
     return (
+        Subscriber(
+            name="vault.disconnect",
+            hears=frozenset({RETIRED, GRANT_WITHDRAWN}),
+            handle=disconnect,
+        ),
         Subscriber(
             name="identity.suspend_denied",
             hears=frozenset({"oversight.agent.denied_repeatedly"}),
@@ -155,6 +168,19 @@ class _Works:
         for _ in range(_ROUNDS):
             if await service.end_due(by=SYSTEM, at=self._clock.now(), limit=_AT_ONCE) < _AT_ONCE:
                 return
+
+    def has_order(self, tx: SqlTransaction) -> bool:
+        """Whether a provider has still to be told of an end."""
+        return self._services.vault.revoker.has_due(tx)
+
+    async def revoke_upstream(self, _run: JobRun) -> None:
+        """Tell providers what has ended, until they confirm it (N3)."""
+        await self._services.vault.revoker.run_due()
+
+    async def forget_flows(self, run: JobRun) -> None:
+        """Drop connect flows that nobody came back from."""
+        at = self._clock.now()
+        await run.commit(lambda tx: tx.vault.forget_flows(at))
 
     async def rotate_keys(self, _run: JobRun) -> None:
         """Take the steps that are due."""

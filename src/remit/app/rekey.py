@@ -174,5 +174,6 @@ def _record(ground: Ground, tx: SqlTransaction, new: Kek, resealed: Resealed, *,
             ("keys", str(resealed.keys)),
             ("subjects", str(resealed.subjects)),
             ("answers", str(resealed.answers)),
+            ("credentials", str(resealed.credentials)),
         ),
     )

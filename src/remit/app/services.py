@@ -25,6 +25,7 @@ from remit.app.bindings.minter import CapabilityPress
 from remit.app.bindings.spending import CapabilitySpender
 from remit.app.bindings.people import People
 from remit.app.bindings.standing import SnapshotStandings
+from remit.app.bindings.vault import GatewayCredentials, UpstreamPlane, VaultServices, open_vault
 from remit.app.heads import HeadKeeper
 from remit.app.keys import KeyHolder, LogSigner
 from remit.app.planes import planes
@@ -125,6 +126,7 @@ class Services:
     people: People
     federation: Federation
     containment: ContainmentService
+    vault: VaultServices
     gateway: McpApp
     upstreams: UpstreamPool
     exits: GuardedHttp
@@ -136,6 +138,7 @@ class Services:
         """Let go of everything, in the order in which it was taken."""
         await self.upstreams.close()
         await self.exits.close()
+        await self.vault.exit.close()
         await self.federation.exits.close()
         await self.ground.store.close()
 
@@ -201,9 +204,13 @@ def build(ground: Ground) -> Services:
         attention=_attention(chosen.approvals),
         patience=Patience(lifetime=chosen.approvals.lifetime),
     )
+    vault = open_vault(ground)
     containment = ContainmentService(
         work=work,
-        planes=planes(work=work, clock=clock, snapshots=ground.snapshots, approvals=approvals, grants=GRANTS),
+        planes=(
+            *planes(work=work, clock=clock, snapshots=ground.snapshots, approvals=approvals, grants=GRANTS),
+            UpstreamPlane(work=work, vault=vault, clock=clock),
+        ),
         clock=clock,
         entropy=entropy,
     )
@@ -241,7 +248,8 @@ def build(ground: Ground) -> Services:
         ),
         federation=federation,
         containment=containment,
-        gateway=_gateway(ground, verifier, decisions, approvals, tools, upstreams, metrics),
+        vault=vault,
+        gateway=_gateway(ground, verifier, decisions, approvals, tools, upstreams, vault, metrics),
         upstreams=upstreams,
         exits=exits,
         log=log,
@@ -360,6 +368,7 @@ def _gateway(
     approvals: ApprovalService,
     tools: ToolService,
     upstreams: UpstreamPool,
+    vault: VaultServices,
     metrics: Metrics,
 ) -> McpApp:
     chosen = ground.settings.gateway
@@ -394,6 +403,7 @@ def _gateway(
         ),
         clock=ground.clock,
         entropy=ground.entropy,
+        credentials=GatewayCredentials(vault.desk),
     )
     host = ground.issuer.partition("://")[2]
     return McpApp(

@@ -250,7 +250,7 @@ def _lineage(
     parents: Sequence[str] = envelope.parents if envelope is not None else ()
     return lineage_of(
         [PrincipalId(member) for member in told.chain] or [PrincipalId(held.instance)],
-        _Find(tx),
+        Find(tx),
         tenant=held.tenant,
         task=tx.tasks.get(held.task) if held.task is not None else None,
         envelope=EnvelopeId(envelope.id) if envelope is not None else None,
@@ -258,7 +258,7 @@ def _lineage(
     )
 
 
-class _Find:
+class Find:
     """Principals of this transaction, each read once."""
 
     def __init__(self, tx: SqlTransaction) -> None:
@@ -266,6 +266,7 @@ class _Find:
         self._known: dict[PrincipalId, Principal | None] = {}
 
     def __call__(self, ident: PrincipalId) -> Principal | None:
+        """One entry, whatever its state."""
         if ident not in self._known:
             self._known[ident] = self._tx.principals.get(ident)
         return self._known[ident]

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from remit.authority.vault import facts
 from remit.authority.vault.connection import Connection, ConnectionState
-from remit.authority.vault.provider import Provider, ProviderKind
+from remit.authority.vault.provider import ProviderKind
 from remit.authority.vault.repository import Sealed, VaultTransaction
 from remit.authority.vault.revocation import Outcome, Revocation, RevocationId, finished
 from remit.authority.vault.sealing import Tokens, VaultSeal, place_of, revocation_place
@@ -49,7 +49,7 @@ class Ender:
         provider = tx.vault.provider(connection.place.provider)
         if provider is None or provider.kind is ProviderKind.STATIC:
             return  # a static key ends at its issuer by hand; here it is gone
-        order = self._order(connection, provider, at=at)
+        order = self._order(connection, at=at)
         context = revocation_place(order.tenant, order.id)
         tx.vault.add_revocation(order, self.seal.close(tokens, context))
         if not provider.revocation_endpoint:
@@ -77,12 +77,12 @@ class Ender:
                 ended.append(self.end(tx, held, by=by, because=because, at=at))
         return ended
 
-    def _order(self, connection: Connection, provider: Provider, *, at: datetime) -> Revocation:
+    def _order(self, connection: Connection, *, at: datetime) -> Revocation:
         return Revocation(
             id=RevocationId(mint_id("rvk", at=at, entropy=self.seal.entropy)),
             tenant=connection.tenant,
             connection=connection.id,
-            provider=provider.id,
+            place=connection.place,
             outcome=Outcome.OPEN,
             due=at,
             created_at=at,

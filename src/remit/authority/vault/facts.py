@@ -88,21 +88,20 @@ def about_revocation(
     tx: VaultTransaction, fact: str, revocation: Revocation, *, at: datetime, entropy: Entropy
 ) -> None:
     """Record how an upstream revocation went."""
-    known = tx.vault.get(revocation.connection)
-    place = known.connection.place if known is not None else None
+    place = revocation.place
     events.state(
         tx,
         fact,
         tenant=revocation.tenant,
         actor=SYSTEM,
-        agent="" if place is None else place.agent,
-        user="" if place is None else place.user or "",
+        agent=place.agent,
+        user=place.user or "",
         at=at,
         entropy=entropy,
         subject=revocation.connection,
         codes=(revocation.last or revocation.outcome,),
         detail=(
-            ("provider", revocation.provider),
+            ("provider", place.provider),
             ("outcome", revocation.outcome),
             ("tries", str(revocation.tries)),
         ),

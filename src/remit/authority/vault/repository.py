@@ -95,8 +95,8 @@ class Vault(Protocol):
     def revocations(self, *, due: datetime, limit: int) -> Sequence[tuple[Revocation, bytes]]:
         """Open ones that are due, oldest first."""
 
-    def open_revocations(self, connections: Sequence[ConnectionId]) -> Sequence[Revocation]:
-        """Those of some connections that are not finished."""
+    def open_revocations(self, *, limit: int) -> Sequence[Revocation]:
+        """Those that are not finished, the next due first."""
 
     def has_due_revocation(self, at: datetime) -> bool:
         """Whether one is due."""

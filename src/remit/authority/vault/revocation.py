@@ -5,8 +5,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final, NewType
 
-from remit.authority.vault.connection import ConnectionId
-from remit.authority.vault.provider import ProviderId
+from remit.authority.vault.connection import ConnectionId, Place
 from remit.kernel.ids import TenantId
 
 RevocationId = NewType("RevocationId", str)
@@ -34,7 +33,7 @@ class Revocation:
     id: RevocationId
     tenant: TenantId
     connection: ConnectionId
-    provider: ProviderId
+    place: Place
     outcome: Outcome
     tries: int = 0
     last: str = ""

@@ -87,5 +87,5 @@ class Revoker:
 
 
 def _provider(tx: VaultTransaction, revocation: Revocation) -> tuple[Provider, bytes | None] | None:
-    provider = tx.vault.provider(revocation.provider)
+    provider = tx.vault.provider(revocation.place.provider)
     return None if provider is None else (provider, tx.vault.provider_secret(provider.id))

@@ -24,6 +24,7 @@ from remit.enforcement.mcp.wire import (
     SESSION_HEADER,
     Era,
 )
+from remit.enforcement.pep.credentials import Shown
 from remit.kernel.canonical import JsonObject
 
 CLIENT: Final[JsonObject] = {"name": "remit-gateway", "version": installed_version("remit")}
@@ -45,6 +46,7 @@ def prepare(
     *,
     mirrored: Mapping[str, str],
     capability: str | None,
+    credential: Shown | None = None,
     offers: JsonObject | None = None,
     continued: JsonObject | None = None,
 ) -> UpstreamRequest:
@@ -66,6 +68,7 @@ def prepare(
         name=named if isinstance(named, str) else "",
         headers=tuple((undeclared | dict(mirrored)).items()),
         capability=capability or "",
+        credential=credential,
         offers={"elicitation": offers} if offers else {},
     )
 
@@ -100,4 +103,7 @@ def http_headers(request: UpstreamRequest, *, era: Era, version: str, session: s
         found[SESSION_HEADER] = session
     if request.capability:
         found[CAPABILITY_HEADER] = request.capability
+    if request.credential is not None:
+        # SAFETY: the one place where a credential stands in the clear, on its way out.
+        found[request.credential.header] = request.credential.value.reveal().decode("ascii")
     return found

@@ -31,6 +31,7 @@ from remit.enforcement.mcp.wire import (
     served,
 )
 from remit.enforcement.pep import obligations
+from remit.enforcement.pep.credentials import CredentialMissing, Credentials, NoVault, Shown
 from remit.enforcement.pep.decider import (
     AskState,
     CallLog,
@@ -68,7 +69,9 @@ class Gateway:
         rounds: Rounds,
         clock: Clock,
         entropy: Entropy,
+        credentials: Credentials | None = None,
     ) -> None:
+        self._credentials = credentials or NoVault()
         self._gate = gate
         self._decider = decider
         self._calls = calls
@@ -148,11 +151,13 @@ class Gateway:
         meaning = mapping.meaning_of_method(request.server, message.method, message.params)
         raw = object_of(forward.judged_params(message))
         judged = {name: message.params[name] for name in forward.judged_params(message)}
+        own = self._local.of(message.method)
+        if own is None and (missing := await self._unconnected(request)) is not None:
+            return missing
         match await self._admit(self._propose(request, meaning, judged, raw)):
             case Denied() as denied:
                 return await self._say_no(request, denied)
             case Permit() as permit:
-                own = self._local.of(message.method)
                 return await (
                     self._forward(request, permit, {}, continued)
                     if own is None
@@ -172,7 +177,8 @@ class Gateway:
         await self._check_mirrored(request, declared, arguments)
         meaning = mapping.meaning_of_tool(request.server, tool, arguments)
         call = self._propose(request, meaning, arguments, message.raw_params.get("arguments", b""))
-        if (known := await self._recorded(request, call)) is not None:
+        known = await self._recorded(request, call) or await self._unconnected(request)
+        if known is not None:
             return known
         try:
             outcome = await self._admit(call)
@@ -227,6 +233,35 @@ class Gateway:
         if any(reason.code == "proof_replayed" for reason in outcome.decision.verdict.reasons):
             raise Unauthenticated("proof of possession was used before", error="invalid_dpop_proof")
         return outcome
+
+    async def _unconnected(self, request: Request) -> Answer | None:
+        """What a call is told whose server needs a credential that its own user and agent do not have.
+
+        Asked before the decision, so that nobody is asked to approve what can't be sent; `_open` asks again.
+        """
+        if request.server.credential is None:
+            return None
+        try:
+            await self._credentials.ready(request.subject, request.server)
+        except CredentialMissing as missing:
+            await self.refuse(request, missing.code, missing.hint)
+            return _connect_first(request, missing)
+        return None
+
+    async def _open(self, request: Request, permit: Permit) -> Shown | None:
+        """The credential of this call; nothing was sent if there is none. Raises `UpstreamFailed`."""
+        if request.server.credential is None:
+            return None
+        try:
+            return await self._credentials.open(permit.decision)
+        except asyncio.CancelledError:
+            cancelled = UpstreamFailed("cancelled", sent=False, cause="cancelled")
+            await asyncio.shield(self._unfinished(request, permit, cancelled))
+            raise
+        except CredentialMissing:
+            raise
+        except RemitError as failed:
+            raise UpstreamFailed(failed.hint, sent=False, cause=failed.code) from failed
 
     async def _recorded(self, request: Request, call: ProposedCall) -> Answer | None:
         """A call that is on record under this key is answered from the record, never run again (CA-14)."""
@@ -287,11 +322,20 @@ class Gateway:
     async def _forward(
         self, request: Request, permit: Permit, mirrored: Mapping[str, str], continued: JsonObject
     ) -> Answer:
+        try:
+            credential = await self._open(request, permit)
+        except CredentialMissing as missing:
+            unsent = UpstreamFailed(missing.hint, sent=False, cause=missing.code)
+            await self._unfinished(request, permit, unsent)
+            return _connect_first(request, missing)
+        except UpstreamFailed as failed:
+            return await self._unfinished(request, permit, failed)
         outgoing = forward.prepare(
             request.message,
             request.headers if request.era is Era.MODERN else {},
             mirrored=mirrored,
             capability=permit.decision.capability_token,
+            credential=credential,
             offers={mode.value: {} for mode in sorted(_modes(request))},
             continued=continued,
         )
@@ -384,6 +428,20 @@ def _asks(reply: Reply) -> bool:
 
 def _ended(reply: Reply) -> str:
     return "input_required" if _asks(reply) else "ok"
+
+
+def _connect_first(request: Request, missing: CredentialMissing) -> Answer:
+    """The person connects, once; the call can then be sent again as it is."""
+    action = "connect" if missing.link else "contact_owner"
+    remedy: JsonObject = {"action": action, **({"link": missing.link} if missing.link else {})}
+    denial: JsonObject = {
+        "version": 1,
+        "kind": missing.code,
+        "code": missing.code,
+        "message": missing.hint,
+        "remedy": remedy,
+    }
+    return results.denied(denial, method=request.message.method, era=request.era)
 
 
 def _obliged(permit: Permit, reply: Reply) -> Reply:

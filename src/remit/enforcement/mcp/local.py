@@ -96,8 +96,13 @@ class LocalAnswers:
 
     async def _introduce(self, server: Server, era: Era) -> dict[str, Any]:
         """Name, instructions, capabilities: the registered text, and what server and gateway both serve."""
-        described = await self._upstreams.of(server).describe()
-        capabilities: dict[str, Any] = {name: {} for name in _SERVED if name in described.capabilities}
+        # A server that wants a credential says nothing about itself to nobody in particular.
+        served = (
+            ("tools",)
+            if server.credential is not None
+            else (await self._upstreams.of(server).describe()).capabilities
+        )
+        capabilities: dict[str, Any] = {name: {} for name in _SERVED if name in served}
         if "tools" in capabilities and era is Era.MODERN:
             capabilities["tools"] = {"listChanged": True}
         who = {"name": server.name, "version": forward.CLIENT["version"]}

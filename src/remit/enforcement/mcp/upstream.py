@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
 from remit.enforcement.mcp.wire import Era
+from remit.enforcement.pep.credentials import Shown
 from remit.identity.tools import Server
 from remit.kernel.canonical import JsonObject
 from remit.kernel.errors import Unavailable
@@ -34,7 +35,8 @@ class UpstreamRequest:
 
     `params` are raw members, forwarded byte for byte. `meta` is what passes of the caller's `_meta`.
     `headers` are `Mcp-Param-*` that the caller sent. `capability` is for consequential calls and others
-    that the decider gave one for; it is the only credential that goes along. `offers` are the client
+    that the decider gave one for. `credential` is what the vault opened for this one call; no other goes
+    along. `offers` are the client
     capabilities that a server may use for this request; none unless its caller has them.
     """
 
@@ -45,6 +47,7 @@ class UpstreamRequest:
     headers: tuple[tuple[str, str], ...] = ()
     capability: str = ""
     offers: JsonObject = field(default_factory=dict)
+    credential: Shown | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+from collections import OrderedDict
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager
 from types import TracebackType
@@ -23,10 +24,13 @@ from remit.enforcement.mcp.upstream import (
     reply_of,
 )
 from remit.enforcement.mcp.wire import LATEST_LEGACY, LATEST_MODERN, LEGACY_VERSIONS, SESSION_HEADER, Era
+from remit.enforcement.pep.credentials import Shown
 from remit.identity.tools import Server
 
 _RELAYED: Final = frozenset({"notifications/progress", "notifications/message"})
 _NOT_FOUND: Final = 404
+HOLDERS: Final = 512
+"""Sessions that are kept for holders of credentials; the one that rested longest goes first."""
 
 
 class HttpUpstream:
@@ -40,17 +44,27 @@ class HttpUpstream:
         self._session = ""
         self._meeting = asyncio.Lock()
         self._ids = 0
+        self._held: OrderedDict[str, HttpUpstream] = OrderedDict()
 
     async def describe(self) -> Description:
         """What the server said at first contact."""
+        return await self._describe(None)
+
+    async def _describe(self, credential: Shown | None) -> Description:
         async with self._meeting:
             if self._met is None:
-                self._met = await self._meet()
+                self._met = await self._meet(credential)
             return self._met
 
     async def exchange(self, request: UpstreamRequest, *, notify: Notify) -> Reply:
-        """Send one request and wait for its answer."""
-        met = self._met or await self.describe()
+        """Send one request and wait for its answer; one with a credential, in its holder's own session."""
+        if request.credential is not None:
+            return await self._of(request.credential.holder).exchange_held(request, notify=notify)
+        return await self.exchange_held(request, notify=notify)
+
+    async def exchange_held(self, request: UpstreamRequest, *, notify: Notify) -> Reply:
+        """Send in this session, whose holder is known."""
+        met = self._met or await self._describe(request.credential)
         try:
             async with asyncio.timeout(self._timeouts.total):
                 return await self._exchange(request, met, notify)
@@ -58,6 +72,15 @@ class HttpUpstream:
             raise UpstreamFailed(
                 f"no whole answer within {self._timeouts.total:g} s", sent=True, cause="upstream_timeout"
             ) from late
+
+    def _of(self, holder: str) -> "HttpUpstream":
+        """SAFETY: a session that was opened with one holder's credential never carries another's call."""
+        if holder not in self._held:
+            self._held[holder] = HttpUpstream(self._server, self._http, self._timeouts)
+        self._held.move_to_end(holder)
+        while len(self._held) > HOLDERS:
+            self._held.popitem(last=False)
+        return self._held[holder]
 
     async def close(self) -> None:
         """End a legacy session."""
@@ -79,10 +102,10 @@ class HttpUpstream:
                     return reply_of(await self._answer(reply, ident, notify, token), met.era)
         except asyncio.CancelledError:
             if met.era is Era.LEGACY:
-                await asyncio.shield(self._cancel(ident, met.version))
+                await asyncio.shield(self._cancel(ident, met.version, request.credential))
             raise
         await self._forget(session)
-        return await self._exchange(request, await self.describe(), notify)
+        return await self._exchange(request, await self._describe(request.credential), notify)
 
     async def _forget(self, session: str) -> None:
         async with self._meeting:
@@ -103,10 +126,10 @@ class HttpUpstream:
             return message
         raise _status_failure(reply.status)
 
-    async def _meet(self) -> Description:
+    async def _meet(self, credential: Shown | None) -> Description:
         try:
             async with asyncio.timeout(self._timeouts.first_byte):
-                return await self._try_modern() or await self._handshake()
+                return await self._try_modern(credential) or await self._handshake(credential)
         except TimeoutError as late:
             raise UpstreamFailed(
                 "server did not answer first contact", sent=False, cause="upstream_timeout"
@@ -115,8 +138,8 @@ class HttpUpstream:
             # Nothing of the caller's was sent yet.
             raise UpstreamFailed(failed.hint, sent=False, cause=failed.cause) from failed
 
-    async def _try_modern(self) -> Description | None:
-        probe = UpstreamRequest(method="server/discover", params={})
+    async def _try_modern(self, credential: Shown | None) -> Description | None:
+        probe = UpstreamRequest(method="server/discover", params={}, credential=credential)
         ident = self._next()
         body = frame(probe, ident=ident, era=Era.MODERN, version=LATEST_MODERN, stdio=False)
         headers = http_headers(probe, era=Era.MODERN, version=LATEST_MODERN, session="")
@@ -135,11 +158,11 @@ class HttpUpstream:
             era=Era.MODERN, version=LATEST_MODERN, capabilities=_object(result.get("capabilities"))
         )
 
-    async def _handshake(self) -> Description:
+    async def _handshake(self, credential: Shown | None) -> Description:
         ident = self._next()
         params = {"protocolVersion": LATEST_LEGACY, "capabilities": {}, "clientInfo": CLIENT}
         body = dump({"jsonrpc": "2.0", "id": ident, "method": "initialize", "params": params})
-        plain = UpstreamRequest(method="initialize", params={})
+        plain = UpstreamRequest(method="initialize", params={}, credential=credential)
         async with self._open(body, http_headers(plain, era=Era.LEGACY, version="", session="")) as reply:
             message = await self._answer(reply, ident, _nobody, None)
             session = reply.headers.get(SESSION_HEADER, "")
@@ -147,17 +170,27 @@ class HttpUpstream:
         if result.get("protocolVersion") not in LEGACY_VERSIONS:
             raise UpstreamFailed("server speaks no version that the gateway knows", sent=False)
         version = str(result["protocolVersion"])
-        await self._tell("notifications/initialized", {}, version=version, session=session)
+        await self._tell("notifications/initialized", {}, credential, version=version, session=session)
         self._session = session
         return Description(era=Era.LEGACY, version=version, capabilities=_object(result.get("capabilities")))
 
-    async def _cancel(self, ident: int, version: str) -> None:
+    async def _cancel(self, ident: int, version: str, credential: Shown | None) -> None:
         params = {"requestId": ident, "reason": "cancelled by its caller"}
         with contextlib.suppress(UpstreamFailed):  # A server that is gone needs no cancelling.
-            await self._tell("notifications/cancelled", params, version=version, session=self._session)
+            await self._tell(
+                "notifications/cancelled", params, credential, version=version, session=self._session
+            )
 
-    async def _tell(self, method: str, params: dict[str, Any], *, version: str, session: str) -> None:
-        plain = UpstreamRequest(method=method, params={})
+    async def _tell(
+        self,
+        method: str,
+        params: dict[str, Any],
+        credential: Shown | None,
+        *,
+        version: str,
+        session: str,
+    ) -> None:
+        plain = UpstreamRequest(method=method, params={}, credential=credential)
         headers = http_headers(plain, era=Era.LEGACY, version=version, session=session)
         async with self._open(dump({"jsonrpc": "2.0", "method": method, "params": params}), headers) as reply:
             await _whole(reply.chunks())

@@ -1,19 +1,20 @@
 """Everything that the key-encryption key seals, put under another one in one open transaction."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from sqlalchemy import bindparam, select, union, update
+from sqlalchemy import Column, Executable, Table, bindparam, select, union, update
 
+from remit.authority.vault.sealing import connection_place, flow_place, provider_place, revocation_place
 from remit.kernel.ids import Entropy, TenantId
 from remit.kernel.sealing import Kek, rewrap
 from remit.platform.storage.instants import micros
 from remit.platform.storage.keystore import Keystore
 from remit.platform.storage.nodes import ALIVE
 from remit.platform.storage.sql import Row, Scalar, Sql
-from remit.platform.storage.tables import core
+from remit.platform.storage.tables import core, vault
 from remit.platform.storage.tables.ledger import subject_key
 
 _LENGTH: Final = 2
@@ -56,6 +57,8 @@ class Resealed:
     """Data keys of subjects' texts."""
     answers: int
     """Answers kept for repeated requests."""
+    credentials: int = 0
+    """Credentials of other services, and what goes with them."""
 
 
 def others_alive(sql: Sql, *, node: str, at: datetime) -> list[str]:
@@ -78,7 +81,52 @@ def reseal_all(sql: Sql, *, old: Kek, new: Kek, entropy: Entropy) -> Resealed:
         sql.run(_RESEAL_SUBJECT, values)
     for values in answers:
         sql.run(_RESEAL_ANSWER, values)
-    return Resealed(keys=keys, subjects=len(subjects), answers=len(answers))
+    credentials = [_reseal(sql, kind, old=old, new=new, entropy=entropy) for kind in _VAULT]
+    return Resealed(keys=keys, subjects=len(subjects), answers=len(answers), credentials=sum(credentials))
+
+
+@dataclass(frozen=True, slots=True)
+class _SealedRows:
+    """One table of the vault: its rows with their places, and how a row is sealed anew."""
+
+    rows: Executable
+    change: Executable
+    place: Callable[[Row], Sequence[bytes]]
+
+
+def _sealed_rows(
+    table: Table, key: Column[str], place: Callable[..., Sequence[bytes]], *names: str
+) -> _SealedRows:
+    """`names` are the columns of which the place is made, after tenant and key."""
+    columns = [table.c[name] for name in names]
+    return _SealedRows(
+        rows=select(table.c.tenant, key, table.c.sealed, *columns).where(table.c.sealed.is_not(None)),
+        change=update(table)
+        .where(table.c.tenant == bindparam("of"), key == bindparam("which"))
+        .values(sealed=bindparam("fresh")),
+        place=lambda row: place(row[0], row[1], *row[3:]),
+    )
+
+
+_VAULT: Final = (
+    _sealed_rows(vault.provider, vault.provider.c.id, provider_place),
+    _sealed_rows(
+        vault.connection,
+        vault.connection.c.id,
+        connection_place,
+        *("user", "agent", "provider", "scopes"),
+    ),
+    _sealed_rows(vault.connect_flow, vault.connect_flow.c.state, flow_place),
+    _sealed_rows(vault.upstream_revocation, vault.upstream_revocation.c.id, revocation_place),
+)
+
+
+def _reseal(sql: Sql, kind: _SealedRows, *, old: Kek, new: Kek, entropy: Entropy) -> int:
+    found = sql.rows(kind.rows)
+    for row in found:
+        fresh = rewrap(bytes(row[2]), old=old, new=new, context=kind.place(row), entropy=entropy)
+        sql.run(kind.change, {"of": row[0], "which": row[1], "fresh": fresh})
+    return len(found)
 
 
 def _subject(row: Row, *, old: Kek, new: Kek, entropy: Entropy) -> Mapping[str, Scalar]:

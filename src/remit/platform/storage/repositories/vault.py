@@ -134,8 +134,11 @@ _DUE = (
     .order_by(r.c.due, r.c.id)
     .limit(bindparam("count"))
 )
-_OPEN_OF = select(r.c.body).where(
-    r.c.tenant == bindparam("ours"), r.c.connection == bindparam("this"), _IS_OPEN
+_OPEN = (
+    select(r.c.body)
+    .where(r.c.tenant == bindparam("ours"), _IS_OPEN)
+    .order_by(r.c.due, r.c.id)
+    .limit(bindparam("count"))
 )
 
 
@@ -323,9 +326,9 @@ class VaultRepository:
         rows = self._sql.rows(_DUE, {"ours": self._tenant, "now": micros(due), "count": limit})
         return [(_REVOCATION.decode(row[0]), bytes(row[1])) for row in rows]
 
-    def open_revocations(self, connections: Sequence[ConnectionId]) -> Sequence[Revocation]:
-        """Those of some connections that are not finished."""
-        rows = [row for ident in connections for row in self._sql.rows(_OPEN_OF, self._this(ident))]
+    def open_revocations(self, *, limit: int) -> Sequence[Revocation]:
+        """Those that are not finished, the next due first."""
+        rows = self._sql.rows(_OPEN, {"ours": self._tenant, "count": limit})
         return [_REVOCATION.decode(row[0]) for row in rows]
 
     def has_due_revocation(self, at: datetime) -> bool:
