@@ -22,8 +22,8 @@ from remit.app.bindings.federation import Federation
 from remit.app.bindings.figures import MeteredCalls, MeteredDecider, ObservedGateway
 from remit.app.bindings.issuing import CapabilityIssuer
 from remit.app.bindings.minter import CapabilityPress
-from remit.app.bindings.spending import CapabilitySpender
 from remit.app.bindings.people import People
+from remit.app.bindings.spending import CapabilitySpender
 from remit.app.bindings.standing import SnapshotStandings
 from remit.app.bindings.vault import GatewayCredentials, UpstreamPlane, VaultServices, open_vault
 from remit.app.heads import HeadKeeper
@@ -346,6 +346,7 @@ def _oauth(ground: Ground, options: AuthorityOptions, federation: Federation) ->
             bearer_token_life=chosen.authority.bearer_token,
             require_nonce=chosen.oauth.require_nonce,
             strict_assertion_type=chosen.oauth.strict_assertion_type,
+            workloads=True,
         ),
         tenant=ground.tenant,
         uow=ground.work,

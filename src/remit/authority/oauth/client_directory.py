@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from remit.authority.oauth import enrolment
+from remit.authority.oauth.client_auth import ASSERTION_TYPE
 from remit.authority.oauth.client_options import DocumentClients
 from remit.authority.oauth.enrolment import Act, Enrolment
 from remit.authority.oauth.errors import UNVERIFIED, InvalidClient
@@ -128,6 +129,9 @@ def _usable(tx: OAuthTransaction, client_id: str) -> ClientRegistration:
 
 def _named(parameters: Parameters) -> str:
     """What a request calls its client, nothing of it proven."""
+    # A JWT-SVID names no client by its `iss`, which may be any https address (JWT-SVID §3).
+    if parameters.get("client_assertion_type") not in {"", ASSERTION_TYPE}:
+        return ""
     if assertion := parameters.get("client_assertion"):
         try:
             return jwt.peek_issuer(assertion)

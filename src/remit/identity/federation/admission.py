@@ -11,7 +11,7 @@ from typing import Final
 
 from remit.identity.credential_service import add_key
 from remit.identity.credentials import Credential, CredentialState
-from remit.identity.errors import ParentUnfit, SharedCredential
+from remit.identity.errors import SharedCredential
 from remit.identity.federation import records
 from remit.identity.federation.assertion import VerifiedAssertion
 from remit.identity.federation.errors import AssertionRejected
@@ -23,6 +23,7 @@ from remit.identity.principals import PREFIX, Kind, Principal
 from remit.identity.registration import Registration, draft
 from remit.identity.service import activate, register
 from remit.kernel.canonical import canonical_json
+from remit.kernel.errors import Conflict, Invalid
 from remit.kernel.ids import Entropy, KeyId, PrincipalId, mint_id
 from remit.kernel.jose.jwk import PublicKey
 
@@ -95,18 +96,11 @@ def perform(tx: FederationTransaction, admission: Admission, *, at: datetime, en
 def _make(tx: FederationTransaction, admission: Admission, at: datetime, entropy: Entropy) -> None:
     assertion, instance, key = admission.assertion, admission.instance, admission.credential
     tenant = instance.tenant
+    stated = _stated(assertion, admission.agent, instance.name)
     try:
-        entry = register(
-            tx,
-            _stated(assertion, admission.agent, instance.name),
-            tenant,
-            SYSTEM,
-            at,
-            entropy,
-            ident=instance.id,
-        )
-    except ParentUnfit as gone:
-        raise AssertionRejected(8, "agent_not_active") from gone
+        entry = register(tx, stated, tenant, SYSTEM, at, entropy, ident=instance.id)
+    except (Conflict, Invalid) as unfit:  # its agent ended meanwhile, or nobody answers for it any more
+        raise AssertionRejected(8, unfit.code, debug=unfit.hint) from unfit
     # RSA keys say their algorithm; for the others it is the curve's.
     jwk = {**admission.public.jwk(), "alg": admission.public.algorithm.value}
     made = add_key(tx, entry, jwk, SYSTEM, at, entropy, not_after=assertion.expires_at, ident=key.id)
