@@ -1,9 +1,6 @@
 """The approval page over HTTP and in a browser: opening it changes nothing, one form answers it once."""
 
-import asyncio
-from collections.abc import AsyncIterator, Coroutine
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -11,26 +8,14 @@ from urllib.parse import urlencode
 
 import httpx2
 import pytest
-from playwright.async_api import Browser, Page, async_playwright
 
 from remit.kernel.ids import PrincipalId
-from remit.oversight.approvals.approval import Approval, ApprovalState
-from support.absent import absent
-from support.clients import Called
+from remit.oversight.approvals.approval import ApprovalState
+from support.asking import asked
+from support.browsers import browser, page_of
 from support.composed import populated
-from support.house import REFUND, House
+from support.house import House
 
-CHROMIUM = Path("/usr/bin/chromium")
-FLAGS = (
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-)
 HOSTILE = {
     "title": '<img src=x onerror="document.title=1"><script>document.title="ran"</script>',
     "room": "Room-401\u202e\u200b{{7*7}}",
@@ -38,40 +23,6 @@ HOSTILE = {
     "end": "A" * 3000,
 }
 """Markup, direction and zero-width marks, a template, a Cyrillic letter, and a line without an end."""
-
-
-@dataclass
-class Asked:
-    """A call that waits for a person, and its ask."""
-
-    house: House
-    approval: Approval
-    waiting: "asyncio.Task[Called]"
-
-    @property
-    def url(self) -> str:
-        return self.house.link(self.approval, "lead")
-
-    async def state(self) -> ApprovalState:
-        return (await self.house.services.approvals.get(self.approval.id)).state
-
-
-@asynccontextmanager
-async def asked(house: House, tool: str = "refunds_create", arguments: Any = None) -> AsyncIterator[Asked]:
-    """Have support-bot ask for something."""
-    purpose = "support"
-    started = await house.task("support-bot", purpose=purpose)
-    bot = house["support-bot"]
-    token = await house.exchange(bot, started.envelope)
-    calling: Coroutine[Any, Any, Called] = house.call(
-        bot, token, tool, arguments or REFUND, envelope=started.envelope
-    )
-    waiting = asyncio.create_task(calling)
-    try:
-        yield Asked(house=house, approval=await house.pending(), waiting=waiting)
-    finally:
-        waiting.cancel()
-        await asyncio.gather(waiting, return_exceptions=True)
 
 
 def field_of(page: str, name: str) -> str:
@@ -217,48 +168,7 @@ async def test_nothing_of_the_link_is_written_down(house: House, capfd: pytest.C
 # -- in a browser
 
 
-@dataclass
-class Seen:
-    """What a page did that it should not."""
-
-    errors: list[str] = field(default_factory=list)
-    requests: list[str] = field(default_factory=list)
-
-
-@asynccontextmanager
-async def browser() -> AsyncIterator[Browser]:
-    """A real browser."""
-    async with async_playwright() as playwright:
-        started = await playwright.chromium.launch(executable_path=str(CHROMIUM), args=FLAGS)
-        try:
-            yield started
-        finally:
-            await started.close()
-
-
-@asynccontextmanager
-async def page_of(started: Browser, **context: Any) -> AsyncIterator[tuple[Page, Seen]]:
-    """A page in a context of its own, watched."""
-    opened = await started.new_context(**context)
-    page, seen = await opened.new_page(), Seen()
-    page.on("console", lambda told: seen.errors.append(told.text))
-    page.on("pageerror", lambda error: seen.errors.append(str(error)))
-    page.on("dialog", lambda dialog: seen.errors.append(dialog.message))
-    page.on("request", lambda request: seen.requests.append(request.url))
-    try:
-        yield page, seen
-    finally:
-        await opened.close()
-
-
 HOSTILE_POLICY = '@id("ask") @approval("team:support-leads") permit (principal, action, resource);'
-
-
-@pytest.fixture
-def chromium() -> None:
-    """Debian's browser; a gate may not go without it."""
-    if not CHROMIUM.exists():
-        absent("Chromium is not installed (apt-get install chromium)")
 
 
 browsed = pytest.mark.usefixtures("chromium")

@@ -20,8 +20,7 @@ from remit.oversight.containment.kill import TargetKind
 from remit.surface.web.session import local_path
 from support.authenticator import Authenticator
 from support.house import House
-
-ADMIN = PrincipalId("usr_admin")
+from support.people import ADMIN, grow_old
 
 
 class Browser:
@@ -88,19 +87,6 @@ async def browser(house: House) -> AsyncIterator[Browser]:
         await one.http.aclose()
 
 
-async def grow_old(house: House, by: timedelta = timedelta(minutes=6)) -> None:
-    """Let every session's proof be that much older."""
-    people = house.services.people
-
-    def work(tx: Any) -> None:
-        for who in ("lead", "user"):
-            for each in tx.sessions.of(PrincipalId(house[who].id)):
-                older = replace(each, authenticated_at=each.authenticated_at - by)
-                assert tx.sessions.put(older, was=each.secret_digest)
-
-    await people.desk.uow.commit(work)
-
-
 @pytest.mark.req("R17")
 async def test_a_person_enrols_signs_out_and_in_and_confirms(house: House) -> None:
     async with browser(house) as one:
@@ -121,7 +107,7 @@ async def test_a_person_enrols_signs_out_and_in_and_confirms(house: House) -> No
         entered = await one.sign_in("/me/grants")
         assert "url=/me/grants" in entered.text
         second = one.secret
-        await grow_old(house)
+        await grow_old(house.services.people.desk, PrincipalId(house["lead"].id))
         stale = (await one.open("/me/passkeys")).text
         assert "Confirm that it is you" in stale
         assert "Add a passkey" not in stale
