@@ -5,7 +5,7 @@ import shutil
 import sqlite3
 from collections import Counter
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from remit.ledger.export import export_files, export_log
 from remit.ledger.verify import verify_files
 from remit.platform.settings.load import load
 from remit.platform.storage.damage import naming_damage
-from support.composed import populated
+from support.composed import composed, populated
 from support.house import BOOKING
 
 TRIALS = 60
@@ -51,14 +51,18 @@ class Original:
 async def exported(folder: Path, port: int) -> tuple[dict[str, bytes], tuple[LogKey, ...]]:
     """The log as the next start would show it."""
     flags = {"http.port": port, "data": str(folder), "demo": False}
-    async with running(load(file=None, environ={}, flags=flags)) as services:
+    ended: list[RemitError] = []
+    async with running(load(file=None, environ={}, flags=flags), on_fence=ended.append) as services:
         ground, keys = services.ground, tuple(services.log.known_keys())
 
         def work(tx: Any) -> dict[str, bytes]:
             return export_files(export_log(tx.ledger, tenant=ground.tenant, disclose=True, keys=keys))
 
         with naming_damage():
-            return await ground.work.read(work), keys
+            files = await ground.work.read(work)
+    for error in ended:  # a record could not be written: the process would be gone
+        raise error
+    return files, keys
 
 
 async def a_day(folder: Path) -> Original:
@@ -155,6 +159,41 @@ async def test_a_flipped_letter_within_a_record_is_named(tmp_path: Path) -> None
         copy = copied(original, f"letter{number}")
         flip(copy / "remit.db", [place])
         assert await judge(original, copy) in {Verdict.NAMED, Verdict.REFUSED}
+
+
+def pages_of(database: Path, table: str) -> list[int]:
+    """Where the roots of a table and of its indexes lie, in bytes."""
+    with closing(sqlite3.connect(database)) as connection:
+        (size,) = connection.execute("PRAGMA page_size").fetchone()
+        roots = connection.execute("SELECT rootpage FROM sqlite_master WHERE tbl_name = ?", (table,))
+        return [(root - 1) * size for (root,) in roots]
+
+
+@pytest.mark.fault("F06")
+@pytest.mark.promise("P5")
+@pytest.mark.parametrize("table", ["approval", "kill"])
+async def test_a_page_that_rots_under_a_running_server_is_told_in_a_problem_document(
+    tmp_path: Path, table: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with populated(tmp_path / "data") as house:
+        parties, port = house.parties, house.port
+    at_rest(tmp_path / "data")
+    async with composed(tmp_path / "data", port=port) as house:
+        house.parties.update({name: replace(party, now=house.now) for name, party in parties.items()})
+        token = await house.own_token(house["admin"])
+        path = tmp_path / "data" / "remit.db"
+        with path.open("r+b") as file:
+            for place in pages_of(path, table):
+                file.seek(place)
+                file.write(b"\xff" * 64)
+        for _ in range(4):  # whichever reader
+            reply = await house.api(house["admin"], "GET", f"/{table}s", token=token)
+            assert reply.status_code == 503, reply.text
+            assert reply.headers["content-type"] == "application/problem+json"
+            assert reply.json()["code"] == "storage_damaged"
+            assert "restore a backup" in reply.json()["next"]
+        assert (await house.api(house["admin"], "GET", "/agents", token=token)).status_code == 200
+        assert token not in caplog.text
 
 
 @pytest.mark.twin("F06")

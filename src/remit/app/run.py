@@ -4,7 +4,7 @@ import asyncio
 import os
 import secrets
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Final
 
@@ -28,13 +28,25 @@ _FENCED: Final = 70
 """Exit code of a node that may not write any more."""
 
 
+def stop_at_once(error: RemitError) -> None:
+    """Fail stop (F04): this node may not write any more, so it may not answer either."""
+    sys.stderr.write(f"remit: stopping at once: {error.hint}\n")
+    sys.stderr.flush()
+    os._exit(_FENCED)
+
+
 @asynccontextmanager
-async def running(settings: Settings) -> AsyncIterator[Services]:
-    """Open, recover, run; on leaving, stop in the other order. Raises what forbids a start."""
+async def running(
+    settings: Settings, *, on_fence: Callable[[RemitError], None] = stop_at_once
+) -> AsyncIterator[Services]:
+    """Open, recover, run; on leaving, stop in the other order. Raises what forbids a start.
+
+    `on_fence` is told, from the writer, that this process may not write any more.
+    """
     kek = open_kek(settings, entropy=secrets.token_bytes)
     with naming_damage():
         ground = await open_settled(
-            settings, kek, lambda key: open_ground(settings, kek=key, on_fence=_stop_at_once)
+            settings, kek, lambda key: open_ground(settings, kek=key, on_fence=on_fence)
         )
     services = build(ground)
     try:
@@ -98,10 +110,3 @@ async def _follow(services: Services) -> None:
 def _failed(name: str, error: Exception) -> None:
     detail = error.hint if isinstance(error, RemitError) else type(error).__name__
     _log.error("work_failed", work=name, error=detail)
-
-
-def _stop_at_once(error: RemitError) -> None:
-    """Fail stop (F04): this node may not write any more, so it may not answer either."""
-    sys.stderr.write(f"remit: stopping at once: {error.hint}\n")
-    sys.stderr.flush()
-    os._exit(_FENCED)

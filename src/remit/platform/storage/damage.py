@@ -23,7 +23,10 @@ _UNREAD: Final = (
 
 
 class DatabaseDamaged(UnfitDatabase):
-    """Something in the database cannot be read as what it must be; the process does not start on it."""
+    """Something in the database cannot be read as what it must be.
+
+    The process does not start on it; one that runs answers nothing that it would have to read there.
+    """
 
     code = "storage_damaged"
 
@@ -34,8 +37,13 @@ def naming_damage() -> Iterator[None]:
     try:
         yield
     except _UNREAD as unread:
-        raise DatabaseDamaged(
-            "the database cannot be read as what was written to it: it is damaged",
-            debug=f"{type(unread).__name__}: {unread}",
-            next_step="check the disk, keep a copy of the data directory, then restore a backup",
-        ) from unread
+        raise damaged(unread) from unread
+
+
+def damaged(unread: Exception) -> DatabaseDamaged:
+    """What is said of reading that failed so."""
+    return DatabaseDamaged(
+        "the database cannot be read as what was written to it: it is damaged",
+        debug=f"{type(unread).__name__}: {unread}",
+        next_step="check the disk, keep a copy of the data directory, then restore a backup",
+    )

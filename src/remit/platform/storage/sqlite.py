@@ -17,6 +17,7 @@ from remit.kernel.errors import RemitError, Unavailable
 from remit.kernel.ids import TenantId, mint_id, system_entropy
 from remit.kernel.uow import Lane
 from remit.platform.storage.batch import Batch, Journal
+from remit.platform.storage.damage import damaged
 from remit.platform.storage.errors import (
     StorageFenced,
     StorageFull,
@@ -50,6 +51,11 @@ T = TypeVar("T")
 READERS: Final = 2
 EPOCHS_KEPT: Final = 4_096
 """Tenants whose epochs are remembered from one batch to the next."""
+_DAMAGED: Final = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_FORMAT})
+_ELSEWHERE: Final = frozenset(
+    {sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_FULL}
+)
+"""Reading fails for something outside the file's content."""
 _VERDICTS: Final[dict[int, tuple[type[Unavailable], str]]] = {
     sqlite3.SQLITE_FULL: (StorageFull, "the disk is full; only a kill still commits"),
     sqlite3.SQLITE_READONLY: (StorageReadOnly, "the database is read-only"),
@@ -154,14 +160,18 @@ class SqliteStore:
     def _read(self, work: Callable[[SqlTransaction], Any], tenant: TenantId) -> Any:
         connection: sqlite3.Connection = self._local.connection
         batch = Batch(SqliteSql(connection, self._statements), exclusive=False, journal=self._journal)
-        connection.execute("BEGIN")
         try:
+            connection.execute("BEGIN")
             value = work(SqlTransaction(batch, tenant))
+        except (sqlite3.DatabaseError, TransactionLost) as error:
+            raise _unread(error) from error
+        else:
             if not batch.is_bare():
                 raise RuntimeError("a work that reads has tried to write")
             return value
         finally:
-            connection.execute("ROLLBACK")
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
 
     def _write_forever(self) -> None:
         while self._fenced is None:
@@ -297,3 +307,14 @@ class SqliteStore:
         for lane in Lane:
             while (unit := self._lanes.take(lane)) is not None:
                 resolve([Outcome(unit, error=self._fenced)])
+
+
+def _unread(error: sqlite3.DatabaseError | TransactionLost) -> Exception:
+    """What a failed read says; a statement that SQLite does not take is a bug of ours and stays one."""
+    cause = error.cause if isinstance(error, TransactionLost) else error
+    code = getattr(cause, "sqlite_errorcode", 0) & 0xFF
+    if code in _DAMAGED:
+        return damaged(error)
+    if code in _ELSEWHERE:
+        return StorageUnreachable("cannot read the database", debug=str(error), next_step="check the disk")
+    return error

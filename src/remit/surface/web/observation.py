@@ -103,7 +103,9 @@ class Observation:
     async def _refuse(self, raised: Exception, scope: Scope, receive: Receive, answer: _Answer) -> None:
         error = foreign_error(raised)
         status = status_of(error)
-        if status >= _SERVER_ERROR:
+        if status >= _SERVER_ERROR and error.kind == "unavailable":
+            _log.error("surface.request.failed", code=error.code, route=route_of(scope), debug=error.debug)
+        elif status >= _SERVER_ERROR:
             _log.error("surface.request.failed", code=error.code, route=route_of(scope), exc_info=raised)
         else:
             _log.info("surface.request.refused", code=error.code, route=route_of(scope), status=status)
