@@ -47,11 +47,8 @@ def jobs(services: Services) -> tuple[Job, ...]:
         Job(name="tasks.end_overdue", every=second, run=work.end_overdue, wanted=work.has_overdue),
         Job(name="capabilities.retire", every=second, run=work.retire_unused, wanted=work.has_unused),
         Job(name="workloads.retire", every=5 * second, run=work.retire_workloads, wanted=work.has_ended),
-<<<<<<< HEAD
         Job(name="upstream.revoke", every=second, run=work.revoke_upstream, wanted=work.has_order),
         Job(name="flows.forget", every=minute, run=work.forget_flows),
-=======
->>>>>>> cb1cb48 (wip)
         Job(name="keys.rotate", every=hour, run=work.rotate_keys),
         Job(name="clock.mark", every=timedelta(seconds=10), run=work.mark_clock),
         Job(name="proofs.forget", every=minute, run=work.forget_proofs),
