@@ -38,9 +38,12 @@ async def test_what_was_revoked_stays_revoked(uow: SqlUnitOfWork) -> None:
 
 async def test_clients_are_listed_by_id_and_kind(uow: SqlUnitOfWork) -> None:
     kinds = [RegistrationKind.PRE_REGISTERED, RegistrationKind.DYNAMIC, RegistrationKind.DYNAMIC]
-    made = [registration(client_id=f"cli_{number}", kind=kind) for number, kind in enumerate(kinds)]
+    made = [
+        registration(client_id=f"cli_{number}", principal=PrincipalId(f"ins_{number}"), kind=kind)
+        for number, kind in enumerate(kinds)
+    ]
     for each in made:
         await uow.commit(lambda tx, each=each: tx.registrations.add(each))  # type: ignore[misc]  # a loop's value
     assert await uow.read(lambda tx: tx.registrations.list()) == made
     assert await uow.read(lambda tx: tx.registrations.list(kind=RegistrationKind.DYNAMIC)) == made[1:]
-    assert await uow.read(lambda tx: tx.registrations.list(after="cli_0", limit=1)) == [made[1]]
+    assert await uow.read(lambda tx: tx.registrations.list(after="ins_0", limit=1)) == [made[1]]

@@ -3,6 +3,7 @@
 from datetime import datetime
 from typing import Final
 
+from remit.authority.oauth.invitations import Invitation
 from remit.authority.oauth.registration import ClientRegistration
 from remit.authority.oauth.repository import OAuthTransaction
 from remit.identity.principals import Kind
@@ -13,6 +14,25 @@ from remit.ledger.record import Record
 REGISTERED: Final = "authority.client.registered"
 CHANGED: Final = "authority.client.changed"
 REVOKED: Final = "authority.client.revoked"
+INVITED: Final = "authority.client.invited"
+_SHOWN: Final = 2048
+
+
+def invited(tx: OAuthTransaction, invitation: Invitation, *, entropy: Entropy) -> None:
+    """Record that somebody may register clients for an agent; the token itself is nowhere."""
+    tx.ledger.append(
+        Record(
+            id=RecordId(mint_id("rec", at=invitation.created_at, entropy=entropy)),
+            at=invitation.created_at,
+            tenant=invitation.tenant,
+            kind=INVITED,
+            actor=invitation.by,
+            agent=invitation.agent,
+            subject=invitation.agent,
+            digests=(("invitation", invitation.digest),),
+            detail=(("uses", str(invitation.uses)), ("expires_at", invitation.expires_at.isoformat())),
+        )
+    )
 
 
 def state(
@@ -60,6 +80,3 @@ def state(
             detail=(("client_id", about.client_id),),
         )
     )
-
-
-_SHOWN: Final = 2048

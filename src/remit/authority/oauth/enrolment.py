@@ -152,6 +152,26 @@ def revoke(
     return changed
 
 
+def stated_of(present: ClientRegistration, *, jwks: str | None) -> StatedClient:
+    """What a client is, with other keys."""
+    return StatedClient(
+        name=present.name,
+        redirect_uris=present.redirect_uris,
+        application_type=present.application_type,
+        auth_method=present.auth_method,
+        jwks=jwks,
+        jwks_uri=present.jwks_uri,
+        certificate=present.certificate,
+        grant_types=present.grant_types & GRANTS,
+        scope=present.scope,
+        require_par=present.require_par,
+        dpop_bound=present.dpop_bound,
+        certificate_bound=present.certificate_bound,
+        post_logout_redirect_uris=present.post_logout_redirect_uris,
+        backchannel_logout_uri=present.backchannel_logout_uri,
+    )
+
+
 def live(tx: OAuthTransaction, client_id: str) -> ClientRegistration:
     """A client that was not revoked. Raises `UnknownClient`."""
     found = tx.registrations.get(client_id)

@@ -1,17 +1,20 @@
 """Use cases of an administrator's own clients: registered before they come, each with limits of its own."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from remit.authority.oauth import enrolment
+from remit.authority.oauth import client_records, enrolment
+from remit.authority.oauth.client_keys import read_jwks
 from remit.authority.oauth.client_metadata import StatedClient
 from remit.authority.oauth.clients import BINDING_ATTRIBUTE, Binding
-from remit.authority.oauth.enrolment import Act, Enrolment, UnknownClient
+from remit.authority.oauth.enrolment import Act, Enrolment, UnknownClient, stated_of
 from remit.authority.oauth.errors import InvalidClientMetadata
+from remit.authority.oauth.invitations import Invitation, invite
 from remit.authority.oauth.metadata import GRANT_CLIENT_CREDENTIALS, GRANT_TOKEN_EXCHANGE
 from remit.authority.oauth.registration import ClientRegistration, RegistrationKind, SessionLimits
 from remit.authority.oauth.repository import OAuthTransaction
 from remit.identity.principals import Environment, Kind, Principal
+from remit.kernel.canonical import JsonObject, canonical_json
 from remit.kernel.ids import Entropy, PrincipalId, TenantId
 from remit.kernel.uow import UnitOfWork
 
@@ -94,6 +97,46 @@ class RegistrationService:
             lambda tx: enrolment.revoke(tx, enrolment.live(tx, client_id), self._act(by, at), because=because)
         )
 
+    async def rotate_keys(
+        self, client_id: str, jwks: JsonObject, *, by: PrincipalId, at: datetime
+    ) -> ClientRegistration:
+        """Replace the keys of a client; those that are left out are dead at once."""
+        canonical = canonical_json(read_jwks(jwks)).decode()
+
+        def work(tx: OAuthTransaction) -> ClientRegistration:
+            present = enrolment.live(tx, client_id)
+            if present.jwks is None or present.jwks_uri is not None:
+                raise InvalidClientMetadata("this client has no keys here: change what it is instead")
+            return enrolment.amend(tx, present, stated_of(present, jwks=canonical), self._act(by, at))
+
+        return await self._uow.commit(work)
+
+    async def invite(
+        self, agent: PrincipalId, *, uses: int, lifetime: timedelta, by: PrincipalId, at: datetime
+    ) -> tuple[Invitation, str]:
+        """Make an initial access token; its text is kept nowhere. Raises `UnfitInvitation`."""
+        made, text = invite(
+            agent, tenant=self._tenant, by=by, uses=uses, lifetime=lifetime, at=at, entropy=self._entropy
+        )
+
+        def work(tx: OAuthTransaction) -> None:
+            tx.invitations.add(made)
+            client_records.invited(tx, made, entropy=self._entropy)
+
+        await self._uow.commit(work)
+        return made, text
+
+    async def find(self, ident: str) -> ClientRegistration:
+        """One client, by its id or that of its instance. Raises `UnknownClient`."""
+
+        def work(tx: OAuthTransaction) -> ClientRegistration | None:
+            return tx.registrations.get(ident) or next(iter(tx.registrations.of(PrincipalId(ident))), None)
+
+        found = await self._uow.read(work)
+        if found is None:
+            raise UnknownClient(f"no client `{ident[:256]}`", next_step="remit client list")
+        return found
+
     async def get(self, client_id: str) -> ClientRegistration:
         """One client, revoked or not. Raises `UnknownClient`."""
         found = await self._uow.read(lambda tx: tx.registrations.get(client_id))
@@ -104,7 +147,7 @@ class RegistrationService:
     async def list(
         self, *, kind: RegistrationKind | None = None, after: str = "", limit: int = 100
     ) -> Sequence[ClientRegistration]:
-        """Clients by id."""
+        """Clients by their principals; `after` is the last principal seen."""
         return await self._uow.read(lambda tx: tx.registrations.list(kind=kind, after=after, limit=limit))
 
     def _act(self, by: PrincipalId, at: datetime) -> Act:

@@ -91,7 +91,7 @@ class Registrations(Protocol):
     def list(
         self, *, kind: RegistrationKind | None = None, after: str = "", limit: int = 100
     ) -> Sequence[ClientRegistration]:
-        """Clients by id, revoked ones included; `after` is the last id seen."""
+        """Clients by their principals, revoked ones included; `after` is the last principal seen."""
 
 
 class Pendings(Protocol):

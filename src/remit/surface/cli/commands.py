@@ -27,6 +27,7 @@ NOUNS: Final[dict[str, Entry]] = {
     "agent": Entry("agent", "Agents: who acts, owned by whom, in which state."),
     "blueprint": Entry("blueprint", "Blueprints that agents are minted from, and drift from them."),
     "user": Entry("user", "People: owners, approvers, administrators."),
+    "client": Entry("oauth_client", "Clients that people sign in with: register, list, revoke."),
     "server": Entry("server", "MCP servers behind the gateway."),
     "tool": Entry("tool", "Tools: pinned definitions, mappings, quarantine."),
     "task": Entry("task", "Tasks: one run of an agent, for whom, until when."),
@@ -34,6 +35,9 @@ NOUNS: Final[dict[str, Entry]] = {
     "decision": Entry("decision", "Decisions on record."),
     "delegation": Entry("delegation", "Delegation chains: who handed what to whom, narrowed how."),
     "approval": Entry("approval", "Asks that wait for a person, and their answers."),
+    "provider": Entry("provider", "Services that agents' calls may need a credential of."),
+    "connection": Entry("connection", "Credentials of other services, each for one person and one agent."),
+    "issuer": Entry("issuer", "Issuers whose word about workloads is taken: SPIFFE, CI, clouds."),
     "ledger": Entry("ledger", "The log of record: search, export, verify offline."),
     "key": Entry("key", "Signing keys of this installation: list, rotate."),
 }

@@ -35,14 +35,12 @@ _PAGE = (
     select(t.c.body)
     .where(
         _OURS,
-        t.c.id > bindparam("after"),
+        t.c.principal > bindparam("after"),
         or_(bindparam("any_kind", type_=BigInteger) == 1, t.c.kind == bindparam("this_kind")),
     )
-    .order_by(t.c.id)
+    .order_by(t.c.principal)
     .limit(bindparam("count"))
 )
-
-
 _CROWD = select(func.count()).where(_OURS, t.c.kind == bindparam("this_kind"), t.c.revoked == 0)
 
 
@@ -95,7 +93,7 @@ class RegistrationRepository:
     def list(
         self, *, kind: RegistrationKind | None = None, after: str = "", limit: int = 100
     ) -> Sequence[ClientRegistration]:
-        """Clients by id, revoked ones included; `after` is the last id seen."""
+        """Clients by their principals, revoked ones included; `after` is the last principal seen."""
         values: dict[str, Scalar] = {
             "tenant": self._tenant,
             "after": after,

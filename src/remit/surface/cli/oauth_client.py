@@ -1,0 +1,148 @@
+"""`remit client`: who may ask people for anything, as an instance of which agent."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from remit.surface.cli.failures import Misused
+from remit.surface.cli.options import (
+    CursorOption,
+    LimitOption,
+    OutputOption,
+    YesOption,
+    duration,
+    group,
+)
+from remit.surface.cli.principal import ReasonOption, confirm
+from remit.surface.cli.render import Output, details, show
+
+app = group("Clients that people sign in with: register, list, revoke.")
+_COLUMNS = ("client_id", "name", "kind", "auth_method", "state")
+ClientArgument = Annotated[str, typer.Argument(help="Client id, or the id of its instance.")]
+AgentOption = Annotated[str | None, typer.Option("--agent", help="Agent that it is an instance of.")]
+
+
+@app.command()
+def register(
+    name: Annotated[str, typer.Argument(help="Name, as people see it.")],
+    *,
+    redirect_uri: Annotated[list[str], typer.Option("--redirect-uri", help="Where people come back to.")],
+    agent: AgentOption = None,
+    native: Annotated[
+        bool, typer.Option("--native", help="It runs on a person's machine; any loopback port will do.")
+    ] = False,
+    keys: Annotated[Path | None, typer.Option("--keys", help="File with its public keys (JWKS).")] = None,
+    bearer: Annotated[
+        bool, typer.Option("--bearer", help="Allow tokens bound to no key; shorter, and asked more often.")
+    ] = False,
+    par: Annotated[bool, typer.Option("--par", help="Refuse requests that were not pushed before.")] = False,
+    output: OutputOption = Output.TABLE,
+) -> None:
+    """Register a client. Without `--agent` it is an application that only signs people in; no secret."""
+    from remit.surface.cli.client import Client  # noqa: PLC0415 — the HTTP client costs `--help` 0.4 s
+
+    metadata: dict[str, Any] = {
+        "client_name": name,
+        "redirect_uris": redirect_uri,
+        "application_type": "native" if native else "web",
+        "require_pushed_authorization_requests": par,
+        "token_endpoint_auth_method": "private_key_jwt" if keys else "none",
+    }
+    if keys is not None:
+        metadata["jwks"] = _jwks(keys)
+    stated: dict[str, Any] = {"metadata": metadata, "bearer": bearer}
+    with Client.open() as client:
+        found = client.post("/clients", stated | ({"agent": agent} if agent else {}))
+    lines = [f"registered {found['client_id']} ({found['auth_method']}); no secret issued"]
+    show(found, output=output, lines=lines, hint=f"remit client show {found['id']}")
+
+
+@app.command("list")
+def list_(
+    *,
+    kind: Annotated[str, typer.Option("--kind", help="pre_registered, metadata_document or dynamic.")] = "",
+    limit: LimitOption = 50,
+    cursor: CursorOption = "",
+    output: OutputOption = Output.TABLE,
+) -> None:
+    """List clients, by id."""
+    from remit.surface.cli.client import Client  # noqa: PLC0415 — as above
+
+    with Client.open() as client:
+        found = client.get("/clients", kind=kind, limit=limit, cursor=cursor)
+    more = f"remit client list --cursor {found['next']}" if found.get("next") else ""
+    show(found, output=output, columns=_COLUMNS, hint=more)
+
+
+@app.command("show")
+def show_(client_id: ClientArgument, *, output: OutputOption = Output.TABLE) -> None:
+    """Show one client, with where it may send people back to."""
+    from remit.surface.cli.client import Client  # noqa: PLC0415 — as above
+
+    with Client.open() as client:
+        found = client.get(f"/clients/{client_id}")
+    show(found, output=output, lines=details(found))
+
+
+@app.command()
+def keys(
+    client_id: ClientArgument,
+    file: Annotated[Path, typer.Argument(help="File with its public keys (JWKS).")],
+    *,
+    yes: YesOption = False,
+    output: OutputOption = Output.TABLE,
+) -> None:
+    """Replace the keys of a client; those that are left out are dead at once."""
+    from remit.surface.cli.client import Client  # noqa: PLC0415 — as above
+
+    jwks = _jwks(file)
+    confirm("keys that are not in the file are dead at once", f"remit client keys {client_id}", yes=yes)
+    with Client.open() as client:
+        found = client.put(f"/clients/{client_id}/keys", {"jwks": jwks})
+    show(found, output=output, lines=[f"client {found['client_id']} has {len(jwks['keys'])} key(s)"])
+
+
+@app.command()
+def revoke(
+    client_id: ClientArgument,
+    *,
+    reason: ReasonOption,
+    yes: YesOption = False,
+    output: OutputOption = Output.TABLE,
+) -> None:
+    """End a client for good, with everything that people gave to it."""
+    from remit.surface.cli.client import Client  # noqa: PLC0415 — as above
+
+    confirm("everything that was given to it ends", f"remit client revoke {client_id}", yes=yes)
+    with Client.open() as client:
+        found = client.post(f"/clients/{client_id}/revoke", {"reason": reason})
+    show(found, output=output, lines=[f"client {found['client_id']} is {found['state']}"])
+
+
+@app.command()
+def invite(
+    *,
+    agent: Annotated[str, typer.Option("--agent", help="Agent that the clients are instances of.")],
+    uses: Annotated[int, typer.Option("--uses", min=1, max=100, help="How many clients.")] = 1,
+    lifetime: Annotated[str, typer.Option("--for", help="How long: 10m, 1h, 7d.")] = "1d",
+    output: OutputOption = Output.TABLE,
+) -> None:
+    """Make an initial access token, by which clients register themselves; it is shown this once."""
+    from remit.surface.cli.client import Client  # noqa: PLC0415 — as above
+
+    seconds = int(duration(lifetime, command="remit client invite").total_seconds())
+    with Client.open() as client:
+        found = client.post(
+            "/clients/invitations", {"agent": agent, "uses": uses, "lifetime_seconds": seconds}
+        )
+    show(found, output=output, lines=[found["initial_access_token"]])
+
+
+def _jwks(path: Path) -> dict[str, Any]:
+    from remit.surface.cli.agent import read_json  # noqa: PLC0415 — as above
+
+    found = read_json(path)
+    if not isinstance(found.get("keys"), list):
+        raise Misused(f"`{path}` holds no `keys`", next_step="name a file with a JWK Set")
+    return found
