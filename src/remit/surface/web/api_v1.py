@@ -7,6 +7,7 @@ from remit.surface.web.operation import Operation
 from remit.surface.web.routes.approvals import ApprovalRoutes
 from remit.surface.web.routes.authority import AuthorityRoutes
 from remit.surface.web.routes.capabilities import CapabilityRoutes
+from remit.surface.web.routes.connections import ConnectionRoutes
 from remit.surface.web.routes.decisions import DecisionRoutes
 from remit.surface.web.routes.directory import DirectoryRoutes
 from remit.surface.web.routes.federation import FederationRoutes
@@ -32,6 +33,7 @@ class Nouns:
     ledger: LedgerRoutes
     keys: KeyRoutes
     capabilities: CapabilityRoutes
+    connections: ConnectionRoutes
     people: PeopleRoutes
     stream: StreamRoutes
     federation: FederationRoutes
@@ -49,6 +51,7 @@ class Nouns:
             *self.ledger.operations(),
             *self.keys.operations(),
             *self.capabilities.operations(),
+            *self.connections.operations(),
             *self.people.operations(),
             *self.stream.operations(),
             *self.federation.operations(),

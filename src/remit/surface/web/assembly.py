@@ -29,6 +29,7 @@ from remit.surface.web.idempotency import Idempotency
 from remit.surface.web.openapi import document
 from remit.surface.web.pages.approval import ApprovalPages
 from remit.surface.web.pages.enrol import EnrolPages
+from remit.surface.web.pages.connections import ConnectionPages
 from remit.surface.web.pages.grants import GrantPages
 from remit.surface.web.pages.mine import Own
 from remit.surface.web.pages.paper import Paper, assets
@@ -40,6 +41,7 @@ from remit.surface.web.routes.approvals import ApprovalRoutes
 from remit.surface.web.routes.authority import AuthorityRoutes
 from remit.surface.web.routes.capabilities import PATH as CAPABILITIES
 from remit.surface.web.routes.capabilities import CapabilityDoor, CapabilityRoutes
+from remit.surface.web.routes.connections import ConnectionRoutes
 from remit.surface.web.routes.decisions import DecisionRoutes
 from remit.surface.web.routes.directory import DirectoryRoutes
 from remit.surface.web.routes.federation import FederationRoutes, agent_named
@@ -143,6 +145,13 @@ def nouns(services: Services) -> Nouns:
         ),
         keys=KeyRoutes(box=ground.keys),
         capabilities=CapabilityRoutes(spender=services.spender),
+        connections=ConnectionRoutes(
+            providers=services.vault.providers,
+            connections=services.vault.connections,
+            identity=services.identity,
+            name_of=SnapshotDirectory(ground.snapshots).name_of,
+            issuer=ground.issuer,
+        ),
         people=PeopleRoutes(
             identity=services.identity,
             passkeys=services.people.passkeys,
@@ -242,6 +251,12 @@ def _own_pages(services: Services, paper: Paper, door: SessionDoor) -> list[Base
         *EnrolPages(paper=paper, door=door, enrolments=people.enrolments).routes(),
         *PasskeyPages(own=own, passkeys=people.passkeys, sessions=people.sessions).routes(),
         *GrantPages(own=own, consent=services.consent, name_of=name_of, now=now).routes(),
+        *ConnectionPages(
+            own=own,
+            connections=services.vault.connections,
+            providers=services.vault.providers,
+            name_of=name_of,
+        ).routes(),
     ]
 
 
