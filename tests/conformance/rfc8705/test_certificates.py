@@ -6,13 +6,14 @@ from typing import Any
 import httpx2
 import pytest
 
-from remit.authority.oauth.client_certificates import CertificateTrust, PresentedCertificate
+from remit.authority.oauth.client_certificates import CertificateTrust
 from remit.authority.oauth.client_metadata import read_metadata
 from remit.authority.oauth.errors import InvalidToken, MissingToken
 from remit.authority.oauth.options import OAuthOptions
 from remit.authority.oauth.registration import ClientRegistration
 from remit.authority.oauth.registration_service import RegistrationService
 from remit.authority.oauth.repository import TransactionView
+from remit.kernel.certificate import PresentedCertificate
 from remit.kernel.tenancy import DEFAULT_TENANT
 from remit.platform.settings.options import HttpOptions
 from remit.platform.storage.unit_of_work import SqlUnitOfWork

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Final
 
-from remit.authority.oauth.client_certificates import CertificateTrust, PresentedCertificate
+from remit.authority.oauth.client_certificates import CertificateTrust
 from remit.authority.oauth.client_keys import stated_keys
 from remit.authority.oauth.clients import Client, client_of
 from remit.authority.oauth.errors import UNVERIFIED, InvalidClient, InvalidRequest
@@ -20,6 +20,7 @@ from remit.authority.oauth.repository import View
 from remit.authority.tokens import Proof
 from remit.identity.credentials import Credential, CredentialState
 from remit.identity.principals import Kind
+from remit.kernel.certificate import PresentedCertificate
 from remit.kernel.ids import KeyId, PrincipalId, TenantId
 from remit.kernel.jose import jws, jwt
 from remit.kernel.jose.algorithms import Algorithm

@@ -3,9 +3,7 @@
 The certificate comes from whoever ended the TLS connection; that he may say so is the surface's to know.
 """
 
-import hashlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from ipaddress import ip_address
 from typing import Final
@@ -15,31 +13,17 @@ from cryptography.x509 import verification
 
 from remit.authority.oauth.client_keys import stated_keys
 from remit.authority.oauth.registration import AuthMethod, ClientRegistration
-from remit.kernel.canonical import b64u, same_bytes
+from remit.kernel.canonical import same_bytes
+from remit.kernel.certificate import PresentedCertificate
 from remit.kernel.errors import Invalid
 
 CHAIN_LIMIT: Final = 8
-SCOPE_KEY: Final = "remit.certificate"
-"""Where the surface leaves a `PresentedCertificate` in the scope of a request."""
 
 
 class UnfitCertificate(Invalid):
     """A certificate, or the text of a certificate authority, can't be read."""
 
     code = "certificate_unfit"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PresentedCertificate:
-    """What a client showed in its TLS handshake: its certificate and those above it, as DER."""
-
-    der: bytes
-    chain: tuple[bytes, ...] = ()
-
-    @property
-    def thumbprint(self) -> str:
-        """What `cnf["x5t#S256"]` says of it (RFC 8705 §3.1)."""
-        return b64u(hashlib.sha256(self.der).digest())
 
 
 class CertificateTrust:

@@ -6,11 +6,11 @@ from typing import Protocol
 
 from remit.authority.oauth.access import AccessToken
 from remit.authority.oauth.client_auth import Authenticated
-from remit.authority.oauth.client_certificates import PresentedCertificate
 from remit.authority.oauth.parameters import Parameters
 from remit.authority.oauth.repository import OAuthTransaction, View
 from remit.authority.tokens import Proof
 from remit.authority.verify import VerifiedEnvelope
+from remit.kernel.certificate import PresentedCertificate
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,7 +9,6 @@ from urllib.parse import urlsplit
 
 import structlog
 
-from remit.authority.oauth.client_certificates import SCOPE_KEY, PresentedCertificate
 from remit.authority.tokens import VerifiedSubject
 from remit.enforcement.mcp import inbound
 from remit.enforcement.mcp.frames import Message, read_message
@@ -37,6 +36,7 @@ from remit.enforcement.pep.decider import (
 )
 from remit.identity.tools import Server
 from remit.kernel.canonical import JsonTooLarge, MalformedJson
+from remit.kernel.certificate import SCOPE_KEY, PresentedCertificate
 from remit.kernel.clock import Clock
 from remit.kernel.errors import RemitError
 from remit.kernel.ids import CallId

@@ -13,7 +13,7 @@ from typing import Final
 from starlette.requests import Request
 from starlette.types import Scope
 
-from remit.authority.oauth.client_certificates import SCOPE_KEY, PresentedCertificate
+from remit.kernel.certificate import SCOPE_KEY, PresentedCertificate
 from remit.surface.web.errors import AmbiguousRequest
 
 PREFIX: Final = b"client-cert"

@@ -7,7 +7,6 @@ from typing import Final
 from remit.authority.oauth.access import NAMESPACE, AccessToken, claims_of
 from remit.authority.oauth.callers import admit
 from remit.authority.oauth.client_auth import Authenticated, ClientAuthenticator
-from remit.authority.oauth.client_certificates import PresentedCertificate
 from remit.authority.oauth.clients import Client
 from remit.authority.oauth.errors import UNVERIFIED, InvalidClient, InvalidRequest
 from remit.authority.oauth.lineage import why_dead
@@ -17,6 +16,7 @@ from remit.authority.oauth.presented import read_presented
 from remit.authority.oauth.repository import OAuthTransaction, SigningKeys, TransactionView
 from remit.authority.tokens import TokenState
 from remit.kernel.canonical import JsonObject, canonical_json
+from remit.kernel.certificate import PresentedCertificate
 from remit.kernel.jose import jws
 from remit.kernel.jose.keys import KeyClass
 from remit.kernel.uow import UnitOfWork

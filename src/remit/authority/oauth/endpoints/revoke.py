@@ -8,12 +8,12 @@ from remit.authority.oauth import records
 from remit.authority.oauth.access import AccessToken
 from remit.authority.oauth.callers import admit
 from remit.authority.oauth.client_auth import Authenticated, ClientAuthenticator
-from remit.authority.oauth.client_certificates import PresentedCertificate
 from remit.authority.oauth.errors import InvalidRequest, UnsupportedTokenType
 from remit.authority.oauth.options import OAuthOptions
 from remit.authority.oauth.parameters import Parameters
 from remit.authority.oauth.presented import read_presented
 from remit.authority.oauth.repository import OAuthTransaction, TransactionView
+from remit.kernel.certificate import PresentedCertificate
 from remit.kernel.events import Event
 from remit.kernel.ids import Entropy, EventId, mint_id
 from remit.kernel.jose.keys import KeyLookup
