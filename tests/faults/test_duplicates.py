@@ -1,6 +1,8 @@
 """F24 through the whole system: every request that changes something, delivered twice at once."""
 
 import asyncio
+import hashlib
+import json
 import secrets
 import sqlite3
 from collections import Counter
@@ -16,6 +18,7 @@ import pytest
 
 from remit.kernel.jose.algorithms import Algorithm
 from remit.kernel.jose.keys import PrivateKey
+from support.carried import BOOK, GIVE, account
 from support.composed import populated
 from support.house import ACCESS_TOKEN as A_TOKEN
 from support.house import ASSERTION, BOOKING, REFUND, TOKEN_EXCHANGE, TXN_TOKEN, House
@@ -100,6 +103,20 @@ class Courier:
             return "POST", url, lines, {"content": body}
 
         return await self.send(*self._copies(request))
+
+    async def give(self, who: str, token: str) -> Any:
+        """Ask for a capability to carry, at a door of its own."""
+        party, url, key = self.house[who], f"{self.house.issuer}{GIVE}", secrets.token_hex(8)
+        self.seen.add(("POST", GIVE))
+        asked = {"server": "business", "tool": BOOK, "arguments": BOOKING}
+
+        def request() -> tuple[str, str, dict[str, str], Any]:
+            lines = {"Authorization": f"DPoP {token}", "DPoP": party.proof("POST", url, token)}
+            if self.how is How.RETRIED:
+                lines["Idempotency-Key"] = key
+            return "POST", url, lines, {"json": asked}
+
+        return (await self.send(*self._copies(request))).json()
 
 
 def jwk() -> dict[str, Any]:
@@ -226,6 +243,38 @@ async def works(courier: Courier) -> None:
     await courier.api("admin", "POST", "/kills", {"kind": "agent", "target": "mail-bot", "reason": "odd"})
 
 
+async def carries(courier: Courier) -> None:
+    """An agent carries a capability to a tool server, which uses it up and tells how the call ended."""
+    house = courier.house
+    await account(house, "business-server", serves=f"{house.issuer}/mcp/business")
+    token = await house.exchange(house["calendar-bot"], (await house.task("calendar-bot")).envelope)
+    given = await courier.give("calendar-bot", token)
+    assert given["effect"] == "permit", given
+    use = {
+        "capability": given["capability"],
+        "server": "business",
+        "tool": BOOK,
+        "arguments_sha256": hashlib.sha256(json.dumps(BOOKING, separators=(",", ":")).encode()).hexdigest(),
+        "key": house["calendar-bot"].key.public.thumbprint,
+    }
+    used = await courier.api("business-server", "POST", "/capabilities/consume", use)
+    await courier.api(
+        "business-server",
+        "POST",
+        f"/capabilities/{used['capability']}/outcome",
+        {"outcome": "done", "result_sha256": "a" * 64, "resources": ["room:Room-401"]},
+        of="/capabilities/{capability}/outcome",
+    )
+
+
+async def upkeep(courier: Courier) -> None:
+    """The operator asks a server for its tools, takes the keys' due steps, and changes one before its time."""
+    await courier.api("admin", "POST", "/servers/business/discover", of="/servers/{server}/discover")
+    await courier.api("admin", "POST", "/keys/rotate")
+    changed = {"compromised": False}
+    await courier.api("admin", "POST", "/keys/access_token/rotate", changed, of="/keys/{purpose}/rotate")
+
+
 EFFECTS = [
     "approval", "budget", "capability", "ceiling", "consent", "credential", "envelope", "kill", "policy",
     "principal", "server", "signing_key", "task", "token", "tombstone", "tool",
@@ -261,7 +310,9 @@ async def delivered(folder: Path, how: How, **world: Any) -> tuple[Effects, Cour
     async with populated(folder, **world) as house:
         courier = Courier(house, how)
         await lives(courier)
+        await carries(courier)
         await works(courier)
+        await upkeep(courier)
         return await effects(house, folder / "remit.db"), courier
 
 
@@ -271,7 +322,7 @@ async def delivered(folder: Path, how: How, **world: Any) -> tuple[Effects, Cour
 async def test_what_is_delivered_twice_happens_once(tmp_path: Path) -> None:
     once, courier = await delivered(tmp_path / "once", How.ONCE)
     assert once.hits == 2
-    assert len(courier.seen) > 40
+    assert len(courier.seen) > 46
     for how, refused in ((How.PROXIED, {401}), (How.RETRIED, {200, 201, 409})):
         twice, other = await delivered(tmp_path / how, how)
         assert twice.kinds == once.kinds, how
