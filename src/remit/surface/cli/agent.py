@@ -1,6 +1,7 @@
 """`remit agent`: who acts, owned by whom, in which state."""
 
 import json
+import os
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -24,6 +25,9 @@ def new(
     blueprint: Annotated[str, typer.Option("--blueprint", help="What it is made from.")],
     owner: Annotated[str | None, typer.Option("--owner", help="Who answers for it; absent: you.")] = None,
     key: Annotated[Path | None, typer.Option("--key", help="Where its first key is written.")] = None,
+    federated: Annotated[
+        bool, typer.Option("--federated", help="Make no key: its runtime vouches for it (`agent init`).")
+    ] = False,
     output: OutputOption = Output.TABLE,
 ) -> None:
     """Register an agent, make its first instance with a new key, and activate it. No secret leaves here."""
@@ -41,6 +45,12 @@ def new(
     }
     with Client.open() as client:
         agent = client.post("/agents", stated | ({"owner": owner} if owner else {}))
+        if federated:
+            said = f"created {agent['id']} ({agent['state']}); it has no key and needs none"
+            show(
+                {"agent": agent}, output=output, lines=[said], hint=f"remit agent init {name} --target TARGET"
+            )
+            return
         made = make_key()
         instance = client.post(f"/agents/{agent['id']}/instances", {"jwk": made.jwk})
         made.write(path, principal=instance["instance"]["id"], kid=instance["key"]["id"])
@@ -78,6 +88,66 @@ def drift(name: NameArgument, *, output: OutputOption = Output.TABLE) -> None:
         found = client.get(f"/agents/{name}/drift")
     lines = table(found, ("field", "blueprint", "agent")) if found else [f"{name} is as its blueprint says"]
     show(found, output=output, lines=lines)
+
+
+@app.command()
+def init(
+    name: NameArgument,
+    *,
+    target: Annotated[
+        str,
+        typer.Option(
+            "--target", help="kubernetes, github-actions, gitlab, aws, gcp, azure, spiffe or local."
+        ),
+    ],
+    output: OutputOption = Output.TABLE,
+) -> None:
+    """Print the set-up of an agent for its runtime: no secret in it, only who vouches for the workload."""
+    from remit.surface.cli.client import Place  # noqa: PLC0415 — as above
+    from remit.surface.cli.targets import setup_of  # noqa: PLC0415 — as above
+
+    issuer = Place.find(os.environ).server.issuer
+    made = setup_of(target, name=name, issuer=issuer)
+    shown = {"agent": name, "target": target, "once": made.once, "file": made.file, "text": made.text}
+    once = ["# once, as an administrator", *made.once.splitlines(), ""]
+    show(shown, output=output, lines=[*once, f"# {made.file}", *made.text.splitlines()])
+
+
+@app.command()
+def join(
+    *,
+    assertion: Annotated[str, typer.Option("--assertion", help="File of the assertion; `-` is stdin.")],
+    key: Annotated[Path, typer.Option("--key", help="Where the new key is written; then set REMIT_KEY.")],
+    svid: Annotated[bool, typer.Option("--svid", help="It is a JWT-SVID.")] = False,
+    output: OutputOption = Output.TABLE,
+) -> None:
+    """Become an instance, inside the workload: show what the platform vouches, keep a key made here."""
+    from remit.surface.cli.joining import join as send  # noqa: PLC0415 — as above
+    from remit.surface.cli.joining import read_text  # noqa: PLC0415 — as above
+
+    done = send(read_text(assertion), svid=svid, key=key)
+    shown = {
+        "instance": done.instance,
+        "spiffe_id": done.spiffe_id,
+        "ends_at": done.ends_at.isoformat(),
+        "key_file": str(key),
+    }
+    lines = [f"instance {done.instance}; key in {key}, until {done.ends_at:%H:%M:%S} UTC", done.spiffe_id]
+    show(shown, output=output, lines=lines, hint=f"export REMIT_KEY={key}")
+
+
+@app.command()
+def svid(
+    *,
+    audience: Annotated[list[str], typer.Option("--audience", help="For whom it is; may be repeated.")],
+    output: OutputOption = Output.TABLE,
+) -> None:
+    """Print a JWT-SVID of the instance whose key REMIT_KEY names, for other SPIFFE workloads."""
+    from remit.surface.cli.client import Client  # noqa: PLC0415 — as above
+
+    with Client.open() as client:
+        found = client.post("/svids", {"audience": audience})
+    show(found, output=output, lines=[found["svid"]])
 
 
 def read_json(path: Path) -> dict[str, Any]:
