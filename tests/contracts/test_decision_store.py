@@ -1,10 +1,10 @@
 """Counters, decisions and policies behave alike on every store."""
 
 import asyncio
-from dataclasses import replace
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from remit.authority.rights import Caps, Money
 from remit.decision.budget import Dimension, Line, Settlement
@@ -19,7 +19,7 @@ from support.decisions import ceiling, office, task
 
 def line(account: str = "tsk_1", **changes: Any) -> Line:
     made = Line(account=account, factor="task", dimension=Dimension.CALLS, period=0, cap=10, cost=1)
-    return replace(made, **changes)
+    return structs.replace(made, **changes)
 
 
 @pytest.mark.req("N27")

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 
 import cedarpy
+from msgspec import structs
 
 from remit.decision.budget import Line
 from remit.decision.denial import Denial
@@ -132,7 +133,7 @@ class _ReadBefore:
         known = self._seen.setdefault(line.id, self._store.spent(line))
         if known + line.cost > line.cap:
             return False
-        return bool(self._store.reserve(replace(line, cap=1 << 40)))
+        return bool(self._store.reserve(structs.replace(line, cap=1 << 40)))
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._store, name)

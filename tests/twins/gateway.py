@@ -8,6 +8,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from msgspec import structs
+
 from remit.authority.tokens import VerifiedSubject
 from remit.decision.response import Decision
 from remit.enforcement.mcp import sse
@@ -173,7 +175,8 @@ class DropsDuties(Gate):
 
     async def _within_obligations(self, call: Any, decision: Decision) -> Permit | Denied:
         return Permit(
-            call=call, decision=replace(decision, verdict=replace(decision.verdict, obligations=()))
+            call=call,
+            decision=structs.replace(decision, verdict=structs.replace(decision.verdict, obligations=())),
         )
 
 

@@ -5,7 +5,9 @@
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+
+from msgspec import structs
 
 from remit.authority.consent import Grant, GrantState
 from remit.authority.delegations import RecordedEnvelope
@@ -31,7 +33,7 @@ class Unassembled:
 class _Missing(Exception):
     def __init__(self, code: Code, step: int, /, **places: object) -> None:
         super().__init__(code)
-        self.reason = replace(reason(code, rule="", **places), step=step)
+        self.reason = structs.replace(reason(code, rule="", **places), step=step)
 
 
 def assemble(call: ProposedCall, snapshot: Snapshot) -> ActionRequest | Unassembled:

@@ -6,7 +6,6 @@ before the call and settled after it.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Final
@@ -17,6 +16,7 @@ from remit.decision.currency import amount_text
 from remit.decision.finding import Finding
 from remit.decision.request import ActionRequest, Factor
 from remit.decision.response import Effect, NearestMiss, Reason, Stage
+from remit.decision.told import Told
 
 _DAY: Final = 86_400
 _MINUTE: Final = 60
@@ -42,8 +42,7 @@ class Settlement(StrEnum):
     """Nobody saw its end: it counts as spent."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Line:
+class Line(Told, frozen=True, kw_only=True):
     """One charge: so much to one account in one period, under its cap.
 
     `period` numbers the UTC day or minute that counts now; 0 is the whole life of the account. Costs and

@@ -1,8 +1,6 @@
 """A decision in the making: what the stages found, what it came to, and what of that goes on record."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Final
 
 from remit.authority.capability import Capability, Minted
 from remit.decision.budget import Line
@@ -13,15 +11,14 @@ from remit.decision.footing import Footing
 from remit.decision.pipeline import denied, fold, refusal
 from remit.decision.request import ActionRequest, ProposedCall
 from remit.decision.response import Decision, Handing, Verdict
+from remit.decision.told import Told
 from remit.decision.trace import Explanation, StoredDecision
-from remit.kernel.building import builder
 from remit.kernel.canonical import Digest
 from remit.kernel.ids import ApprovalId, DecisionId, PrincipalId
 from remit.ledger.record import Content, Record
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Draft:
+class Draft(Told, frozen=True, kw_only=True):
     """A decision made on one snapshot, before anything is recorded."""
 
     id: DecisionId
@@ -34,8 +31,7 @@ class Draft:
     footing: Footing | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
+class Outcome(Told, frozen=True, kw_only=True):
     """What the unit of work came to."""
 
     verdict: Verdict
@@ -45,8 +41,7 @@ class Outcome:
     approval: ApprovalId | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Prepared:
+class Prepared(Told, frozen=True, kw_only=True):
     """An outcome as it goes on record and back to the caller: nothing of it depends on the transaction."""
 
     lines: tuple[Line, ...]
@@ -54,15 +49,6 @@ class Prepared:
     records: tuple[tuple[Record, Sequence[Content]], ...]
     capability: Capability | None
     decision: Decision
-
-
-drafted: Final = builder(Draft)
-came_to: Final = builder(Outcome)
-prepared_of: Final = builder(Prepared)
-stored_of: Final = builder(StoredDecision)
-explanation: Final = builder(Explanation)
-decision_of: Final = builder(Decision)
-"""Made by every call (ADR 0013)."""
 
 
 def for_holder(findings: tuple[Finding, ...]) -> tuple[Finding, ...]:
@@ -75,7 +61,7 @@ def for_holder(findings: tuple[Finding, ...]) -> tuple[Finding, ...]:
 
 def concluded(draft: Draft, findings: tuple[Finding, ...], *, approval: ApprovalId | None = None) -> Outcome:
     """Make the findings one verdict."""
-    return came_to(verdict=fold(findings, snapshot=draft.snapshot), findings=findings, approval=approval)
+    return Outcome(verdict=fold(findings, snapshot=draft.snapshot), findings=findings, approval=approval)
 
 
 def explanation_of(draft: Draft, outcome: Outcome, *, decision: DecisionId | None) -> Explanation:
@@ -84,7 +70,7 @@ def explanation_of(draft: Draft, outcome: Outcome, *, decision: DecisionId | Non
     subject = call.subject
     agent = draft.snapshot.principals.get(PrincipalId(subject.agent))
     user = draft.snapshot.principals.get(PrincipalId(subject.user)) if subject.user else None
-    return explanation(
+    return Explanation(
         decision=decision,
         at=call.at,
         tenant=subject.tenant,

@@ -1,6 +1,5 @@
 """What one stage found."""
 
-from dataclasses import dataclass
 from typing import NoReturn
 
 from remit.decision.response import (
@@ -12,10 +11,10 @@ from remit.decision.response import (
     Reason,
     Stage,
 )
+from remit.decision.told import Told
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
+class Finding(Told, frozen=True, kw_only=True):
     """The effect of one stage with everything that explains it; there is no default effect."""
 
     stage: Stage

@@ -4,8 +4,10 @@ Pure: the same request and snapshot give the same findings, on every node, today
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final, TypeAlias
+
+from msgspec import structs
 
 from remit.decision.codes import Code, reason
 from remit.decision.explain import remedy_for
@@ -26,7 +28,6 @@ from remit.decision.response import (
     Verdict,
 )
 from remit.decision.stages import alive_stage, authority_stage
-from remit.kernel.building import builder
 
 Judge: TypeAlias = Callable[[ActionRequest, Snapshot], Finding]
 
@@ -45,9 +46,6 @@ STEPS: Final = (
     Step(stage=Stage.POLICY, judge=policy_stage),
 )
 """The stages that need only the snapshot; budget and oversight follow inside the transaction."""
-
-
-_verdict: Final = builder(Verdict)
 
 
 def judge(
@@ -71,7 +69,7 @@ def judge(
             if finding is None:
                 finding = step.judge(request, snapshot)
         except Exception:  # noqa: BLE001 — N39: whatever goes wrong in a stage, the answer is no, and says so
-            finding = refusal(replace(reason(Code.STAGE_ERROR, failed=step.stage), stage=step.stage))
+            finding = refusal(structs.replace(reason(Code.STAGE_ERROR, failed=step.stage), stage=step.stage))
         found.append(finding)
         if finding.effect is Effect.DENY and not thorough:
             break
@@ -128,7 +126,7 @@ def agreed(findings: Sequence[Finding], *, snapshot: Snapshot) -> Verdict:
             seen += finding.observed
         if finding.disclose is not Disclose.FULL:
             secrecy = _most_secret((secrecy, finding.disclose))
-    return _verdict(
+    return Verdict(
         effect=Effect.PERMIT,
         reasons=tuple(
             [why for why in said if why.effect is Effect.PERMIT]

@@ -1,7 +1,8 @@
 """Does the policy permit it? Their answer becomes a finding that a person can read."""
 
-from dataclasses import replace
 from typing import Final
+
+from msgspec import structs
 
 from remit.decision.codes import Code, reason
 from remit.decision.facts import Snapshot
@@ -226,4 +227,4 @@ def _with_rehearsal(finding: Finding, request: ActionRequest, bundle: Bundle, en
         )
         for rule in shadows
     )
-    return replace(finding, observed=observed)
+    return structs.replace(finding, observed=observed)

@@ -1,10 +1,10 @@
 """What is answered: an effect, its reasons, the nearest miss and a remedy. Never a truth value."""
 
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import NoReturn
 
+from remit.decision.told import Told
 from remit.kernel.canonical import Digest
 from remit.kernel.ids import ApprovalId, CapabilityId, DecisionId
 
@@ -102,8 +102,7 @@ class RemedyAction(StrEnum):
     NONE = "none"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reason:
+class Reason(Told, frozen=True, kw_only=True):
     """Why a stage said what it said. `code` is stable and documented; `sentence` is for people."""
 
     stage: Stage
@@ -117,8 +116,7 @@ class Reason:
     """Number of the verification step that failed, where there is one."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NearestMiss:
+class NearestMiss(Told, frozen=True, kw_only=True):
     """The smallest change that would have passed this stage; `never` if no change would.
 
     `argument` with `one_of`, `at_most`, `at_least` or `absent`; or `approval_from`; or `at` (a time);
@@ -138,8 +136,7 @@ class NearestMiss:
     rule: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Remedy:
+class Remedy(Told, frozen=True, kw_only=True):
     """What to do next; a remedy never permits: after it the call is decided again."""
 
     action: RemedyAction
@@ -150,16 +147,14 @@ class Remedy:
     give_up_at: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Obligation:
+class Obligation(Told, frozen=True, kw_only=True):
     """Something that the enforcement point must do with a permitted call; an unknown type is a denial."""
 
     type: str
     properties: tuple[tuple[str, str], ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Observation:
+class Observation(Told, frozen=True, kw_only=True):
     """What would have been decided if a policy in observe or warn mode were in force."""
 
     rule: str
@@ -168,8 +163,7 @@ class Observation:
     sentence: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Verdict:
+class Verdict(Told, frozen=True, kw_only=True):
     """What the pipeline found, before anything is recorded."""
 
     effect: Effect
@@ -190,8 +184,7 @@ class Verdict:
         raise TypeError("a verdict has no truth value; match on `effect`")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Decision:
+class Decision(Told, frozen=True, kw_only=True):
     """A verdict that is durably on record. A permit carries the capability that the call consumed."""
 
     id: DecisionId

@@ -5,9 +5,10 @@ committed before the answer leaves, so no permit exists without its record, and 
 """
 
 from collections.abc import Awaitable, Sequence
-from dataclasses import replace
 from datetime import datetime
 from typing import Final
+
+from msgspec import structs
 
 from remit.authority.capability import Capability, Minted
 from remit.authority.lifetimes import LIVE_CAPABILITIES_CEILING
@@ -21,14 +22,9 @@ from remit.decision.draft import (
     Draft,
     Outcome,
     Prepared,
-    came_to,
     concluded,
-    decision_of,
-    drafted,
     explanation_of,
     for_holder,
-    prepared_of,
-    stored_of,
 )
 from remit.decision.facts import Snapshot, Snapshots
 from remit.decision.grounding import ground, known_lines
@@ -100,9 +96,8 @@ class DecisionService:
         Every answer is a value. Raises `Unavailable` only where nothing could be recorded: then nothing
         is permitted (P4).
         """
-        snapshot, fresh = self._snapshots.current(), False
-        if at_least is not None and snapshot.revision < at_least:
-            snapshot = await self._snapshots.catch_up(at_least)
+        snapshot = self._snapshots.current() if at_least is None else await self._snapshot(at_least)
+        fresh = False
         for _ in range(_TRIES):
             draft = self._draft(call, snapshot, handing=handing)
             if denied(draft.findings) and not fresh:
@@ -156,6 +151,10 @@ class DecisionService:
     def _commit(self, draft: Draft, foreseen: Prepared | None = None) -> Awaitable[Decision]:
         return self._uow.commit(lambda tx: self._settle(tx, draft, foreseen))
 
+    async def _snapshot(self, at_least: int) -> Snapshot:
+        present = self._snapshots.current()
+        return present if present.revision >= at_least else await self._snapshots.catch_up(at_least)
+
     def _draft(
         self,
         call: ProposedCall,
@@ -170,11 +169,11 @@ class DecisionService:
         ident = DecisionId(mint_id("dec", at=call.at, entropy=self._entropy))
         if isinstance(request, Unassembled):
             found = (refusal(request.reason),)
-            return drafted(id=ident, call=call, request=None, snapshot=snapshot, findings=found, key="")
+            return Draft(id=ident, call=call, request=None, snapshot=snapshot, findings=found, key="")
         findings = judge(request, snapshot, steps=self._steps, thorough=thorough, footing=footing)
         if handing is Handing.LIVE:
             findings = for_holder(findings)
-        return drafted(
+        return Draft(
             id=ident,
             call=call,
             request=request,
@@ -198,7 +197,7 @@ class DecisionService:
             return None
         lines = known_lines(draft.footing, request)
         whole = (*draft.findings, _NOTHING_ASKED, nothing_short(lines) if lines else _NOTHING_SHORT)
-        outcome = came_to(
+        outcome = Outcome(
             verdict=agreed(whole, snapshot=draft.snapshot),
             findings=whole,
             lines=lines,
@@ -210,7 +209,7 @@ class DecisionService:
         """Write out an outcome as it is stored, recorded and answered."""
         capability = outcome.minted.capability if outcome.minted else None
         passed = outcome.verdict.effect is Effect.PERMIT
-        stored = stored_of(
+        stored = StoredDecision(
             id=draft.id,
             explanation=explanation_of(draft, outcome, decision=draft.id),
             lines=outcome.lines,
@@ -221,12 +220,12 @@ class DecisionService:
         records = [decided(self._record_id(draft), stored, draft.call, draft.request)]
         if outcome.approval and passed:
             records.append((spent(self._record_id(draft), stored, draft.call), ()))
-        return prepared_of(
+        return Prepared(
             lines=outcome.lines,
             stored=stored,
             records=tuple(records),
             capability=capability,
-            decision=decision_of(
+            decision=Decision(
                 id=draft.id,
                 at=draft.call.at,
                 verdict=outcome.verdict,
@@ -300,7 +299,7 @@ class DecisionService:
             return outcome
         if approval is not None and not spend_approval(tx, draft, approval):
             return self._outrun(tx, draft, lines)
-        return replace(outcome, lines=lines, minted=self._mint(draft))
+        return structs.replace(outcome, lines=lines, minted=self._mint(draft))
 
     def _outrun(self, tx: DecisionTransaction, draft: Draft, lines: Sequence[Line]) -> Outcome:
         """Somebody used the approval first: give back what was reserved, and ask anew."""
@@ -326,7 +325,7 @@ class DecisionService:
     async def _give_up(self, call: ProposedCall, snapshot: Snapshot) -> Decision:
         """Authority shrank faster than we could look: refuse, and say that it was not the caller's doing."""
         draft = self._draft(call, snapshot)
-        stale = replace(draft, findings=(refusal(reason(Code.SNAPSHOT_STALE)),))
+        stale = structs.replace(draft, findings=(refusal(reason(Code.SNAPSHOT_STALE)),))
         return await self._commit(stale)
 
     def _record_id(self, draft: Draft) -> RecordId:

@@ -1,11 +1,11 @@
 """A decision as it is kept and told: what was asked, what each stage found, what came of it."""
 
-from dataclasses import dataclass
 from datetime import datetime
 
 from remit.decision.budget import Line, Settlement
 from remit.decision.finding import Finding
 from remit.decision.response import Verdict
+from remit.decision.told import Told
 from remit.kernel.canonical import Digest
 from remit.kernel.ids import (
     ApprovalId,
@@ -18,8 +18,7 @@ from remit.kernel.ids import (
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Explanation:
+class Explanation(Told, frozen=True, kw_only=True):
     """Why an answer is what it is, stage by stage; never taken from a cache (N12).
 
     `decision` is None for an explanation of a call that was not made. A decision that was refused early
@@ -49,8 +48,7 @@ class Explanation:
     """Id of the access token that was shown: its end is the end of a capability that is not used yet."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StoredDecision:
+class StoredDecision(Told, frozen=True, kw_only=True):
     """An explanation on record, with what the call used up."""
 
     id: DecisionId

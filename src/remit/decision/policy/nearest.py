@@ -13,6 +13,7 @@ from functools import lru_cache
 from typing import Final, TypeAlias
 
 from cedarpy import pst
+from msgspec import structs
 
 from remit.decision.currency import amount_text
 from remit.decision.policy.bundle import Bundle
@@ -366,20 +367,20 @@ def _other_argument(
     )
     match bound.path:
         case ("arguments", *steps) if steps:
-            return replace(miss, argument="".join("/" + _escaped(step) for step in steps)), changed
+            return structs.replace(miss, argument="".join("/" + _escaped(step) for step in steps)), changed
         case ("resource", "id") if mapping and mapping.resource.pointer and bound.one_of:
             named = Uid(env.resource.type, str(value))
-            return replace(miss, argument=mapping.resource.pointer), replace(changed, resource=named)
+            return structs.replace(miss, argument=mapping.resource.pointer), replace(changed, resource=named)
         case ("money", "minor") if mapping and mapping.money and request.call.money:
             currency = request.call.money.currency
-            return replace(
+            return structs.replace(
                 miss,
                 argument=mapping.money.amount,
                 at_least=_amount(bound.at_least, currency),
                 at_most=_amount(bound.at_most, currency),
             ), changed
         case ("money", "currency") if mapping and mapping.money and mapping.money.currency:
-            return replace(miss, argument=mapping.money.currency), changed
+            return structs.replace(miss, argument=mapping.money.currency), changed
         case _:
             return None
 

@@ -1,11 +1,11 @@
 """Policies, counters and decisions over SQL; one conditional statement decides every race."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
 import msgspec
+from msgspec import structs
 from sqlalchemy import BigInteger, Text, and_, bindparam, case, insert, or_, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
@@ -225,4 +225,4 @@ def _policy(row: Row | None) -> PublishedPolicy | None:
 
 def _stored(row: Row) -> StoredDecision:
     found = _DECISION.decode(row[0])
-    return replace(found, outcome=Settlement(row[1]) if row[1] else None)
+    return structs.replace(found, outcome=Settlement(row[1]) if row[1] else None)
