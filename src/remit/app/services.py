@@ -204,7 +204,9 @@ def build(ground: Ground) -> Services:
         attention=_attention(chosen.approvals),
         patience=Patience(lifetime=chosen.approvals.lifetime),
     )
-    vault = open_vault(ground)
+    vault = open_vault(
+        work=work, kek=ground.kek, tenant=ground.tenant, issuer=ground.issuer, clock=clock, entropy=entropy
+    )
     containment = ContainmentService(
         work=work,
         planes=(

@@ -5,7 +5,7 @@ import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from remit.app.bindings.spending import Find
 from remit.app.planes import PlaneNotStopped
@@ -30,14 +30,12 @@ from remit.identity.lifecycle import State
 from remit.identity.tools import Server
 from remit.kernel.clock import Clock
 from remit.kernel.events import Event
-from remit.kernel.ids import AgentId, DecisionId, EnvelopeId, GrantId, PrincipalId, UserId
+from remit.kernel.ids import AgentId, DecisionId, Entropy, EnvelopeId, GrantId, PrincipalId, TenantId, UserId
 from remit.kernel.outbound import Address, AddressRule, Destination, OutboundRequest, OutboundResponse
+from remit.kernel.sealing import Kek
 from remit.oversight.containment.kill import Kill, TargetKind
 from remit.platform.outbound import GuardedHttp
 from remit.platform.storage.unit_of_work import SqlTransaction, SqlUnitOfWork
-
-if TYPE_CHECKING:
-    from remit.app.services import Ground
 
 
 class RegisteredProviders:
@@ -115,30 +113,32 @@ class VaultServices:
     exit: ProviderExit
 
 
-def open_vault(ground: "Ground") -> VaultServices:
+def open_vault(
+    *, work: SqlUnitOfWork, kek: Kek, tenant: TenantId, issuer: str, clock: Clock, entropy: Entropy
+) -> VaultServices:
     """Bind the vault to what it stands on."""
-    seal = VaultSeal(kek=ground.kek, entropy=ground.entropy)
+    seal = VaultSeal(kek=kek, entropy=entropy)
     way_out = ProviderExit()
     client = ProviderClient(way_out)
     return VaultServices(
-        providers=ProviderService(uow=ground.work, client=client, seal=seal, tenant=ground.tenant),
+        providers=ProviderService(uow=work, client=client, seal=seal, tenant=tenant),
         connections=ConnectionService(
-            uow=ground.work,
+            uow=work,
             client=client,
             seal=seal,
-            tenant=ground.tenant,
-            issuer=ground.issuer,
-            clock=ground.clock,
+            tenant=tenant,
+            issuer=issuer,
+            clock=clock,
         ),
         desk=CredentialDesk(
-            uow=ground.work,
+            uow=work,
             client=client,
             seal=seal,
             running=running_call,
-            issuer=ground.issuer,
-            clock=ground.clock,
+            issuer=issuer,
+            clock=clock,
         ),
-        revoker=Revoker(uow=ground.work, client=client, seal=seal, clock=ground.clock),
+        revoker=Revoker(uow=work, client=client, seal=seal, clock=clock),
         ender=Ender(seal=seal),
         exit=way_out,
     )
