@@ -10,10 +10,11 @@ import pytest
 from soft_webauthn import SoftWebauthnDevice  # type: ignore[import-untyped]  # the package has no types
 
 from remit.identity import events
-from remit.identity.ceremonies import Act, CeremonyBox
+from remit.identity.ceremonies import Act, Ceremony, CeremonyBox
 from remit.identity.errors import CeremonyOver, PasskeyRefused
 from remit.identity.passkey_desk import PasskeyDesk
 from remit.identity.sessions import Session, digest_of
+from remit.identity.sign_in_service import ProvenAnswer, SignInService
 from remit.kernel.canonical import b64u
 from remit.kernel.ids import system_entropy
 from remit.kernel.secret import Secret
@@ -357,3 +358,78 @@ async def test_a_kept_secret_would_open_the_session(uow: SqlUnitOfWork) -> None:
     kept = replace(session, secret_digest=digest_of(known))
     assert await uow.commit(lambda tx: tx.sessions.put(kept, was=session.secret_digest))
     assert await people.sessions.current(known) == kept
+
+
+# -- answers about an action
+
+
+async def answered(
+    people: People,
+    *,
+    shown: tuple[str, str] = ("digest-1", "approve"),
+    sent: tuple[str, str] = ("digest-1", "approve"),
+    page: str = "page-1",
+    by: str = "lead",
+    times: int = 1,
+    kind: type[SignInService] = SignInService,
+) -> ProvenAnswer:
+    """A passkey signs what its page shows; something, perhaps something else, is sent."""
+    devices = {"lead": phone(), "eve": phone()}
+    persons = {name: await people.person(name) for name in devices}
+    for name, device in devices.items():
+        device.step = 0
+        await people.enrolled(persons[name], device)
+    signing, lead = kind(people.desk), persons["lead"].id
+    asked = await signing.ask_answer(lead, about=shown[0], answers=("approve", "deny"), bound_to="page-1")
+    assert asked is not None
+    given = devices[by].get(asked.options[shown[1]])
+    proven = [
+        await signing.prove_answer(
+            given, ticket=asked.ticket, human=lead, about=sent[0], answer=sent[1], bound_to=page
+        )
+        for _ in range(times)
+    ]
+    return proven[0]
+
+
+async def test_a_persons_answer_is_proven_by_their_passkey(uow: SqlUnitOfWork) -> None:
+    people = People(uow)
+    proven = await answered(people)
+    (passkey,) = await people.passkeys.of(proven.human)
+    assert proven.passkey == passkey.id
+
+
+async def test_who_has_no_passkey_is_asked_for_none(uow: SqlUnitOfWork) -> None:
+    people = People(uow)
+    ben = await people.person()
+    assert await people.signing.ask_answer(ben.id, about="d", answers=("approve",), bound_to="p") is None
+
+
+BENT_ANSWERS: dict[str, dict[str, Any]] = {
+    "no turned into yes": {"shown": ("digest-1", "deny")},
+    "other action": {"sent": ("digest-2", "approve")},
+    "other page": {"page": "page-2"},
+    "other person": {"by": "eve"},
+    "twice": {"times": 2},
+}
+
+
+@pytest.mark.attack("CB-03", "CO-12")
+@pytest.mark.req("N15")
+@pytest.mark.parametrize("bend", BENT_ANSWERS)
+async def test_an_answer_is_signed_for_one_action_by_one_person_once(uow: SqlUnitOfWork, bend: str) -> None:
+    with pytest.raises(REFUSED):
+        await answered(People(uow), **BENT_ANSWERS[bend])
+
+
+class SignsNothingOfIt(SignInService):
+    """CB-03: the challenge is the nonce alone, as in a sign-in."""
+
+    def _challenge(self, ceremony: Ceremony, about: str, answer: str) -> bytes:
+        return ceremony.challenge
+
+
+@pytest.mark.twin("CB-03")
+@pytest.mark.parametrize("bend", ["no turned into yes", "other action"])
+async def test_a_bare_nonce_would_sign_another_action(uow: SqlUnitOfWork, bend: str) -> None:
+    assert (await answered(People(uow), **BENT_ANSWERS[bend], kind=SignsNothingOfIt)).nonce

@@ -106,7 +106,7 @@ class SignInService:
             Act.APPROVE, bound_to=bound_to, at=self._desk.clock.now(), human=human
         )
         options = {
-            answer: self._desk.request(answer_challenge(ceremony, about, answer), passkeys)
+            answer: self._desk.request(self._challenge(ceremony, about, answer), passkeys)
             for answer in answers
         }
         return AnswerQuestion(ticket=ticket, options=options)
@@ -120,22 +120,21 @@ class SignInService:
         """
         desk, at = self._desk, self._desk.clock.now()
         ceremony = desk.box.take(ticket, Act.APPROVE, bound_to=bound_to, at=at)
-        challenge = answer_challenge(ceremony, about, answer)
+        challenge = self._challenge(ceremony, about, answer)
         proven = await desk.prove(ceremony, text, challenge=challenge, human=human)
         await desk.uow.commit(lambda tx: desk.use(tx, proven, at=at))
         return ProvenAnswer(human=human, passkey=proven.passkey.id, nonce=ceremony.nonce)
+
+    def _challenge(self, ceremony: Ceremony, about: str, answer: str) -> bytes:
+        """SHA-256 over nonce, digest and answer, each behind its length."""
+        parts = [ceremony.challenge, about.encode(), answer.encode()]
+        return bytes.fromhex(framed_digest("remit/answer-challenge/v1", parts))
 
     def _leave(self, tx: IdentityTransaction, leaving: Secret, *, by: PrincipalId) -> None:
         session = tx.sessions.by_secret(digest_of(leaving))
         if session is not None and session.ended_at is None:
             at = self._desk.clock.now()
             end(tx, session, by=by, because="signed in anew", at=at, entropy=self._desk.entropy)
-
-
-def answer_challenge(ceremony: Ceremony, about: str, answer: str) -> bytes:
-    """SHA-256 over nonce, digest and answer, each behind its length."""
-    parts = [ceremony.challenge, about.encode(), answer.encode()]
-    return bytes.fromhex(framed_digest("remit/answer-challenge/v1", parts))
 
 
 def open_session(

@@ -104,13 +104,15 @@ class ApprovalService:
         """Give an ask its one answer, on a person's own proof.
 
         1 the ask exists   2 the proof names this digest   3 the person was asked, lives, and is not the
-        requester   4 the proof was never used   5 the ask is still pending: one conditional update.
+        requester   4 it is by passkey where that is due   5 the proof was never used   6 the ask is still
+        pending: one conditional update.
         """
         at = self._clock.now()
 
         def work(tx: ApprovalTransaction) -> Approval:
             approval = _found(tx, ident)
             _check_answer(tx, approval, proof)
+            self._check_means(tx, approval, proof)
             if not tx.replay.burn(proof.tenant, proof.once):
                 raise AnswerNotProven(
                     "this answer was given before", next_step=f"remit approval show {ident}"
@@ -212,6 +214,16 @@ class ApprovalService:
             self._ring(ident)
         return len(ended)
 
+    def _check_means(self, tx: ApprovalTransaction, approval: Approval, proof: AnswerProof) -> None:
+        """(4) A passkey takes the place of a link, and of a key in a file for what can't be undone."""
+        if proof.channel == "passkey" or (proof.channel == "signed" and approval.reversible):
+            return
+        if any(each.state is PasskeyState.ACTIVE for each in tx.passkeys.of(proof.by)):
+            raise PasskeyNeeded(
+                "you have a passkey, and this is answered with it, on its page",
+                next_step=f"remit approval link {approval.id}",
+            )
+
     def _settle(self, tx: ApprovalTransaction, settled: Approval, *, actor: str, at: datetime) -> None:
         if not tx.approvals.settle(settled):
             raise AlreadyAnswered(f"approval `{settled.id}` is no longer pending")
@@ -300,18 +312,6 @@ def _check_answer(tx: ApprovalTransaction, approval: Approval, proof: AnswerProo
         )
     if _is_requester(tx, approval, person):
         raise NotAnApprover("the requester can't approve an action of their own that can't be undone")
-    _check_means(tx, approval, proof)
-
-
-def _check_means(tx: ApprovalTransaction, approval: Approval, proof: AnswerProof) -> None:
-    """A passkey takes the place of a link, and of a key in a file for what can't be undone (ADR 0019)."""
-    if proof.channel == "passkey" or (proof.channel == "signed" and approval.reversible):
-        return
-    if any(each.state is PasskeyState.ACTIVE for each in tx.passkeys.of(proof.by)):
-        raise PasskeyNeeded(
-            "you have a passkey, and this is answered with it, on its page",
-            next_step=f"remit approval link {approval.id}",
-        )
 
 
 def _is_requester(tx: ApprovalTransaction, approval: Approval, person: Principal) -> bool:
