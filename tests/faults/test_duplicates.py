@@ -268,7 +268,7 @@ async def carries(courier: Courier) -> None:
 
 
 async def upkeep(courier: Courier) -> None:
-    """The operator asks a server for its tools, takes the keys' due steps, and changes one before its time."""
+    """The operator asks a server for its tools, takes the keys' due steps, and changes one early."""
     await courier.api("admin", "POST", "/servers/business/discover", of="/servers/{server}/discover")
     await courier.api("admin", "POST", "/keys/rotate")
     changed = {"compromised": False}

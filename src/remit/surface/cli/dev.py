@@ -1,6 +1,7 @@
 """`remit dev`: a local server, and its approvals answered in this terminal."""
 
 import os
+import select
 import subprocess  # the server runs as a child, so that this terminal is free for its questions
 import sys
 import time
@@ -77,32 +78,32 @@ def _desk(server: "subprocess.Popen[bytes]") -> None:
         try:
             with Client.open() as client:
                 for _ in range(_LOOKS):
-                    _answer_new(client, seen)
+                    _answer_new(client, seen, server)
                     time.sleep(_POLL_SECONDS)
         except Unreachable:
             time.sleep(_POLL_SECONDS)  # it is ending, or busy: the loop's condition tells which
 
 
-def _answer_new(client: "Client", seen: set[str]) -> None:
+def _answer_new(client: "Client", seen: set[str], server: "subprocess.Popen[bytes]") -> None:
     waiting = client.get("/approvals", state="pending", mine="true")["items"]
     for ident in [each["id"] for each in waiting if each["id"] not in seen]:
         seen.add(ident)
         try:
-            _ask(client, ident)
+            _ask(client, ident, server)
         except (
             Refused
         ) as refused:  # answered elsewhere, or expired while it stood here: the next one may not be
             say(f"error: {refused.hint}")
 
 
-def _ask(client: "Client", ident: str) -> None:
+def _ask(client: "Client", ident: str, server: "subprocess.Popen[bytes]") -> None:
     """Show one ask, take one letter, and sign exactly what was shown."""
     from remit.surface.cli.approval import card  # noqa: PLC0415 — as above
 
     found = client.get(f"/approvals/{ident}")
     for line in card(found):
         say(line)
-    letter = typer.prompt("a / d", default="", show_default=False)
+    letter = _letter(server)
     answer = {"a": "approve", "d": "deny"}.get(letter.strip().lower())
     if answer is None:
         say(f"left open; later: remit approval show {ident}")
@@ -110,3 +111,18 @@ def _ask(client: "Client", ident: str) -> None:
     signed = client.sign_answer(approval=found["id"], digest=found["digest"], answer=answer)
     settled = client.post(f"/approvals/{found['id']}/answer", {"signature": signed})
     say(f"{settled['id']} is {settled['state']}")
+
+
+def _letter(server: "subprocess.Popen[bytes]") -> str:
+    """A line from the terminal; none if the server ends meanwhile.
+
+    Waits in steps: a Ctrl-C that comes just before a plain read begins would wait with it until Enter.
+    """
+    sys.stdout.write("a / d: ")
+    sys.stdout.flush()
+    while server.poll() is None:
+        if select.select([sys.stdin], [], [], _POLL_SECONDS / 4)[0]:
+            if line := sys.stdin.readline():
+                return line
+            raise typer.Abort
+    return ""
