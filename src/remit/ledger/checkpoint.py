@@ -25,6 +25,7 @@ MAX_SIGNATURES: Final = 100
 _ED25519: Final = b"\x01"
 _KEY_ID_SIZE: Final = 4
 _SIGNATURE_LINE = re.compile(r"— (?P<name>[^\s+]+) (?P<blob>[A-Za-z0-9+/]+={0,2})")
+_CONTROL = re.compile("[\x00-\x09\x0b-\x1f]")
 _DECIMAL = re.compile(r"0|[1-9][0-9]{0,18}")
 _BODY_LINES: Final = 3
 
@@ -186,7 +187,7 @@ def _split_note(note: bytes) -> tuple[str, Sequence[tuple[str, bytes]]]:
         whole = note.decode("utf-8")
     except UnicodeDecodeError as broken:
         raise CheckpointRejected("note is not UTF-8") from broken
-    if any(char < " " and char != "\n" for char in whole):
+    if _CONTROL.search(whole):
         raise CheckpointRejected("note holds a control character")
     text, gap, tail = whole.rpartition("\n\n")
     if not gap or not text or not tail.endswith("\n"):

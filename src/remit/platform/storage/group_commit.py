@@ -18,6 +18,8 @@ BATCH_LIMIT: Final = 256
 """Works in one commit."""
 BATCH_SECONDS: Final = 0.02
 """How long an embedded batch goes on taking works before it commits. A kill cuts it short by itself."""
+BATCH_RECORDS: Final = 1_024
+"""Records after which an embedded batch takes no more works: a kill waits while they are written."""
 QUEUE_LIMIT: Final = 4096
 """Works waiting on the normal lane; one more is refused. The kill lane is never refused."""
 RETRY_HINT_SECONDS: Final = 1

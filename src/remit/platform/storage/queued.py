@@ -148,6 +148,7 @@ class QueuedSql(ABC):
     """What both engines do alike with rows that wait; without haste, nothing waits."""
 
     def __init__(self, statements: Statements, *, hasty: bool, claims: Claims | None = None) -> None:
+        self.is_hasty = hasty
         self._statements = statements
         self._queued = QueuedRows() if hasty else None
         self._claims = claims

@@ -21,6 +21,9 @@ class Sql(Protocol):
     is_sole: bool
     """Whether no other process writes this database: what was committed stays true until we change it."""
 
+    is_hasty: bool
+    """Whether what can't be undone spoils the batch, which then runs again with care (`queued`)."""
+
     def run(self, statement: Executable, parameters: Mapping[str, Scalar] | None = None) -> int:
         """Run and return how many rows it changed."""
 

@@ -27,6 +27,7 @@ from remit.platform.storage.errors import (
 from remit.platform.storage.file_lock import FileLock
 from remit.platform.storage.group_commit import (
     BATCH_LIMIT,
+    BATCH_RECORDS,
     BATCH_SECONDS,
     QUEUE_LIMIT,
     Lanes,
@@ -39,6 +40,7 @@ from remit.platform.storage.queued import BatchSpoiled, Claims, Haste, Transacti
 from remit.platform.storage.reserve import Reserve
 from remit.platform.storage.sqlite_connection import (
     BUSY_MILLISECONDS,
+    Checkpointer,
     SqliteSql,
     connect,
     connect_reader,
@@ -102,6 +104,7 @@ class SqliteStore:
         """Epochs in force. INVARIANT: nobody else writes the file, so what was committed last is what is."""
         self._reserve = Reserve(path.with_name(path.name + ".reserve"))
         self._connection = connect(path)
+        self._checkpointer = Checkpointer(self._connection)
         self._readers = ThreadPoolExecutor(READERS, "remit-read", initializer=self._open_reader)
         self._local = threading.local()
         self._reading: list[sqlite3.Connection] = []
@@ -177,9 +180,22 @@ class SqliteStore:
         while self._fenced is None:
             self._wake.get()
             self._drain()
+            self._move_log()
             if self._closing and not self._lanes.waiting(Lane.NORMAL) and not self._lanes.waiting(Lane.KILL):
                 return
         self._refuse_rest()
+
+    def _move_log(self) -> None:
+        """Move the log into the database if that is due: all callers so far have their answers."""
+        if self._lanes.waiting(Lane.KILL) or self._fenced is not None:
+            return
+        try:
+            self._checkpointer.move_if_due(self.commits)
+        except sqlite3.Error as error:
+            # SAFETY: where there is no room or no lock, the log goes on holding what was committed. Any other
+            # failure may be a page that was not written, and is never tried again.
+            if error.sqlite_errorcode & 0xFF not in _VERDICTS:
+                self._fence([], error)
 
     def _drain(self) -> None:
         """Run one batch: the waiting kills alone, else ordinary works."""
@@ -216,8 +232,14 @@ class SqliteStore:
                 return
             taken.append(unit)
             yield unit
-            if time.monotonic() >= deadline or (lane is Lane.NORMAL and self._lanes.waiting(Lane.KILL)):
+            if lane is Lane.NORMAL and self._lanes.waiting(Lane.KILL):
                 return
+            if time.monotonic() >= deadline or self._recorded() >= BATCH_RECORDS:
+                return
+
+    def _recorded(self) -> int:
+        """Records that the present batch has to write yet: their part of its time is still to come."""
+        return 0 if self._journal is None else self._journal.savepoint()
 
     def _settle(self, taken: int) -> None:
         """Forget the wake-ups of works that were taken along with the first."""

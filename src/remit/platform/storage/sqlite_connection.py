@@ -18,6 +18,11 @@ from remit.platform.storage.sql import Row, Scalar
 from remit.platform.storage.statements import Prepared, Statements, Values
 
 BUSY_MILLISECONDS: Final = 5_000
+MOVED_PAGES: Final = 1_000
+"""Pages of the log that are worth while moving."""
+LOG_PAGES: Final = 4_000
+"""Pages of the log (16 MB) at which a commit moves them itself."""
+COMMITS_APART: Final = 512
 _NO_VALUES: Final[Mapping[str, Scalar]] = {}
 _FATAL: Final = {sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 _FULL_SYNC: Final = 2
@@ -30,6 +35,7 @@ _PRAGMAS: Final = (
     "PRAGMA foreign_keys=ON",
     "PRAGMA trusted_schema=OFF",
     "PRAGMA cell_size_check=ON",
+    f"PRAGMA wal_autocheckpoint={LOG_PAGES}",
 )
 
 
@@ -127,6 +133,28 @@ class SqliteSql(QueuedSql):
         if not self._connection.in_transaction:
             return TransactionLost(error)
         return error
+
+
+class Checkpointer:
+    """Moves the log into the database after commits, once their callers have their answers.
+
+    How many pages a commit adds to the log is known only when it is asked to move them; so it learns after
+    how many commits that is worth while. What it misses SQLite does inside a commit (`LOG_PAGES`).
+    """
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+        self._every = 8
+        self._moved = 0
+
+    def move_if_due(self, commits: int) -> None:
+        """Move the log after so many commits since the last time. Raises `sqlite3.Error`."""
+        since = commits - self._moved
+        if since < self._every:
+            return
+        self._moved = commits
+        _, pages, _ = self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+        self._every = max(1, min(COMMITS_APART, since * MOVED_PAGES // max(1, pages)))
 
 
 def connect(path: Path) -> sqlite3.Connection:

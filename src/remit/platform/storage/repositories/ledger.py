@@ -138,8 +138,7 @@ class SqlLedger:
     def _newest(self, ident: RecordId) -> Placed | None:
         """The record among those that no index names yet, from the newest back: who asks has just made it."""
         for name, size, _, indexed in self._sql.rows(_SHARDS, {"tenant": self._tenant}):
-            for high in range(size, indexed, -CHUNK):
-                low = max(indexed, high - CHUNK)
+            for low, high in _backwards(indexed, size):
                 found = self._scan(name, low, high, lambda record: record.id == ident, needle=_needle(ident))
                 if found:
                     return found[0]
@@ -287,6 +286,14 @@ def appender_of(journal: object) -> LedgerAppender:
             "this store was opened without a ledger; nothing may be done that can't be recorded"
         )
     return journal
+
+
+def _backwards(first: int, last: int) -> Iterator[tuple[int, int]]:
+    """The places [first, last) from the last back, in parts of 8, 16, … up to a row's worth of entries."""
+    part = 8
+    while last > first:
+        yield max(first, last - part), last
+        last, part = last - part, min(2 * part, CHUNK)
 
 
 def _signed(size: int, text: bytes, at: int) -> SignedCheckpoint:

@@ -2,20 +2,21 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Final
 
 from sqlalchemy import bindparam, insert, select, update
 
+from remit.kernel.errors import RemitError
 from remit.kernel.ids import Entropy, TenantId
 from remit.kernel.sealing import Kek
 from remit.ledger.checkpoint import Checkpoint, parse_checkpoint
-from remit.ledger.encoding import decode_record, encode_record
+from remit.ledger.encoding import decode_record, encode_record, encode_records
 from remit.ledger.mentions import mentions
 from remit.ledger.merkle import EMPTY_ROOT, Frontier, Hash, fold_peaks, leaf_hashes, root_at
 from remit.ledger.record import Record
 from remit.ledger.repository import LedgerDamaged, LedgerFenced
 from remit.platform.storage.instants import micros
+from remit.platform.storage.queued import BatchSpoiled
 from remit.platform.storage.repositories.ledger_contents import KekSealer, OpenKeys
 from remit.platform.storage.repositories.ledger_tree import (
     CHUNK,
@@ -37,8 +38,11 @@ from remit.platform.storage.tables.ledger import (
 
 INLINE_INDEX: Final = 64
 """Records of one commit up to which the index by id keeps up; a larger burst is indexed by later commits."""
-INDEX_STEP: Final = 64
-"""How far the index may lag before a commit writes it: a reader scans that many entries, and bursts."""
+INDEX_STEP: Final = 16
+"""Records of ordinary commits after which the index is written: a reader scans fewer, and bursts.
+
+A step indexes twice as many as it follows, so that it catches up with a burst without a long commit.
+"""
 
 Anchors = Callable[[TenantId, str], Checkpoint | None]
 """The last head of a log that was seen outside this database; None if none was."""
@@ -88,13 +92,6 @@ def never_anchored(_tenant: TenantId, _shard: str) -> Checkpoint | None:
     return None
 
 
-_Waiting = tuple[TenantId, datetime, bytes, Record]
-"""Tenant, time and encoding of a record before it has a place, and the record itself.
-
-A bare tuple: one is made for every record there is.
-"""
-
-
 @dataclass(slots=True)
 class _Log:
     """One log as this batch would leave it. `tiles[k]` is the incomplete tile of level k.
@@ -109,6 +106,8 @@ class _Log:
     tiles: list[list[Hash]]
     indexed: int
     unindexed: list[Record] = field(default_factory=list)
+    since_step: int = 0
+    """Records of ordinary commits since the index was last written."""
 
     def key(self) -> dict[str, Scalar]:
         return {"tenant": self.tenant, "shard": self.shard}
@@ -128,7 +127,8 @@ class LedgerAppender:
     shard: str = "main"
     anchors: Anchors = never_anchored
     _logs: dict[TenantId, _Log] = field(default_factory=dict)
-    _waiting: list[_Waiting] = field(default_factory=list)
+    _waiting: list[Record] = field(default_factory=list)
+    _is_hasty: bool = False
     _held: dict[TenantId, int] = field(default_factory=dict)
     _wishes: dict[TenantId, int] = field(default_factory=dict)
     _opened: set[TenantId] = field(default_factory=set)
@@ -143,6 +143,7 @@ class LedgerAppender:
     def begin_batch(self, sql: Sql) -> None:
         """Start a transaction with nothing waiting."""
         self._waiting.clear()
+        self._is_hasty = sql.is_hasty
         self._opened.clear()
         self.text_keys.begin_batch(is_sole=sql.is_sole)
 
@@ -160,8 +161,13 @@ class LedgerAppender:
         self.text_keys.forget()  # one of them may have been made in this very savepoint
 
     def append(self, record: Record) -> None:
-        """Encode a record and let it wait for its place; what can't be encoded fails its own work alone."""
-        self._waiting.append((record.tenant, record.at, encode_record(record), record))
+        """Let a record wait for its place; what can't be encoded fails its own work alone.
+
+        In haste that shows when all are encoded, and spoils the batch, which then runs with care.
+        """
+        if not self._is_hasty:
+            encode_record(record)
+        self._waiting.append(record)
 
     def wish_index(self, tenant: TenantId, limit: int) -> None:
         """Have this commit index up to so many entries that earlier bursts left."""
@@ -172,13 +178,9 @@ class LedgerAppender:
 
         Raises `LedgerFenced` if another process has the log, or its head contradicts what was signed.
         """
-        by_tenant: dict[TenantId, list[_Waiting]] = {tenant: [] for tenant in self._wishes}
-        tenants = {each[0] for each in self._waiting}
-        for tenant in tenants:
-            ours = (
-                self._waiting if len(tenants) == 1 else [each for each in self._waiting if each[0] == tenant]
-            )
-            by_tenant[tenant] = ours
+        by_tenant: dict[TenantId, list[Record]] = {tenant: [] for tenant in self._wishes}
+        for record in self._waiting:
+            by_tenant.setdefault(record.tenant, []).append(record)
         for tenant in sorted(by_tenant):
             self._flush_log(sql, self.open(sql, tenant), by_tenant[tenant])
 
@@ -257,12 +259,11 @@ class LedgerAppender:
                 tree = StoredTree(sql, log.tenant, log.shard, log.frontier.size)
                 judge_head(log.frontier.size, checkpoint, tree)
 
-    def _flush_log(self, sql: Sql, log: _Log, waiting: Sequence[_Waiting]) -> None:
+    def _flush_log(self, sql: Sql, log: _Log, waiting: Sequence[Record]) -> None:
         old = log.frontier.size
         if waiting:
-            leaves = leaf_hashes([entry for _, _, entry, _ in waiting])
+            leaves = _write_entries(sql, log, old, waiting)
             _write_tiles(sql, log, log.frontier.extend(leaves))
-            _write_entries(sql, log, old, waiting, leaves)
         self._index(sql, log, old, waiting)
         changed = sql.run(_ADVANCE, {
             "of": log.tenant, "log": log.shard, "held": log.fence, "old": old, "new_size": log.frontier.size,
@@ -273,17 +274,20 @@ class LedgerAppender:
         if changed != 1:
             raise LedgerFenced(f"another process has written log `{log.shard}` since record {old}")
 
-    def _index(self, sql: Sql, log: _Log, old: int, waiting: Sequence[_Waiting]) -> None:
+    def _index(self, sql: Sql, log: _Log, old: int, waiting: Sequence[Record]) -> None:
         """Keep the index by id near the head: in steps for ordinary commits, later for a burst."""
         burst = len(waiting) > INLINE_INDEX
         if not burst and log.indexed + len(log.unindexed) == old:
-            log.unindexed += [record for *_, record in waiting]
+            log.unindexed += waiting
         elif waiting:
             log.unindexed = []
         size = log.frontier.size
         budget = self._wishes.get(log.tenant, 0)
-        if not burst and size - log.indexed >= INDEX_STEP:
-            budget += INLINE_INDEX
+        if not burst:
+            log.since_step += len(waiting)
+        if log.since_step >= INDEX_STEP:
+            budget += 2 * log.since_step
+            log.since_step = 0
         if budget:
             _write_index(sql, log, _unindexed(sql, log, min(size, log.indexed + budget)))
 
@@ -357,16 +361,27 @@ def _write_tiles(sql: Sql, log: _Log, complete: list[list[Hash]]) -> None:
         sql.run_many(_ADD_TILE, rows)
 
 
-def _write_entries(
-    sql: Sql, log: _Log, old: int, waiting: Sequence[_Waiting], leaves: Sequence[Hash]
-) -> None:
-    rows: list[dict[str, Scalar]] = []
+def _write_entries(sql: Sql, log: _Log, old: int, waiting: Sequence[Record]) -> list[Hash]:
+    """Store records as leaves, a row after the other while it is at hand; returns their leaf hashes."""
+    leaves: list[Hash] = []
     for low in range(0, len(waiting), CHUNK):
         chunk = waiting[low : low + CHUNK]
-        times = {at for _, at, _, _ in chunk}
-        rows.append({
+        entries = _encoded(sql, chunk)
+        hashes = leaf_hashes(entries)
+        times = {record.at for record in chunk}
+        sql.run(_ADD_ENTRIES, {
             **log.key(), "first": old + low, "count": len(chunk),
             "earliest": micros(min(times)), "latest": micros(max(times)),
-            "body": pack([entry for _, _, entry, _ in chunk]), "hashes": b"".join(leaves[low : low + CHUNK]),
+            "body": pack(entries), "hashes": b"".join(hashes),
         })  # fmt: skip
-    sql.run_many(_ADD_ENTRIES, rows)
+        leaves += hashes
+    return leaves
+
+
+def _encoded(sql: Sql, records: Sequence[Record]) -> list[bytes]:
+    try:
+        return encode_records(records)
+    except RemitError as refused:
+        if sql.is_hasty:
+            raise BatchSpoiled from refused
+        raise

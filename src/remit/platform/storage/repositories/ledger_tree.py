@@ -4,7 +4,7 @@ import struct
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from sqlalchemy import Select, bindparam, select
+from sqlalchemy import Select, bindparam, func, select
 
 from remit.kernel.ids import TenantId
 from remit.ledger.merkle import HASH_SIZE, Hash, node_hash
@@ -22,11 +22,22 @@ WINDOW: Final = 4_096
 LENGTH_SIZE: Final = 2
 PLACE_SIZE: Final = 4
 
+_earlier = entries.alias("earlier")
+_HOLDS_LOW = (
+    select(func.max(_earlier.c.first))
+    .where(
+        _earlier.c.tenant == bindparam("tenant"),
+        _earlier.c.shard == bindparam("shard"),
+        _earlier.c.first <= bindparam("low"),
+    )
+    .scalar_subquery()
+)
+"""The row that holds the first entry asked for: it may begin before it."""
 _WITHIN = (
     entries.c.tenant == bindparam("tenant"),
     entries.c.shard == bindparam("shard"),
-    entries.c.first > bindparam("after"),
-    entries.c.first < bindparam("before"),
+    entries.c.first >= func.coalesce(_HOLDS_LOW, bindparam("low")),
+    entries.c.first < bindparam("high"),
 )
 _BODIES = select(entries.c.first, entries.c.count, entries.c.body).where(*_WITHIN).order_by(entries.c.first)
 _LEAVES = select(entries.c.first, entries.c.count, entries.c.hashes).where(*_WITHIN).order_by(entries.c.first)
@@ -145,9 +156,7 @@ class StoredTree:
                 raise LedgerDamaged(f"entry `{expected}` of the log is not stored")
 
     def _rows(self, question: Select[tuple[int, int, bytes]], first: int, last: int) -> Iterator[_Row]:
-        for start, count, held in self._sql.rows(
-            question, {**self._log, "after": first - CHUNK, "before": last}
-        ):
+        for start, count, held in self._sql.rows(question, {**self._log, "low": first, "high": last}):
             if start + count > first:
                 yield start, count, bytes(held)
 
