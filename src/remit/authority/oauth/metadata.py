@@ -19,6 +19,8 @@ from remit.kernel.jose.algorithms import Algorithm
 GRANT_CLIENT_CREDENTIALS: Final = "client_credentials"
 GRANT_TOKEN_EXCHANGE: Final = "urn:ietf:params:oauth:grant-type:token-exchange"  # noqa: S105 — a name
 GRANT_JWT_BEARER: Final = "urn:ietf:params:oauth:grant-type:jwt-bearer"
+OF_AN_INSTANCE: Final = frozenset({GRANT_CLIENT_CREDENTIALS, GRANT_TOKEN_EXCHANGE})
+"""Grants that an instance uses without a person in front of it."""
 ALGORITHMS: Final[tuple[str, ...]] = tuple(sorted(Algorithm))
 """What clients may sign assertions with."""
 PROOF_ALGORITHMS: Final[tuple[str, ...]] = tuple(sorted(set(dpop.ALGORITHMS.values())))

@@ -43,10 +43,12 @@ class PossessionCheck:
         at: datetime,
         generation: int,
         target: str = "",
+        registered: bool = False,
     ) -> Proof | None:
         """The proof to burn, its `key` being the thumbprint to bind to; None for a lawful Bearer token.
 
-        `target` is the endpoint that it was made for, if that is not the token endpoint.
+        `target` is the endpoint that it was made for, if that is not the token endpoint. `registered`: only
+        the client's own word earns this token, so that its key must be one of the client's, whoever it is.
         """
         if len(proofs) > 1:
             # RFC 9449 §4.3 (1)
@@ -58,7 +60,7 @@ class PossessionCheck:
         proof = self._verify(proofs[0], target or self._options.token_endpoint, at, generation)
         known = who.client.credential_of(proof.thumbprint)
         # A registered client has a key per session: its code or refresh token says which one is meant.
-        if known is None and who.client.any_key:
+        if known is None and who.client.any_key and not registered:
             return Proof(key=proof.thumbprint, jti=proof.jti, keep_until=proof.keep_until)
         if known is None or known.state is not CredentialState.ACTIVE:
             raise InvalidDpopProof("the proof's key is not registered to this client", reason="proof_key")

@@ -11,6 +11,7 @@ from remit.authority.oauth.errors import (
     UnsupportedGrantType,
 )
 from remit.authority.oauth.issuance import Issuance, Issued
+from remit.authority.oauth.metadata import OF_AN_INSTANCE
 from remit.authority.oauth.possession import PossessionCheck
 from remit.authority.oauth.rar import details_of
 from remit.authority.oauth.repository import OAuthTransaction, TransactionView
@@ -87,7 +88,11 @@ class TokenEndpoint:
             if not who.client.may_use(grant.type):
                 raise UnauthorizedClient("this client is not registered for this grant")
             proof = self._possession.prove(
-                request.proofs, who=who, at=request.at, generation=request.generation
+                request.proofs,
+                who=who,
+                at=request.at,
+                generation=request.generation,
+                registered=grant.type in OF_AN_INSTANCE,
             )
             judged = replace(judged, proof=proof)
             asking = Asking(request=request, who=who, proof=proof, tx=tx, view=view)
