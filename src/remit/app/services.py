@@ -33,7 +33,7 @@ from remit.authority.consent_service import ConsentService
 from remit.authority.delegation_service import DelegationService
 from remit.authority.lifetimes import Lifetimes
 from remit.authority.oauth.options import OAuthOptions
-from remit.authority.oauth.provider import OAuth
+from remit.authority.oauth.provider import Consenting, OAuth
 from remit.authority.oauth.repository import NoObjection
 from remit.authority.oauth.verifier import AccessTokenVerifier
 from remit.authority.options import AuthorityOptions
@@ -80,6 +80,8 @@ from remit.platform.telemetry.metrics import Metrics
 GRANTS = (
     "client_credentials",
     "urn:ietf:params:oauth:grant-type:token-exchange",
+    "authorization_code",
+    "refresh_token",
     "urn:ietf:params:oauth:grant-type:jwt-bearer",
 )
 """The grants that are served: what the issuance plane of a kill counts."""
@@ -338,6 +340,15 @@ def _capabilities(
     )
 
 
+def _consenting(ground: Ground, options: AuthorityOptions) -> Consenting:
+    work, entropy, tenant = ground.work, ground.entropy, ground.tenant
+    return Consenting(
+        consents=ConsentService(uow=work, entropy=entropy, tenant=tenant),
+        tasks=TaskService(uow=work, keys=ground.keys, options=options, entropy=entropy, tenant=tenant),
+        successors=ground.kek.subkey(purpose=Purpose.REFRESH, tenant=tenant),
+    )
+
+
 def _oauth(ground: Ground, options: AuthorityOptions, federation: Federation) -> OAuth:
     chosen = ground.settings
     return OAuth.build(
@@ -358,6 +369,7 @@ def _oauth(ground: Ground, options: AuthorityOptions, federation: Federation) ->
         issuer_keys=federation.refresher,
         clock=ground.clock,
         entropy=ground.entropy,
+        consenting=_consenting(ground, options),
         nonces=NonceBox(
             key=ground.kek.subkey(purpose=Purpose.DPOP_NONCE, tenant=ground.tenant), tenant=ground.tenant
         ),

@@ -153,10 +153,16 @@ class TaskService:
         *,
         by: PrincipalId,
         at: datetime,
+        given: Grant | None = None,
     ) -> StartedTask:
-        """Start a task in an open transaction; the caller answers for its deadline and for whom it is by."""
+        """Start a task in an open transaction; the caller answers for its deadline and for whom it is by.
+
+        `given` is the user's consent that it stands on, if that is not simply the newest.
+        """
         agent = _agent(tx, wanted)
-        consent = None if wanted.user is None else _consent(tx, wanted.user, wanted.agent)
+        consent = given
+        if consent is None and wanted.user is not None:
+            consent = _consent(tx, wanted.user, wanted.agent)
         member = member_of(tx, agent)
         stated = self._task(wanted, agent, consent, intent, at)
         _require_alive(tx, stated, at)

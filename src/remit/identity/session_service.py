@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
+from typing import Final
 
 from remit.identity import events
 from remit.identity.errors import UnknownSession
@@ -14,6 +15,9 @@ from remit.kernel.clock import Clock
 from remit.kernel.ids import Entropy, PrincipalId, SessionId
 from remit.kernel.secret import Secret
 from remit.kernel.uow import UnitOfWork
+
+SIGNED_IN_ANEW: Final = "signed in anew"
+"""Why a session ends that the next one of the same browser takes the place of."""
 
 
 class SessionService:
@@ -111,10 +115,18 @@ def end(
     at: datetime,
     entropy: Entropy,
 ) -> Session:
-    """End a session inside an open transaction; one that has ended stays as it was."""
+    """End a session inside an open transaction; one that has ended stays as it was.
+
+    INVARIANT: what clients were given in it names it among what it stands on, so its tombstone ends that
+    too. A session that only gives way to the next one of the same browser takes nothing along.
+    """
     ended = replace(session, ended_at=at)
     if not tx.sessions.end(ended):
         return session
+    if because != SIGNED_IN_ANEW:
+        epoch = tx.advance_epoch(f"session:{session.id}")
+        tx.lineage.bury("session", session.id, cause="session_ended", epoch=epoch, at=at)
+        tx.touch("tombstone", session.id)
     human = tx.principals.get(session.human)
     if human is not None:
         detail = (("session", session.id), ("because", because))

@@ -11,7 +11,7 @@ from remit.identity.passkey_proofs import refusal
 from remit.identity.passkeys import Passkey, PasskeyState
 from remit.identity.principals import Principal
 from remit.identity.repository import IdentityTransaction
-from remit.identity.session_service import end, standing
+from remit.identity.session_service import SIGNED_IN_ANEW, end, standing
 from remit.identity.sessions import Proof, Session, begin, confirmed, digest_of
 from remit.kernel.canonical import JsonObject, framed_digest
 from remit.kernel.ids import PrincipalId
@@ -134,7 +134,7 @@ class SignInService:
         session = tx.sessions.by_secret(digest_of(leaving))
         if session is not None and session.ended_at is None:
             at = self._desk.clock.now()
-            end(tx, session, by=by, because="signed in anew", at=at, entropy=self._desk.entropy)
+            end(tx, session, by=by, because=SIGNED_IN_ANEW, at=at, entropy=self._desk.entropy)
 
 
 def open_session(

@@ -28,8 +28,8 @@ from remit.surface.web.door import Door
 from remit.surface.web.idempotency import Idempotency
 from remit.surface.web.openapi import document
 from remit.surface.web.pages.approval import ApprovalPages
-from remit.surface.web.pages.enrol import EnrolPages
 from remit.surface.web.pages.connections import ConnectionPages
+from remit.surface.web.pages.enrol import EnrolPages
 from remit.surface.web.pages.grants import GrantPages
 from remit.surface.web.pages.mine import Own
 from remit.surface.web.pages.paper import Paper, assets
@@ -39,6 +39,7 @@ from remit.surface.web.probes import probes
 from remit.surface.web.rehearsal import SnapshotRehearsal
 from remit.surface.web.routes.approvals import ApprovalRoutes
 from remit.surface.web.routes.authority import AuthorityRoutes
+from remit.surface.web.routes.authorize import AuthorizeRoutes
 from remit.surface.web.routes.capabilities import PATH as CAPABILITIES
 from remit.surface.web.routes.capabilities import CapabilityDoor, CapabilityRoutes
 from remit.surface.web.routes.connections import ConnectionRoutes
@@ -50,8 +51,8 @@ from remit.surface.web.routes.kills import KillRoutes
 from remit.surface.web.routes.ledger import LedgerRoutes
 from remit.surface.web.routes.meta import MetaRoutes
 from remit.surface.web.routes.oauth import OAuthRoutes
-from remit.surface.web.routes.spiffe import SpiffeRoutes
 from remit.surface.web.routes.people import PeopleRoutes
+from remit.surface.web.routes.spiffe import SpiffeRoutes
 from remit.surface.web.routes.stream import StreamRoutes
 from remit.surface.web.routes.tools import ToolRoutes
 from remit.surface.web.session import SessionDoor
@@ -232,8 +233,10 @@ def paper_of(services: Services) -> Paper:
 def _pages(services: Services) -> list[BaseRoute]:
     """Pages of people, and what they are dressed in."""
     paper, door = paper_of(services), session_door(services)
+    flow = services.oauth.code_flow
     return [
         assets(),
+        *([] if flow is None else AuthorizeRoutes(services.oauth, flow, door=door, paper=paper).routes()),
         *_approval_pages(services, paper, door).routes(),
         *_own_pages(services, paper, door),
     ]

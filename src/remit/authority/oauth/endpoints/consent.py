@@ -132,7 +132,7 @@ class Consent:
             return None
         agent = _agent_of(tx, answered.registration)
         by = PrincipalId(answered.user)
-        self._consents.give_in(
+        given = self._consents.give_in(
             tx,
             user=answered.user,
             agent=AgentId(agent.id),
@@ -143,7 +143,7 @@ class Consent:
         )
         intent = seal_goal(_goal(answered), entropy=self._entropy)
         wanted = _task(answered, agent, ceiling)
-        return self._tasks.start_in(tx, wanted, intent, by=by, at=answered.at).task
+        return self._tasks.start_in(tx, wanted, intent, by=by, at=answered.at, given=given).task
 
     def _code(self, code: str, answered: _Answered, task: TaskId | None) -> AuthorizationCode:
         request, session, at = answered.pending.request, answered.session, answered.at
