@@ -198,6 +198,8 @@ class _Works:
         await _drain(run, lambda tx: tx.replay.forget(tenant, at, _AT_ONCE))
         await _drain(run, lambda tx: tx.tokens.forget(at - _KEEP_KEYS, _AT_ONCE))
         await _drain(run, lambda tx: tx.challenges.forget(at, _AT_ONCE))
+        await _drain(run, lambda tx: tx.invitations.forget(at, _AT_ONCE))
+        await _drain(run, lambda tx: tx.statuses.forget(at, _AT_ONCE))
         await _drain(run, lambda tx: tx.sessions.forget(at - _KEEP_KEYS, _AT_ONCE))
 
     async def forget_requests(self, run: JobRun) -> None:
