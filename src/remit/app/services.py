@@ -32,8 +32,10 @@ from remit.app.planes import planes
 from remit.authority.consent_service import ConsentService
 from remit.authority.delegation_service import DelegationService
 from remit.authority.lifetimes import Lifetimes
+from remit.authority.oauth.client_certificates import CertificateTrust, UnfitCertificate
 from remit.authority.oauth.options import OAuthOptions
 from remit.authority.oauth.provider import Consenting, OAuth
+from remit.authority.oauth.registration_service import RegistrationService
 from remit.authority.oauth.repository import NoObjection
 from remit.authority.oauth.verifier import AccessTokenVerifier
 from remit.authority.options import AuthorityOptions
@@ -57,6 +59,7 @@ from remit.kernel.derivation import Purpose
 from remit.kernel.errors import RemitError
 from remit.kernel.ids import Entropy, TenantId, system_entropy
 from remit.kernel.jose.nonce import NonceBox
+from remit.kernel.outbound import AddressRule
 from remit.kernel.sealed import SealedBox
 from remit.kernel.sealing import Kek
 from remit.kernel.tenancy import DEFAULT_TENANT
@@ -66,7 +69,7 @@ from remit.oversight.approvals.service import ApprovalService, Patience
 from remit.oversight.containment.service import ContainmentService
 from remit.platform.outbound import GuardedHttp
 from remit.platform.settings.model import Settings
-from remit.platform.settings.options import ApprovalChoices, GatewayChoices
+from remit.platform.settings.options import ApprovalChoices, ClientChoices, GatewayChoices
 from remit.platform.settings.refusals import StartRefused
 from remit.platform.stdio import ChildProcesses
 from remit.platform.storage.anchors import AnchorFiles
@@ -131,7 +134,10 @@ class Services:
     vault: VaultServices
     gateway: McpApp
     upstreams: UpstreamPool
+    clients: RegistrationService
     exits: GuardedHttp
+    fetches: GuardedHttp
+    """The way to documents and keys of others: the public network, and the hosts that the settings name."""
     log: LogSigner
     heads: HeadKeeper
     metrics: Metrics
@@ -142,6 +148,7 @@ class Services:
         await self.exits.close()
         await self.vault.exit.close()
         await self.federation.exits.close()
+        await self.fetches.close()
         await self.ground.store.close()
 
 
@@ -221,6 +228,7 @@ def build(ground: Ground) -> Services:
     tools = ToolService(uow=work, entropy=entropy, tenant=tenant)
     decisions = _decisions(ground, options.lifetimes)
     exits = GuardedHttp(rule=RegisteredServers(ground.snapshots))
+    fetches = GuardedHttp(rule=AddressRule(registered=chosen.clients.destinations()))
     metrics = Metrics()
     federation = Federation.build(chosen, work=work, keys=ground.keys, entropy=entropy, tenant=tenant)
     log = LogSigner(ground.keys, name=log_name(ground.settings))
@@ -233,7 +241,9 @@ def build(ground: Ground) -> Services:
         consent=ConsentService(uow=work, entropy=entropy, tenant=tenant),
         tasks=TaskService(uow=work, keys=ground.keys, options=options, entropy=entropy, tenant=tenant),
         delegations=DelegationService(uow=work, keys=ground.keys, options=options, entropy=entropy),
-        oauth=_oauth(ground, options, federation),
+        oauth=_oauth(ground, options, federation, fetches),
+        clients=RegistrationService(uow=work, entropy=entropy, tenant=tenant),
+        fetches=fetches,
         verifier=verifier,
         decisions=decisions,
         capabilities=_capabilities(ground, verifier, decisions, approvals, tools, metrics),
@@ -340,6 +350,19 @@ def _capabilities(
     )
 
 
+def _authorities(chosen: ClientChoices) -> CertificateTrust:
+    """The authorities of client certificates. Raises `StartRefused` for a file that holds none."""
+    if chosen.authorities is None:
+        return CertificateTrust()
+    try:
+        return CertificateTrust.read(chosen.authorities.expanduser().read_bytes())
+    except (OSError, UnfitCertificate) as unfit:
+        raise StartRefused(
+            f"`clients.authorities` is `{chosen.authorities}`, which holds no certificates in PEM",
+            next_step="name a file with the authorities' certificates, or leave it out",
+        ) from unfit
+
+
 def _consenting(ground: Ground, options: AuthorityOptions) -> Consenting:
     work, entropy, tenant = ground.work, ground.entropy, ground.tenant
     return Consenting(
@@ -349,7 +372,7 @@ def _consenting(ground: Ground, options: AuthorityOptions) -> Consenting:
     )
 
 
-def _oauth(ground: Ground, options: AuthorityOptions, federation: Federation) -> OAuth:
+def _oauth(ground: Ground, options: AuthorityOptions, federation: Federation, fetches: GuardedHttp) -> OAuth:
     chosen = ground.settings
     return OAuth.build(
         options=OAuthOptions(
@@ -360,6 +383,11 @@ def _oauth(ground: Ground, options: AuthorityOptions, federation: Federation) ->
             require_nonce=chosen.oauth.require_nonce,
             strict_assertion_type=chosen.oauth.strict_assertion_type,
             workloads=True,
+            documents=chosen.clients.documents(),
+            dynamic=chosen.clients.dynamic(),
+            certificates=bool(chosen.http.certificate_proxies),
+            authorities=chosen.clients.authorities is not None,
+            status_lists=chosen.oauth.status_lists,
         ),
         tenant=ground.tenant,
         uow=ground.work,
@@ -373,6 +401,8 @@ def _oauth(ground: Ground, options: AuthorityOptions, federation: Federation) ->
         nonces=NonceBox(
             key=ground.kek.subkey(purpose=Purpose.DPOP_NONCE, tenant=ground.tenant), tenant=ground.tenant
         ),
+        outbound=fetches,
+        trust=_authorities(chosen.clients),
     )
 
 

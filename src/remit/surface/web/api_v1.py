@@ -7,6 +7,7 @@ from remit.surface.web.operation import Operation
 from remit.surface.web.routes.approvals import ApprovalRoutes
 from remit.surface.web.routes.authority import AuthorityRoutes
 from remit.surface.web.routes.capabilities import CapabilityRoutes
+from remit.surface.web.routes.clients import ClientRoutes
 from remit.surface.web.routes.connections import ConnectionRoutes
 from remit.surface.web.routes.decisions import DecisionRoutes
 from remit.surface.web.routes.directory import DirectoryRoutes
@@ -27,6 +28,7 @@ class Nouns:
     directory: DirectoryRoutes
     tools: ToolRoutes
     authority: AuthorityRoutes
+    clients: ClientRoutes
     decisions: DecisionRoutes
     approvals: ApprovalRoutes
     kills: KillRoutes
@@ -45,6 +47,7 @@ class Nouns:
             *self.directory.operations(),
             *self.tools.operations(),
             *self.authority.operations(),
+            *self.clients.operations(),
             *self.decisions.operations(),
             *self.approvals.operations(),
             *self.kills.operations(),

@@ -42,6 +42,7 @@ from remit.surface.web.routes.authority import AuthorityRoutes
 from remit.surface.web.routes.authorize import AuthorizeRoutes
 from remit.surface.web.routes.capabilities import PATH as CAPABILITIES
 from remit.surface.web.routes.capabilities import CapabilityDoor, CapabilityRoutes
+from remit.surface.web.routes.clients import ClientRoutes
 from remit.surface.web.routes.connections import ConnectionRoutes
 from remit.surface.web.routes.decisions import DecisionRoutes
 from remit.surface.web.routes.directory import DirectoryRoutes
@@ -52,6 +53,7 @@ from remit.surface.web.routes.ledger import LedgerRoutes
 from remit.surface.web.routes.meta import MetaRoutes
 from remit.surface.web.routes.oauth import OAuthRoutes
 from remit.surface.web.routes.people import PeopleRoutes
+from remit.surface.web.routes.register import RegisterRoutes
 from remit.surface.web.routes.spiffe import SpiffeRoutes
 from remit.surface.web.routes.stream import StreamRoutes
 from remit.surface.web.routes.tools import ToolRoutes
@@ -78,6 +80,7 @@ def application(services: Services) -> ASGIApp:
             clock=ground.clock,
         ).routes(),
         *OAuthRoutes(services.oauth).routes(),
+        *RegisterRoutes(services.oauth).routes(),
         *SpiffeRoutes(svids=services.federation.svids).routes(),
         *api.routes(operations),
         *_pages(services),
@@ -118,6 +121,7 @@ def nouns(services: Services) -> Nouns:
             delegations=services.delegations,
             identity=services.identity,
         ),
+        clients=ClientRoutes(service=services.clients, identity=services.identity),
         decisions=DecisionRoutes(
             service=services.decisions,
             policies=policies,
