@@ -127,6 +127,20 @@ def test_a_plan_changes_nothing_and_a_second_apply_is_empty(here: Installation) 
     assert (here.folder / "calendar-bot.key").stat().st_mode & 0o077 == 0
 
 
+@pytest.mark.req("R17")
+def test_a_person_is_enrolled_listed_and_signed_out(here: Installation) -> None:
+    link = here.remit("user", "enrol", "user@company.com", "--within", "2h", "-o", "json")
+    assert link.code == 0, link.err
+    assert link.json()["url"].startswith("http://localhost:")
+    assert here.remit("user", "passkeys", "user@company.com", "-o", "json").json() == []
+    assert "next: remit user enrol user@company.com" in here.remit("user", "passkeys", "user@company.com").out
+    assert here.remit("user", "sessions", "user@company.com", "-o", "json").json() == []
+    assert "0 sessions of user@company.com ended" in here.remit("user", "sign-out", "user@company.com").out
+    assert here.remit("user", "revoke-passkey", "user@company.com", "psk_none").code == 1
+    assert here.remit("user", "enrol", "user@company.com", "--within", "2 hours").code == 2
+    assert here.remit("user", "enrol", "user@company.com", "--within", "25h").code != 0
+
+
 @pytest.mark.req("N12")
 def test_can_answers_as_a_call_would_be_and_tells_it_by_exit_code(here: Installation) -> None:
     nobody = here.remit("can", "calendar-bot", "business/book_room", "--arg", "room=Room-401")
