@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from remit.platform.settings.refusals import LocalDisk, refusals
+from support.composed import populated
 from support.installation import installation
 from support.ports import free_port
 
@@ -183,3 +185,15 @@ def test_beside_one_that_serves_no_second_starts(starts: Starts, tmp_path: Path)
         assert "another process" in held.err, held.err
         assert held.err.splitlines()[-1].startswith("next: ")
         assert first.remit("doctor").code == 0
+
+
+@pytest.mark.twin("F35")
+async def test_who_does_not_look_would_serve_with_a_key_that_everybody_can_read(tmp_path: Path) -> None:
+    """The same directory, opened without the look that a start takes: it works, and says nothing."""
+    async with populated(tmp_path / "data") as house:
+        (tmp_path / "data" / "kek").write_bytes(bytes(range(32)))
+        (tmp_path / "data" / "kek").chmod(0o644)
+        (tmp_path / "data").chmod(0o755)
+        assert await house.own_token(house["admin"])
+        found = {each.code for each in refusals(house.services.ground.settings, LocalDisk())}
+    assert {"kek_exposed", "data_exposed"} <= found

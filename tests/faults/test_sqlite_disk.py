@@ -1,16 +1,20 @@
 """A disk that fails, fills up, or may not be written."""
 
 import asyncio
+import contextlib
 import os
 import shutil
 import signal
 import subprocess
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from remit.app.services import Ground, Services, build
 from remit.kernel.errors import RemitError
 from remit.kernel.tenancy import DEFAULT_TENANT
 from remit.kernel.uow import Lane
@@ -140,7 +144,7 @@ async def test_on_a_full_disk_no_call_leaves_the_gateway_and_a_kill_still_commit
         assert len(house.hits) == 1
         await house.kill(TargetKind.AGENT, "mail-bot")
         ballast.unlink()
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while not (await book(15)).ran:  # noqa: ASYNC110 — the disk knows no event of ours
                 await asyncio.sleep(0.2)
         with pytest.raises(Refused):
@@ -150,6 +154,50 @@ async def test_on_a_full_disk_no_call_leaves_the_gateway_and_a_kill_still_commit
         assert await house.records("oversight.kill.committed")
 
 
+class Obliging(SqlUnitOfWork):
+    """The planted bug: what finds no room on the disk is told to have been done."""
+
+    def __init__(self, inner: SqlUnitOfWork) -> None:
+        self._inner = inner
+
+    async def commit(self, work: Any, *, lane: Lane = Lane.NORMAL) -> Any:
+        done: list[Any] = []
+
+        def undone(tx: SqlTransaction) -> None:
+            done.append(work(tx))
+            raise ZeroDivisionError
+
+        try:
+            return await self._inner.commit(work, lane=lane)
+        except StorageFull:
+            with contextlib.suppress(ZeroDivisionError):
+                await self._inner.commit(undone, lane=Lane.KILL)
+            return done[0]
+
+    async def read(self, work: Any) -> Any:
+        return await self._inner.read(work)
+
+
+@pytest.mark.twin("AU-10", "F05")
+async def test_a_store_that_says_done_on_a_full_disk_would_let_calls_run_unrecorded(small_disk: Path) -> None:
+    def make(ground: Ground) -> Services:
+        return build(replace(ground, work=Obliging(ground.work)))
+
+    async with populated(small_disk / "data", make=make) as house:
+        started = await house.task("calendar-bot")
+        bot = house["calendar-bot"]
+        token = await house.exchange(bot, started.envelope)
+        full = house.services.ground.work
+        assert isinstance(full, Obliging)
+        await fill(full._inner)
+        (small_disk / "other").write_bytes(b"x" * max(0, free(small_disk)))
+        await fill(full._inner, size=1_000)
+        assert (await house.call(bot, token, "rooms_book", BOOKING, envelope=started.envelope)).ran
+        permits = [each for each in await house.records("decision.action.decided") if each.capability]
+        assert len(house.hits) == 1
+        assert not permits, "a call ran, and nothing says so"
+
+
 def free(folder: Path) -> int:
     found = os.statvfs(folder)
     return found.f_bavail * found.f_frsize
@@ -157,7 +205,7 @@ def free(folder: Path) -> int:
 
 async def eventually(uow: SqlUnitOfWork) -> str:
     """Normal service returns by itself once there is space for the reserve again."""
-    for _ in range(40):
+    for _ in range(400):
         try:
             return await uow.commit(partial(put, name="again"))
         except StorageFull:

@@ -8,16 +8,21 @@ import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote_to_bytes
 
 import httpx2
 import pytest
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from remit.app.services import Services
 from remit.ledger.export import export_files, export_log
 from remit.ledger.verify import verify_files
+from remit.surface.web.assembly import application
 from support.clients import Party, called
 from support.composed import populated
 from support.gateway import modern, modern_headers
 from support.house import ACCESS_TOKEN, ASSERTION, BOOKING, TOKEN_EXCHANGE, TXN_TOKEN, House
+from support.upstreams import whole
 
 FORM = "application/x-www-form-urlencoded"
 ODD = [
@@ -111,16 +116,48 @@ async def assert_well(house: House) -> None:
     assert report.sound, report.findings
 
 
+async def knock(house: House, path: str) -> None:
+    """Bodies that are no form, or an odd one."""
+    url, bot = f"{house.issuer}{path}", house["calendar-bot"]
+    for raw in RAW_FORMS:
+        for media in (FORM, "multipart/form-data"):
+            lines = {"content-type": media, "DPoP": bot.proof("POST", url)}
+            assert told(await house.http.post(url, content=raw, headers=lines)), raw
+
+
+def with_a_careless_door(services: Services) -> ASGIApp:
+    """The planted bug: before the token endpoint somebody reads the body as text, whatever it is."""
+    app = application(services)
+
+    async def careless(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["path"] != "/token":
+            await app(scope, receive, send)
+            return
+        body = await whole(receive)
+        unquote_to_bytes(body).decode()
+
+        async def again() -> Message:
+            return {"type": "http.request", "body": body, "more_body": False}
+
+        await app(scope, again, send)
+
+    return careless
+
+
+@pytest.mark.twin("DS-02")
+async def test_a_door_that_breaks_on_one_odd_byte_would_be_found(tmp_path: Path) -> None:
+    async with populated(tmp_path / "data", make_app=with_a_careless_door) as house:
+        with pytest.raises(AssertionError, match="500"):
+            await knock(house, "/token")
+
+
 @pytest.mark.attack("DS-02", "DS-04")
 @pytest.mark.promise("P13")
 @pytest.mark.parametrize("path", ["/token", "/introspect", "/revoke"])
 async def test_no_form_breaks_an_oauth_endpoint(tmp_path: Path, path: str) -> None:
     async with populated(tmp_path / "data") as house:
         url, bot = f"{house.issuer}{path}", house["calendar-bot"]
-        for raw in RAW_FORMS:
-            for media in (FORM, "multipart/form-data"):
-                lines = {"content-type": media, "DPoP": bot.proof("POST", url)}
-                assert told(await house.http.post(url, content=raw, headers=lines)), raw
+        await knock(house, path)
         for stated in forms(house, bot):
             form = {**stated, "token": stated["subject_token"], "token_type_hint": stated["scope"]}
             answer = await house.http.post(
