@@ -75,7 +75,6 @@ async def test_nobody_elses_credential_ever_stands_in(on: Scene) -> None:
 
 
 @pytest.mark.req("N28")
-@pytest.mark.attack("MC-03")
 async def test_a_credential_is_opened_for_a_permitted_call_that_is_under_way_and_for_no_other(
     on: Scene,
 ) -> None:
