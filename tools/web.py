@@ -3,7 +3,6 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
-from types import SimpleNamespace
 from typing import Any, Final, cast
 
 from starlette.routing import Route
@@ -11,10 +10,13 @@ from tools.markdown import page, table
 
 from remit.surface.web.api import PREFIX
 from remit.surface.web.api_v1 import Nouns
+from remit.surface.web.assembly import pages
 from remit.surface.web.openapi import document
 from remit.surface.web.operation import Operation
 from remit.surface.web.routes.meta import MetaRoutes
 from remit.surface.web.routes.oauth import OAuthRoutes
+from remit.surface.web.routes.register import RegisterRoutes
+from remit.surface.web.routes.spiffe import SpiffeRoutes
 
 _ISSUER: Final = "https://remit.example.com"
 _INTRO: Final = """One port serves all of it. Requests below `/api/v1` bear
@@ -26,14 +28,17 @@ suffices. Bodies and answers are plain `application/json`; unknown members are r
 `limit`, `cursor`, and `next` in the answer.
 
 The whole as OpenAPI 3.1: [openapi.json](openapi.json); an installation serves its own at `/openapi.json`."""
-_OTHERS: Final = """Outside `/api/v1`: the authorization server, what monitors ask, and two more doors:
-`/mcp/<server>`, the gateway (Streamable HTTP), and `/approve/<link>`, the page of a person who was asked."""
+_OTHERS: Final = """Outside `/api/v1`: the authorization server, the pages of people, what monitors ask, and one
+more door: `/mcp/<server>`, the gateway (Streamable HTTP)."""
 
 
 class _Unbuilt:
     """Stands where a service would: a description may name its methods, and nothing may call them."""
 
-    def __getattr__(self, name: str) -> "_Unbuilt":
+    def __getattr__(self, name: str) -> Any:
+        return _ISSUER if name == "issuer" else self
+
+    def __call__(self, *_: Any, **__: Any) -> "_Unbuilt":
         return self
 
 
@@ -137,26 +142,68 @@ def _plain(name: str) -> str:
 
 
 def _others() -> str:
-    oauth = OAuthRoutes(cast("Any", SimpleNamespace(options=SimpleNamespace(issuer=_ISSUER))))
-    meta = MetaRoutes(probes=(), metrics=cast("Any", None), document={}, clock=cast("Any", None))
+    whole = cast("Any", _Unbuilt())
+    meta = MetaRoutes(probes=(), metrics=whole, document={}, clock=whole)
+    served = [
+        *OAuthRoutes(whole).routes(),
+        *RegisterRoutes(whole).routes(),
+        *SpiffeRoutes(svids=whole).routes(),
+        *pages(whole),
+        *meta.routes(),
+    ]
+    found = [each for each in served if isinstance(each, Route)]
     rows = [
-        (f"`{min(set(route.methods or ()) - {'HEAD'})} {route.path}`", _WHAT[route.path])
-        for route in cast("list[Route]", [*oauth.routes(), *meta.routes()])
+        (f"`{method} {each.path}`", _WHAT[f"{method} {each.path}"])
+        for each in found
+        for method in sorted(set(each.methods or ()) - {"HEAD"})
     ]
     return table(("request", "what"), rows)
 
 
 _WHAT: Final = {
-    "/token": "client credentials (RFC 6749 §4.4) and token exchange (RFC 8693)",
-    "/introspect": "is a token alive (RFC 7662)",
-    "/revoke": "end a token, with all that was exchanged from it (RFC 7009)",
-    "/jwks": "keys with which tokens are signed (RFC 7517)",
-    "/.well-known/oauth-authorization-server": "metadata of the authorization server (RFC 8414)",
-    "/.well-known/oauth-protected-resource/api": "metadata of the API as a resource (RFC 9728)",
-    "/.well-known/oauth-protected-resource/mcp/{server}": "metadata of one MCP server (RFC 9728)",
-    "/healthz": "the process lives",
-    "/readyz": "200 once every probe holds, 503 until then, with each probe's word",
-    "/metrics": "figures for Prometheus",
-    "/openapi.json": "this API as OpenAPI 3.1",
-    "/errors/{code}": "what one error code means",
+    "POST /token": "every grant that the metadata names (RFC 6749 §3.2)",
+    "POST /introspect": "is a token alive (RFC 7662), signed where asked for (RFC 9701)",
+    "POST /revoke": "end a token, with all that was exchanged from it (RFC 7009)",
+    "POST /par": "push an authorization request behind the scenes (RFC 9126)",
+    "GET /jwks": "keys with which tokens are signed (RFC 7517)",
+    "GET /.well-known/oauth-authorization-server": "metadata of the authorization server (RFC 8414)",
+    "GET /.well-known/oauth-protected-resource/api": "metadata of the API as a resource (RFC 9728)",
+    "GET /.well-known/oauth-protected-resource/mcp/{server}": "metadata of one MCP server (RFC 9728)",
+    "POST /register": "register a client, where that is on (RFC 7591)",
+    "GET /register/{client}": "what is registered, for the holder of its token (RFC 7592)",
+    "PUT /register/{client}": "change it (RFC 7592)",
+    "DELETE /register/{client}": "end it (RFC 7592)",
+    "GET /status/{name}": "states of tokens as a signed list, where that is on (Token Status List, draft)",
+    "GET /spiffe/bundle": "keys of this trust domain (SPIFFE)",
+    "GET /authorize": "begin an authorization request (RFC 6749 §4.1.1)",
+    "GET /authorize/{handle}": "what a client asks of the person who is signed in",
+    "POST /authorize/{handle}": "the person's answer; back to the client",
+    "GET /approvals/{ident}": "to the page of an ask, for whoever may answer it",
+    "GET /approve/{link}": "an ask, behind a signed link",
+    "POST /approve/{link}": "its answer",
+    "GET /sign-in": "sign in with a passkey",
+    "POST /sign-in": "what the authenticator said",
+    "GET /sign-out": "ask before signing out",
+    "POST /sign-out": "sign out",
+    "GET /me": "to one's own pages",
+    "GET /enrol/{secret}": "register a passkey by an administrator's link",
+    "POST /enrol/{secret}": "what the authenticator said",
+    "GET /me/passkeys": "one's passkeys",
+    "POST /me/passkeys": "add one",
+    "POST /me/passkeys/{ident}/remove": "remove one",
+    "GET /me/sessions": "where one is signed in",
+    "POST /me/sessions/end-others": "end every other session",
+    "POST /me/sessions/{ident}/end": "end one session",
+    "GET /me/grants": "what agents may do in one's name",
+    "POST /me/grants/{ident}/withdraw": "withdraw a grant, with every task that stands on it",
+    "GET /me/connections": "accounts elsewhere that agents use in one's name",
+    "POST /me/connections/{ident}/disconnect": "end a connection, at the provider too (RFC 7009)",
+    "GET /connect/{provider}": "what connecting means, before anybody leaves",
+    "POST /connect/{provider}": "on to the provider",
+    "GET /connect/{provider}/callback": "back from the provider, into the session that began it",
+    "GET /healthz": "the process lives",
+    "GET /readyz": "200 once every probe holds, 503 until then, with each probe's word",
+    "GET /metrics": "figures for Prometheus",
+    "GET /openapi.json": "this API as OpenAPI 3.1",
+    "GET /errors/{code}": "what one error code means",
 }

@@ -83,7 +83,7 @@ def application(services: Services) -> ASGIApp:
         *RegisterRoutes(services.oauth).routes(),
         *SpiffeRoutes(svids=services.federation.svids).routes(),
         *api.routes(operations),
-        *_pages(services),
+        *pages(services),
     ]
     return build_app(
         routes,
@@ -234,7 +234,7 @@ def paper_of(services: Services) -> Paper:
     return Paper(issuer=services.ground.issuer, origin=services.people.desk.home)
 
 
-def _pages(services: Services) -> list[BaseRoute]:
+def pages(services: Services) -> list[BaseRoute]:
     """Pages of people, and what they are dressed in."""
     paper, door = paper_of(services), session_door(services)
     flow = services.oauth.code_flow
