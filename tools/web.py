@@ -28,8 +28,8 @@ suffices. Bodies and answers are plain `application/json`; unknown members are r
 `limit`, `cursor`, and `next` in the answer.
 
 The whole as OpenAPI 3.1: [openapi.json](openapi.json); an installation serves its own at `/openapi.json`."""
-_OTHERS: Final = """Outside `/api/v1`: the authorization server, the pages of people, what monitors ask, and one
-more door: `/mcp/<server>`, the gateway (Streamable HTTP)."""
+_OTHERS: Final = """Outside `/api/v1`: the authorization server, the pages of people, what monitors ask, and
+one more door: `/mcp/<server>`, the gateway (Streamable HTTP)."""
 
 
 class _Unbuilt:
