@@ -4,17 +4,21 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from remit.app.services import Ground, Services, build
 from remit.identity.tool_service import Seen
 from remit.kernel.canonical import parse_object
-from remit.kernel.ids import PrincipalId
+from remit.kernel.ids import ApprovalId, PrincipalId, TenantId
 from remit.oversight.approvals.approval import Approval, ApprovalState
 from remit.oversight.containment.kill import TargetKind
+from support.blindness import VeiledWork
 from support.clients import Called, Party
-from support.composed import business_tools
+from support.composed import business_tools, populated
 from support.house import REFUND, House
 
 NEVER = '@id("never") forbid (principal, action == Remit::Action::"business/refunds.create", resource);'
@@ -136,6 +140,47 @@ async def test_a_yes_to_one_pinned_tool_is_none_to_its_successor(house: House) -
         assert house.hits == []
         assert (await house.answer("lead", other)).status_code == 200
         assert (await again).ran
+        assert len(house.hits) == 1
+
+
+class AnyYes:
+    """The planted bug: a yes is looked up by what it is to, but not by the tool that it was given for."""
+
+    def __init__(self, inner: Any, given: list[ApprovalId]) -> None:
+        self._inner = inner
+        self._given = given
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._inner, name)
+
+    def unspent(self, tenant: TenantId, key: str, at: datetime) -> ApprovalId | None:
+        found: ApprovalId | None = self._given[0] if self._given else self._inner.unspent(tenant, key, at)
+        return found
+
+
+@pytest.mark.twin("CB-16")
+async def test_a_yes_that_is_not_bound_to_its_tool_would_run_the_successor(tmp_path: Path) -> None:
+    given: list[ApprovalId] = []
+
+    def make(ground: Ground) -> Services:
+        blind = VeiledWork(ground.work, approvals=lambda tx: AnyYes(tx.approvals, given))
+        return build(replace(ground, work=blind))
+
+    async with populated(tmp_path / "data", make=make) as house, desk_of(house) as desk:
+        assert house.upstream is not None
+        pinned = {each.name: each for each in await business_tools(house.upstream.url)}["refunds_create"]
+        assert pinned.mapping is not None
+        laxer = replace(pinned, mapping=replace(pinned.mapping, immaterial=("/amount",)))
+        waiting = desk.refund()
+        ask = await desk.asked()
+        server = await house.work.read(lambda tx: tx.servers.named("business").id)
+        by = PrincipalId(house["admin"].id)
+        await house.services.tools.pin(server, [laxer], by=by, at=house.now())
+        await house.services.ground.snapshots.catch_up()
+        assert (await house.answer("lead", ask)).status_code == 200
+        assert (await waiting).code == "tool_changed"
+        given.append(ask.id)
+        assert (await desk.refund()).ran
         assert len(house.hits) == 1
 
 
