@@ -9,6 +9,7 @@ from sqlalchemy import bindparam, insert, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from remit.kernel.errors import Conflict
+from remit.ledger.encoding import MAX_ENTRY_SIZE, EntryTooLarge, MalformedEntry, decode_record
 from remit.platform.storage.errors import AlreadyExists
 from remit.platform.storage.queued import CAREFUL_BATCHES, CLAIMS_KEPT, Claims, Haste
 from remit.platform.storage.tables import core
@@ -162,6 +163,24 @@ async def test_a_claim_of_a_key_that_was_there_is_refused_though_nobody_remember
 async def test_a_key_whose_claimant_failed_can_be_claimed(uow: SqlUnitOfWork) -> None:
     broken = partial(failing, first=partial(claim, name="a"))
     assert await all_of(uow, broken, partial(claim, name="a")) == [Conflict, True]
+
+
+async def test_a_record_that_cannot_be_encoded_fails_its_own_work_alone(uow: SqlUnitOfWork) -> None:
+    """Records of a batch in haste are encoded together, at its end."""
+
+    def append(tx: SqlTransaction, number: int, resource: str = "Room:1") -> int:
+        tx.ledger.append(record(number, resource=resource))
+        return number
+
+    works: list[Work] = [
+        partial(append, number=1),
+        partial(append, number=2, resource="\ud800"),
+        partial(append, number=3, resource="x" * MAX_ENTRY_SIZE),
+        partial(append, number=4),
+    ]
+    assert await all_of(uow, *works) == [1, MalformedEntry, EntryTooLarge, 4]
+    entries = await uow.read(lambda tx: list(tx.ledger.entries(0, tx.ledger.head().size)))
+    assert [decode_record(each).id for each in entries] == [record(1).id, record(4).id]
 
 
 def test_claims_forget_the_oldest_first() -> None:

@@ -18,7 +18,7 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 from remit.kernel.errors import Conflict
 from remit.kernel.tenancy import DEFAULT_TENANT
 from remit.kernel.uow import Lane
-from remit.ledger.encoding import encode_record
+from remit.ledger.encoding import encode_record, encode_records
 from remit.ledger.record import Record
 from remit.platform.storage.file_lock import FileLock
 from remit.platform.storage.queued import Haste
@@ -192,3 +192,12 @@ def test_a_record_is_encoded_by_its_definition(
 ) -> None:
     made = record(1, at=at, **texts, **members)  # type: ignore[arg-type]  # drawn by name
     assert encode_record(made) == slowly(made)
+
+
+@given(st.lists(st.tuples(TEXT, TEXT), max_size=8))
+def test_records_encoded_together_are_encoded_as_each_alone(texts: list[tuple[str, str]]) -> None:
+    records = [
+        structs.replace(record(number), resource=resource, purpose=purpose)
+        for number, (resource, purpose) in enumerate(texts)
+    ]
+    assert encode_records(records) == [slowly(each) for each in records]

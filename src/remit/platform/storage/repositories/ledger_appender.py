@@ -38,7 +38,7 @@ from remit.platform.storage.tables.ledger import (
 
 INLINE_INDEX: Final = 64
 """Records of one commit up to which the index by id keeps up; a larger burst is indexed by later commits."""
-INDEX_STEP: Final = 16
+INDEX_STEP: Final = 32
 """Records of ordinary commits after which the index is written: a reader scans fewer, and bursts.
 
 A step indexes twice as many as it follows, so that it catches up with a burst without a long commit.
