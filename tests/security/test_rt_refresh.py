@@ -385,3 +385,52 @@ def _token(**changes: Any) -> RefreshToken:
         **changes,
     }
     return RefreshToken(**values)
+
+
+@pytest.mark.attack("RT-06", "RT-07")
+@pytest.mark.spec("RFC 7662", "2.2")
+async def test_its_own_client_alone_may_ask_about_a_refresh_token(world: AuthorizingWorld) -> None:
+    await world.confidential("other", "mail-bot")
+    held = await world.tokens("web", resource=world.options.mcp("mail"))
+    token = held["refresh_token"]
+    found = (await world.introspect("web", token)).json()
+    assert found["active"] is True
+    assert found["client_id"] == world.clients["web"].client_id
+    assert found["sub"] == world.actors["ana"].id
+    assert (await world.introspect("other", token)).json() == {"active": False}
+    used = (await world.refresh(token, "web")).json()
+    assert (await world.introspect("web", token)).json() == {"active": False}
+    assert (await world.introspect("web", used["refresh_token"])).json()["active"] is True
+    await CAUSES["the person signed out"](world)
+    assert (await world.introspect("web", used["refresh_token"])).json() == {"active": False}
+
+
+@pytest.mark.attack("RT-08")
+@pytest.mark.spec("RFC 7009", "2.1")
+async def test_taking_back_a_refresh_token_takes_everything(world: AuthorizingWorld) -> None:
+    held = await world.tokens()
+    foreign = await world.revoke("web", held["refresh_token"])
+    assert (foreign.status_code, foreign.content) == (200, b"")
+    renewed = (await world.refresh(held["refresh_token"])).json()
+    assert await lives(world, renewed["access_token"])
+    own = await world.post("/revoke", {"client_id": "cli_strict", "token": renewed["refresh_token"]})
+    assert (own.status_code, own.content) == (200, b"")
+    assert refused(await world.refresh(renewed["refresh_token"]))
+    for token in (held, renewed):
+        assert not await lives(world, token["access_token"])
+    (ended,) = await world.records("authority.family.ended")
+    assert ended.codes == ("revoked",)
+
+
+async def test_what_is_over_is_forgotten(world: AuthorizingWorld) -> None:
+    held = await world.tokens()
+    await world.push()
+    world.pass_time(days=9)
+
+    def forget(tx: Any) -> list[int]:
+        return [
+            each.forget(world.now - timedelta(days=1), 100) for each in (tx.pendings, tx.codes, tx.families)
+        ]
+
+    assert await world.uow.commit(forget) == [2, 1, 1]
+    assert refused(await world.refresh(held["refresh_token"]))

@@ -54,6 +54,7 @@ def jobs(services: Services) -> tuple[Job, ...]:
         Job(name="proofs.forget", every=minute, run=work.forget_proofs),
         Job(name="changes.forget", every=hour, run=work.forget_changes),
         Job(name="requests.forget", every=hour, run=work.forget_requests),
+        Job(name="authorizations.forget", every=minute, run=work.forget_authorizations),
         *((Job(name="nodes.expire", every=10 * second, run=work.expire_nodes),) if several else ()),
     )
 
@@ -206,6 +207,13 @@ class _Works:
         """Drop old keys of repeated requests."""
         at = self._clock.now()
         await run.commit(lambda tx: tx.idempotency.forget(at - _KEEP_KEYS))
+
+    async def forget_authorizations(self, run: JobRun) -> None:
+        """Drop requests that nobody answered in time; codes and families once nobody could show them."""
+        at = self._clock.now()
+        await _drain(run, lambda tx: tx.pendings.forget(at, _AT_ONCE))
+        await _drain(run, lambda tx: tx.codes.forget(at - _KEEP_KEYS, _AT_ONCE))
+        await _drain(run, lambda tx: tx.families.forget(at - _KEEP_KEYS, _AT_ONCE))
 
     async def forget_changes(self, run: JobRun) -> None:
         """Drop change numbers that no reader is behind: one that is loads everything anew."""

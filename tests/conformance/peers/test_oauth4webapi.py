@@ -4,7 +4,6 @@ import asyncio
 import dataclasses
 import json
 import os
-import subprocess
 import sys
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
@@ -18,32 +17,9 @@ import uvicorn
 from remit.kernel.canonical import b64u
 from remit.kernel.jose.algorithms import Algorithm
 from remit.platform.storage.unit_of_work import SqlUnitOfWork
-from support.absent import absent
 from support.oauth import OPTIONS, World
 
-PACKAGE = "oauth4webapi@3.8.8"
 BIN = Path(sys.executable).parent
-PEERS = BIN.parent / "peers" / PACKAGE
-
-
-@pytest.fixture(scope="session")
-def peers() -> Path:
-    """The package, installed once beside the virtual environment's own."""
-    if not (PEERS / "node_modules" / "oauth4webapi").is_dir():
-        PEERS.mkdir(parents=True, exist_ok=True)
-        (PEERS / "package.json").write_text('{"private":true}')
-        installed = subprocess.run(
-            [BIN / "npm", "install", "--ignore-scripts", "--no-audit", "--no-fund", PACKAGE],
-            cwd=PEERS,
-            env={**os.environ, "PATH": f"{BIN}:{os.environ['PATH']}"},
-            capture_output=True,
-            check=False,
-            timeout=100,
-        )
-        if installed.returncode != 0 and not os.environ.get("CI"):
-            absent(f"npm has no {PACKAGE}: {installed.stderr.decode()[-200:]}")
-        assert installed.returncode == 0, installed.stderr
-    return PEERS
 
 
 @pytest_asyncio.fixture

@@ -6,6 +6,7 @@ from remit.authority.alive import Alive, Dead, alive
 from remit.authority.lineage import line_of
 from remit.authority.oauth.access import AccessToken
 from remit.authority.oauth.clients import Client
+from remit.authority.oauth.families import Family, why_over
 from remit.authority.oauth.repository import Standing
 from remit.authority.tasks import Lineage
 from remit.kernel.ids import KeyId, PrincipalId
@@ -36,6 +37,22 @@ def client_dead(view: Standing, client: Client, *, credential: KeyId, at: dateti
         others=frozenset({str(credential)}),
     )
     return _reason(alive(view, lineage, at))
+
+
+def family_dead(view: Standing, family: Family, *, at: datetime) -> str:
+    """A stable reason code why nothing more comes of a family, or an empty string."""
+    task = None if family.task is None else view.task(family.task)
+    lineage = Lineage(
+        tenant=family.tenant,
+        user=family.user,
+        task=family.task,
+        grant=None if task is None else task.grant,
+        chain=(family.principal,),
+        principals=line_of(family.principal, view.principal),
+        envelope=None if task is None else task.root,
+        others=frozenset({str(family.id), str(family.session), family.key, family.client_id} - {""}),
+    )
+    return why_over(family, at=at) or _reason(alive(view, lineage, at))
 
 
 def token_lineage(view: Standing, token: AccessToken) -> Lineage:

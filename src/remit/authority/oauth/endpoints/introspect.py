@@ -9,10 +9,11 @@ from remit.authority.oauth.callers import admit
 from remit.authority.oauth.client_auth import Authenticated, ClientAuthenticator
 from remit.authority.oauth.clients import Client
 from remit.authority.oauth.errors import UNVERIFIED, InvalidClient, InvalidRequest
-from remit.authority.oauth.lineage import why_dead
+from remit.authority.oauth.lineage import family_dead, why_dead
 from remit.authority.oauth.options import OAuthOptions
 from remit.authority.oauth.parameters import Parameters
 from remit.authority.oauth.presented import read_presented
+from remit.authority.oauth.renewing import refresh_of
 from remit.authority.oauth.repository import OAuthTransaction, SigningKeys, TransactionView
 from remit.authority.tokens import TokenState
 from remit.kernel.canonical import JsonObject, canonical_json
@@ -94,10 +95,24 @@ class IntrospectionEndpoint:
         if caller.public:
             # RFC 7662 §2.1: whoever proves nothing may ask nothing, not even about its own.
             raise InvalidClient(UNVERIFIED, reason="client_public")
-        told = await self._uow.commit(
-            lambda tx: _answer(tx, caller, token, at=asked.at, generation=asked.generation)
-        )
+        told = await self._uow.commit(lambda tx: self._say(tx, parameters.get("token"), caller, token, asked))
         return caller, told
+
+    def _say(
+        self,
+        tx: OAuthTransaction,
+        text: str,
+        caller: Authenticated,
+        token: AccessToken | None,
+        asked: Asked,
+    ) -> JsonObject:
+        refresh = None if token is not None else refresh_of(tx, text, caller.client)
+        if refresh is None:
+            return _answer(tx, caller, token, at=asked.at, generation=asked.generation)
+        admit(tx, caller, at=asked.at)
+        if refresh.token.used_at is not None or family_dead(TransactionView(tx), refresh.family, at=asked.at):
+            return INACTIVE
+        return refresh.described(issuer=self._options.issuer)
 
     def _read(
         self, tx: OAuthTransaction, parameters: Parameters, asked: Asked

@@ -8,10 +8,13 @@ from remit.authority.oauth import records
 from remit.authority.oauth.access import AccessToken
 from remit.authority.oauth.callers import admit
 from remit.authority.oauth.client_auth import Authenticated, ClientAuthenticator
+from remit.authority.oauth.endings import end_family
 from remit.authority.oauth.errors import InvalidRequest, UnsupportedTokenType
+from remit.authority.oauth.families import Family
 from remit.authority.oauth.options import OAuthOptions
 from remit.authority.oauth.parameters import Parameters
 from remit.authority.oauth.presented import read_presented
+from remit.authority.oauth.renewing import refresh_of
 from remit.authority.oauth.repository import OAuthTransaction, TransactionView
 from remit.kernel.certificate import PresentedCertificate
 from remit.kernel.events import Event
@@ -27,6 +30,8 @@ _ENVELOPE_MARK: Final = "~"
 class _Wanted:
     caller: Authenticated
     token: AccessToken | None
+    family: Family | None = None
+    """What a refresh token renews; it ends whole (RFC 7009 §2.1)."""
 
 
 class RevocationEndpoint:
@@ -83,19 +88,22 @@ class RevocationEndpoint:
             raise UnsupportedTokenType(
                 "an envelope is ended with its task", next_step="remit task end <task>", reason="envelope"
             )
+        if (refresh := refresh_of(tx, text, caller.client)) is not None:
+            return _Wanted(caller=caller, token=None, family=refresh.family)
         token = read_presented(text, keys=self._keys, options=self._options, view=view, at=at)
         return _Wanted(caller=caller, token=token)
 
     def _revoke(self, tx: OAuthTransaction, wanted: _Wanted, *, at: datetime) -> None:
         admit(tx, wanted.caller, at=at)
-        token = wanted.token
+        token, by = wanted.token, wanted.caller.client.id
+        if wanted.family is not None:
+            end_family(tx, wanted.family.id, cause="revoked", by=by, at=at, entropy=self._entropy)
         if token is None or token.client != wanted.caller.client.id or not tx.tokens.revoke(token.id):
             return
         # INVARIANT: descendants name it among their ancestors, so this one tombstone ends them all.
         epoch = tx.advance_epoch("token_revoked")
         tx.lineage.bury(TOMBSTONE_KIND, token.id, cause="revoked", epoch=epoch, at=at)
         tx.touch("tombstone", token.id)
-        by = wanted.caller.client.id
         tx.ledger.append(records.revoked(token, by=by, epoch=epoch, at=at, entropy=self._entropy))
         tx.publish(
             Event(
