@@ -489,6 +489,26 @@ async def test_trust_is_one_tenants(store: OpenStore) -> None:
     assert await other.read(lambda tx: tx.issuer_keys.get(issuer.id)) is None
 
 
+@pytest.mark.attack("JW-07")
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"iss": f"{GITHUB}\0"},
+        {"iss": "\0"},
+        {"iss": "\ud800"},
+        {"sub": "spiffe://a\0/b"},
+        {"sub": f"{SUBJECT}\0"},
+        {"jti": "a\0b"},
+        {"environment": "production\0"},
+    ],
+)
+async def test_a_name_that_no_store_can_hold_is_refused_on_each(
+    uow: SqlUnitOfWork, changes: dict[str, Any]
+) -> None:
+    here, them = await pipelines(uow)
+    assert refused(await here.bearer(them.assertion(here.now, **changes)))
+
+
 # -- JW-22, JW-23: the issuer's keys
 
 

@@ -66,9 +66,10 @@ def peek(text: str) -> Peeked:
     except TokenRejected as broken:
         raise _as_ours(broken) from broken
     issuer, subject = members.get("iss", ""), members.get("sub", "")
-    if not isinstance(issuer, str) or not isinstance(subject, str):
-        raise AssertionRejected(6, "claim_malformed", debug="`iss`, `sub` are not text")
-    return Peeked(issuer=issuer, subject=subject, kid=header.kid)
+    # Both are looked up before anything is proven: a control character is no part of a name, in no store.
+    if not all(isinstance(each, str) and each.isprintable() for each in (issuer, subject)):
+        raise AssertionRejected(6, "claim_malformed", debug="`iss`, `sub` are not printable text")
+    return Peeked(issuer=str(issuer), subject=str(subject), kid=header.kid)
 
 
 def verify_assertion(text: str, *, issuer: TrustedIssuer, keys: KeySet, at: datetime) -> VerifiedAssertion:
@@ -137,6 +138,8 @@ def _judge(parts: Segments, issuer: TrustedIssuer, at: datetime) -> VerifiedAsse
     # From our own clock too: an `iat` in the future would stretch the life.
     if claims.expires_at - at > issuer.longest + SKEW:
         raise AssertionRejected(6, "lives_too_long", debug=f"until {claims.expires_at}")
+    if not claims.jti.isprintable():
+        raise AssertionRejected(6, "claim_malformed", debug="`jti` is not printable")
     texts = _texts(claims.members, issuer.kind)
     return VerifiedAssertion(
         issuer=issuer,

@@ -51,6 +51,8 @@ def text_of(members: JsonObject, row: Claim) -> str:
         return "true" if found else "false"
     if isinstance(found, int):
         return str(found)
-    if found is None or isinstance(found, str):
-        return found or ""
-    raise AssertionRejected(6, "claim_malformed", debug=f"`{row.name}` is not text")
+    if found is None:
+        return ""
+    if isinstance(found, str) and found.isprintable():
+        return found
+    raise AssertionRejected(6, "claim_malformed", debug=f"`{row.name}` is not printable text")
