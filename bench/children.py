@@ -2,12 +2,13 @@
 
 import http.client
 import os
+import signal
 import socket
 import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -61,12 +62,18 @@ def child(
             _await(process, port, log, ready, seconds)
             yield Child(pid=process.pid, port=port, started=time.perf_counter() - begun)
         finally:
-            process.terminate()
+            # The group: some commands are wrappers, which do not pass a signal on.
+            _tell(process, signal.SIGTERM)
             try:
                 process.wait(timeout=_STOP_SECONDS)
             except subprocess.TimeoutExpired:
-                process.kill()
+                _tell(process, signal.SIGKILL)
                 process.wait()
+
+
+def _tell(process: subprocess.Popen[bytes], what: signal.Signals) -> None:
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, what)
 
 
 def python(*words: str) -> list[str]:

@@ -334,7 +334,7 @@ async def test_the_end_of_a_task_ends_its_capabilities(uow: SqlUnitOfWork) -> No
         await on.service.consume(use_of(capability), on.lineage, at=NOON)
     with pytest.raises(TaskOver):
         await on.live()
-    assert await state_of(uow, capability.id) is CapabilityState.FAILED
+    assert await state_of(uow, capability.id) is CapabilityState.STOPPED
 
 
 async def test_a_capability_reads_back_as_it_was_stored(uow: SqlUnitOfWork) -> None:

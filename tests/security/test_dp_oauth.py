@@ -175,8 +175,8 @@ async def test_a_token_is_bound_to_registered_keys_alone(world: World) -> None:
 @pytest.mark.twin("DP-05")
 async def test_a_stolen_assertion_would_earn_a_token_without_the_rule(sqlite_uow: SqlUnitOfWork) -> None:
     class AnyProof(PossessionCheck):
-        def prove(self, proofs: Any, *, who: Any, at: Any, generation: int) -> Any:
-            found = self._verify(proofs[0], at, generation)
+        def prove(self, proofs: Any, *, at: Any, generation: int, **_: Any) -> Any:
+            found = self._verify(proofs[0], self._options.token_endpoint, at, generation)
             return Proof(key=found.thumbprint, jti=found.jti, keep_until=found.keep_until)
 
     world = await World(sqlite_uow, build=building(possession=AnyProof)).populate()

@@ -46,8 +46,8 @@ class ForgetsAncestors(TokenExchange):
 class BurnsForAnybody(PossessionCheck):
     """DP-11: every proof is remembered, whoever made it."""
 
-    def prove(self, proofs: Any, *, who: Any, at: Any, generation: int) -> Proof:
-        found = self._verify(proofs[0], at, generation)
+    def prove(self, proofs: Any, *, at: Any, generation: int, **_: Any) -> Proof:
+        found = self._verify(proofs[0], self._options.token_endpoint, at, generation)
         return Proof(key=found.thumbprint, jti=found.jti, keep_until=found.keep_until)
 
 
