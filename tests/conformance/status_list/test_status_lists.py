@@ -30,7 +30,8 @@ async def bit(world: World, token: str) -> int:
     said = claims_in(answer.text)
     assert said["sub"] == place["uri"]
     bits = zlib.decompress(b64u_decode(said["status_list"]["lst"]))
-    return bits[place["idx"] // 8] >> (place["idx"] % 8) & 1
+    index = int(place["idx"])
+    return bits[index // 8] >> (index % 8) & 1
 
 
 @pytest.mark.spec(DRAFT, "4.1")

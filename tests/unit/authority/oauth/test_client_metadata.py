@@ -15,6 +15,7 @@ from remit.authority.oauth.errors import (
     UnapprovedSoftwareStatement,
 )
 from remit.authority.oauth.registration import ApplicationType, AuthMethod
+from remit.kernel.canonical import Json
 from remit.kernel.jose.algorithms import Algorithm
 from support.documents import document
 from support.jose import private_key
@@ -160,5 +161,7 @@ def test_a_document_for_every_server_loses_what_is_not_served_here() -> None:
 
 
 def test_a_key_set_has_one_text_whatever_the_order() -> None:
-    keys = [{**private_key(name, Algorithm.ES256).public.jwk(), "kid": name} for name in ("a", "b")]
+    keys: list[Json] = [
+        {**private_key(name, Algorithm.ES256).public.jwk(), "kid": name} for name in ("a", "b")
+    ]
     assert read_jwks({"keys": keys}) == read_jwks({"keys": keys[::-1]})
