@@ -22,6 +22,8 @@ SHOWN_LIFE: Final = timedelta(minutes=10)
 """How long a person has to sign in and to answer."""
 WAITING_LIMIT: Final = 20_000
 """Requests of one tenant that may wait at one time: strangers can begin one, so it has an end."""
+WAITING_SHARE: Final = 1_000
+"""Of these, requests of one client: whoever begins them in its name shuts nobody out but that client."""
 
 
 class PendingState(StrEnum):

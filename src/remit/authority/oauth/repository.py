@@ -106,8 +106,8 @@ class Pendings(Protocol):
     def move(self, changed: Pending, *, was: PendingState) -> bool:
         """Store the next step; False if it is no longer where it was. One conditional update."""
 
-    def crowded(self, limit: int) -> bool:
-        """Whether more than so many are kept."""
+    def crowded(self, client: str, *, share: int, limit: int) -> bool:
+        """Whether as many as `share` are kept of this client, or `limit` of all."""
 
     def forget(self, before: datetime, limit: int) -> int:
         """Drop what ran out before that moment; how many."""

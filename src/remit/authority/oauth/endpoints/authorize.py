@@ -25,7 +25,15 @@ from remit.authority.oauth.errors import (
 from remit.authority.oauth.offering import sentences, sentences_of_scopes
 from remit.authority.oauth.options import OAuthOptions
 from remit.authority.oauth.parameters import Parameters
-from remit.authority.oauth.pending import SHOWN_LIFE, URN, WAITING_LIMIT, Offer, Pending, PendingState
+from remit.authority.oauth.pending import (
+    SHOWN_LIFE,
+    URN,
+    WAITING_LIMIT,
+    WAITING_SHARE,
+    Offer,
+    Pending,
+    PendingState,
+)
 from remit.authority.oauth.registration import ClientRegistration
 from remit.authority.oauth.repository import OAuthTransaction
 from remit.identity.principals import Principal
@@ -144,7 +152,7 @@ class AuthorizationEndpoint:
         registration: ClientRegistration,
         at: datetime,
     ) -> str:
-        if tx.pendings.crowded(WAITING_LIMIT):
+        if tx.pendings.crowded(registration.client_id, share=WAITING_SHARE, limit=WAITING_LIMIT):
             raise TemporarilyUnavailable("too many requests wait for people", reason="pending_limit")
         handle = opaque.make(opaque.REQUEST, self._entropy)
         tx.pendings.add(

@@ -21,7 +21,14 @@ from remit.authority.oauth.errors import (
     UnauthorizedClient,
 )
 from remit.authority.oauth.options import OAuthOptions
-from remit.authority.oauth.pending import PUSHED_LIFE, URN, WAITING_LIMIT, Pending, PendingState
+from remit.authority.oauth.pending import (
+    PUSHED_LIFE,
+    URN,
+    WAITING_LIMIT,
+    WAITING_SHARE,
+    Pending,
+    PendingState,
+)
 from remit.authority.oauth.possession import PossessionCheck
 from remit.authority.oauth.registration import ClientRegistration
 from remit.authority.oauth.repository import OAuthTransaction, TransactionView
@@ -105,7 +112,8 @@ class PushedRequestEndpoint:
         admit(tx, pushed.who, at=at)
         if pushed.proof is not None and not tx.replay.burn(pushed.who.client.tenant, pushed.proof):
             raise InvalidDpopProof("the presented token or proof does not verify", reason="proof_replayed")
-        if tx.pendings.crowded(WAITING_LIMIT):
+        client = pushed.registration.client_id
+        if tx.pendings.crowded(client, share=WAITING_SHARE, limit=WAITING_LIMIT):
             raise TemporarilyUnavailable("too many requests wait for people", reason="pending_limit")
         tx.pendings.add(
             Pending(

@@ -302,6 +302,7 @@ CREATE TABLE passkey (
 CREATE TABLE pending_request (
 	tenant TEXT NOT NULL,
 	id TEXT NOT NULL,
+	client TEXT NOT NULL,
 	state TEXT NOT NULL,
 	expires_at BIGINT NOT NULL,
 	body TEXT NOT NULL,
@@ -573,6 +574,7 @@ CREATE INDEX workload_subject ON workload (tenant, issuer, subject, ends_at);
 CREATE INDEX workload_rule ON workload (tenant, rule, ends_at);
 CREATE INDEX workload_end ON workload (tenant, ended_at, ends_at);
 CREATE INDEX pending_request_expiry ON pending_request (tenant, expires_at);
+CREATE INDEX pending_request_client ON pending_request (tenant, client);
 CREATE INDEX authorization_code_expiry ON authorization_code (tenant, expires_at);
 CREATE INDEX token_family_pair ON token_family (tenant, user, client, state);
 CREATE INDEX token_family_end ON token_family (tenant, ends_at);

@@ -36,6 +36,12 @@ _MOVE_PENDING = (
 _WAITING = (
     select(p.c.id).where(p.c.tenant == bindparam("ours")).order_by(p.c.id).limit(1).offset(bindparam("count"))
 )
+_WAITING_OF = (
+    select(p.c.id)
+    .where(p.c.tenant == bindparam("ours"), p.c.client == bindparam("whose"))
+    .limit(1)
+    .offset(bindparam("count"))
+)
 _OLD_PENDING = (
     select(p.c.id)
     .where(p.c.tenant == bindparam("ours"), p.c.expires_at < bindparam("before"))
@@ -57,6 +63,7 @@ class PendingRepository:
         values: dict[str, Scalar] = {
             "tenant": self._tenant,
             "id": pending.id,
+            "client": pending.request.returning.client_id,
             "state": pending.state,
             "expires_at": micros(pending.expires_at),
             "body": _text(pending),
@@ -79,9 +86,12 @@ class PendingRepository:
         }
         return self._sql.run(_MOVE_PENDING, values) == 1
 
-    def crowded(self, limit: int) -> bool:
-        """Whether more than so many are kept."""
-        return self._sql.row(_WAITING, {"ours": self._tenant, "count": limit}) is not None
+    def crowded(self, client: str, *, share: int, limit: int) -> bool:
+        """Whether as many as `share` are kept of this client, or `limit` of all."""
+        of_client: dict[str, Scalar] = {"ours": self._tenant, "whose": client, "count": share - 1}
+        if self._sql.row(_WAITING_OF, of_client) is not None:
+            return True
+        return self._sql.row(_WAITING, {"ours": self._tenant, "count": limit - 1}) is not None
 
     def forget(self, before: datetime, limit: int) -> int:
         """Drop what ran out before that moment; how many."""

@@ -11,10 +11,12 @@ pending: Final = Table(
     metadata,
     Column("tenant", Text, primary_key=True),
     Column("id", Text, primary_key=True),
+    Column("client", Text, nullable=False),
     Column("state", Text, nullable=False),
     Column("expires_at", BigInteger, nullable=False),
     Column("body", Text, nullable=False),
     Index("pending_request_expiry", "tenant", "expires_at"),
+    Index("pending_request_client", "tenant", "client"),
 )
 """Ids are digests of handles: who reads the table can go on with no request of it."""
 

@@ -122,12 +122,14 @@ def _create_authorization() -> None:
         "pending_request",
         sa.Column("tenant", TEXT, nullable=False),
         sa.Column("id", TEXT, nullable=False),
+        sa.Column("client", TEXT, nullable=False),
         sa.Column("state", TEXT, nullable=False),
         sa.Column("expires_at", sa.BigInteger(), nullable=False),
         sa.Column("body", TEXT, nullable=False),
         sa.PrimaryKeyConstraint("tenant", "id"),
     )
     op.create_index("pending_request_expiry", "pending_request", ["tenant", "expires_at"], unique=False)
+    op.create_index("pending_request_client", "pending_request", ["tenant", "client"], unique=False)
     op.create_table(
         "authorization_code",
         sa.Column("tenant", TEXT, nullable=False),
