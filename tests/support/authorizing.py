@@ -22,7 +22,7 @@ from remit.authority.oauth.registration import (
 from remit.authority.options import AuthorityOptions
 from remit.authority.rights import Ceiling
 from remit.authority.task_service import TaskService
-from remit.identity.principals import Kind
+from remit.identity.principals import Environment, Kind
 from remit.identity.registration import Registration
 from remit.identity.session_service import SessionService
 from remit.identity.sessions import ACR_PASSKEY_UV, AMR_PASSKEY_UV, Proof, Session, SessionRule, begin
@@ -159,7 +159,11 @@ class AuthorizingWorld(World):
     async def application(self, name: str, **changes: Any) -> ClientRegistration:
         """An ordinary application that signs people in."""
         stated = Registration(
-            kind=Kind.APPLICATION, name=name, owner=self.actors["ana"].principal.id, purpose="tests"
+            kind=Kind.APPLICATION,
+            name=name,
+            owner=self.actors["ana"].principal.id,
+            purpose="tests",
+            environment=Environment.PRODUCTION,
         )
         by = self.actors["ana"].principal.id
         entry = await self.identities.register(stated, by=by, at=self.now)

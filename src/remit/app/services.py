@@ -80,15 +80,6 @@ from remit.platform.storage.snapshot import SnapshotKeeper
 from remit.platform.storage.unit_of_work import SqlUnitOfWork
 from remit.platform.telemetry.metrics import Metrics
 
-GRANTS = (
-    "client_credentials",
-    "urn:ietf:params:oauth:grant-type:token-exchange",
-    "authorization_code",
-    "refresh_token",
-    "urn:ietf:params:oauth:grant-type:jwt-bearer",
-)
-"""The grants that are served: what the issuance plane of a kill counts."""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ground:
@@ -216,10 +207,19 @@ def build(ground: Ground) -> Services:
     vault = open_vault(
         work=work, kek=ground.kek, tenant=ground.tenant, issuer=ground.issuer, clock=clock, entropy=entropy
     )
+    fetches = GuardedHttp(rule=AddressRule(registered=chosen.clients.destinations()))
+    federation = Federation.build(chosen, work=work, keys=ground.keys, entropy=entropy, tenant=tenant)
+    oauth = _oauth(ground, options, federation, fetches)
     containment = ContainmentService(
         work=work,
         planes=(
-            *planes(work=work, clock=clock, snapshots=ground.snapshots, approvals=approvals, grants=GRANTS),
+            *planes(
+                work=work,
+                clock=clock,
+                snapshots=ground.snapshots,
+                approvals=approvals,
+                grants=oauth.token.grant_types,
+            ),
             UpstreamPlane(work=work, vault=vault, clock=clock),
         ),
         clock=clock,
@@ -228,9 +228,7 @@ def build(ground: Ground) -> Services:
     tools = ToolService(uow=work, entropy=entropy, tenant=tenant)
     decisions = _decisions(ground, options.lifetimes)
     exits = GuardedHttp(rule=RegisteredServers(ground.snapshots))
-    fetches = GuardedHttp(rule=AddressRule(registered=chosen.clients.destinations()))
     metrics = Metrics()
-    federation = Federation.build(chosen, work=work, keys=ground.keys, entropy=entropy, tenant=tenant)
     log = LogSigner(ground.keys, name=log_name(ground.settings))
     upstreams = UpstreamPool(http=exits, spawner=_children(chosen), timeouts=_timeouts(chosen.gateway))
     return Services(
@@ -241,7 +239,7 @@ def build(ground: Ground) -> Services:
         consent=ConsentService(uow=work, entropy=entropy, tenant=tenant),
         tasks=TaskService(uow=work, keys=ground.keys, options=options, entropy=entropy, tenant=tenant),
         delegations=DelegationService(uow=work, keys=ground.keys, options=options, entropy=entropy),
-        oauth=_oauth(ground, options, federation, fetches),
+        oauth=oauth,
         clients=RegistrationService(uow=work, entropy=entropy, tenant=tenant),
         fetches=fetches,
         verifier=verifier,

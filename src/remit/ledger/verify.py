@@ -299,7 +299,7 @@ class ExportVerifier:
             self.find(6, "forked", f"two signed roots for one size of {checkpoint.size}: the log was forked")
         else:
             self.find(
-                6, "rewritten", f"{span} is not what a {whose} checkpoint of size {checkpoint.size} signed"
+                6, "rewritten", f"{span} is not what the {whose} checkpoint of size {checkpoint.size} signed"
             )
 
     def judge_records(self) -> None:

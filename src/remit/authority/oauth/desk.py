@@ -6,13 +6,11 @@ with it (RFC 9126 §2.1), and when the person is there, where the answer becomes
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
 
 from remit.authority.oauth import offering
 from remit.authority.oauth.authorization_request import AuthorizationRequest
 from remit.authority.oauth.errors import (
     AccessDenied,
-    InvalidAuthorizationDetails,
     InvalidTarget,
     UnauthorizedClient,
 )
@@ -21,24 +19,22 @@ from remit.authority.oauth.options import OAuthOptions
 from remit.authority.oauth.registration import ClientRegistration
 from remit.authority.oauth.repository import OAuthTransaction
 from remit.authority.oauth.resources import Target, parse_resource, target_of
-from remit.authority.oauth.scopes import AGENT_AT_API, AT_MCP, scopes_of_roles
+from remit.authority.oauth.scopes import AGENT_AT_API, AT_MCP
 from remit.authority.rights import Ceiling
 from remit.authority.task_service import member_of
 from remit.identity.lifecycle import State
 from remit.identity.principals import Kind, Principal
 from remit.kernel.ids import PrincipalId
 
-ROLES: Final = "roles"
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Found:
-    """What may be offered, and in whose name: the agent, or None for an application."""
+    """What may be offered, and by which agent it would be used."""
 
-    agent: Principal | None
+    agent: Principal
     target: Target
     scopes: frozenset[str]
-    ceiling: Ceiling | None
+    ceiling: Ceiling
     ends_at: datetime
 
 
@@ -54,16 +50,19 @@ class Desk:
         request: AuthorizationRequest,
         registration: ClientRegistration,
         *,
-        person: Principal | None,
         at: datetime,
     ) -> Found:
-        """`person` is None before somebody is signed in; then only what hangs on nobody is judged."""
+        """What the request comes to; whoever the person is, an agent's client is offered the same."""
         principal = tx.principals.get(registration.principal)
         if principal is None or not _lives(tx, principal):
             raise UnauthorizedClient("this client does not act here any more", reason="client_dead")
         offered = Offered(at=at, lifetime=registration.limits.lifetime)
         if principal.kind is Kind.APPLICATION:
-            return self._for_application(request, person, offered)
+            # At the API nobody stands for a person: an application gets no token in their name.
+            raise UnauthorizedClient(
+                "an application gets no tokens here; register the client of an agent",
+                reason="client_application",
+            )
         agent = None if principal.parent is None else tx.principals.get(principal.parent)
         if agent is None or not _lives(tx, agent):
             raise UnauthorizedClient("the agent of this client does not act any more", reason="client_dead")
@@ -88,22 +87,6 @@ class Desk:
             ceiling=ceiling,
             ends_at=ceiling.window.end,
         )
-
-    def _for_application(
-        self, request: AuthorizationRequest, person: Principal | None, offered: Offered
-    ) -> Found:
-        target = target_of(parse_resource(request.resource or self._options.api), self._options)
-        if target.server:
-            raise InvalidTarget("only an agent's client has business there", reason="target_kind")
-        if request.details:
-            raise InvalidAuthorizationDetails(
-                "an application has no rights of agents", reason="details_no_task"
-            )
-        scopes = request.scopes
-        if person is not None:
-            roles = dict(person.attributes).get(ROLES, "")
-            scopes = offering.scopes_for(request.scopes, scopes_of_roles(roles))
-        return Found(agent=None, target=target, scopes=scopes, ceiling=None, ends_at=offered.window.end)
 
     def _target(self, tx: OAuthTransaction, asked: str, agent: Principal) -> Target:
         target = target_of(parse_resource(asked), self._options)

@@ -18,13 +18,6 @@ from remit.authority.shares import NOTHING, Member
 
 PURPOSE: Final = "session"
 """The purpose of a session whose client named none, where the agent's own ceiling leaves it open."""
-_OF_SCOPE: Final = {
-    Scope.READ: "Read in Remit what you may read.",
-    Scope.WRITE: "Start tasks, give consents and register agents in Remit, as you can.",
-    Scope.APPROVE: "Approve and deny in your name what agents ask you.",
-    Scope.KILL: "Stop agents, tasks and people, as you can.",
-    Scope.ADMIN: "Administer Remit, as you can.",
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,12 +84,6 @@ def sentences(ceiling: Ceiling) -> tuple[str, ...]:
         if ceiling.depth == 0
         else f"Hand parts of this on to other agents, {ceiling.depth} times deep at most.",
     )
-
-
-def sentences_of_scopes(scopes: frozenset[str], end: datetime) -> tuple[str, ...]:
-    """What scopes at the API allow an application."""
-    known = [_OF_SCOPE[scope] for scope in _OF_SCOPE if scope in scopes]
-    return (*known, f"Until {_moment(end)}, unless you end it before.")
 
 
 def _lies_at(right: Right, target: Target) -> bool:

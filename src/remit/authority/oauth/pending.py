@@ -39,13 +39,13 @@ class PendingState(StrEnum):
 class Offer:
     """What is offered for a person's yes: exactly this is shown, and exactly this is given.
 
-    `ceiling` is None for an application, which gets no agent's rights; `ends_at` is when all of it ends.
+    `ends_at` is when all of it ends.
     """
 
     session: SessionId
     resource: str
     scopes: frozenset[str]
-    ceiling: Ceiling | None
+    ceiling: Ceiling
     lines: tuple[str, ...]
     """The sentences of the page, which the consent keeps word by word."""
     ends_at: datetime

@@ -22,7 +22,7 @@ from remit.authority.oauth.errors import (
     TemporarilyUnavailable,
     UnmetAuthentication,
 )
-from remit.authority.oauth.offering import sentences, sentences_of_scopes
+from remit.authority.oauth.offering import sentences
 from remit.authority.oauth.options import OAuthOptions
 from remit.authority.oauth.parameters import Parameters
 from remit.authority.oauth.pending import (
@@ -78,7 +78,7 @@ class Ask:
     pending: Pending
     offer: Offer
     registration: ClientRegistration
-    agent: Principal | None
+    agent: Principal
     person: Principal
 
 
@@ -125,7 +125,7 @@ class AuthorizationEndpoint:
             where = authorization_request.returning(parameters, registration)
             try:
                 request = authorization_request.read_request(parameters, where, registration, pushed=False)
-                self._desk.find(tx, request, registration, person=None, at=at)
+                self._desk.find(tx, request, registration, at=at)
             except OAuthError as refused:
                 return Away(url=answer_of(refused, where, issuer=self._options.issuer))
         return Page(handle=self._show(tx, request, registration, at))
@@ -196,7 +196,7 @@ class AuthorizationEndpoint:
         person = tx.principals.get(session.human)
         if person is None:
             raise LoginRequired("nobody is signed in")
-        found = self._desk.find(tx, pending.request, registration, person=person, at=at)
+        found = self._desk.find(tx, pending.request, registration, at=at)
         offer = pending.offer
         if offer is None:
             offer = _offer(found, session)
@@ -261,16 +261,11 @@ def _need(pending: Pending, session: Session | None, at: datetime) -> SignIn | N
 
 
 def _offer(found: Found, session: Session) -> Offer:
-    lines = (
-        sentences_of_scopes(found.scopes, found.ends_at)
-        if found.ceiling is None
-        else sentences(found.ceiling)
-    )
     return Offer(
         session=session.id,
         resource=found.target.resource,
         scopes=found.scopes,
         ceiling=found.ceiling,
-        lines=lines,
+        lines=sentences(found.ceiling),
         ends_at=found.ends_at,
     )

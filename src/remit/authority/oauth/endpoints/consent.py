@@ -98,7 +98,7 @@ class Consent:
         except _REFUSALS as refused:
             raise _Refused(AccessDenied(refused.hint, reason=refused.code)) from refused
         code = opaque.make(opaque.CODE, self._entropy)
-        tx.codes.add(self._code(code, answered, None if task is None else task.id))
+        tx.codes.add(self._code(code, answered, task.id))
         tx.ledger.append(self._record(answered, APPROVED, task=task, effect="permit"))
         return code_answer(code, where, issuer=self._options.issuer)
 
@@ -125,11 +125,9 @@ class Consent:
             pending=pending, offer=pending.offer, registration=registration, session=session, at=at
         )
 
-    def _give(self, tx: OAuthTransaction, answered: _Answered) -> Task | None:
-        """The consent and the task of an agent's client; nothing is needed for an application."""
+    def _give(self, tx: OAuthTransaction, answered: _Answered) -> Task:
+        """The consent, and the task of the client's agent."""
         ceiling = answered.offer.ceiling
-        if ceiling is None:
-            return None
         agent = _agent_of(tx, answered.registration)
         by = PrincipalId(answered.user)
         given = self._consents.give_in(

@@ -93,7 +93,7 @@ class PushedRequestEndpoint:
         # (3) §2.1: as at the authorization endpoint, so that the client learns it here.
         where = authorization_request.returning(asked.parameters, registration)
         request = authorization_request.read_request(asked.parameters, where, registration, pushed=True)
-        self._desk.find(tx, request, registration, person=None, at=asked.at)
+        self._desk.find(tx, request, registration, at=asked.at)
         proof = self._proof(asked, who)
         return _Pushed(who=who, registration=registration, request=_bound(request, proof), proof=proof)
 

@@ -62,6 +62,11 @@ class TokenEndpoint:
         self._clock = clock
         self._workloads = workloads
 
+    @property
+    def grant_types(self) -> tuple[str, ...]:
+        """The ways to earn a token that are served here."""
+        return tuple(self._grants)
+
     async def answer(self, request: TokenRequest) -> Issued:
         """A token that is on record, or an `OAuthError`."""
         if self._clock.suspect():

@@ -35,7 +35,7 @@ class ConsentPage:
             client=show(ask.registration.name),
             client_id=show(_client_host(ask)),
             known=_KNOWN[ask.registration.kind],
-            agent=None if ask.agent is None else show(ask.agent.name),
+            agent=show(ask.agent.name),
             who=show(ask.person.name),
             lines=[show(line) for line in ask.offer.lines],
             resource=show(ask.offer.resource),
