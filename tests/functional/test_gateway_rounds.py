@@ -220,5 +220,5 @@ async def test_the_official_client_answers_the_official_server() -> None:
         await gate.approve_all("rooms")
         async with gate.client("rooms", mode="2026-07-28", elicitation_callback=person) as client:
             result = await client.call_tool("book", {"room": "Room-401"})
-        assert result.content[0].text == "Room-401 for 3, begun"  # type: ignore[union-attr]
+        assert result.content[0].text == "Room-401 for 3, begun"  # type: ignore[union-attr]  # a text
         assert said == ["rooms asks: For how many?"]

@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any, TypeVar
 
 from remit.app.planes import planes
-from remit.app.services import GRANTS, Ground, Services, build
+from remit.app.services import Ground, Services, build
 from remit.authority.alive import TaskLife
 from remit.authority.tasks import TaskState
 from remit.decision.facts import Snapshot
@@ -90,7 +90,7 @@ def seeing(ground: Ground, as_seen: Ground) -> Services:
         clock=ground.clock,
         snapshots=ground.snapshots,
         approvals=services.approvals,
-        grants=GRANTS,
+        grants=services.oauth.token.grant_types,
     )
     containment = ContainmentService(
         work=ground.work, planes=true, clock=ground.clock, entropy=ground.entropy

@@ -60,6 +60,7 @@ def _read(der: bytes) -> x509.Certificate:
         found = x509.load_der_x509_certificate(der)
         _ = found.extensions  # parsed lazily: a broken one must not raise later
         key = found.public_key()
+    # SAFETY: these are a stranger's bytes; whatever the parser raises is the one refusal.
     except Exception as broken:
         raise SvidRejected("certificate_malformed", debug=type(broken).__name__) from broken
     match key:

@@ -205,6 +205,7 @@ class QueuedSql(ABC):
             self._queued.write(self._write, asked=asked)
         except TransactionLost:
             raise
+        # Whatever refuses a row that waited spoils the batch, which then runs again with care.
         except Exception as refused:
             raise BatchSpoiled from refused
 

@@ -36,8 +36,8 @@ class Written:
 def _cycle(kind: type[RequestResponseCycle], written: Written, *, method: str, keep_alive: bool) -> Any:
     return kind(
         scope={"type": "http", "method": method},  # type: ignore[typeddict-item]  # all that a cycle looks at
-        transport=written,  # type: ignore[arg-type]
-        flow=written,  # type: ignore[arg-type]
+        transport=written,  # type: ignore[arg-type]  # a list that is written to
+        flow=written,  # type: ignore[arg-type]  # as above
         logger=logging.getLogger("t"),
         access_logger=logging.getLogger("t"),
         access_log=False,
