@@ -15,6 +15,7 @@ from typing import Final
 import uvicorn
 
 from remit.app.bootstrap import prepare_directory
+from remit.app.greeting import BY_COMMAND, first_passkey_link, lacking_passkey
 from remit.app.run import running
 from remit.app.services import Services
 from remit.kernel.errors import Unavailable
@@ -78,7 +79,7 @@ async def _serve(settings: Settings, listener: socket) -> None:
         # What a request makes lives until its commit: looking for garbage more often only finds it again.
         gc.set_threshold(_YOUNG, _OLDER, _OLDER)
         gc.enable()
-        host = asyncio.create_task(_announce(settings, server))
+        host = asyncio.create_task(_announce(settings, server, services))
         try:
             await server.serve(sockets=[listener])
         finally:
@@ -137,12 +138,13 @@ class _Server(uvicorn.Server):
                 loop.remove_signal_handler(number)
 
 
-async def _announce(settings: Settings, server: _Server) -> None:
+async def _announce(settings: Settings, server: _Server, services: Services) -> None:
     """Once it listens: write down where, tell the person, and host the demonstration if it is wanted."""
     await server.listening.wait()
     address = ServerAddress(url=settings.issuer_url, issuer=settings.issuer_url, pid=os.getpid())
     write_server(settings.directory, address)
     _tell(f"Remit on {settings.issuer_url}   data in {settings.directory}")
+    await _welcome(services)
     if not settings.demo:
         _tell("next: remit doctor      stop: Ctrl-C")
         return
@@ -152,6 +154,16 @@ async def _announce(settings: Settings, server: _Server) -> None:
         await child.wait()
     finally:
         await _end(child)
+
+
+async def _welcome(services: Services) -> None:
+    """Tell the first administrator how to sign in; the link itself only where a person is looking."""
+    person = await lacking_passkey(services)
+    if person is None:
+        return
+    # SAFETY: what is no terminal is somebody's log, and the link is a secret.
+    way = await first_passkey_link(services, person) if sys.stdout.isatty() else BY_COMMAND
+    _tell(f"  make yourself admin (passkey, once):  {way}")
 
 
 async def _end(child: Process) -> None:
