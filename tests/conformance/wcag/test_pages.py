@@ -1,0 +1,84 @@
+"""Every page that people see, judged by axe in a real browser: WCAG 2.2, levels A and AA."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.async_api import Page
+
+from support.absent import absent
+from support.asking import asked
+from support.browsers import CHROMIUM, LOOKS, browser, page_of
+from support.house import House
+from support.npm import installed
+from support.vault import AGENT, vaulted
+from support.visitors import Browser
+
+pytestmark = [pytest.mark.needs("npm"), pytest.mark.timeout(300)]
+
+LEVELS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22a", "wcag22aa", "best-practice"]
+STRANGERS = ("sign-in", "enrol/none", "authorize", "authorize/none", "approve/none")
+OWN = (
+    "me", "me/passkeys", "me/sessions", "me/grants", "me/connections", "sign-in?again=1", "sign-out",
+    f"connect/acme?server=slow&agent={AGENT}", "connect/none",
+)  # fmt: skip
+RUN = """async levels => {
+  const found = await axe.run(document, { runOnly: levels });
+  return found.violations.map(each => [each.id, each.nodes.map(node => node.html)]);
+}"""
+
+
+@pytest.fixture(scope="session")
+def axe() -> str:
+    if not CHROMIUM.exists():
+        absent("Chromium is not installed (apt-get install chromium)")
+    return (installed("axe-core", "4.14.1") / "axe.min.js").read_text(encoding="utf-8")
+
+
+async def faults(page: Page, axe: str) -> list[Any]:
+    """What axe finds; evaluated from outside, as the page's own policy lets no script in."""
+    await page.evaluate(axe)
+    found: list[Any] = await page.evaluate(RUN, LEVELS)
+    return found
+
+
+async def toured(axe: str, person: Browser, paths: Sequence[str], *, signed_in: bool) -> dict[str, list[Any]]:
+    """Faults by look and page, of those that have any."""
+    found: dict[str, list[Any]] = {}
+    cookie: Any = {"name": "remit-session", "value": str(person.secret), "url": person.home}
+    async with browser() as started:
+        for look, how in LOOKS.items():
+            async with page_of(started, **how) as (page, _):
+                if signed_in:
+                    await page.context.add_cookies([cookie])
+                for path in paths:
+                    await page.goto(f"{person.home}/{path}")
+                    assert not signed_in or "/sign-in?next" not in page.url, path
+                    found[f"{look} {path}"] = await faults(page, axe)
+    return {place: found for place, found in found.items() if found}
+
+
+async def test_no_page_of_a_person_shuts_them_out(axe: str, tmp_path: Path) -> None:
+    async with vaulted(tmp_path / "data") as on:
+        await on.connect("lead")
+        person = Browser(on.house)
+        await person.enrol("lead")
+        assert await toured(axe, person, STRANGERS, signed_in=False) == {}
+        assert await toured(axe, person, OWN, signed_in=True) == {}
+        await person.http.aclose()
+
+
+async def test_no_question_shuts_anybody_out(axe: str, house: House) -> None:
+    person = Browser(house)
+    await person.enrol("lead")
+    async with asked(house) as ask:
+        cards = [ask.url.partition(f":{house.port}/")[2], f"approvals/{ask.approval.id}"]
+        assert await toured(axe, person, cards, signed_in=True) == {}
+    await person.http.aclose()
+
+
+async def test_a_page_with_a_picture_without_words_is_found_out(axe: str) -> None:
+    async with browser() as started, page_of(started) as (page, _):
+        await page.set_content("<html><body><img src='data:,'></body></html>")
+        assert {name for name, _ in await faults(page, axe)} >= {"image-alt", "html-has-lang"}
