@@ -67,3 +67,5 @@ class Pending:
     begun_at: datetime
     expires_at: datetime
     offer: Offer | None = None
+    device: Digest = ""
+    """The device that asked (RFC 8628), by the digest of its code; empty for a browser's request."""

@@ -177,7 +177,7 @@ class AuthorizationEndpoint:
             require_holder(pending, session)
         require_same(pending, registration)
         try:
-            need = _sign_in(pending, session, at)
+            need = sign_in_needed(pending, session, at)
             if need is not None or session is None:
                 return need or SignIn(again=False)
             return self._ask(tx, pending, registration, session, at)
@@ -199,18 +199,23 @@ class AuthorizationEndpoint:
         found = self._desk.find(tx, pending.request, registration, at=at)
         offer = pending.offer
         if offer is None:
-            offer = _offer(found, session)
+            offer = offer_of(found, session)
             pending = replace(pending, offer=offer)
             tx.pendings.move(pending, was=PendingState.SHOWN)
         return Ask(pending=pending, offer=offer, registration=registration, agent=found.agent, person=person)
 
 
-def shown(tx: OAuthTransaction, handle: str, *, at: datetime) -> Pending:
-    """The request that a page shows. Raises `InvalidRequest` once it is over."""
+def shown(tx: OAuthTransaction, handle: str, *, at: datetime, device: bool = False) -> Pending:
+    """The request that a page shows. Raises `InvalidRequest` once it is over.
+
+    `device`: one that began at a device, whose answer goes to no browser; neither page shows the other's.
+    """
     ident: Digest = opaque.digest_of(handle)
     pending = tx.pendings.get(ident) if opaque.is_one(opaque.REQUEST, handle) else None
     if pending is None or pending.state is not PendingState.SHOWN or at >= pending.expires_at:
         raise InvalidRequest(OVER, reason="pending_over")
+    if bool(pending.device) is not device:
+        raise InvalidRequest(OVER, reason="pending_other_page")
     return pending
 
 
@@ -233,7 +238,7 @@ def _client(tx: OAuthTransaction, client_id: str) -> ClientRegistration:
     return registration
 
 
-def _sign_in(pending: Pending, session: Session | None, at: datetime) -> SignIn | None:
+def sign_in_needed(pending: Pending, session: Session | None, at: datetime) -> SignIn | None:
     """Whether somebody must sign in first, or again (OpenID Connect Core §3.1.2.3, RFC 9470 §5)."""
     request = pending.request
     need = _need(pending, session, at)
@@ -260,7 +265,8 @@ def _need(pending: Pending, session: Session | None, at: datetime) -> SignIn | N
     return None
 
 
-def _offer(found: Found, session: Session) -> Offer:
+def offer_of(found: Found, session: Session) -> Offer:
+    """What was found, as it is offered to the person of that session."""
     return Offer(
         session=session.id,
         resource=found.target.resource,

@@ -43,7 +43,7 @@ _REFUSALS: Final = (BeyondConsent, EmptyAuthority, NoConsent, NotAlive, NotYours
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Answered:
+class Answered:
     """One answer with all that it is about."""
 
     pending: Pending
@@ -54,6 +54,7 @@ class _Answered:
 
     @property
     def user(self) -> UserId:
+        """Whoever answered."""
         return UserId(self.session.human)
 
 
@@ -89,29 +90,40 @@ class Consent:
         self, tx: OAuthTransaction, handle: str, session: Session, *, approve: bool, at: datetime
     ) -> str:
         answered = self._close(tx, handle, session, at)
-        where = answered.pending.request.returning
         if not approve:
             tx.ledger.append(self._record(answered, DENIED, task=None, effect="deny"))
-            return answer_of(AccessDenied("the person said no"), where, issuer=self._options.issuer)
+            return self._no(tx, answered, AccessDenied("the person said no"))
         try:
             task = self._give(tx, answered)
         except _REFUSALS as refused:
             raise _Refused(AccessDenied(refused.hint, reason=refused.code)) from refused
-        code = opaque.make(opaque.CODE, self._entropy)
-        tx.codes.add(self._code(code, answered, task.id))
         tx.ledger.append(self._record(answered, APPROVED, task=task, effect="permit"))
-        return code_answer(code, where, issuer=self._options.issuer)
+        return self._yes(tx, answered, task)
 
     def _refuse(
         self, tx: OAuthTransaction, handle: str, session: Session, error: OAuthError, at: datetime
     ) -> str:
         answered = self._close(tx, handle, session, at)
         tx.ledger.append(self._record(answered, DENIED, task=None, effect="deny", codes=(error.reason,)))
+        return self._no(tx, answered, error)
+
+    def _find(self, tx: OAuthTransaction, handle: str, at: datetime) -> Pending:
+        return shown(tx, handle, at=at)
+
+    def _yes(self, tx: OAuthTransaction, answered: Answered, task: Task) -> str:
+        """Make what the client earns its tokens with, and say where the person goes on."""
+        code = opaque.make(opaque.CODE, self._entropy)
+        tx.codes.add(self._code(code, answered, task.id))
+        where = answered.pending.request.returning
+        return code_answer(code, where, issuer=self._options.issuer)
+
+    def _no(self, tx: OAuthTransaction, answered: Answered, error: OAuthError) -> str:  # noqa: ARG002 — for answers that are kept
+        """Tell the client, and say where the person goes on."""
         return answer_of(error, answered.pending.request.returning, issuer=self._options.issuer)
 
-    def _close(self, tx: OAuthTransaction, handle: str, session: Session, at: datetime) -> _Answered:
+    def _close(self, tx: OAuthTransaction, handle: str, session: Session, at: datetime) -> Answered:
         """The request is answered by this, once, by the session that was shown it, of a client unchanged."""
-        pending = shown(tx, handle, at=at)
+        pending = self._find(tx, handle, at)
         require_holder(pending, session)
         registration = tx.registrations.get(pending.request.returning.client_id)
         if pending.offer is None:
@@ -121,11 +133,11 @@ class Consent:
         require_same(pending, registration)
         if not tx.pendings.move(replace(pending, state=PendingState.OVER), was=PendingState.SHOWN):
             raise InvalidRequest("this request was answered already", reason="pending_over")
-        return _Answered(
+        return Answered(
             pending=pending, offer=pending.offer, registration=registration, session=session, at=at
         )
 
-    def _give(self, tx: OAuthTransaction, answered: _Answered) -> Task:
+    def _give(self, tx: OAuthTransaction, answered: Answered) -> Task:
         """The consent, and the task of the client's agent."""
         ceiling = answered.offer.ceiling
         agent = _agent_of(tx, answered.registration)
@@ -143,7 +155,7 @@ class Consent:
         wanted = _task(answered, agent, ceiling)
         return self._tasks.start_in(tx, wanted, intent, by=by, at=answered.at, given=given).task
 
-    def _code(self, code: str, answered: _Answered, task: TaskId | None) -> AuthorizationCode:
+    def _code(self, code: str, answered: Answered, task: TaskId | None) -> AuthorizationCode:
         request, session, at = answered.pending.request, answered.session, answered.at
         return AuthorizationCode(
             id=opaque.digest_of(code),
@@ -170,7 +182,7 @@ class Consent:
 
     def _record(
         self,
-        answered: _Answered,
+        answered: Answered,
         kind: str,
         *,
         task: Task | None,
@@ -210,16 +222,16 @@ def _agent_of(tx: OAuthTransaction, registration: ClientRegistration) -> Princip
     return agent
 
 
-def _headline(answered: _Answered, agent: Principal) -> str:
+def _headline(answered: Answered, agent: Principal) -> str:
     return f"{answered.registration.name} may act for me as {agent.name} at {answered.offer.resource}, and:"
 
 
-def _goal(answered: _Answered) -> str:
+def _goal(answered: Answered) -> str:
     when = answered.at.strftime("%Y-%m-%d %H:%M UTC")
     return f"session of {answered.registration.name} begun by the user at {when}"
 
 
-def _task(answered: _Answered, agent: Principal, ceiling: Ceiling) -> StartTask:
+def _task(answered: Answered, agent: Principal, ceiling: Ceiling) -> StartTask:
     return StartTask(
         user=answered.user,
         agent=AgentId(agent.id),
