@@ -143,7 +143,7 @@ def _plain(name: str) -> str:
 
 def _others() -> str:
     whole = cast("Any", _Unbuilt())
-    meta = MetaRoutes(probes=(), metrics=whole, document={}, clock=whole)
+    meta = MetaRoutes(probes=(), metrics=whole, document=dict, clock=whole)
     served = [
         *OAuthRoutes(whole).routes(),
         *RegisterRoutes(whole).routes(),
@@ -186,8 +186,8 @@ _WHAT: Final = {
     "GET /sign-out": "ask before signing out",
     "POST /sign-out": "sign out",
     "GET /me": "to one's own pages",
-    "GET /enrol/{secret}": "register a passkey by an administrator's link",
-    "POST /enrol/{secret}": "what the authenticator said",
+    "GET /enrol": "register a passkey by an administrator's link",
+    "POST /enrol": "for whom the link is; what the authenticator said",
     "GET /me/passkeys": "one's passkeys",
     "POST /me/passkeys": "add one",
     "POST /me/passkeys/{ident}/remove": "remove one",

@@ -1,5 +1,7 @@
 """Every command line that there is."""
 
+from functools import cache
+
 import typer.main
 from typer.core import TyperGroup
 
@@ -7,7 +9,8 @@ from remit.surface.cli.commands import FIRST, NOUNS
 from remit.surface.cli.main import LazyGroup, app
 
 
-def every_command() -> list[tuple[str, ...]]:
+@cache
+def every_command() -> tuple[tuple[str, ...], ...]:
     """The root, each word, each noun, each verb below it."""
     root = typer.main.get_command(app)
     assert isinstance(root, LazyGroup)
@@ -17,4 +20,4 @@ def every_command() -> list[tuple[str, ...]]:
         command = root.get_command(None, name)  # type: ignore[arg-type]  # our group reads no context
         if isinstance(command, TyperGroup):
             found += [(name, verb) for verb in command.commands]
-    return found
+    return tuple(found)

@@ -2,6 +2,7 @@
 
 import re
 import shlex
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -31,6 +32,7 @@ def typed(page: Path) -> list[str]:
     return [line for line in lines if line.split("#")[0].split()[:1] in (["remit"], ["make"])]
 
 
+@cache
 def options(words: tuple[str, ...]) -> set[str]:
     """Flags that a command takes."""
     root = typer.main.get_command(app)

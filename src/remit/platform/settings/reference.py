@@ -3,10 +3,11 @@
 import ast
 import inspect
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import MISSING, fields
 from datetime import timedelta
 from enum import StrEnum
+from functools import cache
 from typing import Any, get_args
 
 from remit.platform.settings.model import Settings
@@ -32,7 +33,8 @@ def sentence_of(name: Name) -> str:
     return sentences(name.owner).get(name.path[-1], "")
 
 
-def sentences(owner: type) -> dict[str, str]:
+@cache
+def sentences(owner: type) -> Mapping[str, str]:
     """Field → the string literal under it."""
     body = ast.parse(textwrap.dedent(inspect.getsource(owner))).body[0]
     return dict(_documented(body)) if isinstance(body, ast.ClassDef) else {}

@@ -70,13 +70,12 @@ def application(services: Services) -> ASGIApp:
     issuing = CapabilityDoor(
         issuer=services.capabilities, once=once, clock=ground.clock, address=ground.issuer
     )
-    described = document(operations, issuer=ground.issuer)
     routes: list[BaseRoute] = [
         *MetaRoutes(
             probes=probes(services),
             metrics=metrics,
             count=partial(_count, services),
-            document=described,
+            document=partial(document, operations, issuer=ground.issuer),
             clock=ground.clock,
         ).routes(),
         *OAuthRoutes(services.oauth).routes(),

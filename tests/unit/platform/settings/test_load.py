@@ -145,9 +145,10 @@ def test_any_text_is_a_quantity_or_refused(text: str) -> None:
 
 
 def test_every_setting_has_a_sentence_and_a_default_that_reads_back() -> None:
+    page = render()
     for name in names_of(Settings):
         assert sentence_of(name).endswith("."), name.dotted
-        assert f"| `{name.dotted}` | `{name.variable}` |" in render()
+        assert f"| `{name.dotted}` | `{name.variable}` |" in page
         shown = default_of(name)
         if shown not in {"absent", '""'}:
             found = load(file=None, environ={name.variable: shown}, flags={})

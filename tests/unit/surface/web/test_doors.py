@@ -4,6 +4,7 @@ import asyncio
 import gzip
 from collections.abc import AsyncIterator
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import httpx2
@@ -96,7 +97,10 @@ async def client(seen: Seen, uow: SqlUnitOfWork) -> AsyncIterator[httpx2.AsyncCl
     api = Api(door=door, once=Idempotency(uow=uow), clock=FixedClock())
     operations = seen.operations()
     meta = MetaRoutes(
-        probes=[], metrics=Metrics(), document=document(operations, issuer=ISSUER), clock=FixedClock()
+        probes=[],
+        metrics=Metrics(),
+        document=partial(document, operations, issuer=ISSUER),
+        clock=FixedClock(),
     )
     options = HttpOptions(body_timeout=timedelta(milliseconds=200))
     app = application([*api.routes(operations), *meta.routes()], options=options)
@@ -477,7 +481,7 @@ class TestMeta:
     async def test_figures_name_routes_and_never_paths(self, seen: Seen, uow: SqlUnitOfWork) -> None:
         metrics = Metrics()
         api = Api(door=OpenDoor(), once=Idempotency(uow=uow), clock=FixedClock())
-        meta = MetaRoutes(probes=[], metrics=metrics, document={}, clock=FixedClock())
+        meta = MetaRoutes(probes=[], metrics=metrics, document=dict, clock=FixedClock())
         from remit.surface.web.app import build_app
         from support.jose import entropy_of
 

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
+from functools import cache
 from typing import Any, Final, Protocol
 
 import msgspec
@@ -61,14 +62,14 @@ class MetaRoutes:
         probes: Sequence[Probe],
         metrics: Metrics,
         count: Callable[[], Awaitable[None]] | None = None,
-        document: dict[str, Any],
+        document: Callable[[], dict[str, Any]],
         clock: Clock,
     ) -> None:
         self._probes = probes
         self._metrics = metrics
         self._count = count
         self._clock = clock
-        self._document = msgspec.json.encode(document)
+        self._document = cache(lambda: msgspec.json.encode(document()))
 
     def routes(self) -> list[Route]:
         """What is served."""
@@ -96,7 +97,7 @@ class MetaRoutes:
         return Response(body, media_type=media)
 
     async def _openapi(self, _: Request) -> Response:
-        return Response(self._document, media_type=_JSON)
+        return Response(self._document(), media_type=_JSON)
 
     async def _error(self, request: Request) -> Response:
         meaning = describe(request.path_params["code"])
