@@ -17,6 +17,10 @@ ACR_PASSKEY: Final = "urn:remit:acr:passkey"
 """A passkey, and somebody was there."""
 ACR_PASSKEY_UV: Final = "urn:remit:acr:passkey-uv"
 """A passkey whose authenticator verified the person (PIN, finger, face)."""
+ACR_UPSTREAM: Final = "urn:remit:acr:upstream"
+"""By the word of a provider that the company connected."""
+ACR_UPSTREAM_MFA: Final = "urn:remit:acr:upstream-mfa"
+"""The same, and the provider says that two factors were proven."""
 AMR_PASSKEY_UV: Final = ("pop", "user", "mfa")
 """RFC 8176 §2: possession of a key, presence of the user, two factors (the key, and what unlocks it)."""
 CLIENT_LIMIT: Final = 200
@@ -40,7 +44,9 @@ class Proof:
     acr: str
     at: datetime
     means: str = ""
-    """Id of the passkey, or name of the provider, that it was done with: its end is the session's end."""
+    """Id of the passkey, or of the provider, that it was done with: its end is the session's end."""
+    marks: tuple[str, ...] = ()
+    """What a provider vouches for besides (`mfa`, `managed_device`), for conditional access."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,6 +70,8 @@ class Session:
     ended_at: datetime | None = None
     means: str = ""
     client: str = ""
+    marks: tuple[str, ...] = ()
+    """What a provider vouches for besides (`mfa`, `managed_device`), for conditional access."""
 
 
 def begin(
@@ -74,21 +82,26 @@ def begin(
     rule: SessionRule,
     entropy: Entropy,
     client: str = "",
+    at: datetime | None = None,
 ) -> tuple[Session, Secret]:
-    """Make a session with a new secret: what anybody knew before a sign-in opens nothing after it."""
-    secret = Secret(entropy(SECRET_BYTES))
+    """Make a session with a new secret: what anybody knew before a sign-in opens nothing after it.
+
+    `at` is when it begins, where the person proved themselves earlier than that, at a provider.
+    """
+    secret, at = Secret(entropy(SECRET_BYTES)), at or proof.at
     session = Session(
-        id=SessionId(mint_id("ses", at=proof.at, entropy=entropy)),
+        id=SessionId(mint_id("ses", at=at, entropy=entropy)),
         tenant=tenant,
         human=human,
         secret_digest=digest_of(secret),
         amr=proof.amr,
         acr=proof.acr,
         means=proof.means,
-        begun_at=proof.at,
+        marks=proof.marks,
+        begun_at=at,
         authenticated_at=proof.at,
-        seen_at=proof.at,
-        expires_at=proof.at + rule.lifetime,
+        seen_at=at,
+        expires_at=at + rule.lifetime,
         client=client[:CLIENT_LIMIT],
     )
     return session, secret
@@ -103,6 +116,7 @@ def confirmed(session: Session, *, proof: Proof, entropy: Entropy) -> tuple[Sess
         amr=proof.amr,
         acr=proof.acr,
         means=proof.means,
+        marks=proof.marks,
         authenticated_at=proof.at,
         seen_at=proof.at,
     )

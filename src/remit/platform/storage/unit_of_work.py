@@ -57,6 +57,11 @@ from remit.platform.storage.repositories.registrations import (
 from remit.platform.storage.repositories.settings import SettingsRepository
 from remit.platform.storage.repositories.statuses import StatusRepository
 from remit.platform.storage.repositories.tokens import ReplayRepository, TokenRepository
+from remit.platform.storage.repositories.upstream import (
+    IdentityProviderRepository,
+    LinkedIdentityRepository,
+    UpstreamSessionRepository,
+)
 from remit.platform.storage.repositories.vault import VaultRepository
 from remit.platform.storage.revision import ChangeLog
 from remit.platform.storage.sql import Sql
@@ -142,6 +147,21 @@ class SqlTransaction:
     def challenges(self) -> ChallengeRepository:
         """Questions to authenticators that were answered."""
         return ChallengeRepository(self.sql, self.tenant)
+
+    @property
+    def identity_providers(self) -> IdentityProviderRepository:
+        """Providers that people come from."""
+        return IdentityProviderRepository(self.sql, self.tenant)
+
+    @property
+    def linked_identities(self) -> LinkedIdentityRepository:
+        """Who at a provider is whom here."""
+        return LinkedIdentityRepository(self.sql, self.tenant)
+
+    @property
+    def upstream_sessions(self) -> UpstreamSessionRepository:
+        """Which sessions stand on a provider's."""
+        return UpstreamSessionRepository(self.sql, self.tenant)
 
     @property
     def issuers(self) -> IssuerRepository:

@@ -193,6 +193,16 @@ CREATE TABLE idempotency (
 	at BIGINT NOT NULL,
 	PRIMARY KEY (tenant, principal, "key")
 );
+CREATE TABLE identity_provider (
+	tenant TEXT NOT NULL,
+	id TEXT NOT NULL,
+	name TEXT NOT NULL,
+	issuer TEXT NOT NULL,
+	standing TEXT NOT NULL,
+	sealed BLOB,
+	body TEXT NOT NULL,
+	PRIMARY KEY (tenant, id)
+);
 CREATE TABLE issuer_keys (
 	tenant TEXT NOT NULL,
 	issuer TEXT NOT NULL,
@@ -275,6 +285,15 @@ CREATE TABLE ledger_tile (
 	root BLOB NOT NULL,
 	hashes BLOB NOT NULL,
 	PRIMARY KEY (tenant, shard, level, number)
+);
+CREATE TABLE linked_identity (
+	tenant TEXT NOT NULL,
+	id TEXT NOT NULL,
+	issuer TEXT NOT NULL,
+	subject TEXT NOT NULL,
+	human TEXT NOT NULL,
+	body TEXT NOT NULL,
+	PRIMARY KEY (tenant, id)
 );
 CREATE TABLE node (
 	id TEXT NOT NULL,
@@ -507,6 +526,15 @@ CREATE TABLE upstream_revocation (
 	body TEXT NOT NULL,
 	PRIMARY KEY (tenant, id)
 );
+CREATE TABLE upstream_session (
+	tenant TEXT NOT NULL,
+	session TEXT NOT NULL,
+	provider TEXT NOT NULL,
+	sid TEXT NOT NULL,
+	expires_at BIGINT NOT NULL,
+	sealed BLOB,
+	PRIMARY KEY (tenant, session)
+);
 CREATE TABLE workload (
 	tenant TEXT NOT NULL,
 	instance TEXT NOT NULL,
@@ -587,3 +615,9 @@ CREATE INDEX connect_flow_expiry ON connect_flow (tenant, expires_at);
 CREATE INDEX upstream_revocation_due ON upstream_revocation (tenant, due) WHERE outcome = 'open';
 CREATE INDEX upstream_revocation_connection ON upstream_revocation (tenant, connection);
 CREATE INDEX capability_stopped ON capability (tenant, settled_at) WHERE state = 'stopped';
+CREATE UNIQUE INDEX identity_provider_name ON identity_provider (tenant, name) WHERE standing != 'retired';
+CREATE UNIQUE INDEX identity_provider_issuer ON identity_provider (tenant, issuer) WHERE standing != 'retired';
+CREATE UNIQUE INDEX linked_identity_subject ON linked_identity (tenant, issuer, subject);
+CREATE INDEX linked_identity_human ON linked_identity (tenant, human);
+CREATE INDEX upstream_session_sid ON upstream_session (tenant, provider, sid);
+CREATE INDEX upstream_session_expiry ON upstream_session (tenant, expires_at);

@@ -11,6 +11,7 @@ from remit.platform.storage.tables import (
     ledger,
     oversight,
     people,
+    upstream,
     vault,
 )
 from remit.platform.storage.tables.metadata import metadata
@@ -27,5 +28,6 @@ __all__ = [
     "metadata",
     "oversight",
     "people",
+    "upstream",
     "vault",
 ]
