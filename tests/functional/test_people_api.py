@@ -13,11 +13,11 @@ async def by_api(house: House, one: Browser, who: str = "lead") -> httpx2.Respon
     """Enrol with a link that the API gave."""
     made = await house.api(house["admin"], "POST", f"/users/{who}@company.com/enrolments", {"seconds": 60})
     assert made.status_code == 201, made.text
-    assert made.json()["url"].startswith(f"http://localhost:{house.port}/enrol/")
-    path = made.json()["url"].removeprefix(one.home)
-    page = (await one.open(path)).text
-    answer = one.device.create(options_of(page))
-    return await one.post(path, {"ticket": field(page, "ticket"), "response": answer, "name": "phone"})
+    assert made.json()["url"].startswith(f"http://localhost:{house.port}/enrol#")
+    link = {"secret": made.json()["url"].partition("#")[2]}
+    page = (await one.post("/enrol", link)).text
+    answer = {"ticket": field(page, "ticket"), "response": one.device.create(options_of(page))}
+    return await one.post("/enrol", {**link, **answer, "name": "phone"})
 
 
 @pytest.mark.req("R17")
@@ -45,7 +45,8 @@ async def test_links_are_taken_back(house: House) -> None:
     made = (await house.api(admin, "POST", path, {})).json()
     assert (await house.api(admin, "POST", f"{path}/withdraw")).json() == {"ended": 1}
     async with browser(house) as one:
-        assert (await one.open(made["url"].removeprefix(one.home))).status_code == 410
+        taken = {"secret": made["url"].partition("#")[2]}
+        assert (await one.post("/enrol", taken)).status_code == 410
 
 
 @pytest.mark.attack("CO-09", "AU-14")
@@ -88,7 +89,7 @@ async def test_a_link_is_told_once_whatever_the_key_says(house: House) -> None:
     assert (await house.api(admin, "POST", path, {}, headers=key)).status_code == 201
     again = await house.api(admin, "POST", path, {}, headers=key)
     assert again.status_code == 409
-    assert "/enrol/" not in again.text
+    assert "/enrol#" not in again.text
 
 
 async def test_a_device_of_another_origin_is_of_no_use(house: House) -> None:

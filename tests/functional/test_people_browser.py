@@ -24,7 +24,7 @@ async def enrolment(house: House, who: str) -> str:
     _, secret = await people.enrolments.issue(
         PrincipalId(house[who].id), by=ADMIN, lifetime=timedelta(minutes=10)
     )
-    return f"{people.desk.home}/enrol/{b64u(secret.reveal())}"
+    return f"{people.desk.home}/enrol#{b64u(secret.reveal())}"
 
 
 async def enrol(house: House, page: Page, who: str = "lead") -> None:

@@ -226,16 +226,25 @@ async def test_a_link_that_is_over_looks_like_one_that_never_was(house: House) -
         _, secret = await house.services.people.enrolments.issue(
             PrincipalId(house["lead"].id), by=ADMIN, lifetime=timedelta(minutes=5)
         )
-        path = f"/enrol/{b64u(secret.reveal())}"
-        page = (await one.open(path)).text
-        assert (await one.open(path)).status_code == 200  # opening it changes nothing
+        link = {"secret": b64u(secret.reveal())}
+        page = (await one.post("/enrol", link)).text
+        assert (await one.post("/enrol", link)).status_code == 200  # seeing it changes nothing
         made = one.device.create(options_of(page))
-        fields = {"ticket": field(page, "ticket"), "response": made, "name": ""}
-        assert (await one.post(path, fields)).status_code == 200
-        over = await one.open(path)
-        never = [await one.open(f"/enrol/{text}") for text in (b64u(bytes(32)), "x", "x" * 200, "%C3%A9")]
+        fields = {**link, "ticket": field(page, "ticket"), "response": made, "name": ""}
+        assert (await one.post("/enrol", fields)).status_code == 200
+        over = await one.post("/enrol", link)
+        nones = (b64u(bytes(32)), "x", "x" * 200, "\u00e9", "")
+        never = [await one.post("/enrol", {"secret": text}) for text in nones]
         assert {(reply.status_code, reply.text) for reply in (over, *never)} == {(410, over.text)}
-        assert (await one.post(path, fields)).status_code == 410
+        assert (await one.post("/enrol", fields)).status_code == 410
+
+
+@pytest.mark.attack("CO-05")
+async def test_no_other_site_shows_a_link_to_whoever_visits_it(house: House) -> None:
+    async with browser(house) as one:
+        for origin in ("https://evil.example", "null"):
+            refused = await one.post("/enrol", {"secret": b64u(bytes(32))}, Origin=origin)
+            assert refused.status_code == 403
 
 
 @pytest.mark.attack("CO-06", "CO-18")

@@ -40,10 +40,11 @@ class Browser:
         _, secret = await self.house.services.people.enrolments.issue(
             PrincipalId(self.house[who].id), by=ADMIN, lifetime=timedelta(minutes=5)
         )
-        path = f"/enrol/{b64u(secret.reveal())}"
-        page = (await self.open(path)).text
+        link = {"secret": b64u(secret.reveal())}
+        page = (await self.post("/enrol", link)).text
         made = (device or self.device).create(options_of(page))
-        return await self.post(path, {"ticket": field(page, "ticket"), "response": made, "name": "phone"})
+        ticket = field(page, "ticket")
+        return await self.post("/enrol", {**link, "ticket": ticket, "response": made, "name": "phone"})
 
     async def sign_in(self, onward: str = "/me/passkeys", *, again: bool = False) -> httpx2.Response:
         query = f"/sign-in?next={quote(onward, safe='')}" + ("&again=1" if again else "")

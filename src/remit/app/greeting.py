@@ -34,4 +34,4 @@ async def first_passkey_link(services: Services, person: Principal) -> str:
     people = services.people
     lifetime = services.ground.settings.people.enrolment
     _, secret = await people.enrolments.issue(person.id, by=SYSTEM, lifetime=lifetime)
-    return f"{people.desk.home}/enrol/{b64u(secret.reveal())}"
+    return f"{people.desk.home}/enrol#{b64u(secret.reveal())}"

@@ -18,7 +18,7 @@ from support.visitors import Browser
 pytestmark = [pytest.mark.needs("npm"), pytest.mark.timeout(300)]
 
 LEVELS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22a", "wcag22aa", "best-practice"]
-STRANGERS = ("sign-in", "enrol/none", "authorize", "authorize/none", "approve/none")
+STRANGERS = ("sign-in", "enrol", "authorize", "authorize/none", "approve/none")
 OWN = (
     "me", "me/passkeys", "me/sessions", "me/grants", "me/connections", "sign-in?again=1", "sign-out",
     f"connect/acme?server=slow&agent={AGENT}", "connect/none",

@@ -131,7 +131,7 @@ class PeopleRoutes:
         return EnrolmentView(
             id=link.id,
             user=person.id,
-            url=f"{self.origin}/enrol/{b64u(secret.reveal())}",
+            url=f"{self.origin}/enrol#{b64u(secret.reveal())}",
             expires_at=link.expires_at,
         )
 

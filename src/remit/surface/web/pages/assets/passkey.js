@@ -1,5 +1,6 @@
 "use strict";
-// The one script: it hands a form's question to the authenticator, and the authenticator's answer to the form.
+// The one script: it hands a form's question to the authenticator, and the authenticator's answer to the form;
+// and it hands a link's secret, which stands behind the `#` and so goes nowhere by itself, to the form that asks for it.
 (() => {
   const bytes = (text) =>
     Uint8Array.from(atob(text.replaceAll("-", "+").replaceAll("_", "/")), (letter) => letter.charCodeAt(0));
@@ -56,4 +57,11 @@
     }
     form.requestSubmit(button);
   });
+
+  const opening = document.querySelector("form[data-fragment]");
+  if (opening && location.hash.length > 1) {
+    opening.querySelector("input[name=secret]").value = location.hash.slice(1);
+    history.replaceState(null, "", location.pathname);
+    opening.requestSubmit();
+  }
 })();
