@@ -1,4 +1,4 @@
-"""An ordinary application gets no token in a person's name: whatever it asks for, nobody is even asked."""
+"""An ordinary application learns who a person is, and gets nothing in their name: whatever it asks for."""
 
 import pytest
 
@@ -11,9 +11,12 @@ from support.oauth import ABSENT
 async def test_an_application_is_sent_back_without_a_question(sqlite_uow: SqlUnitOfWork) -> None:
     world = await AuthorizingWorld(sqlite_uow).populate()
     await world.application("portal")
-    for resource in (ABSENT, f"{world.options.issuer}/api", f"{world.options.issuer}/mcp/business"):
-        answer = told(await world.begin("portal", resource=resource))
-        assert (answer["error"], answer["state"]) == ("unauthorized_client", "a state")
+    for resource in (f"{world.options.issuer}/api", f"{world.options.issuer}/mcp/business"):
+        answer = told(await world.begin("portal", resource=resource, scope="openid"))
+        assert (answer["error"], answer["state"]) == ("invalid_target", "a state")
         assert answer["iss"] == world.options.issuer
+    for scope in ("mcp", "remit.act", "openid mcp", "openid remit.admin", "profile"):
+        answer = told(await world.begin("portal", resource=ABSENT, scope=scope))
+        assert answer["error"] == "invalid_scope", scope
     pushed = await world.push("portal")
-    assert (pushed.status_code, pushed.json()["error"]) == (400, "unauthorized_client")
+    assert (pushed.status_code, pushed.json()["error"]) == (400, "invalid_target")

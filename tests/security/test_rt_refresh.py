@@ -322,7 +322,9 @@ async def test_a_session_has_the_limits_of_its_registration(world: AuthorizingWo
 @pytest.mark.req("R27")
 async def test_the_oldest_session_makes_room(world: AuthorizingWorld) -> None:
     await world.change("strict", limits=SessionLimits(concurrency=2))
-    oldest, middle, newest = [await world.tokens() for _ in range(3)]
+    oldest = await world.tokens()
+    world.pass_time(seconds=1)
+    middle, newest = [await world.tokens() for _ in range(2)]
     assert refused(await world.refresh(oldest["refresh_token"]))
     for held in (middle, newest):
         assert (await world.refresh(held["refresh_token"])).status_code == 200

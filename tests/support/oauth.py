@@ -139,8 +139,9 @@ class World:
             party(key_class, issuer=options.issuer)
             for key_class in (KeyClass.ACCESS_TOKEN, KeyClass.ENVELOPE, KeyClass.STATEMENT)
         ]
+        parties.append(party(KeyClass.ID_TOKEN, issuer=options.issuer, algorithm=Algorithm.ES256))
         self.access_key: KeyRecord = parties[0].record
-        self.access_private, self.envelope_private, _ = (each.private for each in parties)
+        self.access_private, self.envelope_private = (each.private for each in parties[:2])
         self.keyring = Keyring.of(
             [each.record for each in parties], {each.record.kid: each.private for each in parties}
         )

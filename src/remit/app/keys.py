@@ -25,12 +25,18 @@ RULES: Final[Mapping[KeyClass, RotationRule]] = {
     KeyClass.APPROVAL_LINK: RotationRule(longest_life=timedelta(days=7)),
     KeyClass.STATEMENT: RotationRule(longest_life=timedelta(minutes=5)),
     KeyClass.JWT_SVID: RotationRule(longest_life=timedelta(minutes=5)),
+    # An ID token names a session to end long after it has run out (RP-Initiated Logout §4).
+    KeyClass.ID_TOKEN: RotationRule(longest_life=timedelta(days=7)),
+    KeyClass.DOMAIN_GRANT: RotationRule(longest_life=timedelta(minutes=5)),
+    KeyClass.TRANSACTION: RotationRule(longest_life=timedelta(minutes=5)),
     KeyClass.LEDGER: RotationRule(use_for=timedelta(days=365), longest_life=_FOREVER),
 }
 """Every class that this server signs, and how its keys live: a checkpoint is believed for ever."""
 
-_ALGORITHMS: Final = {KeyClass.JWT_SVID: Algorithm.ES256}
-"""JWT-SVID §2.2 knows no EdDSA; every other class signs with Ed25519."""
+_ALGORITHMS: Final = dict.fromkeys(
+    (KeyClass.JWT_SVID, KeyClass.ID_TOKEN, KeyClass.DOMAIN_GRANT, KeyClass.TRANSACTION), Algorithm.ES256
+)
+"""JWT-SVID §2.2 knows no EdDSA, nor do many relying parties and other domains; the rest is Ed25519."""
 
 
 class IssuerChanged(Conflict):

@@ -22,10 +22,15 @@ from remit.authority.oauth.parameters import Parameters
 from remit.authority.oauth.pkce import check_challenge
 from remit.authority.oauth.rar import check_form
 from remit.authority.oauth.registration import CODE, ClientRegistration
-from remit.authority.oauth.scopes import parse_scope
+from remit.authority.oauth.scopes import AT_USERINFO, parse_scope
+from remit.authority.oidc import claims_request
+from remit.authority.oidc.claims_request import NOTHING as NO_CLAIMS
+from remit.authority.oidc.claims_request import ClaimsRequest, UnfitClaims
+from remit.authority.oidc.disclosure import Disclosure
 
 STATE_LIMIT: Final = 2048
 NONCE_LIMIT: Final = 512
+HINT_LIMIT: Final = 8 << 10
 _LONGEST_AGE: Final = 10**9
 _AGE: Final = re.compile(r"0|[1-9][0-9]{0,9}")
 _THUMBPRINT: Final = re.compile(r"[A-Za-z0-9_-]{43}")
@@ -69,6 +74,15 @@ class AuthorizationRequest:
     prompt: frozenset[Prompt] = frozenset()
     max_age: int | None = None
     acr: tuple[str, ...] = ()
+    claims: ClaimsRequest = NO_CLAIMS
+    hint: str = ""
+    """Text of `id_token_hint`, not yet verified, or empty."""
+
+    @property
+    def disclosure(self) -> Disclosure:
+        """What the client wants to learn of the person: the scopes asked, and those of the claims asked."""
+        scopes = self.scopes & {str(scope) for scope in AT_USERINFO}
+        return Disclosure(scopes=scopes | self.claims.scopes, in_token=self.claims.in_token)
 
 
 def returning(parameters: Parameters, registration: ClientRegistration) -> Returning:
@@ -92,6 +106,7 @@ def read_request(
 ) -> AuthorizationRequest:
     """Read everything else; each failure has the name that RFC 6749 §4.1.2.1 or its extension gives it."""
     _check_kind(parameters, registration, pushed=pushed)
+    claims = _claims(parameters.get("claims"))
     return AuthorizationRequest(
         returning=where,
         challenge=check_challenge(parameters.get("code_challenge"), parameters.get("code_challenge_method")),
@@ -101,6 +116,29 @@ def read_request(
         details=check_form(parameters.get("authorization_details")),
         nonce=_bounded(parameters, "nonce", NONCE_LIMIT),
         prompt=_prompt(parameters.get("prompt")),
+        max_age=_age(parameters.get("max_age")),
+        acr=(*parameters.get("acr_values").split(), *claims.acr),
+        claims=claims,
+        hint=_bounded(parameters, "id_token_hint", HINT_LIMIT),
+    )
+
+
+def read_device_request(
+    parameters: Parameters, registration: ClientRegistration, *, key: str
+) -> AuthorizationRequest:
+    """Read what a device asks (RFC 8628 §3.1): no answer goes anywhere, so nothing says where to.
+
+    `key` is the thumbprint that it proved, or empty.
+    """
+    return AuthorizationRequest(
+        returning=Returning(
+            client_id=registration.client_id, redirect_uri="", redirect_stated=False, state=""
+        ),
+        challenge="",
+        scopes=frozenset(str(scope) for scope in parse_scope(parameters.get("scope"))),
+        resource=parameters.only("resource"),
+        key=key,
+        details=check_form(parameters.get("authorization_details")),
         max_age=_age(parameters.get("max_age")),
         acr=tuple(parameters.get("acr_values").split()),
     )
@@ -143,6 +181,13 @@ def _bounded(parameters: Parameters, name: str, limit: int) -> str:
     if len(value) > limit:
         raise InvalidRequest(f"`{name}` is longer than {limit} characters", reason=f"{name}_too_long")
     return value
+
+
+def _claims(text: str) -> ClaimsRequest:
+    try:
+        return claims_request.read(text)
+    except UnfitClaims as unfit:
+        raise InvalidRequest(unfit.hint, reason=unfit.code) from unfit
 
 
 def _key(thumbprint: str) -> str:

@@ -1,4 +1,4 @@
-"""Tokens of what a person allowed a client on a page: an agent's for its task, an application's for the API.
+"""Tokens of what a person allowed a client: an agent's for its task, an application's for who the person is.
 
 Nothing acts as the person: an agent's token names it in `act`, as every token by exchange does.
 """
@@ -14,9 +14,11 @@ from remit.authority.oauth.lineage import why_dead
 from remit.authority.oauth.minting import Delegated, Mint
 from remit.authority.oauth.requests import Asking
 from remit.authority.oauth.resources import Target
-from remit.authority.oauth.scopes import Scope, narrow, parse_scope
+from remit.authority.oauth.scopes import AT_USERINFO, Scope, narrow, parse_scope
+from remit.authority.oidc.disclosure import told
+from remit.authority.oidc.id_token import LIFE, IdToken
 from remit.authority.tasks import Task
-from remit.kernel.ids import EnvelopeId, TokenId
+from remit.kernel.ids import EnvelopeId, PrincipalId, TokenId
 
 ENDED: Final = "what was allowed here has ended"
 
@@ -24,13 +26,16 @@ ENDED: Final = "what was allowed here has ended"
 class SessionMint:
     """Draws up the tokens of families."""
 
-    def __init__(self, *, mint: Mint) -> None:
+    def __init__(self, *, mint: Mint, issuer: str) -> None:
         self._mint = mint
+        self._issuer = issuer
 
     def token(self, asking: Asking, family: Family) -> AccessToken:
         """A token within what was allowed. Raises `InvalidGrant` if what it stands on has ended."""
         target = self._mint.held(asking, family.resource)
         asked = parse_scope(asking.request.parameters.get("scope"))
+        if family.task is not None:
+            asked -= AT_USERINFO  # what a client learns of a person is no right of a task's token
         scopes = narrow(asked, frozenset(Scope(name) for name in family.scopes))
         task = None if family.task is None else asking.view.task(family.task)
         if family.task is None:
@@ -44,6 +49,31 @@ class SessionMint:
         if dead:
             raise InvalidGrant(ENDED, reason=dead)
         return token
+
+    def id_token(self, asking: Asking, family: Family, *, nonce: str) -> IdToken | None:
+        """What the client learns of the person with the token, if it asked who they are."""
+        person = asking.view.principal(PrincipalId(family.user))
+        if not family.disclosure.identifies or person is None:
+            return None
+        at = asking.request.at.replace(microsecond=0)
+        opened = told(person, family.disclosure.scopes)
+        return IdToken(
+            tenant=family.tenant,
+            issuer=self._issuer,
+            subject=family.user,
+            audience=family.client_id,
+            session=family.session,
+            signed_in_at=family.signed_in_at,
+            acr=family.acr,
+            amr=family.amr,
+            issued_at=at,
+            expires_at=min(at + LIFE, family.ends_at.replace(microsecond=0)),
+            nonce=nonce,
+            ancestors=_ancestors(family),
+            agent=asking.who.client.agent,
+            task=family.task,
+            told={name: opened[name] for name in family.disclosure.in_token if name in opened},
+        )
 
     def _of_agent(
         self, asking: Asking, family: Family, target: Target, scopes: frozenset[Scope], task: Task

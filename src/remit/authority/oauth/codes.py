@@ -7,6 +7,7 @@ from typing import Final
 from remit.authority.oauth.errors import InvalidGrant
 from remit.authority.oauth.families import FamilyId
 from remit.authority.oauth.pkce import proves
+from remit.authority.oidc.disclosure import NOTHING, Disclosure
 from remit.kernel.canonical import Digest, same_bytes
 from remit.kernel.ids import SessionId, TaskId, TenantId, UserId
 
@@ -49,6 +50,7 @@ class AuthorizationCode:
     issued_at: datetime
     expires_at: datetime
     spent_at: datetime | None = None
+    disclosure: Disclosure = NOTHING
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,13 +4,15 @@ Asked twice with the same answer: when a client pushes a request, so that it lea
 with it (RFC 9126 §2.1), and when the person is there, where the answer becomes what the page shows.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from remit.authority.oauth import offering
 from remit.authority.oauth.authorization_request import AuthorizationRequest
 from remit.authority.oauth.errors import (
     AccessDenied,
+    InvalidAuthorizationDetails,
+    InvalidScope,
     InvalidTarget,
     UnauthorizedClient,
 )
@@ -20,6 +22,7 @@ from remit.authority.oauth.registration import ClientRegistration
 from remit.authority.oauth.repository import OAuthTransaction
 from remit.authority.oauth.resources import Target, parse_resource, target_of
 from remit.authority.oauth.scopes import AGENT_AT_API, AT_MCP
+from remit.authority.oidc.disclosure import OPENID, SCOPES, Disclosure
 from remit.authority.rights import Ceiling
 from remit.authority.task_service import member_of
 from remit.identity.lifecycle import State
@@ -29,13 +32,14 @@ from remit.kernel.ids import PrincipalId
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Found:
-    """What may be offered, and by which agent it would be used."""
+    """What may be offered, and by which agent it would be used; an application has none, and no ceiling."""
 
-    agent: Principal
+    agent: Principal | None
     target: Target
     scopes: frozenset[str]
-    ceiling: Ceiling
+    ceiling: Ceiling | None
     ends_at: datetime
+    disclosure: Disclosure
 
 
 class Desk:
@@ -58,15 +62,37 @@ class Desk:
             raise UnauthorizedClient("this client does not act here any more", reason="client_dead")
         offered = Offered(at=at, lifetime=registration.limits.lifetime)
         if principal.kind is Kind.APPLICATION:
-            # At the API nobody stands for a person: an application gets no token in their name.
-            raise UnauthorizedClient(
-                "an application gets no tokens here; register the client of an agent",
-                reason="client_application",
-            )
+            return self._for_application(request, offered)
         agent = None if principal.parent is None else tx.principals.get(principal.parent)
         if agent is None or not _lives(tx, agent):
             raise UnauthorizedClient("the agent of this client does not act any more", reason="client_dead")
         return self._for_agent(tx, request, agent, offered)
+
+    def _for_application(self, request: AuthorizationRequest, offered: Offered) -> Found:
+        """At the API nobody stands for a person: an application learns who it is, and may do nothing."""
+        if request.resource not in {"", self._options.userinfo}:
+            raise InvalidTarget(
+                "an application signs people in; whoever acts for them is the client of an agent",
+                reason="target_application",
+            )
+        if request.details:
+            raise InvalidAuthorizationDetails(
+                "an application has no rights of agents", reason="details_no_task"
+            )
+        asked = request.scopes or {OPENID}
+        if OPENID not in asked or not asked <= SCOPES:
+            raise InvalidScope(
+                "an application asks for `openid`, and for what it learns of a person", reason="scope_openid"
+            )
+        learns = replace(request.disclosure, scopes=request.disclosure.scopes | asked)
+        return Found(
+            agent=None,
+            target=Target(resource=self._options.userinfo),
+            scopes=learns.scopes,
+            ceiling=None,
+            ends_at=offered.window.end,
+            disclosure=learns,
+        )
 
     def _for_agent(
         self, tx: OAuthTransaction, request: AuthorizationRequest, agent: Principal, offered: Offered
@@ -83,9 +109,11 @@ class Desk:
         return Found(
             agent=agent,
             target=target,
-            scopes=offering.scopes_for(request.scopes, allowed),
+            scopes=offering.scopes_for(request.scopes - SCOPES, allowed),
             ceiling=ceiling,
             ends_at=ceiling.window.end,
+            # Beside its task an agent's client learns who it is for, and no more of them.
+            disclosure=Disclosure(scopes=request.scopes & {OPENID}),
         )
 
     def _target(self, tx: OAuthTransaction, asked: str, agent: Principal) -> Target:

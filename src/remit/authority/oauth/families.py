@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final, NewType
 
+from remit.authority.oidc.disclosure import NOTHING, Disclosure
 from remit.kernel.canonical import Digest
 from remit.kernel.ids import PrincipalId, SessionId, TaskId, TenantId, UserId
 
@@ -58,6 +59,8 @@ class Family:
     state: FamilyState = FamilyState.LIVE
     cause: str = ""
     """Why it ended."""
+    disclosure: Disclosure = NOTHING
+    """What the client learns of the person, as long as it lives."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -38,6 +38,7 @@ from remit.authority.oauth.repository import (
 )
 from remit.authority.oauth.requests import Draft, TokenRequest
 from remit.authority.oauth.status_list import take_place
+from remit.authority.oidc import id_token
 from remit.authority.tokens import Proof
 from remit.kernel.ids import Entropy, EnvelopeId
 from remit.kernel.jose import jwt
@@ -67,6 +68,7 @@ class Issued:
     issued_token_type: str
     refresh: str = ""
     """The refresh token that goes with it, kept nowhere either."""
+    id_token: str = ""
 
 
 class Issuance:
@@ -111,8 +113,13 @@ class Issuance:
         self._check_ground(tx, token, draft, request)
         token = self._with_status(tx, token)
         self._remember(tx, token, request)
+        text = self._sign(token)
         return Issued(
-            token=token, text=self._sign(token), issued_token_type=draft.issued_token_type, refresh=refresh
+            token=token,
+            text=text,
+            issued_token_type=draft.issued_token_type,
+            refresh=refresh,
+            id_token=self._identify(draft, text),
         )
 
     def refuse(
@@ -153,6 +160,16 @@ class Issuance:
         if len(text) > LONGEST_TOKEN:
             raise _too_large()
         return text
+
+    def _identify(self, draft: Draft, access_token: str) -> str:
+        """The ID token that names this very access token (OpenID Connect Core §3.1.3.6)."""
+        if draft.id_token is None:
+            return ""
+        named = replace(draft.id_token, access_hash=id_token.hash_of(access_token))
+        try:
+            return id_token.issue(named, self._keys.signer(KeyClass.ID_TOKEN))
+        except jwt.UnfitClaims as unfit:
+            raise _too_large() from unfit
 
     def _with_status(self, tx: OAuthTransaction, token: AccessToken) -> AccessToken:
         """Give it a place in a status list, with all that it stands on, where lists are published."""

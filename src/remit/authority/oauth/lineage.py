@@ -7,7 +7,8 @@ from remit.authority.lineage import line_of
 from remit.authority.oauth.access import AccessToken
 from remit.authority.oauth.clients import Client
 from remit.authority.oauth.families import Family, why_over
-from remit.authority.oauth.repository import Standing
+from remit.authority.oauth.repository import Standing, View
+from remit.authority.oidc.id_token import IdToken
 from remit.authority.tasks import Lineage
 from remit.kernel.ids import KeyId, PrincipalId
 
@@ -53,6 +54,31 @@ def family_dead(view: Standing, family: Family, *, at: datetime) -> str:
         others=frozenset({str(family.id), str(family.session), family.key, family.client_id} - {""}),
     )
     return why_over(family, at=at) or _reason(alive(view, lineage, at))
+
+
+def id_token_dead(view: View, token: IdToken, *, at: datetime) -> str:
+    """A stable reason code why an ID token of ours counts no more, or an empty string.
+
+    It stands on the person, on the client, on the session and all that came of the same answer, and on the
+    task of an agent's client.
+    """
+    if at >= token.expires_at:
+        return "token_expired"
+    registration = view.registration(token.audience)
+    if registration is None or not registration.live:
+        return "client_unknown"
+    task = None if token.task is None else view.task(token.task)
+    lineage = Lineage(
+        tenant=token.tenant,
+        user=token.subject,
+        task=token.task,
+        grant=None if task is None else task.grant,
+        chain=(registration.principal,),
+        principals=line_of(registration.principal, view.principal),
+        envelope=None if task is None else task.root,
+        others=frozenset({str(token.session), *token.ancestors, registration.client_id}),
+    )
+    return _reason(alive(view, lineage, at))
 
 
 def token_lineage(view: Standing, token: AccessToken) -> Lineage:

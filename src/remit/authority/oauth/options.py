@@ -62,6 +62,11 @@ class OAuthOptions:
         return f"{self.issuer}/api"
 
     @property
+    def userinfo(self) -> str:
+        """Where an application learns of a person, and the only resource of its tokens."""
+        return f"{self.issuer}/userinfo"
+
+    @property
     def token_endpoint(self) -> str:
         """Where tokens are had; `htu` of the proofs sent there."""
         return f"{self.issuer}/token"

@@ -11,6 +11,7 @@ from enum import StrEnum
 from typing import Final
 
 from remit.authority.oauth.authorization_request import AuthorizationRequest
+from remit.authority.oidc.disclosure import NOTHING, Disclosure
 from remit.authority.rights import Ceiling
 from remit.kernel.canonical import Digest
 from remit.kernel.ids import SessionId, TenantId
@@ -39,16 +40,18 @@ class PendingState(StrEnum):
 class Offer:
     """What is offered for a person's yes: exactly this is shown, and exactly this is given.
 
-    `ends_at` is when all of it ends.
+    `ends_at` is when all of it ends. An application has no `ceiling`: it may do nothing.
     """
 
     session: SessionId
     resource: str
     scopes: frozenset[str]
-    ceiling: Ceiling
+    ceiling: Ceiling | None
     lines: tuple[str, ...]
     """The sentences of the page, which the consent keeps word by word."""
     ends_at: datetime
+    disclosure: Disclosure = NOTHING
+    """What the client learns of the person."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -48,6 +48,8 @@ def audience_of(text: str, options: OAuthOptions, view: View) -> str:
     audience = unverified_members(jws.take_apart(text).payload).get("aud")
     if not isinstance(audience, str):
         raise TokenRejected(6, "audience_malformed")
+    if audience == options.userinfo:
+        return audience
     try:
         target = target_of(audience, options)
     except InvalidTarget as foreign:

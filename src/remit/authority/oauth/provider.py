@@ -106,7 +106,7 @@ class OAuth:
             ClientCredentials(mint=mint),
             *(() if workloads is None else (JwtBearer(mint=mint),)),
             TokenExchange(mint=mint, options=options, keys=keys, delegations=delegations),
-            *(() if consenting is None else _code_grants(consenting, mint, entropy)),
+            *(() if consenting is None else _code_grants(consenting, mint, options, entropy)),
         )
         return cls(
             options=options,
@@ -157,8 +157,10 @@ class OAuth:
         )
 
 
-def _code_grants(consenting: Consenting, mint: Mint, entropy: Entropy) -> tuple[Grant, Grant]:
-    sessions = SessionMint(mint=mint)
+def _code_grants(
+    consenting: Consenting, mint: Mint, options: OAuthOptions, entropy: Entropy
+) -> tuple[Grant, ...]:
+    sessions = SessionMint(mint=mint, issuer=options.issuer)
     return (
         AuthorizationCodeGrant(mint=sessions, entropy=entropy),
         RefreshTokenGrant(mint=sessions, successors=consenting.successors),

@@ -8,6 +8,7 @@ from remit.authority.oauth.access import AccessToken
 from remit.authority.oauth.client_auth import Authenticated
 from remit.authority.oauth.parameters import Parameters
 from remit.authority.oauth.repository import OAuthTransaction, View
+from remit.authority.oidc.id_token import IdToken
 from remit.authority.tokens import Proof
 from remit.authority.verify import VerifiedEnvelope
 from remit.kernel.certificate import PresentedCertificate
@@ -47,6 +48,28 @@ class Spend(Protocol):
 
     def apply(self, tx: OAuthTransaction, *, at: datetime) -> str:
         """Use it up, or raise `InvalidGrant`; the refresh token to give, or an empty string."""
+
+
+class Begin(Protocol):
+    """What a grant begins, and its token stands on."""
+
+    def apply(self, tx: OAuthTransaction, token: AccessToken, *, at: datetime) -> AccessToken:
+        """Begin it, or go on with it; the token as it stands on that. Raises `InvalidGrant`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outgoing:
+    """A JWT that is no token of access here: for another domain, or for services behind the gateway.
+
+    `kind` is its record's. `life` counts from now. It stands on all that the draft's token stands on.
+    """
+
+    kind: str
+    typ: str
+    key_class: KeyClass
+    claims: JsonObject
+    life: timedelta
+    detail: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,6 +4,7 @@ from enum import StrEnum
 from typing import Final
 
 from remit.authority.oauth.errors import InvalidScope
+from remit.authority.oidc import disclosure
 
 COUNT_LIMIT: Final = 64
 
@@ -12,7 +13,8 @@ class Scope(StrEnum):
     """The closed set of scopes.
 
     The first five are people's, given by role; `ACT` is an agent's at the API (its own tasks, hops,
-    capabilities, approvals), `MCP` anyone's at the gateway.
+    capabilities, approvals), `MCP` anyone's at the gateway. The last four say what a client learns of a
+    person (OpenID Connect Core §5.4) and open nothing but that.
     """
 
     READ = "remit.read"
@@ -22,6 +24,10 @@ class Scope(StrEnum):
     ADMIN = "remit.admin"
     ACT = "remit.act"
     MCP = "mcp"
+    OPENID = disclosure.OPENID
+    PROFILE = disclosure.PROFILE
+    EMAIL = disclosure.EMAIL
+    GROUPS = disclosure.GROUPS
 
 
 BY_ROLE: Final[dict[str, frozenset[Scope]]] = {
@@ -36,6 +42,10 @@ OF_EVERY_PERSON: Final = frozenset({Scope.WRITE, Scope.READ})
 
 AGENT_AT_API: Final = frozenset({Scope.ACT})
 AT_MCP: Final = frozenset({Scope.MCP})
+AT_USERINFO: Final = frozenset({Scope.OPENID, Scope.PROFILE, Scope.EMAIL, Scope.GROUPS})
+"""What an application may have; a task's tokens never carry one of these."""
+
+_KNOWN: Final = frozenset(str(scope) for scope in Scope)
 
 TASK: Final = "task"
 """What the root of an envelope says for "all that a task's tokens may have"."""
@@ -45,9 +55,12 @@ OF_TASKS: Final = AGENT_AT_API | AT_MCP
 def parse_scope(text: str) -> frozenset[Scope]:
     """Read a space-separated list; empty means that none was asked.
 
-    Raises `InvalidScope` for a name that is not ours, or more than 64 of them.
+    Beside `openid` a name that is not ours is left out (Core §3.1.2.1), `offline_access` among them: what
+    renews a token here lives as its registration says. Else it raises `InvalidScope`; as for over 64 names.
     """
     names = text.split(" ") if text else []
+    if Scope.OPENID in names:
+        names = [name for name in names if name in _KNOWN]
     if len(names) > COUNT_LIMIT:
         raise InvalidScope(
             f"{len(names)} scopes were asked, the limit is {COUNT_LIMIT}", reason="scope_too_many"

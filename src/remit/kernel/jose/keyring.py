@@ -20,6 +20,9 @@ PUBLISHED: Final = frozenset(
         KeyClass.LEDGER,
         KeyClass.RECEIPT,
         KeyClass.STATEMENT,
+        KeyClass.DOMAIN_GRANT,
+        KeyClass.TRANSACTION,
+        KeyClass.ID_TOKEN,
     }
 )
 """Classes of which others verify signatures, and which `/jwks` therefore shows."""

@@ -31,6 +31,12 @@ class KeyClass(StrEnum):
     APPROVAL_LINK = "approval_link"
     STATEMENT = "statement"
     """What the authorization server says of tokens: introspection answers and status lists."""
+    ID_TOKEN = "id_token"  # noqa: S105 - a name, not a secret
+    """What relying parties of OpenID Connect verify: ID tokens and logout tokens, told apart by `typ`."""
+    DOMAIN_GRANT = "domain_grant"
+    """Grants that the authorization servers of other domains redeem; none is ever redeemed here."""
+    TRANSACTION = "transaction"
+    """Transaction tokens for services of this trust domain; no token of access, and no envelope."""
     JWT_SVID = "jwt_svid"
     """Our own JWT-SVIDs: not in `/jwks`, but in the SPIFFE bundle."""
     HOP = "hop"

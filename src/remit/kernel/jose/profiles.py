@@ -23,6 +23,12 @@ class TokenType(StrEnum):
     APPROVAL = "remit-approval+jwt"
     APPROVAL_LINK = "remit-link+jwt"
     STATUS_LIST = "statuslist+jwt"
+    TRANSACTION = "remit-txn+jwt"
+    """Ours for what a header calls `txntoken+jwt`, as it calls the root of an envelope: the keys differ."""
+    CREDENTIAL_HOP = "dc+sd-jwt"
+    """A hop as a verifiable credential (draft-ietf-oauth-sd-jwt-vc §2.2.1)."""
+    ID_TOKEN = "JWT"  # noqa: S105 - OpenID Connect Core §2 names no other
+    LOGOUT_TOKEN = "logout+jwt"  # noqa: S105 - OpenID Connect Back-Channel Logout §2.4
 
 
 class AudienceRule(StrEnum):
@@ -88,6 +94,21 @@ _PROFILES: Final = {
             leeway=PEER_LEEWAY,
             audience=AudienceRule.ABSENT,
         ),
+        TokenProfile(  # draft-ietf-oauth-sd-jwt-vc: `vct` names what it is, `cnf` whose it is
+            type=TokenType.CREDENTIAL_HOP,
+            key_classes=(KeyClass.HOP,),
+            required=frozenset({"iss", "txn", "prev", "next", "vct"}),
+            longest=timedelta(days=90),
+            leeway=PEER_LEEWAY,
+            audience=AudienceRule.ABSENT,
+        ),
+        TokenProfile(  # draft-ietf-oauth-transaction-tokens-10
+            type=TokenType.TRANSACTION,
+            key_classes=(KeyClass.TRANSACTION,),
+            required=frozenset({"iss", "sub", "txn", "scope", "req_wl"}),
+            longest=timedelta(minutes=5),
+            also_typ=frozenset({"txntoken+jwt"}),
+        ),
         TokenProfile(
             type=TokenType.CAPABILITY,
             key_classes=(KeyClass.CAPABILITY,),
@@ -117,6 +138,19 @@ _PROFILES: Final = {
             required=frozenset({"iss", "sub"}),
             longest=timedelta(hours=24),
             audience=AudienceRule.ABSENT,
+        ),
+        TokenProfile(  # OpenID Connect Core §2
+            type=TokenType.ID_TOKEN,
+            key_classes=(KeyClass.ID_TOKEN,),
+            required=frozenset({"iss", "sub", "sid"}),
+            longest=timedelta(hours=1),
+            also_typ=frozenset({"jwt"}),
+        ),
+        TokenProfile(  # OpenID Connect Back-Channel Logout §2.4
+            type=TokenType.LOGOUT_TOKEN,
+            key_classes=(KeyClass.ID_TOKEN,),
+            required=frozenset({"iss", "sub", "sid", "jti"}),
+            longest=timedelta(minutes=2),
         ),
         TokenProfile(
             type=TokenType.APPROVAL_LINK,

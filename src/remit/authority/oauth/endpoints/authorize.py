@@ -36,6 +36,7 @@ from remit.authority.oauth.pending import (
 )
 from remit.authority.oauth.registration import ClientRegistration
 from remit.authority.oauth.repository import OAuthTransaction
+from remit.authority.oidc import disclosure
 from remit.identity.principals import Principal
 from remit.identity.sessions import ACR_PASSKEY, ACR_PASSKEY_UV, Session
 from remit.kernel.canonical import Digest
@@ -78,7 +79,8 @@ class Ask:
     pending: Pending
     offer: Offer
     registration: ClientRegistration
-    agent: Principal
+    agent: Principal | None
+    """None for an application, which acts for nobody."""
     person: Principal
 
 
@@ -272,6 +274,10 @@ def offer_of(found: Found, session: Session) -> Offer:
         resource=found.target.resource,
         scopes=found.scopes,
         ceiling=found.ceiling,
-        lines=sentences(found.ceiling),
+        lines=(
+            *(() if found.ceiling is None else sentences(found.ceiling)),
+            *disclosure.sentences(found.disclosure),
+        ),
         ends_at=found.ends_at,
+        disclosure=found.disclosure,
     )

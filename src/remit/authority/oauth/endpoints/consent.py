@@ -1,7 +1,7 @@
 """A person's yes or no to a client, in one transaction: consent, task and code, or nothing (R28, R35).
 
 Nothing acts as the person. A yes to an agent's client gives that agent a task within exactly what the page
-showed; its code stands for the task. A yes to an application gives it no more than the person's own scopes.
+showed; its code stands for the task. A yes to an application lets it learn what the page says, and no more.
 """
 
 from dataclasses import dataclass, replace
@@ -93,8 +93,12 @@ class Consent:
         if not approve:
             tx.ledger.append(self._record(answered, DENIED, task=None, effect="deny"))
             return self._no(tx, answered, AccessDenied("the person said no"))
+        ceiling = answered.offer.ceiling
+        if ceiling is None:
+            tx.ledger.append(self._record(answered, APPROVED, task=None, effect="permit"))
+            return self._admit(tx, answered)
         try:
-            task = self._give(tx, answered)
+            task = self._give(tx, answered, ceiling)
         except _REFUSALS as refused:
             raise _Refused(AccessDenied(refused.hint, reason=refused.code)) from refused
         tx.ledger.append(self._record(answered, APPROVED, task=task, effect="permit"))
@@ -117,6 +121,14 @@ class Consent:
         where = answered.pending.request.returning
         return code_answer(code, where, issuer=self._options.issuer)
 
+    def _admit(self, tx: OAuthTransaction, answered: Answered) -> str:
+        """Let an application learn what it asked for: a code that stands for no task."""
+        if answered.pending.device:
+            raise _Refused(AccessDenied("an application signs people in by a browser", reason="no_task"))
+        code = opaque.make(opaque.CODE, self._entropy)
+        tx.codes.add(self._code(code, answered, None))
+        return code_answer(code, answered.pending.request.returning, issuer=self._options.issuer)
+
     def _no(self, tx: OAuthTransaction, answered: Answered, error: OAuthError) -> str:  # noqa: ARG002 — for answers that are kept
         """Tell the client, and say where the person goes on."""
         return answer_of(error, answered.pending.request.returning, issuer=self._options.issuer)
@@ -137,9 +149,8 @@ class Consent:
             pending=pending, offer=pending.offer, registration=registration, session=session, at=at
         )
 
-    def _give(self, tx: OAuthTransaction, answered: Answered) -> Task:
+    def _give(self, tx: OAuthTransaction, answered: Answered, ceiling: Ceiling) -> Task:
         """The consent, and the task of the client's agent."""
-        ceiling = answered.offer.ceiling
         agent = _agent_of(tx, answered.registration)
         by = PrincipalId(answered.user)
         given = self._consents.give_in(
@@ -178,6 +189,7 @@ class Consent:
             nonce=request.nonce,
             issued_at=at,
             expires_at=at + LIFE,
+            disclosure=answered.offer.disclosure,
         )
 
     def _record(

@@ -147,6 +147,8 @@ def render_issued(issued: Issued) -> JsonObject:
         body["issued_token_type"] = issued.issued_token_type
     if issued.refresh:
         body["refresh_token"] = issued.refresh
+    if issued.id_token:
+        body["id_token"] = issued.id_token
     if token.ceiling is not None:
         body["authorization_details"] = details_of(token.ceiling)
     return body

@@ -35,12 +35,13 @@ class AuthorizationCodeGrant:
         registration = registered_for(CODE, asking)
         # (2) to (4)
         code = self._code(asking, registration)
-        family = _family(code, registration, asking)
+        family = family_of(code, registration, asking)
         # Steps 5 and 6 are the mint's.
         token = self._mint.token(asking, family)
         return Draft(
             token=token,
             spend=SpendCode(code=code, family=family, registration=registration, entropy=self._entropy),
+            id_token=self._mint.id_token(asking, family, nonce=code.nonce),
         )
 
     def _code(self, asking: Asking, registration: ClientRegistration) -> AuthorizationCode:
@@ -113,7 +114,8 @@ def replayed(code: AuthorizationCode) -> Compromised:
     return Compromised(NO_GOOD, family=code.family, reason="code_replayed")
 
 
-def _family(code: AuthorizationCode, registration: ClientRegistration, asking: Asking) -> Family:
+def family_of(code: AuthorizationCode, registration: ClientRegistration, asking: Asking) -> Family:
+    """What a person's yes gave, to be begun by its first token."""
     limits, at = registration.limits, asking.request.at
     proof = asking.proof
     return Family(
@@ -136,4 +138,5 @@ def _family(code: AuthorizationCode, registration: ClientRegistration, asking: A
         ends_at=code.issued_at + limits.lifetime,
         idle=limits.idle,
         refresh_count=limits.refresh_count,
+        disclosure=code.disclosure,
     )

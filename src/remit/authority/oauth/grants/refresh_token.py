@@ -47,7 +47,9 @@ class RefreshTokenGrant:
             successors=self._successors,
         )
         family = spend.judged(asking.tx, at=asking.request.at).family
-        return Draft(token=self._mint.token(asking, family), spend=spend)
+        # OpenID Connect Core §12.2: the same person and the same sign-in, without the nonce of the first.
+        told = self._mint.id_token(asking, family, nonce="")
+        return Draft(token=self._mint.token(asking, family), spend=spend, id_token=told)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

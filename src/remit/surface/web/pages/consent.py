@@ -8,7 +8,7 @@ from starlette.responses import Response
 
 from remit.authority.oauth.endpoints.authorize import Ask
 from remit.authority.oauth.redirects import host_of, is_loopback
-from remit.authority.oauth.registration import RegistrationKind
+from remit.authority.oauth.registration import ClientRegistration, RegistrationKind
 from remit.oversight.approvals.visible import show
 from remit.surface.web.pages.paper import HEADERS, Paper
 
@@ -33,12 +33,13 @@ class ConsentPage:
         response = self._paper.page(
             "consent.html",
             client=show(ask.registration.name),
-            client_id=show(_client_host(ask)),
-            known=_KNOWN[ask.registration.kind],
-            agent=show(ask.agent.name),
+            client_id=show(name_of_client(ask.registration)),
+            known=known_as(ask.registration),
+            agent=None if ask.agent is None else show(ask.agent.name),
             who=show(ask.person.name),
             lines=[show(line) for line in ask.offer.lines],
             resource=show(ask.offer.resource),
+            keeps="",
             until=ask.offer.ends_at,
             back=show(host_of(where.redirect_uri)),
             loopback=is_loopback(where.redirect_uri),
@@ -55,9 +56,14 @@ class ConsentPage:
         )
 
 
-def _client_host(ask: Ask) -> str:
+def known_as(registration: ClientRegistration) -> str:
+    """How we know a client: what a person should make of its name."""
+    return _KNOWN[registration.kind]
+
+
+def name_of_client(registration: ClientRegistration) -> str:
     """Its whole id where that is ours, its host where it is an address (standards §6)."""
-    ident = ask.registration.client_id
+    ident = registration.client_id
     return urlsplit(ident).netloc if ident.startswith("https://") else ident
 
 
