@@ -212,6 +212,7 @@ class _Works:
         """Drop requests that nobody answered in time; codes and families once nobody could show them."""
         at = self._clock.now()
         await _drain(run, lambda tx: tx.pendings.forget(at, _AT_ONCE))
+        await _drain(run, lambda tx: tx.devices.forget(at, _AT_ONCE))
         await _drain(run, lambda tx: tx.codes.forget(at - _KEEP_KEYS, _AT_ONCE))
         await _drain(run, lambda tx: tx.families.forget(at - _KEEP_KEYS, _AT_ONCE))
 

@@ -386,6 +386,7 @@ def _oauth(ground: Ground, options: AuthorityOptions, federation: Federation, fe
             certificates=bool(chosen.http.certificate_proxies),
             authorities=chosen.clients.authorities is not None,
             status_lists=chosen.oauth.status_lists,
+            devices=chosen.oauth.devices,
         ),
         tenant=ground.tenant,
         uow=ground.work,

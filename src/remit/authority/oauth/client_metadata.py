@@ -16,7 +16,7 @@ from remit.authority.oauth.errors import (
     InvalidSoftwareStatement,
     UnapprovedSoftwareStatement,
 )
-from remit.authority.oauth.registration import CODE, GRANTS, ApplicationType, AuthMethod
+from remit.authority.oauth.registration import CODE, DEVICE, GRANTS, OFFERED, ApplicationType, AuthMethod
 from remit.kernel.canonical import Json, canonical_json
 
 REDIRECTS_LIMIT: Final = 16
@@ -59,7 +59,8 @@ def read_metadata(document: Mapping[str, Json], *, lenient: bool = False) -> Sta
     _refuse_statement(document)
     redirects = _texts(document, "redirect_uris")
     kind = _application_type(document, redirects)
-    _check_redirects(redirects, native=kind is ApplicationType.NATIVE)
+    granted = _grants(document, lenient=lenient)
+    _check_redirects(redirects, native=kind is ApplicationType.NATIVE, needed=CODE in granted)
     jwks, jwks_uri = _keys(document)
     method = _method(document, keyed=bool(jwks or jwks_uri))
     certificate = _certificate(document, method)
@@ -72,7 +73,7 @@ def read_metadata(document: Mapping[str, Json], *, lenient: bool = False) -> Sta
         jwks=jwks,
         jwks_uri=jwks_uri,
         certificate=certificate,
-        grant_types=_grants(document, lenient=lenient),
+        grant_types=granted,
         scope=_scope(document),
         require_par=_flag(document, "require_pushed_authorization_requests"),
         dpop_bound=_flag(document, "dpop_bound_access_tokens"),
@@ -106,8 +107,8 @@ def _application_type(document: Mapping[str, Json], redirects: tuple[str, ...]) 
     return ApplicationType.NATIVE if local else ApplicationType.WEB
 
 
-def _check_redirects(redirects: tuple[str, ...], *, native: bool) -> None:
-    if not redirects:
+def _check_redirects(redirects: tuple[str, ...], *, native: bool, needed: bool) -> None:
+    if needed and not redirects:
         raise InvalidRedirectUri("`redirect_uris` must name where a person is sent back to")
     if len(redirects) > REDIRECTS_LIMIT or len(set(redirects)) != len(redirects):
         raise InvalidRedirectUri(
@@ -158,10 +159,10 @@ def _certificate(document: Mapping[str, Json], method: AuthMethod) -> tuple[str,
 def _grants(document: Mapping[str, Json], *, lenient: bool) -> frozenset[str]:
     stated = frozenset(_texts(document, "grant_types"))
     responses = frozenset(_texts(document, "response_types")) or {"code"}
-    granted = stated & GRANTS if stated else GRANTS
-    if "code" not in responses or CODE not in granted:
+    granted = stated & OFFERED if stated else GRANTS
+    if DEVICE not in granted and ("code" not in responses or CODE not in granted):
         raise InvalidClientMetadata("a client here uses `authorization_code` with response type `code`")
-    if not lenient and (stated - GRANTS or responses != {"code"}):
+    if not lenient and (stated - OFFERED or responses != {"code"}):
         raise InvalidClientMetadata("a grant or response type is none that a client may register for")
     return granted
 

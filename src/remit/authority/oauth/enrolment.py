@@ -13,8 +13,8 @@ from remit.authority.oauth.client_metadata import StatedClient
 from remit.authority.oauth.clients import BINDING_ATTRIBUTE, Binding
 from remit.authority.oauth.errors import InvalidClientMetadata
 from remit.authority.oauth.registration import (
-    GRANTS,
     LIMITS,
+    OFFERED,
     ClientRegistration,
     RegistrationKind,
     SessionLimits,
@@ -121,7 +121,7 @@ def amend(
     fresh_until: datetime | None = None,
 ) -> ClientRegistration:
     """Put new metadata in the place of the old ones; a key that is not among them any more is dead."""
-    extra = present.grant_types - GRANTS
+    extra = present.grant_types - OFFERED
     changed = replace(
         _described(present, stated, extra), fresh_until=fresh_until, changed_at=present.changed_at
     )
@@ -162,7 +162,7 @@ def stated_of(present: ClientRegistration, *, jwks: str | None) -> StatedClient:
         jwks=jwks,
         jwks_uri=present.jwks_uri,
         certificate=present.certificate,
-        grant_types=present.grant_types & GRANTS,
+        grant_types=present.grant_types & OFFERED,
         scope=present.scope,
         require_par=present.require_par,
         dpop_bound=present.dpop_bound,

@@ -14,8 +14,8 @@ from remit.kernel.errors import RemitError
 class ErrorName(StrEnum):
     """Names of the standards.
 
-    RFC 6749 §4.1.2.1, §5.2, 6750 §3.1, 7009 §2.2.1, 8693 §2.2.2, 8707 §2, 9101 §7, 9396 §5, 9449, 9470;
-    OpenID Connect Core §3.1.2.6.
+    RFC 6749 §4.1.2.1, §5.2, 6750 §3.1, 7009 §2.2.1, 8628 §3.5, 8693 §2.2.2, 8707 §2, 9101 §7, 9396 §5, 9449,
+    9470; OpenID Connect Core §3.1.2.6.
     """
 
     INVALID_REQUEST = "invalid_request"
@@ -43,6 +43,9 @@ class ErrorName(StrEnum):
     REQUEST_NOT_SUPPORTED = "request_not_supported"
     INVALID_REQUEST_URI = "invalid_request_uri"
     UNMET_AUTHENTICATION_REQUIREMENTS = "unmet_authentication_requirements"
+    AUTHORIZATION_PENDING = "authorization_pending"
+    SLOW_DOWN = "slow_down"
+    EXPIRED_TOKEN = "expired_token"  # noqa: S105 — an error name
 
 
 UNVERIFIED: Final = "the presented token or proof does not verify"
@@ -285,3 +288,31 @@ class UnmetAuthentication(OAuthError):
     code = "oauth_unmet_authentication_requirements"
     kind = "invalid"
     error = ErrorName.UNMET_AUTHENTICATION_REQUIREMENTS
+
+
+class AuthorizationPending(OAuthError):
+    """Nobody has answered the device's request yet (RFC 8628 §3.5); `device` is its code's digest."""
+
+    code = "oauth_authorization_pending"
+    kind = "invalid"
+    error = ErrorName.AUTHORIZATION_PENDING
+
+    def __init__(self, hint: str, *, device: str) -> None:
+        super().__init__(hint)
+        self.device = device
+
+
+class SlowDown(OAuthError):
+    """The device polls too fast: this and all later polls are 5 s slower (RFC 8628 §3.5)."""
+
+    code = "oauth_slow_down"
+    kind = "invalid"
+    error = ErrorName.SLOW_DOWN
+
+
+class ExpiredToken(OAuthError):
+    """The device code has run out before anybody answered, or before it was fetched (RFC 8628 §3.5)."""
+
+    code = "oauth_expired_token"
+    kind = "invalid"
+    error = ErrorName.EXPIRED_TOKEN

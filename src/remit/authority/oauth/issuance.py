@@ -21,6 +21,7 @@ from remit.authority.oauth.endings import Compromised, end_family
 from remit.authority.oauth.errors import (
     UNVERIFIED,
     AccessDenied,
+    AuthorizationPending,
     InvalidAuthorizationDetails,
     InvalidClient,
     InvalidDpopProof,
@@ -28,6 +29,7 @@ from remit.authority.oauth.errors import (
     InvalidRequest,
     OAuthError,
 )
+from remit.authority.oauth.grants.device_code import count_poll
 from remit.authority.oauth.lineage import token_lineage, why_dead
 from remit.authority.oauth.repository import (
     Delegations,
@@ -130,10 +132,11 @@ class Issuance:
         request: TokenRequest,
         who: Authenticated,
         proof: Proof | None,
-    ) -> None:
+    ) -> OAuthError:
         """Put a refusal on record, with what follows from it; assertion and proof are used up all the same.
 
         What came under the mere name of a public client is not recorded: strangers can't fill the ledger.
+        Nor is a poll that comes before anybody has answered: it is counted, and told what that comes to.
         """
         if isinstance(error, Compromised):
             end_family(
@@ -142,13 +145,16 @@ class Issuance:
         for used in (who.assertion, proof):
             if used is not None:
                 tx.replay.burn(who.client.tenant, used)
+        if isinstance(error, AuthorizationPending):
+            return count_poll(tx, error.device, at=request.at)
         if who.public and not isinstance(error, Compromised):
-            return
+            return error
         tx.ledger.append(
             records.refused(
                 error, who=who, parameters=request.parameters, at=request.at, entropy=self._entropy
             )
         )
+        return error
 
     def _sign(self, token: AccessToken) -> str:
         """Sign, unless the result would be more than any verifier of ours reads."""

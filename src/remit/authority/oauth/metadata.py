@@ -8,7 +8,7 @@ from typing import Final
 from remit.authority.oauth.options import OAuthOptions
 from remit.authority.oauth.pkce import METHOD
 from remit.authority.oauth.rar import TYPE
-from remit.authority.oauth.registration import CODE, REFRESH
+from remit.authority.oauth.registration import CODE, DEVICE, REFRESH
 from remit.authority.oauth.resources import Target
 from remit.authority.oauth.scopes import AGENT_AT_API, AT_MCP, Scope
 from remit.identity.sessions import ACR_PASSKEY, ACR_PASSKEY_UV
@@ -75,7 +75,8 @@ def _of_codes(options: OAuthOptions) -> JsonObject:
         "require_pushed_authorization_requests": False,
         "response_types_supported": ["code"],
         "response_modes_supported": ["query"],
-        "grant_types_supported": [*_grants(options), CODE, REFRESH],
+        "grant_types_supported": [*_grants(options), CODE, REFRESH, *([DEVICE] if options.devices else [])],
+        **({"device_authorization_endpoint": f"{issuer}/device_authorization"} if options.devices else {}),
         "code_challenge_methods_supported": [METHOD],
         "authorization_response_iss_parameter_supported": True,
         "prompt_values_supported": ["none", "login", "consent"],

@@ -42,6 +42,8 @@ class OAuthOptions:
     """Whether there are authorities whose certificates name clients (`tls_client_auth`)."""
     status_lists: bool = False
     """Whether tokens have a place in a published status list."""
+    devices: bool = False
+    """Whether devices without a browser may ask (RFC 8628)."""
     chain_limit: int = 10
     """Members of the actor chain at most."""
     workloads: bool = False

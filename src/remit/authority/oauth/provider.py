@@ -8,6 +8,7 @@ from remit.authority.oauth.client_auth import ClientAuthenticator
 from remit.authority.oauth.client_certificates import CertificateTrust
 from remit.authority.oauth.client_directory import ClientDirectory
 from remit.authority.oauth.client_sessions import SessionMint
+from remit.authority.oauth.device_flow import DeviceFlow
 from remit.authority.oauth.endpoints.authorize import AuthorizationEndpoint
 from remit.authority.oauth.endpoints.consent import Consent
 from remit.authority.oauth.endpoints.introspect import IntrospectionEndpoint
@@ -18,6 +19,7 @@ from remit.authority.oauth.endpoints.status import StatusEndpoint
 from remit.authority.oauth.endpoints.token import TokenEndpoint
 from remit.authority.oauth.grants.authorization_code import AuthorizationCodeGrant
 from remit.authority.oauth.grants.client_credentials import ClientCredentials
+from remit.authority.oauth.grants.device_code import DeviceCodeGrant
 from remit.authority.oauth.grants.jwt_bearer import JwtBearer
 from remit.authority.oauth.grants.refresh_token import RefreshTokenGrant
 from remit.authority.oauth.grants.token_exchange import TokenExchange
@@ -72,6 +74,8 @@ class OAuth:
     clock: Clock
     code_flow: CodeFlow | None = None
     """None where nobody can be asked: then nothing of it is served or named."""
+    devices: DeviceFlow | None = None
+    """None unless the settings allow devices to ask."""
 
     @classmethod
     def build(
@@ -137,6 +141,18 @@ class OAuth:
             keys=keys,
             uow=uow,
             clock=clock,
+            devices=None
+            if consenting is None or not options.devices
+            else DeviceFlow.open(
+                uow=uow,
+                clients=clients,
+                possession=possession,
+                options=options,
+                consents=consenting.consents,
+                tasks=consenting.tasks,
+                entropy=entropy,
+                codes=consenting.successors,
+            ),
             code_flow=None
             if consenting is None
             else CodeFlow(
@@ -164,4 +180,5 @@ def _code_grants(
     return (
         AuthorizationCodeGrant(mint=sessions, entropy=entropy),
         RefreshTokenGrant(mint=sessions, successors=consenting.successors),
+        *((DeviceCodeGrant(mint=sessions, entropy=entropy),) if options.devices else ()),
     )

@@ -15,6 +15,9 @@ CODE: Final = "authorization_code"
 REFRESH: Final = "refresh_token"
 GRANTS: Final = frozenset({CODE, REFRESH})
 """Grants of a client that says nothing: a person signs in, and need not do so every five minutes."""
+DEVICE: Final = "urn:ietf:params:oauth:grant-type:device_code"
+OFFERED: Final = GRANTS | {DEVICE}
+"""Grants that a client may register for."""
 
 
 class RegistrationKind(StrEnum):

@@ -9,6 +9,7 @@ from remit.authority.consent import GrantState
 from remit.authority.delegations import RecordedEnvelope
 from remit.authority.oauth.access import AccessToken
 from remit.authority.oauth.codes import AuthorizationCode
+from remit.authority.oauth.device import Devices
 from remit.authority.oauth.families import Family, FamilyId, RefreshToken
 from remit.authority.oauth.invitations import Invitations
 from remit.authority.oauth.pending import Pending, PendingState
@@ -170,6 +171,10 @@ class OAuthTransaction(AuthorityTransaction, FederationTransaction, Protocol):
     @property
     def codes(self) -> Codes:
         """Authorization codes."""
+
+    @property
+    def devices(self) -> Devices:
+        """Requests of devices without a browser."""
 
     @property
     def families(self) -> Families:

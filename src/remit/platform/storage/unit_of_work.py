@@ -27,6 +27,7 @@ from remit.platform.storage.repositories.decision import (
     DecisionRepository,
     PolicyRepository,
 )
+from remit.platform.storage.repositories.devices import DeviceRepository
 from remit.platform.storage.repositories.federation import (
     IssuerKeyRepository,
     IssuerRepository,
@@ -232,6 +233,11 @@ class SqlTransaction:
     def codes(self) -> CodeRepository:
         """Authorization codes."""
         return CodeRepository(self.sql, self.tenant)
+
+    @property
+    def devices(self) -> DeviceRepository:
+        """Requests of devices without a browser."""
+        return DeviceRepository(self.sql, self.tenant)
 
     @property
     def families(self) -> FamilyRepository:

@@ -45,6 +45,7 @@ from remit.surface.web.routes.capabilities import CapabilityDoor, CapabilityRout
 from remit.surface.web.routes.clients import ClientRoutes
 from remit.surface.web.routes.connections import ConnectionRoutes
 from remit.surface.web.routes.decisions import DecisionRoutes
+from remit.surface.web.routes.device import DeviceRoutes
 from remit.surface.web.routes.directory import DirectoryRoutes
 from remit.surface.web.routes.federation import FederationRoutes, agent_named
 from remit.surface.web.routes.keys import KeyRoutes
@@ -236,10 +237,11 @@ def paper_of(services: Services) -> Paper:
 def pages(services: Services) -> list[BaseRoute]:
     """Pages of people, and what they are dressed in."""
     paper, door = paper_of(services), session_door(services)
-    flow = services.oauth.code_flow
+    flow, devices = services.oauth.code_flow, services.oauth.devices
     return [
         assets(),
         *([] if flow is None else AuthorizeRoutes(services.oauth, flow, door=door, paper=paper).routes()),
+        *([] if devices is None else DeviceRoutes(services.oauth, devices, door=door, paper=paper).routes()),
         *_approval_pages(services, paper, door).routes(),
         *_own_pages(services, paper, door),
     ]

@@ -75,8 +75,11 @@ class TokenEndpoint:
             await self._workloads.prepare(request)
         judged = await self._uow.read(lambda tx: self._judge(tx, request))
         if judged.refusal is not None:
-            await self._refuse(request, judged, judged.refusal)
-            raise judged.refusal
+            raise await self._refuse(request, judged, judged.refusal)
+        return await self._granted(request, judged)
+
+    async def _granted(self, request: TokenRequest, judged: _Judged) -> Issued:
+        """The one transaction, and what follows if it refuses."""
         try:
             return await self._uow.commit(lambda tx: self._issue(tx, request, judged))
         except OAuthError as refusal:
@@ -127,9 +130,10 @@ class TokenEndpoint:
             judged.admitted.apply(tx, at=request.at)
         return self._issuance.issue(tx, judged.draft, request=request, who=judged.who, proof=judged.proof)
 
-    async def _refuse(self, request: TokenRequest, judged: _Judged, refusal: OAuthError) -> None:
+    async def _refuse(self, request: TokenRequest, judged: _Judged, refusal: OAuthError) -> OAuthError:
+        """Put it on record; what the client is told."""
         who = judged.who if judged.admitted is None else judged.admitted.on_record
-        await self._uow.commit(
+        return await self._uow.commit(
             lambda tx: self._issuance.refuse(tx, refusal, request=request, who=who, proof=judged.proof)
         )
 

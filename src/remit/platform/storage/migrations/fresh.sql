@@ -165,6 +165,55 @@ CREATE TABLE delivery (
 	position BIGINT NOT NULL,
 	PRIMARY KEY (subscriber)
 );
+CREATE TABLE device_mark (
+	tenant TEXT NOT NULL,
+	id TEXT NOT NULL,
+	kind TEXT NOT NULL,
+	who TEXT NOT NULL,
+	at BIGINT NOT NULL,
+	expires_at BIGINT NOT NULL,
+	PRIMARY KEY (tenant, id)
+);
+CREATE TABLE device_request (
+	tenant TEXT NOT NULL,
+	id TEXT NOT NULL,
+	user_code TEXT NOT NULL,
+	client TEXT NOT NULL,
+	step BIGINT NOT NULL,
+	pause BIGINT NOT NULL,
+	polled_at BIGINT NOT NULL,
+	expires_at BIGINT NOT NULL,
+	body TEXT NOT NULL,
+	PRIMARY KEY (tenant, id)
+);
+CREATE TABLE domain_person (
+	tenant TEXT NOT NULL,
+	domain TEXT NOT NULL,
+	theirs TEXT NOT NULL,
+	subject TEXT NOT NULL,
+	body TEXT NOT NULL,
+	PRIMARY KEY (tenant, domain, theirs, subject)
+);
+CREATE TABLE domain_rule (
+	tenant TEXT NOT NULL,
+	id TEXT NOT NULL,
+	domain TEXT NOT NULL,
+	state TEXT NOT NULL,
+	body TEXT NOT NULL,
+	PRIMARY KEY (tenant, id)
+);
+CREATE TABLE domain_run (
+	tenant TEXT NOT NULL,
+	id TEXT NOT NULL,
+	domain TEXT NOT NULL,
+	rule TEXT NOT NULL,
+	user_id TEXT NOT NULL,
+	client TEXT NOT NULL,
+	task TEXT NOT NULL,
+	ends_at BIGINT NOT NULL,
+	body TEXT NOT NULL,
+	PRIMARY KEY (tenant, id)
+);
 CREATE TABLE enrolment (
 	tenant TEXT NOT NULL,
 	id TEXT NOT NULL,
@@ -621,3 +670,15 @@ CREATE UNIQUE INDEX linked_identity_subject ON linked_identity (tenant, issuer, 
 CREATE INDEX linked_identity_human ON linked_identity (tenant, human);
 CREATE INDEX upstream_session_sid ON upstream_session (tenant, provider, sid);
 CREATE INDEX upstream_session_expiry ON upstream_session (tenant, expires_at);
+CREATE UNIQUE INDEX device_request_code ON device_request (tenant, user_code);
+CREATE INDEX device_request_expiry ON device_request (tenant, expires_at);
+CREATE INDEX device_request_client ON device_request (tenant, client, expires_at);
+CREATE INDEX device_mark_who ON device_mark (tenant, kind, who, expires_at);
+CREATE INDEX device_mark_expiry ON device_mark (tenant, expires_at);
+CREATE UNIQUE INDEX trusted_domain_name ON trusted_domain (tenant, name) WHERE state = 'active';
+CREATE UNIQUE INDEX trusted_domain_issuer ON trusted_domain (tenant, issuer, direction) WHERE state = 'active';
+CREATE INDEX domain_rule_domain ON domain_rule (tenant, domain, state);
+CREATE INDEX domain_run_rule ON domain_run (tenant, rule, user_id, client, ends_at);
+CREATE INDEX domain_run_domain ON domain_run (tenant, domain, ends_at);
+CREATE INDEX domain_run_task ON domain_run (tenant, task);
+CREATE INDEX domain_run_end ON domain_run (tenant, ends_at);

@@ -27,6 +27,7 @@ from remit.kernel.errors import Unavailable
 from remit.kernel.pace import retry_after
 from remit.surface.web.certificates import certificate_of
 from remit.surface.web.errors import NoSuchAddress
+from remit.surface.web.peers import place_of
 
 _FORM: Final = "application/x-www-form-urlencoded"
 _NO_STORE: Final = {"cache-control": "no-store", "pragma": "no-cache"}
@@ -46,17 +47,17 @@ class OAuthRoutes:
         self._oauth = oauth
 
     def routes(self) -> list[Route]:
-        """What is served: well-known names are inserted before the issuer's path (RFC 8414 §3.1)."""
+        """What is served, below the issuer's path; well-known names stand before it (RFC 8414 §3.1)."""
         options, flow = self._oauth.options, self._oauth.code_flow
-        base = urlsplit(options.issuer).path
         server = urlsplit(well_known("oauth-authorization-server", options.issuer)).path
         resource = urlsplit(well_known("oauth-protected-resource", options.issuer)).path.rstrip("/")
         return [
-            Route(f"{base}/token", _guarded(self._token), methods=["POST"]),
-            Route(f"{base}/introspect", _guarded(self._introspect), methods=["POST"]),
-            Route(f"{base}/revoke", _guarded(self._revoke), methods=["POST"]),
-            *([] if flow is None else [Route(f"{base}/par", _guarded(self._push(flow)), methods=["POST"])]),
-            Route(f"{base}/jwks", self._jwks, methods=["GET"]),
+            Route("/token", _guarded(self._token), methods=["POST"]),
+            Route("/introspect", _guarded(self._introspect), methods=["POST"]),
+            Route("/revoke", _guarded(self._revoke), methods=["POST"]),
+            *([] if flow is None else [Route("/par", _guarded(self._push(flow)), methods=["POST"])]),
+            *self._of_devices(),
+            Route("/jwks", self._jwks, methods=["GET"]),
             Route(server, self._server, methods=["GET"]),
             Route(f"{resource}/api", self._api, methods=["GET"]),
             Route(f"{resource}/mcp/{{server}}", self._mcp, methods=["GET"]),
@@ -72,6 +73,17 @@ class OAuthRoutes:
             return _json(body, status=_CREATED, headers=_NO_STORE)
 
         return push
+
+    def _of_devices(self) -> list[Route]:
+        devices = self._oauth.devices
+        if devices is None:
+            return []
+
+        async def ask(request: Request) -> Response:
+            body = await devices.authorization.answer(await self._asked(request), place=place_of(request))
+            return _json(body, headers=_NO_STORE)
+
+        return [Route("/device_authorization", _guarded(ask), methods=["POST"])]
 
     async def _asked(self, request: Request) -> TokenRequest:
         """What came to an endpoint at which clients prove themselves."""

@@ -33,7 +33,10 @@ class ClientMetadata(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     """What a client is, in its whole; what is left out is not so."""
 
     client_name: Annotated[str, msgspec.Meta(min_length=1, max_length=128)]
-    redirect_uris: Annotated[list[Uri], msgspec.Meta(min_length=1, max_length=16)]
+    redirect_uris: Uris = []
+    """Where people are sent back to; only a client of devices alone has none."""
+    grant_types: Annotated[list[Said], msgspec.Meta(max_length=8)] = []
+    """Absent: authorization code and refresh tokens; for devices RFC 8628's `…:grant-type:device_code`."""
     application_type: ApplicationType | None = None
     token_endpoint_auth_method: AuthMethod | None = None
     jwks: dict[str, Any] | None = None

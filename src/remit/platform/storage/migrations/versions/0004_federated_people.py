@@ -12,6 +12,9 @@ TEXT = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
 def upgrade() -> None:
     """Add what applications, upstream providers, devices, other domains and further tenants need."""
     _create_upstream()
+    _create_devices()
+    _create_domains()
+    _create_tenants()
 
 
 def _create_upstream() -> None:
@@ -62,3 +65,106 @@ def _create_upstream() -> None:
     )
     op.create_index("upstream_session_sid", "upstream_session", ["tenant", "provider", "sid"], unique=False)
     op.create_index("upstream_session_expiry", "upstream_session", ["tenant", "expires_at"], unique=False)
+
+
+def _create_domains() -> None:
+    op.create_table(
+        "trusted_domain",
+        sa.Column("tenant", TEXT, nullable=False),
+        sa.Column("id", TEXT, nullable=False),
+        sa.Column("name", TEXT, nullable=False),
+        sa.Column("issuer", TEXT, nullable=False),
+        sa.Column("direction", TEXT, nullable=False),
+        sa.Column("state", TEXT, nullable=False),
+        sa.Column("body", TEXT, nullable=False),
+        sa.PrimaryKeyConstraint("tenant", "id"),
+    )
+    counts = sa.text("state = 'active'")
+    for index, columns in (
+        ("trusted_domain_name", ["tenant", "name"]),
+        ("trusted_domain_issuer", ["tenant", "issuer", "direction"]),
+    ):
+        op.create_index(
+            index, "trusted_domain", columns, unique=True, sqlite_where=counts, postgresql_where=counts
+        )
+    op.create_table(
+        "domain_rule",
+        sa.Column("tenant", TEXT, nullable=False),
+        sa.Column("id", TEXT, nullable=False),
+        sa.Column("domain", TEXT, nullable=False),
+        sa.Column("state", TEXT, nullable=False),
+        sa.Column("body", TEXT, nullable=False),
+        sa.PrimaryKeyConstraint("tenant", "id"),
+    )
+    op.create_index("domain_rule_domain", "domain_rule", ["tenant", "domain", "state"], unique=False)
+    op.create_table(
+        "domain_person",
+        sa.Column("tenant", TEXT, nullable=False),
+        sa.Column("domain", TEXT, nullable=False),
+        sa.Column("theirs", TEXT, nullable=False),
+        sa.Column("subject", TEXT, nullable=False),
+        sa.Column("body", TEXT, nullable=False),
+        sa.PrimaryKeyConstraint("tenant", "domain", "theirs", "subject"),
+    )
+    op.create_table(
+        "domain_run",
+        sa.Column("tenant", TEXT, nullable=False),
+        sa.Column("id", TEXT, nullable=False),
+        sa.Column("domain", TEXT, nullable=False),
+        sa.Column("rule", TEXT, nullable=False),
+        sa.Column("user_id", TEXT, nullable=False),
+        sa.Column("agent", TEXT, nullable=False),
+        sa.Column("task", TEXT, nullable=False),
+        sa.Column("ends_at", sa.BigInteger(), nullable=False),
+        sa.Column("body", TEXT, nullable=False),
+        sa.PrimaryKeyConstraint("tenant", "id"),
+    )
+    for index, columns in (
+        ("domain_run_rule", ["tenant", "rule", "user_id", "agent", "ends_at"]),
+        ("domain_run_domain", ["tenant", "domain", "ends_at"]),
+        ("domain_run_task", ["tenant", "task"]),
+        ("domain_run_end", ["tenant", "ends_at"]),
+    ):
+        op.create_index(index, "domain_run", columns, unique=False)
+
+
+def _create_devices() -> None:
+    op.create_table(
+        "device_request",
+        sa.Column("tenant", TEXT, nullable=False),
+        sa.Column("id", TEXT, nullable=False),
+        sa.Column("user_code", TEXT, nullable=False),
+        sa.Column("client", TEXT, nullable=False),
+        sa.Column("step", sa.BigInteger(), nullable=False),
+        sa.Column("pause", sa.BigInteger(), nullable=False),
+        sa.Column("polled_at", sa.BigInteger(), nullable=False),
+        sa.Column("expires_at", sa.BigInteger(), nullable=False),
+        sa.Column("body", TEXT, nullable=False),
+        sa.PrimaryKeyConstraint("tenant", "id"),
+    )
+    op.create_index("device_request_code", "device_request", ["tenant", "user_code"], unique=True)
+    op.create_index("device_request_expiry", "device_request", ["tenant", "expires_at"], unique=False)
+    whose = ["tenant", "client", "expires_at"]
+    op.create_index("device_request_client", "device_request", whose, unique=False)
+    op.create_table(
+        "device_mark",
+        sa.Column("tenant", TEXT, nullable=False),
+        sa.Column("id", TEXT, nullable=False),
+        sa.Column("kind", TEXT, nullable=False),
+        sa.Column("who", TEXT, nullable=False),
+        sa.Column("at", sa.BigInteger(), nullable=False),
+        sa.Column("expires_at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("tenant", "id"),
+    )
+    op.create_index("device_mark_who", "device_mark", ["tenant", "kind", "who", "expires_at"], unique=False)
+    op.create_index("device_mark_expiry", "device_mark", ["tenant", "expires_at"], unique=False)
+
+
+def _create_tenants() -> None:
+    op.create_table(
+        "tenant",
+        sa.Column("tenant", TEXT, nullable=False),
+        sa.Column("state", TEXT, nullable=False),
+        sa.Column("body", TEXT, nullable=False),
+        sa.PrimaryKeyConstraint("tenant"),
+    )

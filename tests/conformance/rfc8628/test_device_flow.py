@@ -1,0 +1,175 @@
+"""RFC 8628: a device asks, a person answers elsewhere, the device polls."""
+
+import re
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from remit.authority.oauth.metadata import server_metadata
+from remit.authority.oauth.registration import DEVICE
+from remit.kernel.ids import PrincipalId
+from remit.platform.storage.unit_of_work import SqlUnitOfWork
+from support.authorizing import AuthorizingWorld
+from support.devices import DeviceWorld
+from support.jose import private_key
+from support.oauth import ABSENT, OPTIONS, claims_in
+
+SPEC = "RFC 8628"
+
+
+@pytest.fixture
+async def world(sqlite_uow: SqlUnitOfWork) -> DeviceWorld:
+    return await DeviceWorld(sqlite_uow).populate()
+
+
+@pytest.mark.spec(SPEC, "3.1")
+@pytest.mark.spec(SPEC, "3.2")
+@pytest.mark.spec(SPEC, "3.4")
+@pytest.mark.spec(SPEC, "3.5")
+@pytest.mark.req("R35", "R26")
+async def test_a_device_gets_what_a_person_allowed_it_elsewhere(world: DeviceWorld) -> None:
+    shown = await world.asked()
+    assert shown["verification_uri"] == "https://remit.example/device"
+    assert (shown["expires_in"], shown["interval"]) == (600, 5)
+    assert re.fullmatch(r"[BCDFGHJKLMNPQRSTVWXZ]{4}-[BCDFGHJKLMNPQRSTVWXZ]{4}", shown["user_code"])
+    assert "verification_uri_complete" not in shown
+    assert await world.error(shown["device_code"]) == "authorization_pending"
+    person = await world.sign_in()
+    page = await world.see(person, shown["user_code"].lower().replace("-", " "))
+    assert "business/rooms.book" in page.text
+    assert "the tv client" in page.text
+    assert "the computer that Remit runs on (127.0.0.1)" in page.text
+    said = await world.say(person, page)
+    assert "Go back to the device" in said.text
+    answer = await world.poll(shown["device_code"])
+    assert answer.status_code == 200, answer.text
+    tokens = answer.json()
+    claims = claims_in(tokens["access_token"])
+    assert claims["sub"] == world.actors["ana"].id
+    assert claims["act"]["sub"].endswith(world.clients["tv"].principal)
+    assert claims["txn"].startswith("tsk_")
+    assert claims["cnf"]["jkt"] == world.device.public.thumbprint
+    assert claims["auth_time"] == int(person.session.authenticated_at.timestamp())
+    renewed = await world.refresh(tokens["refresh_token"], "tv")
+    assert renewed.status_code == 200
+    (approved,) = await world.records("authority.authorization.approved")
+    assert approved.task == claims["txn"]
+
+
+@pytest.mark.spec(SPEC, "3.5")
+async def test_each_end_of_a_request_has_its_own_word(world: DeviceWorld) -> None:
+    person = await world.sign_in()
+    denied = await world.asked()
+    await world.answer(person, denied["user_code"], "deny")
+    assert await world.error(denied["device_code"]) == "access_denied"
+    late = await world.asked()
+    world.pass_time(minutes=10)
+    assert await world.error(late["device_code"]) == "expired_token"
+    assert await world.error("rmt_dc_" + "A" * 43) == "invalid_grant"
+    assert await world.error("nothing of ours") == "invalid_grant"
+    missing = await world.send("/token", "tv", {"grant_type": DEVICE})
+    assert missing.json()["error"] == "invalid_request"
+    typed = await world.type(person, late["user_code"])
+    assert typed.status_code == 400
+
+
+@pytest.mark.spec(SPEC, "3.5")
+@pytest.mark.attack("CB-09")
+async def test_who_polls_too_fast_polls_more_slowly_ever_after(world: DeviceWorld) -> None:
+    code = (await world.asked())["device_code"]
+    said = [await world.error(code)]
+    for wait in (4.0, 3.0, 10.0, 11.0, 15.0, 15.0):
+        world.pass_time(seconds=wait)
+        said.append(await world.error(code))
+    # 5 s first; from the poll after 3 s on 10 s, and never less again.
+    assert said == [
+        "authorization_pending",
+        "authorization_pending",
+        "slow_down",
+        "authorization_pending",
+        "authorization_pending",
+        "authorization_pending",
+        "authorization_pending",
+    ]
+    world.pass_time(seconds=5)
+    assert await world.error(code) == "slow_down"
+    world.pass_time(seconds=10)
+    assert await world.error(code) == "slow_down", "15 s by now"
+    world.pass_time(seconds=20)
+    assert await world.error(code) == "authorization_pending"
+
+
+@pytest.mark.spec(SPEC, "3.1")
+@pytest.mark.spec(SPEC, "5.6")
+async def test_who_may_ask(world: DeviceWorld) -> None:
+    assert (await world.ask_device(proof=ABSENT)).json()["error"] == "invalid_dpop_proof"
+    assert (await world.ask_device("strict")).json()["error"] == "unauthorized_client"
+    assert (await world.ask_device(scope="remit.admin")).json()["error"] == "invalid_scope"
+    foreign = await world.ask_device(resource="https://elsewhere.example/mcp")
+    assert foreign.json()["error"] == "invalid_target"
+    strange = await world.ask_device(authorization_details="[{}]")
+    assert strange.json()["error"] == "invalid_authorization_details"
+    unknown = await world.post("/device_authorization", {"client_id": "cli_nobody"})
+    assert (unknown.status_code, unknown.json()["error"]) == (401, "invalid_client")
+    # One that proves itself needs no proof here, and needs one where tokens are given.
+    box = await world.asked("box", proof=ABSENT)
+    assert await world.error(box["device_code"], "box", proof=ABSENT) == "invalid_dpop_proof"
+    await world.answer(await world.sign_in(), box["user_code"])
+    answer = await world.poll(box["device_code"], "box", proof=world.proof("box"))
+    assert answer.status_code == 200, answer.text
+
+
+@pytest.mark.spec(SPEC, "4")
+async def test_nothing_of_it_is_there_unless_it_is_on(sqlite_uow: SqlUnitOfWork) -> None:
+    world = await AuthorizingWorld(sqlite_uow).populate()
+    named = server_metadata(OPTIONS, codes=True)
+    assert "device_authorization_endpoint" not in named
+    assert DEVICE not in str(named["grant_types_supported"])
+    assert (await world.post("/device_authorization", {"client_id": "cli_strict"})).status_code == 404
+    polled = await world.send("/token", "strict", {"grant_type": DEVICE, "device_code": "x"})
+    assert polled.json()["error"] == "unsupported_grant_type"
+    on = server_metadata(replace(OPTIONS, devices=True), codes=True)
+    assert on["device_authorization_endpoint"] == f"{OPTIONS.issuer}/device_authorization"
+    assert DEVICE in str(on["grant_types_supported"])
+
+
+@pytest.mark.spec(SPEC, "5.3")
+@pytest.mark.attack("CB-05")
+async def test_a_device_code_is_its_own_devices_alone_and_fetched_once(world: DeviceWorld) -> None:
+    await world.public("radio", grant_types=world.clients["tv"].grant_types, redirect_uris=())
+    shown = await world.asked()
+    code = shown["device_code"]
+    thief = {"proof": world.device_proof(key=private_key("key of a thief"))}
+    assert await world.error(code, **thief) == "invalid_grant"
+    assert await world.error(code, "radio") == "invalid_grant"
+    await world.answer(await world.sign_in(), shown["user_code"])
+    assert await world.error(code, "radio") == "invalid_grant"
+    thief = {"proof": world.device_proof(key=private_key("key of a thief"))}
+    assert await world.error(code, **thief) == "invalid_grant"
+    tokens = (await world.poll(code)).json()
+    assert "access_token" in tokens
+    assert await world.error(code) == "invalid_grant"
+    # What was fetched twice is given to nobody: it ends.
+    assert (await world.refresh(tokens["refresh_token"], "tv")).json()["error"] == "invalid_grant"
+
+
+@pytest.mark.spec(SPEC, "3.3")
+@pytest.mark.promise("P1")
+async def test_what_ends_between_yes_and_poll_is_not_fetched(world: DeviceWorld) -> None:
+    person = await world.sign_in()
+    ended, withdrawn, killed = [await world.asked() for _ in range(3)]
+    for shown in (ended, withdrawn, killed):
+        await world.answer(person, shown["user_code"])
+    human = PrincipalId(person.session.human)
+    await world.sessions.end(person.session.id, of=human, by=human, because="test")
+    assert await world.error(ended["device_code"]) == "invalid_grant"
+
+
+async def test_requests_that_ran_out_are_dropped(world: DeviceWorld) -> None:
+    person = await world.sign_in()
+    await world.asked()
+    await world.type(person, "BCDF-GHJK")
+    later = world.now + timedelta(hours=1)
+    assert await world.uow.commit(lambda tx: tx.devices.forget(later, 100)) == 1
+    assert await world.uow.commit(lambda tx: tx.devices.forget(later, 100)) == 0
