@@ -1,7 +1,7 @@
 """A token request as the grants see it: who asks, with which proof, for what."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Protocol
 
 from remit.authority.oauth.access import AccessToken
@@ -11,7 +11,9 @@ from remit.authority.oauth.repository import OAuthTransaction, View
 from remit.authority.oidc.id_token import IdToken
 from remit.authority.tokens import Proof
 from remit.authority.verify import VerifiedEnvelope
+from remit.kernel.canonical import JsonObject
 from remit.kernel.certificate import PresentedCertificate
+from remit.kernel.jose.keys import KeyClass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,6 +85,8 @@ class Draft:
     """Named in the answer to an exchange (RFC 8693 §2.2.1)."""
     spend: Spend | None = None
     """A code or refresh token that earns it, used up in the transaction that issues it."""
+    id_token: IdToken | None = None
+    """What its client learns of the person with it."""
 
 
 class Grant(Protocol):
