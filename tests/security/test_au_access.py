@@ -50,7 +50,9 @@ async def test_a_hostile_name_is_refused_or_inert_everywhere(house: House, how: 
     started = await house.task("calendar-bot")
     bot = house["calendar-bot"]
     booked = {"room": text, "start": "2026-05-15T14:00Z", "end": "2026-05-15T15:00Z", "title": text}
-    await house.call(bot, await house.exchange(bot, started.envelope), "rooms_book", booked)
+    called = await house.call(bot, await house.exchange(bot, started.envelope), "rooms_book", booked)
+    assert called.status < 500
+    assert called.ran == (how not in {"long", "nul"}), called.body
     for path in ("/users", "/agents", "/decisions", "/kills"):
         answer = await house.api(admin, "GET", path, token=token)
         assert answer.status_code == 200

@@ -4,6 +4,7 @@ import pytest
 
 from remit.authority.rights import Money
 from remit.enforcement.mcp.mapping import (
+    LONGEST_RESOURCE,
     ArgumentsUnmapped,
     meaning_of_method,
     meaning_of_tool,
@@ -122,6 +123,27 @@ def test_a_resource_must_be_named_by_text_or_integer(order: Any) -> None:
 
 @pytest.mark.req("N14")
 @pytest.mark.attack("CA-09")
+@pytest.mark.attack("AU-08")
+@pytest.mark.promise("P13")
+def test_a_resource_is_named_by_so_many_characters_at_most() -> None:
+    for char in ("x", "\x01", "\U0001f511"):
+        longest = char * LONGEST_RESOURCE
+        assert meaning(order=longest, amount="1", currency="EUR").resource.id == longest
+        with pytest.raises(ArgumentsUnmapped, match="2049 characters, the limit is 2048"):
+            meaning(order=longest + char, amount="1", currency="EUR")
+        with pytest.raises(ArgumentsUnmapped):
+            meaning_of_method(SERVER, "resources/read", {"uri": longest + char})
+        ref = {"type": "ref/prompt", "name": longest + char}
+        with pytest.raises(ArgumentsUnmapped):
+            meaning_of_method(SERVER, "completion/complete", {"ref": ref})
+
+
+@pytest.mark.attack("AU-08")
+def test_a_resource_that_one_store_could_not_name_is_refused_for_both() -> None:
+    with pytest.raises(ArgumentsUnmapped, match="NUL"):
+        meaning(order="a\0b", amount="1", currency="EUR")
+
+
 def test_an_argument_outside_the_mapping_refuses_a_consequential_tool_only() -> None:
     money = {"amount": "1", "currency": "EUR"}
     for name in ("notify", "__proto__", "order.id", "/order", "Order", "a~1b"):

@@ -41,6 +41,8 @@ _ACTIONS: Final = {
     "prompts/get": ("prompts.get", "Prompt", "/name"),
 }
 _ABSENT: Final = object()
+LONGEST_RESOURCE: Final = 2048
+"""Characters of a resource's id: at the worst six bytes each, so that a capability can still name it."""
 
 
 def meaning_of_method(server: Server, method: str, params: JsonObject) -> Meaning:
@@ -135,10 +137,21 @@ def _resource(mapping: ResourceMapping, arguments: JsonObject) -> Resource:
 def _text(pointer: str, arguments: JsonObject) -> str:
     value = resolve(pointer, arguments)
     if isinstance(value, str) and value:
-        return value
+        return _storable(value, f"argument `{pointer}`")
     if isinstance(value, int) and not isinstance(value, bool):
         return str(value)
     raise ArgumentsUnmapped(f"argument `{pointer}` must name the resource, as a text or an integer")
+
+
+def _storable(name: str, where: str) -> str:
+    if len(name) > LONGEST_RESOURCE:
+        raise ArgumentsUnmapped(
+            f"{where} names a resource by {len(name)} characters, the limit is {LONGEST_RESOURCE}"
+        )
+    if "\0" in name:
+        # PostgreSQL's text can't hold it, SQLite's can: refused here, the same for both.
+        raise ArgumentsUnmapped(f"{where} names a resource by a NUL character")
+    return name
 
 
 def _completed(params: JsonObject) -> Resource:
@@ -148,7 +161,7 @@ def _completed(params: JsonObject) -> Resource:
         for kind, label, member in (("ref/prompt", "Prompt", "name"), ("ref/resource", "Resource", "uri")):
             name = ref.get(member)
             if ref.get("type") == kind and isinstance(name, str):
-                return Resource(type=label, id=name)
+                return Resource(type=label, id=_storable(name, "`ref`"))
     raise ArgumentsUnmapped("`ref` names neither a prompt nor a resource")
 
 
