@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+from support.plain_log import log_plainly
+
 pytest_plugins = ["support.stores", "support.oauth_worlds", "support.houses"]
 
 CATALOGUE = Path(__file__).parent / "catalogue"
@@ -108,6 +110,7 @@ def place_in_memory() -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     place_in_memory()
+    log_plainly()
     target = config.getoption("--proof")
     if target and not hasattr(config, "workerinput"):
         config.pluginmanager.register(ProofReport(Path(str(target))), "proof-report")

@@ -15,6 +15,7 @@ from remit.ledger.merkle import Hash, consistency_proof, leaf_hash
 from remit.ledger.record import Record
 from remit.ledger.repository import Disclosed
 from remit.ledger.verify import ExportVerifier, Report, verify_extension, verify_files
+from support.effort import rounds
 from support.ledger import START, TestSigner, export_of, identity, note_of, record, story
 
 SIGNER = TestSigner()
@@ -279,14 +280,14 @@ TAMPERINGS: tuple[Tamper, ...] = (flip, drop, swap, truncate, fork, repeat)
 @pytest.mark.attack("AU-01", "AU-02", "AU-03", "AU-04", "AU-06")
 @pytest.mark.promise("P10")
 @pytest.mark.req("N41")
-def test_ten_thousand_random_tamperings_are_all_found() -> None:
+def test_random_tamperings_are_all_found() -> None:
     """The attacker also rewrites the leaf hashes to fit, half of the time."""
     chance = random.Random(20260515)  # noqa: S311  # a fixed seed repeats the run; nothing here is secret
     records = [*RECORDS[:6], *RECORDS[-2:]]
     original = [encode_record(each) for each in records]
     files = export_of(records, signer=SIGNER, heads=(3,))
     assert judged(files).sound
-    for number in range(10_000):
+    for number in range(rounds(1_800, long=10_000)):
         changed = TAMPERINGS[number % len(TAMPERINGS)](chance, original)
         spoilt = {**files, "entries.jsonl": b"".join(line + b"\n" for line in changed)}
         if chance.random() < 0.5:

@@ -1,7 +1,6 @@
 """TX-01 at the rule itself: random rights, random wishes; the result never exceeds its parent."""
 
 import json
-import os
 import random
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -15,8 +14,9 @@ from remit.authority.oauth import rar
 from remit.authority.oauth.errors import InvalidAuthorizationDetails, InvalidScope
 from remit.authority.oauth.scopes import Scope, narrow
 from remit.authority.rights import Caps, Ceiling, Constraint, Money, Right, Window
+from support.effort import rounds
 
-COUNT = 100_000 if os.environ.get("REMIT_HYPOTHESIS") == "long" else 10_000
+COUNT = rounds(2_500, long=100_000)
 START = datetime(2026, 5, 15, tzinfo=UTC)
 
 

@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import Any
 
 import httpx2
-import structlog
 from mcp import Client
 from mcp.types import CallToolResult
 
@@ -35,6 +34,7 @@ from remit_demo.agent import Agent
 from remit_demo.business.server import mappings
 from remit_demo.keys import OwnKey
 from support.installation import Installation, Ran
+from support.plain_log import log_plainly
 from support.ports import free_port
 from support.upstreams import Business, business, serving
 
@@ -209,7 +209,7 @@ def logged() -> Iterator[io.StringIO]:
     finally:
         root.handlers = before
         root.setLevel(level)
-        structlog.reset_defaults()
+        log_plainly()
 
 
 @asynccontextmanager

@@ -1,7 +1,7 @@
 """What all pages are drawn on: templates that escape everything, and headers that let nothing else in."""
 
 from collections.abc import Mapping
-from functools import cached_property
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
@@ -14,6 +14,7 @@ from starlette.staticfiles import StaticFiles
 
 from remit.kernel.canonical import JsonObject
 from remit.kernel.errors import RemitError
+from remit.kernel.tenancy import path_of
 from remit.surface.web.errors import status_of
 
 if TYPE_CHECKING:
@@ -38,6 +39,18 @@ CEREMONY_HEADERS: Final[Mapping[str, str]] = {
 }
 
 
+@cache
+def _templates() -> "Environment":
+    """Loaded for the first page, once for all tenants: a server must be ready before anybody is asked."""
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape  # noqa: PLC0415
+
+    return Environment(
+        loader=FileSystemLoader(_HERE / "templates"),
+        autoescape=select_autoescape(default=True, default_for_string=True),
+        undefined=StrictUndefined,
+    )
+
+
 class Paper:
     """Draws pages of one installation; `origin` is the address that passkeys are made for."""
 
@@ -45,20 +58,10 @@ class Paper:
         self._issuer = issuer
         self._origin = origin
 
-    @cached_property
-    def templates(self) -> "Environment":
-        """Loaded for the first page: a server must be ready before anybody can be asked anything."""
-        from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape  # noqa: PLC0415
-
-        return Environment(
-            loader=FileSystemLoader(_HERE / "templates"),
-            autoescape=select_autoescape(default=True, default_for_string=True),
-            undefined=StrictUndefined,
-        )
-
     def page(self, template: str, *, status: int = 200, ceremony: bool = False, **values: Any) -> Response:
         """Draw one page; `ceremony` lets the one script of ours run."""
-        text = self.templates.get_template(template).render(issuer=self._issuer, **{"next": "", **values})
+        given = {"next": "", **values, "issuer": self._issuer, "base": path_of(self._issuer)}
+        text = _templates().get_template(template).render(**given)
         return HTMLResponse(text, status_code=status, headers=dict(CEREMONY_HEADERS if ceremony else HEADERS))
 
     def refused(self, refused: RemitError, *, title: str, next_step: str = "") -> Response:
