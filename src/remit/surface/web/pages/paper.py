@@ -14,7 +14,6 @@ from starlette.staticfiles import StaticFiles
 
 from remit.kernel.canonical import JsonObject
 from remit.kernel.errors import RemitError
-from remit.kernel.tenancy import path_of
 from remit.surface.web.errors import status_of
 
 if TYPE_CHECKING:
@@ -60,8 +59,7 @@ class Paper:
 
     def page(self, template: str, *, status: int = 200, ceremony: bool = False, **values: Any) -> Response:
         """Draw one page; `ceremony` lets the one script of ours run."""
-        given = {"next": "", **values, "issuer": self._issuer, "base": path_of(self._issuer)}
-        text = _templates().get_template(template).render(**given)
+        text = _templates().get_template(template).render(issuer=self._issuer, **{"next": "", **values})
         return HTMLResponse(text, status_code=status, headers=dict(CEREMONY_HEADERS if ceremony else HEADERS))
 
     def refused(self, refused: RemitError, *, title: str, next_step: str = "") -> Response:
