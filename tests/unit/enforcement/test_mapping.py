@@ -133,7 +133,7 @@ def test_a_resource_is_named_by_so_many_characters_at_most() -> None:
             meaning(order=longest + char, amount="1", currency="EUR")
         with pytest.raises(ArgumentsUnmapped):
             meaning_of_method(SERVER, "resources/read", {"uri": longest + char})
-        ref = {"type": "ref/prompt", "name": longest + char}
+        ref: Json = {"type": "ref/prompt", "name": longest + char}
         with pytest.raises(ArgumentsUnmapped):
             meaning_of_method(SERVER, "completion/complete", {"ref": ref})
 
