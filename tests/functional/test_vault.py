@@ -96,6 +96,7 @@ async def test_a_denied_call_opens_nothing(on: Scene) -> None:
     assert await on.records(OPENED) == []
 
 
+@pytest.mark.spec("RFC 6749", "6")
 async def test_a_token_near_its_end_is_renewed_once_by_many_calls(on: Scene) -> None:
     """Rotation: whoever shows an old refresh token twice ends the family at this provider."""
     made = await on.connect()
@@ -151,6 +152,7 @@ async def test_a_provider_out_of_order_breaks_nothing(on: Scene, answer: Respons
 
 
 @pytest.mark.req("N3")
+@pytest.mark.spec("RFC 7009", "2.1")
 async def test_disconnecting_ends_it_at_the_provider_too(on: Scene) -> None:
     made = await on.connect()
     (access,), (refresh,) = on.acme.access, on.acme.refresh
@@ -177,6 +179,7 @@ async def test_a_kill_ends_it_at_the_provider_before_it_is_done(on: Scene) -> No
 
 
 @pytest.mark.req("N3")
+@pytest.mark.spec("RFC 7009", "2.2.1")
 async def test_an_unreachable_provider_keeps_the_kill_open_until_it_has_confirmed(on: Scene) -> None:
     on.acme.fails["revoke"] = Response(status_code=503, headers={"Retry-After": "1"})
     await on.connect()
@@ -263,6 +266,7 @@ async def test_an_unfit_provider_is_refused(on: Scene, changes: dict[str, str]) 
 
 
 @pytest.mark.attack("AS-14")
+@pytest.mark.spec("RFC 8414", "3.3")
 async def test_metadata_of_another_issuer_is_refused(on: Scene) -> None:
     on.acme.issuer_says = "https://acme.example"
     stated = NewProvider(name="beta", kind=ProviderKind.OAUTH, issuer=on.acme.issuer, client_id="us")

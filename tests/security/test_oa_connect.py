@@ -75,6 +75,7 @@ async def test_a_flow_that_another_person_finishes_connects_nothing_and_names_bo
 
 
 @pytest.mark.attack("OA-13", "OA-28")
+@pytest.mark.spec("RFC 9700", "4.7")
 async def test_another_session_of_the_same_person_ends_nothing(on: Scene) -> None:
     here, there = await on.session("user"), await on.session("user")
     assert (await refused(on, await on.visit(await on.begin(here)), there)).reason == "other_session"
@@ -107,6 +108,7 @@ async def test_an_answer_at_another_providers_address_connects_nothing(on: Scene
 
 
 @pytest.mark.attack("OA-10")
+@pytest.mark.spec("RFC 9207", "2.4")
 @pytest.mark.parametrize("iss", ["", "https://evil.example", "{issuer}/", "{issuer}#"])
 async def test_an_issuer_that_is_wrong_or_absent_connects_nothing(on: Scene, iss: str) -> None:
     session = await on.session("user")
