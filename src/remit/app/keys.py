@@ -29,12 +29,21 @@ RULES: Final[Mapping[KeyClass, RotationRule]] = {
     KeyClass.ID_TOKEN: RotationRule(longest_life=timedelta(days=7)),
     KeyClass.DOMAIN_GRANT: RotationRule(longest_life=timedelta(minutes=5)),
     KeyClass.TRANSACTION: RotationRule(longest_life=timedelta(minutes=5)),
+    # Providers keep our set of keys for as long as they like: a day ahead is what most of them bear.
+    KeyClass.RELYING_PARTY: RotationRule(publish_ahead=timedelta(days=1), longest_life=timedelta(minutes=5)),
     KeyClass.LEDGER: RotationRule(use_for=timedelta(days=365), longest_life=_FOREVER),
 }
 """Every class that this server signs, and how its keys live: a checkpoint is believed for ever."""
 
 _ALGORITHMS: Final = dict.fromkeys(
-    (KeyClass.JWT_SVID, KeyClass.ID_TOKEN, KeyClass.DOMAIN_GRANT, KeyClass.TRANSACTION), Algorithm.ES256
+    (
+        KeyClass.JWT_SVID,
+        KeyClass.ID_TOKEN,
+        KeyClass.DOMAIN_GRANT,
+        KeyClass.TRANSACTION,
+        KeyClass.RELYING_PARTY,
+    ),
+    Algorithm.ES256,
 )
 """JWT-SVID §2.2 knows no EdDSA, nor do many relying parties and other domains; the rest is Ed25519."""
 

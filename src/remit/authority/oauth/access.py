@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
-from remit.authority.oauth.actors import instance_part, nest, unnest
+from remit.authority.oauth.actors import divided, instance_part, nest
 from remit.authority.oauth.places import Place
 from remit.authority.oauth.rar import ceiling_of, details_of
 from remit.authority.oauth.scopes import render
@@ -72,6 +72,8 @@ class AccessToken:
     """When the person whose yes it comes of had last proven who they are (`auth_time`)."""
     acr: str = ""
     amr: tuple[str, ...] = ()
+    before: str = ""
+    """Who acted in another domain before the chain came here, as canonical JSON of `act`; history alone."""
 
     @property
     def token_type(self) -> str:
@@ -127,7 +129,7 @@ def claims_of(token: AccessToken) -> JsonObject:
     if token.status is not None:
         claims["status"] = token.status.claim(token.issuer)
     if token.chain:
-        claims["act"] = nest(token.chain)
+        claims["act"] = nest(token.chain, token.before)
     if token.task is not None:
         claims["txn"] = token.task
     if token.ceiling is not None:
@@ -146,6 +148,7 @@ def token_of(claims: JsonObject, *, tenant: TenantId) -> AccessToken:
         user, task = own.get("user"), claims.get("txn")
         details = claims.get("authorization_details")
         agent, envelope, signed_in = own.get("agent"), own.get("env"), claims.get("auth_time")
+        chain, before = divided(claims.get("act"))
         return AccessToken(
             id=TokenId(_text(claims["jti"])),
             tenant=tenant,
@@ -160,7 +163,8 @@ def token_of(claims: JsonObject, *, tenant: TenantId) -> AccessToken:
             agent=None if agent is None else AgentId(_text(agent)),
             user=None if user is None else UserId(_text(user)),
             task=None if task is None else TaskId(_text(task)),
-            chain=unnest(claims.get("act")),
+            chain=chain,
+            before=before,
             ceiling=None if details is None else ceiling_of(details),
             envelope=None if envelope is None else _text(envelope),
             envelopes=tuple(EnvelopeId(item) for item in _texts(own["envs"])),

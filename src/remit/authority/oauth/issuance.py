@@ -37,13 +37,16 @@ from remit.authority.oauth.repository import (
     OAuthTransaction,
     SigningKeys,
     TransactionView,
+    View,
+    Views,
 )
-from remit.authority.oauth.requests import Draft, TokenRequest
+from remit.authority.oauth.requests import Draft, Outgoing, TokenRequest
 from remit.authority.oauth.status_list import take_place
 from remit.authority.oidc import id_token
 from remit.authority.tokens import Proof
+from remit.kernel.canonical import canonical_json
 from remit.kernel.ids import Entropy, EnvelopeId
-from remit.kernel.jose import jwt
+from remit.kernel.jose import jws, jwt
 from remit.kernel.jose.jws import LONGEST_TOKEN
 from remit.kernel.jose.keys import KeyClass
 from remit.kernel.jose.profiles import TokenType
@@ -71,6 +74,8 @@ class Issued:
     refresh: str = ""
     """The refresh token that goes with it, kept nowhere either."""
     id_token: str = ""
+    outgoing: Outgoing | None = None
+    """What left in the token's place, if anything did."""
 
 
 class Issuance:
@@ -80,8 +85,9 @@ class Issuance:
     2 the envelope goes on record
     3 everything that the token stands on is alive now   4 no higher wing objects
     5 the token is remembered and on record   6 it is signed; it leaves after the commit
-    INVARIANT: step 3 reads tombstones and epoch in the transaction that remembers the token, so a kill and
-    an issuance are ordered by commit: no token leaves after the kill that would have stopped it (P1, TX-08).
+    INVARIANT: step 3 reads the epoch in the transaction that remembers the token, and tombstones there or in
+    a view of that very epoch, so a kill and an issuance are ordered by commit: no token leaves after the
+    kill that would have stopped it (P1, TX-08).
     """
 
     def __init__(
@@ -92,7 +98,9 @@ class Issuance:
         keys: SigningKeys,
         entropy: Entropy,
         status_lists: bool = False,
+        views: Views | None = None,
     ) -> None:
+        self._views = views
         self._status_lists = status_lists
         self._delegations = delegations
         self._gate = gate
@@ -111,8 +119,10 @@ class Issuance:
         """Run the steps in an open transaction; whatever is raised rolls all of them back."""
         burn(tx, who, proof)
         refresh = "" if draft.spend is None else draft.spend.apply(tx, at=request.at)
-        token = self._with_envelope(tx, draft, request)
+        token = self._begun(tx, draft, self._with_envelope(tx, draft, request), request)
         self._check_ground(tx, token, draft, request)
+        if draft.outgoing is not None:
+            return self._hand_out(tx, token, draft, draft.outgoing, request)
         token = self._with_status(tx, token)
         self._remember(tx, token, request)
         text = self._sign(token)
@@ -177,6 +187,28 @@ class Issuance:
         except jwt.UnfitClaims as unfit:
             raise _too_large() from unfit
 
+    def _begun(
+        self, tx: OAuthTransaction, draft: Draft, token: AccessToken, request: TokenRequest
+    ) -> AccessToken:
+        return token if draft.begin is None else draft.begin.apply(tx, token, at=request.at)
+
+    def _hand_out(
+        self,
+        tx: OAuthTransaction,
+        token: AccessToken,
+        draft: Draft,
+        outgoing: Outgoing,
+        request: TokenRequest,
+    ) -> Issued:
+        """Sign what leaves in the token's place, on record; nothing is remembered of it but that."""
+        payload = canonical_json(outgoing.claims)
+        signer = self._keys.signer(outgoing.key_class)
+        text = jws.sign_named(signer.kid, outgoing.typ, payload, signer.private)
+        if len(text) > LONGEST_TOKEN:
+            raise _too_large()
+        tx.ledger.append(records.handed_out(token, outgoing, at=request.at, entropy=self._entropy))
+        return Issued(token=token, text=text, issued_token_type=draft.issued_token_type, outgoing=outgoing)
+
     def _with_status(self, tx: OAuthTransaction, token: AccessToken) -> AccessToken:
         """Give it a place in a status list, with all that it stands on, where lists are published."""
         if not self._status_lists:
@@ -206,22 +238,35 @@ class Issuance:
         try:
             self._check_alive(tx, token, request)
         except AccessDenied as ended:
-            if draft.spend is None:
+            if draft.spend is None and draft.begin is None:
                 raise
-            # RFC 6749 §5.2: a code or refresh token whose ground is gone is revoked with it.
+            # RFC 6749 §5.2: a code, refresh token or grant whose ground is gone is revoked with it.
             raise InvalidGrant(ended.hint, reason=ended.reason) from ended
 
     def _check_alive(self, tx: OAuthTransaction, token: AccessToken, request: TokenRequest) -> None:
-        dead = why_dead(TransactionView(tx), token, generation=request.generation, at=request.at)
+        dead = self._why_dead(tx, token, request)
         if dead:
             raise AccessDenied("something that this token would stand on has ended", reason=dead)
         objection = self._gate.objection(token, request.at)
         if objection:
             raise AccessDenied("issuance is not allowed now", reason=objection)
 
+    def _why_dead(self, tx: OAuthTransaction, token: AccessToken, request: TokenRequest) -> str:
+        """Why it may not be given; memory may only say that all lives, at the epoch of this transaction."""
+        known = self._known(tx)
+        if known is not None and not why_dead(known, token, generation=request.generation, at=request.at):
+            return ""
+        return why_dead(TransactionView(tx), token, generation=request.generation, at=request.at)
+
+    def _known(self, tx: OAuthTransaction) -> View | None:
+        """What is held in memory, if nothing was taken from anybody since."""
+        view = None if self._views is None else self._views.current()
+        return view if view is not None and view.epoch() == tx.epoch() else None
+
     def _remember(self, tx: OAuthTransaction, token: AccessToken, request: TokenRequest) -> None:
         tx.tokens.add(token.row())
-        client = tx.principals.get(token.client)
+        known = self._known(tx) or TransactionView(tx)
+        client = known.principal(token.client)
         tx.ledger.append(
             records.issued(
                 token,

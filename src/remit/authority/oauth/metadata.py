@@ -19,6 +19,13 @@ from remit.kernel.jose.algorithms import Algorithm
 GRANT_CLIENT_CREDENTIALS: Final = "client_credentials"
 GRANT_TOKEN_EXCHANGE: Final = "urn:ietf:params:oauth:grant-type:token-exchange"  # noqa: S105 — a name
 GRANT_JWT_BEARER: Final = "urn:ietf:params:oauth:grant-type:jwt-bearer"
+GRANT_SAML2_BEARER: Final = "urn:ietf:params:oauth:grant-type:saml2-bearer"
+ID_JAG_PROFILE: Final = "urn:ietf:params:oauth:grant-profile:id-jag"
+CHAINED_TYPES: Final = (
+    "urn:ietf:params:oauth:token-type:jwt",
+    "urn:ietf:params:oauth:token-type:id-jag",
+)
+"""What can be asked for another domain (draft-ietf-oauth-identity-chaining-17)."""
 OF_AN_INSTANCE: Final = frozenset({GRANT_CLIENT_CREDENTIALS, GRANT_TOKEN_EXCHANGE})
 """Grants that an instance uses without a person in front of it."""
 ALGORITHMS: Final[tuple[str, ...]] = tuple(sorted(Algorithm))
@@ -62,8 +69,15 @@ def _grants(options: OAuthOptions) -> tuple[str, ...]:
     return (
         GRANT_CLIENT_CREDENTIALS,
         GRANT_TOKEN_EXCHANGE,
-        *([GRANT_JWT_BEARER] if options.workloads else []),
+        *assertion_grants(options),
     )
+
+
+def assertion_grants(options: OAuthOptions) -> tuple[str, ...]:
+    """The grants for workloads of trusted issuers that are served here."""
+    if not options.workloads:
+        return (GRANT_JWT_BEARER,) if options.domains else ()
+    return (GRANT_JWT_BEARER, *((GRANT_SAML2_BEARER,) if options.saml else ()))
 
 
 def _of_codes(options: OAuthOptions) -> JsonObject:
@@ -81,7 +95,10 @@ def _of_codes(options: OAuthOptions) -> JsonObject:
         "authorization_response_iss_parameter_supported": True,
         "prompt_values_supported": ["none", "login", "consent"],
         "acr_values_supported": [ACR_PASSKEY, ACR_PASSKEY_UV],
-        "request_parameter_supported": False,
+        "request_parameter_supported": True,
+        "request_uri_parameter_supported": False,
+        "request_object_signing_alg_values_supported": [*ALGORITHMS],
+        "require_signed_request_object": False,
     }
 
 
@@ -104,6 +121,10 @@ def _of_clients(options: OAuthOptions) -> JsonObject:
         said["client_id_metadata_document_supported"] = True
     if options.certificates:
         said["tls_client_certificate_bound_access_tokens"] = True
+    if options.domains:
+        # That such grants are taken, and not whose (standards 16).
+        said["authorization_grant_profiles_supported"] = [ID_JAG_PROFILE]
+        said["identity_chaining_requested_token_types_supported"] = [*CHAINED_TYPES]
     return said
 
 

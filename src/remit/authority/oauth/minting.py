@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Protocol
 
 from remit.authority.oauth.access import AccessToken
 from remit.authority.oauth.client_auth import Authenticated
@@ -12,6 +13,7 @@ from remit.authority.oauth.requests import Asking
 from remit.authority.oauth.resources import Target, parse_resource, target_of
 from remit.authority.oauth.scopes import Scope
 from remit.authority.rights import Ceiling
+from remit.authority.verify import VerifiedEnvelope
 from remit.identity.lifecycle import State
 from remit.identity.principals import Kind
 from remit.kernel.canonical import Digest
@@ -32,6 +34,25 @@ class Delegated:
     ancestors: tuple[TokenId, ...]
     ends: tuple[datetime, ...]
     """When each thing it stands on ends: the token ends no later than any of them."""
+    before: str = ""
+    """Who acted in another domain before the chain came here; history alone."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subject:
+    """What a verified subject token gives at most; `text` is the envelope's own, if it is one."""
+
+    delegated: Delegated
+    scopes: frozenset[Scope]
+    envelope: VerifiedEnvelope | None
+    text: str = ""
+
+
+class Subjects(Protocol):
+    """Finds out what a request to exchange shows: verified, alive, its client's own."""
+
+    def subject(self, asking: Asking) -> Subject:
+        """The verified subject token, or an `OAuthError`."""
 
 
 class Mint:
@@ -101,6 +122,7 @@ class Mint:
             envelope=None if delegated is None else delegated.envelope,
             envelopes=() if delegated is None else delegated.envelopes,
             ancestors=() if delegated is None else delegated.ancestors,
+            before="" if delegated is None else delegated.before,
             certificate=_certificate(asking),
             generation=asking.request.generation,
             issued_at=at.replace(microsecond=0),

@@ -48,6 +48,12 @@ class OAuthOptions:
     """Members of the actor chain at most."""
     workloads: bool = False
     """Whether workloads of trusted issuers prove themselves by assertions here."""
+    saml: bool = False
+    """Whether such an assertion may be SAML (RFC 7522)."""
+    domains: bool = False
+    """Whether grants of other domains are taken and given, as far as the trust matrix goes."""
+    transactions: bool = False
+    """Whether transaction tokens can be had (draft-ietf-oauth-transaction-tokens-10)."""
     cache_size: int = 10_000
     """Verified tokens remembered at most."""
 

@@ -9,6 +9,8 @@ from remit.authority.oauth.client_certificates import CertificateTrust
 from remit.authority.oauth.client_directory import ClientDirectory
 from remit.authority.oauth.client_sessions import SessionMint
 from remit.authority.oauth.device_flow import DeviceFlow
+from remit.authority.oauth.domains.crossing import Crossing
+from remit.authority.oauth.domains.inbound import KeysBrought
 from remit.authority.oauth.endpoints.authorize import AuthorizationEndpoint
 from remit.authority.oauth.endpoints.consent import Consent
 from remit.authority.oauth.endpoints.introspect import IntrospectionEndpoint
@@ -22,13 +24,20 @@ from remit.authority.oauth.grants.client_credentials import ClientCredentials
 from remit.authority.oauth.grants.device_code import DeviceCodeGrant
 from remit.authority.oauth.grants.jwt_bearer import JwtBearer
 from remit.authority.oauth.grants.refresh_token import RefreshTokenGrant
+from remit.authority.oauth.grants.saml2_bearer import Saml2Bearer
 from remit.authority.oauth.grants.token_exchange import TokenExchange
 from remit.authority.oauth.issuance import Issuance
 from remit.authority.oauth.metadata_document import Documents, NoWayOut
 from remit.authority.oauth.minting import Mint
 from remit.authority.oauth.options import OAuthOptions
 from remit.authority.oauth.possession import PossessionCheck
-from remit.authority.oauth.repository import Delegations, IssuanceGate, OAuthTransaction, SigningKeys
+from remit.authority.oauth.repository import (
+    Delegations,
+    IssuanceGate,
+    OAuthTransaction,
+    SigningKeys,
+    Views,
+)
 from remit.authority.oauth.requests import Grant
 from remit.authority.oauth.workloads import IssuerKeysFetch, WorkloadDesk
 from remit.authority.task_service import TaskService
@@ -94,6 +103,8 @@ class OAuth:
         outbound: Outbound | None = None,
         trust: CertificateTrust | None = None,
         issuer_keys: IssuerKeysFetch | None = None,
+        domain_keys: KeysBrought | None = None,
+        views: Views | None = None,
     ) -> Self:
         """Bind the parts. `nonces` is required if `options.require_nonce`."""
         clients = ClientAuthenticator(options=options, tenant=tenant, trust=trust)
@@ -106,10 +117,26 @@ class OAuth:
         workloads = (
             None if issuer_keys is None else WorkloadDesk(options=options, keys=issuer_keys, entropy=entropy)
         )
+        ways = Crossing.open(
+            options=options,
+            uow=uow,
+            mint=mint,
+            signing=keys,
+            keys=domain_keys,
+            tasks=None if consenting is None else consenting.tasks,
+            entropy=entropy,
+        )
         grants: tuple[Grant, ...] = (
             ClientCredentials(mint=mint),
-            *(() if workloads is None else (JwtBearer(mint=mint),)),
-            TokenExchange(mint=mint, options=options, keys=keys, delegations=delegations),
+            *(
+                ()
+                if workloads is None and ways.arrivals is None
+                else (JwtBearer(mint=mint, arrivals=ways.arrivals),)
+            ),
+            *((Saml2Bearer(mint=mint),) if workloads is not None and options.saml else ()),
+            TokenExchange(
+                mint=mint, options=options, keys=keys, delegations=delegations, elsewhere=ways.elsewhere
+            ),
             *(() if consenting is None else _code_grants(consenting, mint, options, entropy)),
         )
         return cls(
@@ -125,9 +152,12 @@ class OAuth:
                     keys=keys,
                     entropy=entropy,
                     status_lists=options.status_lists,
+                    views=views,
                 ),
                 clock=clock,
                 workloads=workloads,
+                arrivals=ways.arrivals,
+                views=views,
             ),
             introspection=IntrospectionEndpoint(uow=uow, clients=clients, keys=keys, options=options),
             revocation=RevocationEndpoint(

@@ -9,6 +9,7 @@ from remit.authority.oauth.client_auth import Authenticated
 from remit.authority.oauth.errors import OAuthError
 from remit.authority.oauth.parameters import Parameters
 from remit.authority.oauth.rar import details_of
+from remit.authority.oauth.requests import Outgoing
 from remit.authority.oauth.scopes import render
 from remit.authority.tasks import Task
 from remit.kernel.canonical import canonical_json, sha256
@@ -55,6 +56,25 @@ def issued(
             ("credential", token.credential),
             ("exchanged_from", " ".join(token.ancestors)),
         ),
+    )
+
+
+def handed_out(token: AccessToken, outgoing: Outgoing, *, at: datetime, entropy: Entropy) -> Record:
+    """That a JWT left which opens nothing here: for whom, on which ground, and what it is."""
+    return Record(
+        id=RecordId(mint_id("rec", at=at, entropy=entropy)),
+        at=at,
+        tenant=token.tenant,
+        kind=outgoing.kind,
+        actor=token.client,
+        user=token.user or "",
+        agent=token.agent or "",
+        task=token.task or "",
+        chain=token.instances,
+        envelope=token.envelopes[-1] if token.envelopes else "",
+        subject=token.client,
+        digests=(("claims", sha256(canonical_json(outgoing.claims))),),
+        detail=(*outgoing.detail, ("exchanged_from", " ".join(token.ancestors))),
     )
 
 

@@ -7,6 +7,7 @@ from typing import Protocol
 from remit.authority.alive import Graveyard, TaskLife, Tombstone
 from remit.authority.consent import GrantState
 from remit.authority.delegations import RecordedEnvelope
+from remit.authority.domains.repository import Domains
 from remit.authority.oauth.access import AccessToken
 from remit.authority.oauth.codes import AuthorizationCode
 from remit.authority.oauth.device import Devices
@@ -59,6 +60,16 @@ class View(Standing, Protocol):
 
     def registrations_of(self, principal: PrincipalId) -> Sequence[ClientRegistration]:
         """The clients that are this instance or application."""
+
+
+class Views(Protocol):
+    """Gives what this node holds in memory: it may lag by a moment, and says at which epoch it stands.
+
+    What it knows, it knows whole; what it does not know may have come since.
+    """
+
+    def current(self) -> View:
+        """The newest one; never waits."""
 
 
 class Standings(Protocol):
@@ -191,6 +202,10 @@ class OAuthTransaction(AuthorityTransaction, FederationTransaction, Protocol):
     @property
     def statuses(self) -> Statuses:
         """Places in status lists."""
+
+    @property
+    def domains(self) -> Domains:
+        """Trust across domains."""
 
     @property
     def servers(self) -> Servers:

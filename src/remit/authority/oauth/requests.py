@@ -6,6 +6,7 @@ from typing import Protocol
 
 from remit.authority.oauth.access import AccessToken
 from remit.authority.oauth.client_auth import Authenticated
+from remit.authority.oauth.errors import TemporarilyUnavailable
 from remit.authority.oauth.parameters import Parameters
 from remit.authority.oauth.repository import OAuthTransaction, View
 from remit.authority.oidc.id_token import IdToken
@@ -40,9 +41,16 @@ class Asking:
     who: Authenticated
     proof: Proof | None
     """The proof of possession to burn, its key being the one to bind to; None for a lawful Bearer token."""
-    tx: OAuthTransaction
-    """Open for reading alone."""
     view: View
+    reading: OAuthTransaction | None = None
+    """The transaction behind the view, open for reading alone; none where the view is held in memory."""
+
+    @property
+    def tx(self) -> OAuthTransaction:
+        """The transaction; a grant that asks for it is never judged on memory (`TokenEndpoint`)."""
+        if self.reading is None:
+            raise TemporarilyUnavailable("this grant needs the store", reason="no_transaction")
+        return self.reading
 
 
 class Spend(Protocol):
@@ -87,6 +95,10 @@ class Draft:
     """A code or refresh token that earns it, used up in the transaction that issues it."""
     id_token: IdToken | None = None
     """What its client learns of the person with it."""
+    begin: Begin | None = None
+    """What it begins in the transaction that issues it."""
+    outgoing: Outgoing | None = None
+    """What leaves in the token's place; the token then is the ground that it stands on, and is not signed."""
 
 
 class Grant(Protocol):

@@ -1,9 +1,9 @@
 """Workloads of trusted issuers at the token endpoint: an assertion instead of a registered key.
 
-Two ways in: the grant `jwt-bearer` (RFC 7523 §2.1, RFC 10070), for every profile but SPIFFE, and SPIFFE
-client authentication (draft-ietf-oauth-spiffe-client-auth-02) with a JWT-SVID, for every grant. Either way
-the workload is an instance of the agent that a rule names, and its tokens are bound to the key of its DPoP
-proof, which becomes the instance's registered key.
+Three ways in: the grant `jwt-bearer` (RFC 7523 §2.1, RFC 10070), the grant `saml2-bearer` (RFC 7522 §2.1)
+where SAML is spoken, and SPIFFE client authentication (draft-ietf-oauth-spiffe-client-auth-02) with a
+JWT-SVID, for every grant. Each way the workload is an instance of the agent that a rule names, and its
+tokens are bound to the key of its DPoP proof, which becomes the instance's registered key.
 """
 
 from dataclasses import dataclass, replace
@@ -12,6 +12,7 @@ from typing import Final, Protocol
 
 from remit.authority.oauth.client_auth import Authenticated
 from remit.authority.oauth.clients import client_of
+from remit.authority.oauth.domains.grant import is_one
 from remit.authority.oauth.errors import (
     UNVERIFIED,
     InvalidClient,
@@ -20,14 +21,14 @@ from remit.authority.oauth.errors import (
     InvalidRequest,
     OAuthError,
 )
-from remit.authority.oauth.metadata import GRANT_JWT_BEARER
+from remit.authority.oauth.metadata import GRANT_JWT_BEARER, GRANT_SAML2_BEARER
 from remit.authority.oauth.options import OAuthOptions
 from remit.authority.oauth.parameters import Parameters
 from remit.authority.oauth.repository import OAuthTransaction
 from remit.authority.oauth.requests import TokenRequest
 from remit.authority.tokens import Proof
 from remit.identity.federation.admission import Admission, perform, plan
-from remit.identity.federation.assertion import VerifiedAssertion
+from remit.identity.federation.assertion import Form, VerifiedAssertion
 from remit.identity.federation.errors import AssertionRejected
 from remit.identity.federation.profiles import ProfileName
 from remit.identity.federation.service import verify_in
@@ -44,7 +45,7 @@ SPIFFE_ASSERTION_TYPE: Final = "urn:ietf:params:oauth:client-assertion-type:jwt-
 class IssuerKeysFetch(Protocol):
     """Has the keys of an assertion's issuer brought up to date; `identity.federation.refresh` does it."""
 
-    async def prepare(self, text: str, *, at: datetime) -> None:
+    async def prepare(self, text: str, *, at: datetime, form: Form = Form.JWT) -> None:
         """Return once that is done, or can't be done now."""
 
 
@@ -85,12 +86,13 @@ class WorkloadDesk:
         self._options = options
         self._keys = keys
         self._entropy = entropy
+        self._grants = frozenset({GRANT_JWT_BEARER, *((GRANT_SAML2_BEARER,) if options.saml else ())})
 
     async def prepare(self, request: TokenRequest) -> None:
         """Before anything is judged: have the issuer's keys. Does nothing without a foreign assertion."""
-        text = _assertion(request.parameters)
+        text = self._assertion(request.parameters)
         if text:
-            await self._keys.prepare(text, at=request.at)
+            await self._keys.prepare(text, at=request.at, form=_form(request.parameters))
 
     def admit(self, tx: OAuthTransaction, request: TokenRequest) -> Admitted | None:
         """Who comes, on one view; None if no foreign assertion was brought. Raises an `OAuthError`.
@@ -100,14 +102,14 @@ class WorkloadDesk:
         5 the instance is found, or planned
         """
         parameters = request.parameters
-        text = _assertion(parameters)
+        text = self._assertion(parameters)
         if not text:
             return None
         # (1) An assertion is a grant or a client's proof, never both and never the other (RFC 8725 §3.12).
         refused = _way(parameters, request)
         public = _shown(request)
         try:
-            assertion = verify_in(tx, text, at=request.at)
+            assertion = verify_in(tx, text, at=request.at, form=_form(parameters))
             _check_way(assertion, refused)
             admission = plan(tx, assertion, public, at=request.at, entropy=self._entropy)
         except AssertionRejected as rejected:
@@ -117,6 +119,15 @@ class WorkloadDesk:
         return Admitted(
             who=self._client(admission, refused), admission=admission, refused=refused, entropy=self._entropy
         )
+
+    def _assertion(self, parameters: Parameters) -> str:
+        if parameters.get("client_assertion_type") == SPIFFE_ASSERTION_TYPE:
+            return parameters.need("client_assertion")
+        if parameters.get("grant_type") not in self._grants:
+            return ""
+        # A grant of another domain is no workload's: its client proves itself beside it.
+        of_domain = self._options.domains and is_one(parameters)
+        return "" if of_domain else parameters.need("assertion")
 
     def _client(self, admission: Admission, refused: type[OAuthError]) -> Authenticated:
         client = client_of(
@@ -136,16 +147,14 @@ class WorkloadDesk:
         return frozenset({"", admission.assertion.subject, ident, ours})
 
 
-def _assertion(parameters: Parameters) -> str:
-    if parameters.get("client_assertion_type") == SPIFFE_ASSERTION_TYPE:
-        return parameters.need("client_assertion")
-    return parameters.need("assertion") if parameters.get("grant_type") == GRANT_JWT_BEARER else ""
+def _form(parameters: Parameters) -> Form:
+    return Form.SAML if parameters.get("grant_type") == GRANT_SAML2_BEARER else Form.JWT
 
 
 def _way(parameters: Parameters, request: TokenRequest) -> type[InvalidGrant | InvalidClient]:
     """The error of the way that was taken; two ways at once are none."""
     svid = parameters.get("client_assertion_type") == SPIFFE_ASSERTION_TYPE
-    grant = parameters.get("grant_type") == GRANT_JWT_BEARER
+    grant = parameters.get("grant_type") in {GRANT_JWT_BEARER, GRANT_SAML2_BEARER}
     shown = parameters.get("client_assertion") or parameters.get("client_secret")
     if request.authorization or (svid and grant) or (grant and shown) or parameters.get("client_secret"):
         raise InvalidRequest(

@@ -9,9 +9,10 @@ from datetime import datetime, timedelta
 from typing import Final, Protocol
 
 from remit.identity.federation import records
-from remit.identity.federation.assertion import peek
+from remit.identity.federation.assertion import Form, peek
 from remit.identity.federation.errors import AssertionRejected, IssuerUnfit, KeysUnfit, KeysUnreachable
 from remit.identity.federation.keysets import SET_LIMITS, check_successor, read_keys
+from remit.identity.federation.profiles import ProfileName
 from remit.identity.federation.registering import check_transport
 from remit.identity.federation.repository import FederationTransaction
 from remit.identity.federation.service import issuer_of, living
@@ -44,26 +45,34 @@ class KeyRefresher:
         entropy: Entropy,
         tenant: TenantId,
         plain_loopback: bool = False,
+        metadata: Fetcher | None = None,
     ) -> None:
         self._uow = uow
         self._fetcher = fetcher
         self._entropy = entropy
         self._tenant = tenant
         self._plain_loopback = plain_loopback
+        self._metadata = metadata or fetcher
         self._running: dict[IssuerId, asyncio.Task[None]] = {}  # OWNED BY: the event loop
 
-    async def prepare(self, text: str, *, at: datetime) -> None:
+    async def prepare(self, text: str, *, at: datetime, form: Form = Form.JWT) -> None:
         """Have the keys that an assertion needs, if they can be had; whether it is good is asked later."""
 
         def work(tx: FederationTransaction) -> TrustedIssuer | None:
             try:
-                issuer = issuer_of(tx, text)
+                issuer = issuer_of(tx, text, form)
                 return issuer if _is_wanting(issuer, tx.issuer_keys.get(issuer.id), text, at) else None
             except AssertionRejected:
                 return None  # no issuer of ours: nothing is fetched for it, and the judge says why
 
         issuer = await self._uow.read(work)
         if issuer is not None:
+            await self._once(issuer, at)
+
+    async def bring(self, text: str, issuer: TrustedIssuer, *, at: datetime) -> None:
+        """As `prepare`, for an issuer that another rule than this one's chose."""
+        keys = await self._uow.read(lambda tx: tx.issuer_keys.get(issuer.id))
+        if _is_wanting(issuer, keys, text, at):
             await self._once(issuer, at)
 
     async def refresh(self, ident: str, *, at: datetime) -> KeySet:
@@ -99,6 +108,8 @@ class KeyRefresher:
 
     async def _fetch(self, issuer: TrustedIssuer) -> bytes:
         try:
+            if issuer.profile is ProfileName.SAML:
+                return await self._metadata.fetch(issuer.address)
             raw = await self._fetcher.fetch(issuer.address)
             if issuer.source is not KeySource.DISCOVERY:
                 return raw
@@ -125,7 +136,7 @@ class KeyRefresher:
         return address
 
     async def _store(self, issuer: TrustedIssuer, raw: bytes, at: datetime) -> KeySet:
-        new = read_keys(raw, issuer.kind, issuer=issuer.id, at=at)
+        new = read_keys(raw, issuer.kind, issuer=issuer.id, at=at, entity=issuer.issuer)
 
         def work(tx: FederationTransaction) -> None:
             known = tx.issuer_keys.get(issuer.id)
@@ -158,5 +169,7 @@ def _is_wanting(issuer: TrustedIssuer, keys: KeySet | None, text: str, at: datet
         return False
     if keys is None or at >= keys.refresh_at:
         return True
+    if issuer.profile is ProfileName.SAML:
+        return False  # a signature names no key that we would look at
     kid = peek(text).kid
     return bool(kid) and keys.named(kid) is None

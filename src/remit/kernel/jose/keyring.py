@@ -23,6 +23,7 @@ PUBLISHED: Final = frozenset(
         KeyClass.DOMAIN_GRANT,
         KeyClass.TRANSACTION,
         KeyClass.ID_TOKEN,
+        KeyClass.RELYING_PARTY,
     }
 )
 """Classes of which others verify signatures, and which `/jwks` therefore shows."""

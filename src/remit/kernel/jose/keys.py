@@ -37,6 +37,8 @@ class KeyClass(StrEnum):
     """Grants that the authorization servers of other domains redeem; none is ever redeemed here."""
     TRANSACTION = "transaction"
     """Transaction tokens for services of this trust domain; no token of access, and no envelope."""
+    RELYING_PARTY = "relying_party"
+    """By which we prove ourselves at the providers that people come from (`private_key_jwt`)."""
     JWT_SVID = "jwt_svid"
     """Our own JWT-SVIDs: not in `/jwks`, but in the SPIFFE bundle."""
     HOP = "hop"

@@ -5,6 +5,7 @@ from typing import Protocol, TypeVar
 
 from remit.kernel.events import Event
 from remit.kernel.ids import TenantId
+from remit.kernel.tenancy import DEFAULT_TENANT
 from remit.kernel.uow import Lane
 from remit.platform.storage.batch import Batch
 from remit.platform.storage.keystore import Keystore
@@ -28,6 +29,7 @@ from remit.platform.storage.repositories.decision import (
     PolicyRepository,
 )
 from remit.platform.storage.repositories.devices import DeviceRepository
+from remit.platform.storage.repositories.domains import DomainRepository
 from remit.platform.storage.repositories.federation import (
     IssuerKeyRepository,
     IssuerRepository,
@@ -57,6 +59,7 @@ from remit.platform.storage.repositories.registrations import (
 )
 from remit.platform.storage.repositories.settings import SettingsRepository
 from remit.platform.storage.repositories.statuses import StatusRepository
+from remit.platform.storage.repositories.tenants import TenantRepository
 from remit.platform.storage.repositories.tokens import ReplayRepository, TokenRepository
 from remit.platform.storage.repositories.upstream import (
     IdentityProviderRepository,
@@ -185,6 +188,11 @@ class SqlTransaction:
         return WorkloadRepository(self.sql, self.tenant)
 
     @property
+    def domains(self) -> DomainRepository:
+        """Trust across domains."""
+        return DomainRepository(self.sql, self.tenant)
+
+    @property
     def tasks(self) -> TaskRepository:
         """Runs of agents and their bounds."""
         return TaskRepository(self.sql, self.tenant)
@@ -298,6 +306,16 @@ class SqlTransaction:
     def changes(self) -> ChangeLog:
         """What decisions can see has changed."""
         return ChangeLog(self.sql, self.tenant)
+
+    @property
+    def tenants(self) -> TenantRepository:
+        """The register of further tenants."""
+        return TenantRepository(self.sql, self.tenant)
+
+    @property
+    def home_ledger(self) -> SqlLedger:
+        """The installation's own log, in the same commit: what operators do to a tenant is on both."""
+        return SqlLedger(self.sql, appender_of(self._batch.journal), DEFAULT_TENANT)
 
     @property
     def nodes(self) -> Nodes:

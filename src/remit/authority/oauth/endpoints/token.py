@@ -1,9 +1,12 @@
 """The token endpoint (RFC 6749 §3.2): who asks, with which grant, and what goes back."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
+from typing import Final
 
-from remit.authority.oauth.client_auth import Authenticated, ClientAuthenticator
+from remit.authority.oauth.client_auth import ASSERTION_TYPE, Authenticated, ClientAuthenticator
+from remit.authority.oauth.domains.inbound import Arrivals
 from remit.authority.oauth.errors import (
     OAuthError,
     TemporarilyUnavailable,
@@ -11,17 +14,24 @@ from remit.authority.oauth.errors import (
     UnsupportedGrantType,
 )
 from remit.authority.oauth.issuance import Issuance, Issued
-from remit.authority.oauth.metadata import OF_AN_INSTANCE
+from remit.authority.oauth.metadata import GRANT_CLIENT_CREDENTIALS, OF_AN_INSTANCE
 from remit.authority.oauth.possession import PossessionCheck
 from remit.authority.oauth.rar import details_of
-from remit.authority.oauth.repository import OAuthTransaction, TransactionView
-from remit.authority.oauth.requests import Asking, Draft, Grant, TokenRequest
+from remit.authority.oauth.repository import OAuthTransaction, TransactionView, View, Views
+from remit.authority.oauth.requests import Asking, Draft, Grant, Outgoing, TokenRequest
 from remit.authority.oauth.scopes import render
 from remit.authority.oauth.workloads import Admitted, WorkloadDesk
 from remit.authority.tokens import Proof
 from remit.kernel.canonical import JsonObject
 from remit.kernel.clock import Clock
 from remit.kernel.uow import UnitOfWork
+
+_AT_ONCE: Final = frozenset({((GRANT_CLIENT_CREDENTIALS,), (ASSERTION_TYPE,))})
+"""Grants and proofs of clients that are judged by the view alone, so that what is held in memory will do."""
+
+
+class _Moved(Exception):  # the guide names errors for what happened
+    """Authority was taken away since the view in memory was taken: judge again, on the store."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,11 +44,15 @@ class _Judged:
     refusal: OAuthError | None = None
     admitted: Admitted | None = None
     """A workload that came by a foreign assertion: its instance is made with the token."""
+    epoch: int | None = None
+    """Where a view in memory was believed: the epoch that must still be in force."""
 
 
 class TokenEndpoint:
     """Judges a request on one consistent view, then issues in one transaction.
 
+    INVARIANT: what is held in memory can only let a request through, never refuse it, and only while its
+    epoch is the one in force in the issuing transaction; everything else is judged on the store.
     A refusal of a client that proved itself is recorded; what nobody proved leaves only a count, so that
     strangers can't fill the ledger.
     """
@@ -53,7 +67,11 @@ class TokenEndpoint:
         issuance: Issuance,
         clock: Clock,
         workloads: WorkloadDesk | None = None,
+        arrivals: Arrivals | None = None,
+        views: Views | None = None,
     ) -> None:
+        self._views = views
+        self._arrivals = arrivals
         self._uow = uow
         self._clients = clients
         self._possession = possession
@@ -71,8 +89,14 @@ class TokenEndpoint:
         """A token that is on record, or an `OAuthError`."""
         if self._clock.suspect():
             raise TemporarilyUnavailable("the clock is in doubt; nothing is issued", reason="clock_suspect")
+        at_once = self._remembered(request)
+        if at_once is not None:
+            with suppress(_Moved):
+                return await self._granted(request, at_once)
         if self._workloads is not None:
             await self._workloads.prepare(request)
+        if self._arrivals is not None:
+            await self._arrivals.prepare(request)
         judged = await self._uow.read(lambda tx: self._judge(tx, request))
         if judged.refusal is not None:
             raise await self._refuse(request, judged, judged.refusal)
@@ -86,11 +110,31 @@ class TokenEndpoint:
             await self._refuse(request, judged, refusal)
             raise
 
+    def _remembered(self, request: TokenRequest) -> _Judged | None:
+        """The request as memory would let it through."""
+        asked = request.parameters.values
+        if (
+            self._views is None
+            or (asked.get("grant_type"), asked.get("client_assertion_type")) not in _AT_ONCE
+        ):
+            return None
+        view = self._views.current()
+        try:
+            judged = self._weigh(_Judged(who=self._authenticate(view, request)), request, view, None)
+        except OAuthError:
+            return None
+        return replace(judged, epoch=view.epoch()) if judged.refusal is None else None
+
     def _judge(self, tx: OAuthTransaction, request: TokenRequest) -> _Judged:
         view = TransactionView(tx)
         admitted = None if self._workloads is None else self._workloads.admit(tx, request)
         who = self._authenticate(view, request) if admitted is None else admitted.who
-        judged = _Judged(who=who, admitted=admitted)
+        return self._weigh(_Judged(who=who, admitted=admitted), request, view, tx)
+
+    def _weigh(
+        self, judged: _Judged, request: TokenRequest, view: View, tx: OAuthTransaction | None
+    ) -> _Judged:
+        who = judged.who
         try:
             grant = self._grant(request)
             if not who.client.may_use(grant.type):
@@ -103,12 +147,12 @@ class TokenEndpoint:
                 registered=grant.type in OF_AN_INSTANCE,
             )
             judged = replace(judged, proof=proof)
-            asking = Asking(request=request, who=who, proof=proof, tx=tx, view=view)
+            asking = Asking(request=request, who=who, proof=proof, reading=tx, view=view)
             return replace(judged, draft=grant.draft(asking))
         except OAuthError as refusal:
             return replace(judged, refusal=refusal)
 
-    def _authenticate(self, view: TransactionView, request: TokenRequest) -> Authenticated:
+    def _authenticate(self, view: View, request: TokenRequest) -> Authenticated:
         return self._clients.authenticate(
             request.parameters,
             authorization=request.authorization,
@@ -126,6 +170,9 @@ class TokenEndpoint:
     def _issue(self, tx: OAuthTransaction, request: TokenRequest, judged: _Judged) -> Issued:
         if judged.draft is None:
             raise TemporarilyUnavailable("the request was not judged")
+        # CRASH: before anything is written; what was judged in memory leaves no trace if it was too old.
+        if judged.epoch not in {None, tx.epoch()}:
+            raise _Moved
         if judged.admitted is not None:
             judged.admitted.apply(tx, at=request.at)
         return self._issuance.issue(tx, judged.draft, request=request, who=judged.who, proof=judged.proof)
@@ -140,7 +187,9 @@ class TokenEndpoint:
 
 def render_issued(issued: Issued) -> JsonObject:
     """The answer's body (RFC 6749 §5.1, RFC 8693 §2.2.1, RFC 9396 §7)."""
-    token = issued.token
+    token, outgoing = issued.token, issued.outgoing
+    if outgoing is not None:
+        return _render_outgoing(issued, outgoing)
     body: JsonObject = {
         "access_token": issued.text,
         "token_type": token.token_type,
@@ -155,4 +204,18 @@ def render_issued(issued: Issued) -> JsonObject:
         body["id_token"] = issued.id_token
     if token.ceiling is not None:
         body["authorization_details"] = details_of(token.ceiling)
+    return body
+
+
+def _render_outgoing(issued: Issued, outgoing: Outgoing) -> JsonObject:
+    """RFC 8693 §2.2.1: what is no access token has the `token_type` `N_A`, and no refresh token beside it."""
+    body: JsonObject = {
+        "access_token": issued.text,
+        "issued_token_type": issued.issued_token_type,
+        "token_type": "N_A",
+        "expires_in": int(outgoing.life.total_seconds()),
+    }
+    for name in ("scope", "authorization_details"):
+        if name in outgoing.claims:
+            body[name] = outgoing.claims[name]
     return body

@@ -9,13 +9,14 @@ by the verified actor alone: no loop, at most ten   7 scope and authorization de
 There is no impersonation: every result carries `act`, which no parameter can set. There is no refresh token.
 """
 
-from dataclasses import dataclass, replace
-from typing import Final
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Final, Protocol
 
 from remit.authority.errors import EnvelopeRejected, EnvelopeTooLarge
 from remit.authority.oauth import rar
 from remit.authority.oauth.access import ANCESTOR_LIMIT, AccessToken
-from remit.authority.oauth.actors import extend
+from remit.authority.oauth.actors import depth_of, extend
 from remit.authority.oauth.errors import (
     UNVERIFIED,
     AccessDenied,
@@ -25,7 +26,7 @@ from remit.authority.oauth.errors import (
 )
 from remit.authority.oauth.lineage import why_dead
 from remit.authority.oauth.metadata import GRANT_TOKEN_EXCHANGE
-from remit.authority.oauth.minting import Delegated, Mint
+from remit.authority.oauth.minting import Delegated, Mint, Subject, Subjects
 from remit.authority.oauth.options import OAuthOptions
 from remit.authority.oauth.presented import audience_of, read_access_token
 from remit.authority.oauth.repository import Delegations
@@ -33,7 +34,7 @@ from remit.authority.oauth.requests import Asking, Draft
 from remit.authority.oauth.resources import Target
 from remit.authority.oauth.scopes import Scope, narrow, parse_scope, scopes_of_envelope
 from remit.authority.rights import Ceiling
-from remit.authority.verify import VerifiedEnvelope
+from remit.authority.tasks import Task
 from remit.identity.principals import Kind
 from remit.identity.spiffe import spiffe_id
 from remit.kernel.ids import AgentId, InstanceId, PrincipalId
@@ -45,13 +46,15 @@ ACCESS_TOKEN_TYPE: Final = f"{_TYPE}access_token"
 TXN_TOKEN_TYPE: Final = f"{_TYPE}txn_token"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Subject:
-    """What the verified subject token gives at most."""
+class Elsewhere(Protocol):
+    """One kind of token that can be asked for by exchange and is no access token of ours."""
 
-    delegated: Delegated
-    scopes: frozenset[Scope]
-    envelope: VerifiedEnvelope | None
+    @property
+    def token_type(self) -> str:
+        """The `requested_token_type`."""
+
+    def draft(self, asking: Asking, subjects: Subjects) -> Draft:
+        """Judge the request, or raise an `OAuthError`; reads, writes nothing."""
 
 
 class TokenExchange:
@@ -60,8 +63,15 @@ class TokenExchange:
     type: Final = GRANT_TOKEN_EXCHANGE
 
     def __init__(
-        self, *, mint: Mint, options: OAuthOptions, keys: KeyLookup, delegations: Delegations
+        self,
+        *,
+        mint: Mint,
+        options: OAuthOptions,
+        keys: KeyLookup,
+        delegations: Delegations,
+        elsewhere: Sequence[Elsewhere] = (),
     ) -> None:
+        self._elsewhere = {each.token_type: each for each in elsewhere}
         self._mint = mint
         self._options = options
         self._keys = keys
@@ -69,6 +79,9 @@ class TokenExchange:
 
     def draft(self, asking: Asking) -> Draft:
         """Judge the exchange; what is alive is judged once more when the token is issued."""
+        elsewhere = self._elsewhere.get(asking.request.parameters.get("requested_token_type"))
+        if elsewhere is not None:
+            return elsewhere.draft(asking, self)
         # (1) RFC 8693 §2.1; a refresh token, an ID token or a JWT of unknown use is never issued here.
         self._check_wanted(asking)
         target = self._mint.target(asking)
@@ -76,7 +89,7 @@ class TokenExchange:
         if asking.who.client.kind is not Kind.INSTANCE:
             raise UnauthorizedClient("only an agent's instance may exchange", reason="exchange_kind")
         # (3) to (6): roles follow the verified class of each token, not where it was put.
-        subject = self._subject(asking, self._actor(asking))
+        subject = self.subject(asking)
         # (7) What is asked is a part of what was shown, or nothing is issued.
         scopes = self._narrow_scopes(asking, subject.scopes & asking.who.client.scopes_at(target.server))
         ceiling = self._narrow_rights(asking, subject.delegated.ceiling)
@@ -87,6 +100,10 @@ class TokenExchange:
         )
         token = self._mint.token(asking, target, scopes, delegated=delegated)
         return Draft(token=token, envelope=subject.envelope, issued_token_type=ACCESS_TOKEN_TYPE)
+
+    def subject(self, asking: Asking) -> Subject:
+        """Steps 3 to 6: the verified subject token, with the chain as it would go on."""
+        return self._subject(asking, self._actor(asking))
 
     def _check_wanted(self, asking: Asking) -> None:
         if asking.request.parameters.get("requested_token_type") not in {"", ACCESS_TOKEN_TYPE}:
@@ -119,7 +136,7 @@ class TokenExchange:
             raise AccessDenied("the actor token is not the client's own", reason="actor_other")
         return actor
 
-    def _subject(self, asking: Asking, actor: AccessToken | None) -> _Subject:
+    def _subject(self, asking: Asking, actor: AccessToken | None) -> Subject:
         text = asking.request.parameters.need("subject_token")
         match asking.request.parameters.need("subject_token_type"):
             case kind if kind == TXN_TOKEN_TYPE:
@@ -132,7 +149,7 @@ class TokenExchange:
             case _:
                 raise InvalidRequest("subject token is of no type that is taken here", reason="subject_type")
 
-    def _from_envelope(self, text: str, asking: Asking, actor: AccessToken) -> _Subject:
+    def _from_envelope(self, text: str, asking: Asking, actor: AccessToken) -> Subject:
         client = asking.who.client
         try:
             envelope = self._delegations.verify(asking.tx, text, at=asking.request.at)
@@ -145,7 +162,8 @@ class TokenExchange:
             raise AccessDenied("no such task", reason="no_task")
         # (6) The chain is made of verified signers and of the client; no parameter reaches it.
         before = tuple(self._name(asking, instance) for instance in envelope.instances)
-        chain = extend(before, client.subject, limit=self._options.chain_limit)
+        foreign = self._came_with(asking, task)
+        chain = extend(before, client.subject, limit=self._options.chain_limit - depth_of(foreign))
         delegated = Delegated(
             subject=task.user or chain[0],
             user=task.user,
@@ -156,12 +174,21 @@ class TokenExchange:
             envelopes=(),
             ancestors=(actor.id,),
             ends=(envelope.expires_at, task.deadline, envelope.ceiling.window.end, actor.expires_at),
+            before=foreign,
         )
-        return _Subject(
-            delegated=delegated, scopes=scopes_of_envelope(envelope.root.scope), envelope=envelope
+        return Subject(
+            delegated=delegated,
+            scopes=scopes_of_envelope(envelope.root.scope),
+            envelope=envelope,
+            text=text,
         )
 
-    def _from_token(self, text: str, asking: Asking, actor: AccessToken | None) -> _Subject:
+    def _came_with(self, asking: Asking, task: Task) -> str:
+        """Who acted in another domain before this task began, which no hop here leaves out."""
+        run = asking.tx.domains.came_with(task.id) if self._options.domains else None
+        return "" if run is None else run.before
+
+    def _from_token(self, text: str, asking: Asking, actor: AccessToken | None) -> Subject:
         held = self._read(text, "", asking)
         if held.task is None or held.ceiling is None or held.envelope is None or not held.chain:
             raise AccessDenied("the subject token carries no task", reason="no_task")
@@ -182,9 +209,10 @@ class TokenExchange:
             envelopes=held.envelopes,
             ancestors=tuple(dict.fromkeys(ancestors)),
             ends=tuple(parent.expires_at for parent in parents),
+            before=held.before,
         )
         scopes = frozenset(Scope(name) for name in held.scopes)
-        return _Subject(delegated=delegated, scopes=scopes, envelope=None)
+        return Subject(delegated=delegated, scopes=scopes, envelope=None)
 
     def _read(self, text: str, audience: str, asking: Asking) -> AccessToken:
         """A presented access token: verified, alive, bound to the key of this request's proof.

@@ -208,7 +208,7 @@ CREATE TABLE domain_run (
 	domain TEXT NOT NULL,
 	rule TEXT NOT NULL,
 	user_id TEXT NOT NULL,
-	client TEXT NOT NULL,
+	agent TEXT NOT NULL,
 	task TEXT NOT NULL,
 	ends_at BIGINT NOT NULL,
 	body TEXT NOT NULL,
@@ -487,6 +487,12 @@ CREATE TABLE task (
 	body TEXT NOT NULL,
 	PRIMARY KEY (tenant, id)
 );
+CREATE TABLE tenant (
+	tenant TEXT NOT NULL,
+	state TEXT NOT NULL,
+	body TEXT NOT NULL,
+	PRIMARY KEY (tenant)
+);
 CREATE TABLE tenant_epoch (
 	tenant TEXT NOT NULL,
 	epoch BIGINT NOT NULL,
@@ -546,6 +552,16 @@ CREATE TABLE trust_rule (
 	id TEXT NOT NULL,
 	issuer TEXT NOT NULL,
 	agent TEXT NOT NULL,
+	state TEXT NOT NULL,
+	body TEXT NOT NULL,
+	PRIMARY KEY (tenant, id)
+);
+CREATE TABLE trusted_domain (
+	tenant TEXT NOT NULL,
+	id TEXT NOT NULL,
+	name TEXT NOT NULL,
+	issuer TEXT NOT NULL,
+	direction TEXT NOT NULL,
 	state TEXT NOT NULL,
 	body TEXT NOT NULL,
 	PRIMARY KEY (tenant, id)
@@ -678,7 +694,7 @@ CREATE INDEX device_mark_expiry ON device_mark (tenant, expires_at);
 CREATE UNIQUE INDEX trusted_domain_name ON trusted_domain (tenant, name) WHERE state = 'active';
 CREATE UNIQUE INDEX trusted_domain_issuer ON trusted_domain (tenant, issuer, direction) WHERE state = 'active';
 CREATE INDEX domain_rule_domain ON domain_rule (tenant, domain, state);
-CREATE INDEX domain_run_rule ON domain_run (tenant, rule, user_id, client, ends_at);
+CREATE INDEX domain_run_rule ON domain_run (tenant, rule, user_id, agent, ends_at);
 CREATE INDEX domain_run_domain ON domain_run (tenant, domain, ends_at);
 CREATE INDEX domain_run_task ON domain_run (tenant, task);
 CREATE INDEX domain_run_end ON domain_run (tenant, ends_at);

@@ -1,0 +1,56 @@
+"""The ways over the border, put together: what can be asked for elsewhere, and what is taken from there."""
+
+from dataclasses import dataclass
+from typing import Self
+
+from remit.authority.oauth.domains.beginning import Beginning
+from remit.authority.oauth.domains.inbound import Arrivals, KeysBrought
+from remit.authority.oauth.domains.outbound import ChainedGrants, IdentityAssertions
+from remit.authority.oauth.domains.transaction import TransactionTokens
+from remit.authority.oauth.minting import Mint
+from remit.authority.oauth.options import OAuthOptions
+from remit.authority.oauth.repository import OAuthTransaction, SigningKeys
+from remit.authority.task_service import TaskService
+from remit.kernel.ids import Entropy
+from remit.kernel.uow import UnitOfWork
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Crossing:
+    """What the token endpoint needs of it; nothing where the settings leave it out."""
+
+    arrivals: Arrivals | None = None
+    elsewhere: tuple[ChainedGrants | IdentityAssertions | TransactionTokens, ...] = ()
+
+    @classmethod
+    def open(
+        cls,
+        *,
+        options: OAuthOptions,
+        uow: UnitOfWork[OAuthTransaction],
+        mint: Mint,
+        signing: SigningKeys,
+        keys: KeysBrought | None,
+        tasks: TaskService | None,
+        entropy: Entropy,
+    ) -> Self:
+        """Bind the parts. Grants are taken only where tasks can begin and keys can be had."""
+        transactions = (
+            (TransactionTokens(mint=mint, options=options, keys=signing),) if options.transactions else ()
+        )
+        if not options.domains:
+            return cls(elsewhere=transactions)
+        departures = (
+            ChainedGrants(mint=mint, options=options, keys=signing, entropy=entropy),
+            IdentityAssertions(mint=mint, options=options, keys=signing, entropy=entropy),
+        )
+        if keys is None or tasks is None:
+            return cls(elsewhere=(*departures, *transactions))
+        arrivals = Arrivals(
+            uow=uow,
+            mint=mint,
+            options=options,
+            keys=keys,
+            beginning=Beginning(tasks=tasks, entropy=entropy),
+        )
+        return cls(arrivals=arrivals, elsewhere=(*departures, *transactions))
