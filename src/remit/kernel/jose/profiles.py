@@ -20,6 +20,7 @@ class TokenType(StrEnum):
     HOP = "remit-env+jwt"
     CAPABILITY = "remit-cap+jwt"
     CLIENT_ASSERTION = "client-authentication+jwt"
+    REQUEST_OBJECT = "oauth-authz-req+jwt"
     APPROVAL = "remit-approval+jwt"
     APPROVAL_LINK = "remit-link+jwt"
     STATUS_LIST = "statuslist+jwt"
@@ -124,6 +125,15 @@ _PROFILES: Final = {
             audience=AudienceRule.STRING_OR_ONE,
             needs_issued_at=False,
             also_typ=frozenset({"jwt", ""}),
+        ),
+        TokenProfile(  # RFC 9101 §4, §10.8: named by its `typ` alone
+            type=TokenType.REQUEST_OBJECT,
+            key_classes=(KeyClass.CLIENT,),
+            required=frozenset({"iss", "client_id"}),
+            longest=timedelta(hours=1),
+            leeway=PEER_LEEWAY,
+            audience=AudienceRule.STRING_OR_ONE,
+            needs_issued_at=False,
         ),
         TokenProfile(
             type=TokenType.APPROVAL,
