@@ -91,7 +91,7 @@ class Sinks:
             keys=self.world.keyring,
             delegations=self.world.delegations,
         )
-        asking = Asking(request=request, who=self.who, proof=proof, tx=self.tx, view=self.view)
+        asking = Asking(request=request, who=self.who, proof=proof, reading=self.tx, view=self.view)
         return bool(exchange.draft(asking).token.id)
 
     def introspected(self, text: str) -> bool:

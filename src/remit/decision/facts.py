@@ -8,10 +8,12 @@ from immutables import Map
 from remit.authority.alive import TaskLife, Tombstone
 from remit.authority.consent import Grant, GrantState
 from remit.authority.delegations import RecordedEnvelope
+from remit.authority.oauth.registration import ClientRegistration
 from remit.authority.rights import Ceiling
 from remit.authority.tasks import Task
 from remit.decision.footing import Footings
 from remit.decision.policy.bundle import Bundle
+from remit.identity.credentials import Credential
 from remit.identity.lifecycle import State
 from remit.identity.principals import Principal
 from remit.identity.tools import Server, Tool
@@ -41,6 +43,10 @@ class Snapshot:
     tombstones: Map[str, Tombstone]
     """By id: ids are prefixed, so no two kinds share one."""
     bundle: Bundle
+    credentials: Map[PrincipalId, tuple[Credential, ...]] = field(default_factory=Map)
+    """The keys of each principal that are not revoked."""
+    registrations: Map[PrincipalId, tuple[ClientRegistration, ...]] = field(default_factory=Map)
+    """The clients that each principal is, revoked ones included."""
     footings: Footings = field(init=False, repr=False, compare=False, default_factory=Footings)
     """What was derived from this very snapshot: `replace` makes a new one with none."""
 

@@ -93,8 +93,8 @@ class IdentityService:
 
         def work(tx: IdentityTransaction) -> Principal:
             present = known(tx, ident)
-            # Segments and attributes can take authority away, and policies read both.
-            if segments is not None or attributes is not None or owner is not None:
+            # Segments and attributes can take authority away, and policies read both; so can who answers.
+            if any(each is not None for each in (segments, attributes, owner, deputy)):
                 tx.advance_epoch(f"changed:{ident}")
             entry = replace(
                 present if name is None else renamed(present, name),

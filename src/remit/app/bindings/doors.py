@@ -128,7 +128,7 @@ def _lineage(subject: VerifiedSubject, snapshot: Snapshot) -> Lineage:
     )
 
 
-class _Derived(Generic[T, D]):
+class Derived(Generic[T, D]):
     """What follows from one table of the snapshot, worked out again only when that table is another one."""
 
     def __init__(self, derive: Callable[[Iterable[T]], D]) -> None:
@@ -142,7 +142,8 @@ class _Derived(Generic[T, D]):
         return self._known[1]
 
 
-def _by_name(servers: Iterable[Server]) -> dict[str, list[Server]]:
+def by_name(servers: Iterable[Server]) -> dict[str, list[Server]]:
+    """The servers of each name; more than one where a retired one left its name to another."""
     found: dict[str, list[Server]] = {}
     for server in servers:
         found.setdefault(server.name, []).append(server)
@@ -163,8 +164,8 @@ class PinnedTools:
         self._snapshots = snapshots
         self._tools = tools
         self._clock = clock
-        self._servers = _Derived[Server, dict[str, list[Server]]](_by_name)
-        self._pinned = _Derived[Tool, dict[ServerId, dict[str, Tool]]](_by_server)
+        self._servers = Derived[Server, dict[str, list[Server]]](by_name)
+        self._pinned = Derived[Tool, dict[ServerId, dict[str, Tool]]](_by_server)
 
     def server(self, name: str) -> Server | None:
         """The server at `/mcp/<name>`, if it is registered and active."""

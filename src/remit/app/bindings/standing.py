@@ -1,19 +1,26 @@
 """The authorization server's view of the present: the decision's snapshot, under the names it asks by."""
 
+from collections.abc import Mapping, Sequence
+
+from remit.app.bindings.doors import Derived, by_name
 from remit.authority.alive import TaskLife, Tombstone
 from remit.authority.consent import GrantState
+from remit.authority.oauth.registration import ClientRegistration
 from remit.authority.tasks import Task
 from remit.decision.facts import Snapshot, Snapshots
+from remit.identity.credentials import Credential
 from remit.identity.lifecycle import State
 from remit.identity.principals import Principal
+from remit.identity.tools import Server
 from remit.kernel.ids import GrantId, PrincipalId, TaskId
 
 
 class SnapshotStanding:
-    """`Standing` over one snapshot."""
+    """`Standing` and `View` over one snapshot."""
 
-    def __init__(self, snapshot: Snapshot) -> None:
+    def __init__(self, snapshot: Snapshot, servers: Mapping[str, Sequence[Server]]) -> None:
         self._snapshot = snapshot
+        self._servers = servers
 
     def principal(self, ident: PrincipalId) -> Principal | None:
         """Anybody or anything of the directory, by id."""
@@ -22,6 +29,23 @@ class SnapshotStanding:
     def task(self, ident: TaskId) -> Task | None:
         """A task, running or not."""
         return self._snapshot.tasks.get(ident)
+
+    def credentials_of(self, principal: PrincipalId) -> Sequence[Credential]:
+        """The registered keys of a principal; a revoked one is none."""
+        return self._snapshot.credentials.get(principal, ())
+
+    def server_named(self, name: str) -> Server | None:
+        """An MCP server behind the gateway, by name."""
+        found = self._servers.get(name, ())
+        return found[0] if found else None
+
+    def registration(self, client_id: str) -> ClientRegistration | None:  # noqa: ARG002 — the Protocol's argument
+        """None: a snapshot keeps clients by their principals; by a name of its own SQL finds one."""
+        return None
+
+    def registrations_of(self, principal: PrincipalId) -> Sequence[ClientRegistration]:
+        """The clients that are this instance or application."""
+        return self._snapshot.registrations.get(principal, ())
 
     def epoch(self) -> int:
         """The epoch at which the snapshot was taken."""
@@ -49,10 +73,17 @@ class SnapshotStandings:
 
     def __init__(self, snapshots: Snapshots) -> None:
         self._snapshots = snapshots
+        self._servers = Derived[Server, dict[str, list[Server]]](by_name)
+        self._present: tuple[Snapshot, SnapshotStanding] | None = None
 
     def current(self) -> SnapshotStanding:
         """What this node decides on now."""
-        return SnapshotStanding(self._snapshots.current())
+        snapshot, known = self._snapshots.current(), self._present
+        if known is not None and known[0] is snapshot:
+            return known[1]
+        standing = SnapshotStanding(snapshot, self._servers.of(snapshot.servers))
+        self._present = (snapshot, standing)
+        return standing
 
     async def catch_up(self) -> None:
         """Read what has been committed since."""

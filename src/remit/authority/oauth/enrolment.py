@@ -108,6 +108,7 @@ def enrol(tx: OAuthTransaction, wanted: Enrolment, act: Act) -> ClientRegistrati
     )
     if not tx.registrations.add(registration):
         raise ClientTaken(f"client `{registration.client_id[:256]}` was registered before")
+    tx.touch("registration", registration.principal)
     _note(tx, records.REGISTERED, registration, act)
     return registration
 
@@ -125,10 +126,13 @@ def amend(
     changed = replace(
         _described(present, stated, extra), fresh_until=fresh_until, changed_at=present.changed_at
     )
+    tx.touch("registration", present.principal)
     if replace(changed, fresh_until=present.fresh_until) == present:
         tx.registrations.put(changed)
         return changed
     changed = replace(changed, changed_at=act.at)
+    # What a client may do can become less; who judged by the old metadata must judge again.
+    tx.advance_epoch(f"client-changed:{present.principal}")
     _swap_keys(tx, present, changed, act)
     if not tx.registrations.put(changed):
         raise _unknown(present.client_id)
@@ -148,6 +152,7 @@ def revoke(
     epoch = tx.advance_epoch(f"client:{present.principal}")
     tx.lineage.bury(TOMBSTONE, present.client_id, cause="revoked", epoch=epoch, at=act.at)
     tx.touch("tombstone", present.client_id)
+    tx.touch("registration", present.principal)
     _note(tx, records.REVOKED, changed, act, because=because)
     return changed
 
@@ -165,6 +170,7 @@ def stated_of(present: ClientRegistration, *, jwks: str | None) -> StatedClient:
         grant_types=present.grant_types & OFFERED,
         scope=present.scope,
         require_par=present.require_par,
+        signed_requests=present.signed_requests,
         dpop_bound=present.dpop_bound,
         certificate_bound=present.certificate_bound,
         post_logout_redirect_uris=present.post_logout_redirect_uris,
@@ -193,6 +199,7 @@ def _described(before: ClientRegistration, stated: StatedClient, extra: frozense
         grant_types=stated.grant_types | extra,
         scope=stated.scope,
         require_par=stated.require_par,
+        signed_requests=stated.signed_requests,
         dpop_bound=before.dpop_bound or stated.dpop_bound,
         certificate_bound=stated.certificate_bound,
         post_logout_redirect_uris=stated.post_logout_redirect_uris,

@@ -1,5 +1,6 @@
 """The body of a form POST, read so that no two readers could read it differently (RFC 6749 §3.2)."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
@@ -12,7 +13,10 @@ BODY_LIMIT: Final = 64 << 10
 COUNT_LIMIT: Final = 32
 REPEATABLE: Final = frozenset({"resource", "audience"})
 """The only names that a standard lets repeat (RFC 8707 §2, RFC 8693 §2.1)."""
-_HEX = frozenset("0123456789abcdefABCDEF")
+_PLAIN: Final = re.compile(rb"[!-$&-*,-~]*")
+"""Printable ASCII without blank, `%` and `+`: what stands for itself, as a whole token does."""
+_BROKEN: Final = re.compile(r"%(?![0-9A-Fa-f]{2})")
+_CONTROL: Final = re.compile("[\x00-\x1f\x7f]")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,14 +77,15 @@ def _pair(pair: bytes) -> tuple[str, str]:
 
 def _decode(text: bytes) -> str:
     """Undo percent-escapes; a stray `%`, raw control or non-ASCII byte is an error, not a guess."""
+    if _PLAIN.fullmatch(text):
+        return text.decode("ascii")
     try:
         plain = text.decode("ascii")
-        pieces = plain.split("%")
-        if any(len(piece) < 2 or not _HEX.issuperset(piece[:2]) for piece in pieces[1:]):  # noqa: PLR2004 — two hexadecimal digits
+        if _BROKEN.search(plain):
             raise InvalidRequest("form holds a broken escape", reason="form_malformed")
         value = unquote_to_bytes(plain.replace("+", " ")).decode("utf-8")
     except UnicodeDecodeError as broken:
         raise InvalidRequest("form is not UTF-8", reason="form_malformed") from broken
-    if any(ord(char) < 0x20 or char == "\x7f" for char in value):  # noqa: PLR2004 — first printable character
+    if _CONTROL.search(value):
         raise InvalidRequest("form holds a control character", reason="form_malformed")
     return value

@@ -17,21 +17,23 @@ from sqlalchemy import Select, bindparam, select
 from remit.authority.alive import Tombstone
 from remit.authority.consent import Grant
 from remit.authority.delegations import RecordedEnvelope
+from remit.authority.oauth.registration import ClientRegistration
 from remit.authority.rights import Ceiling
 from remit.authority.tasks import Task
 from remit.decision.facts import Snapshot
 from remit.decision.policy.admission import compile_bundle
 from remit.decision.policy.bundle import Bundle, PolicyVersion
 from remit.decision.repository import PublishedPolicy
+from remit.identity.credentials import Credential, CredentialState
 from remit.identity.principals import Principal
 from remit.identity.tools import Server, Tool
 from remit.kernel.canonical import sha256
 from remit.kernel.errors import Unavailable
-from remit.kernel.ids import PrincipalId, TenantId
+from remit.kernel.ids import KeyId, PrincipalId, TenantId
 from remit.kernel.uow import UnitOfWork
 from remit.platform.storage.revision import ChangesForgotten
 from remit.platform.storage.sql import Scalar, Sql
-from remit.platform.storage.tables import authority, core, identity
+from remit.platform.storage.tables import authority, clients, core, identity
 from remit.platform.storage.unit_of_work import SqlTransaction
 
 POLL_S: Final = 0.5
@@ -56,7 +58,21 @@ def _of(statement: Select[Any], kind: type[object]) -> Callable[[Sql, TenantId],
     return load
 
 
+def _by_owner(statement: Select[Any], kind: type[object]) -> Callable[[Sql, TenantId], list[tuple[str, Any]]]:
+    """Read (principal, body) rows of one table: each principal with all of its own."""
+    load_each = _of(statement, kind)
+
+    def load(sql: Sql, tenant: TenantId) -> list[tuple[str, Any]]:
+        found: dict[str, list[Any]] = {}
+        for owner, body in load_each(sql, tenant):
+            found.setdefault(owner, []).append(body)
+        return [(owner, tuple(bodies)) for owner, bodies in found.items()]
+
+    return load
+
+
 _P, _S, _T = identity.principal, identity.server, identity.tool
+_Q, _R = identity.credential, clients.client
 _K, _G, _C, _E = authority.task, authority.consent, authority.ceiling, authority.envelope
 _RUNNING = select(_K.c.id).where(_K.c.tenant == bindparam("tenant"), _K.c.state == "running")
 _LOADS: Final = {
@@ -74,6 +90,16 @@ _LOADS: Final = {
     "envelopes": _of(
         select(_E.c.digest, _E.c.body).where(_E.c.tenant == bindparam("tenant"), _E.c.task.in_(_RUNNING)),
         RecordedEnvelope,
+    ),
+    "credentials": _by_owner(
+        select(_Q.c.principal, _Q.c.body)
+        .where(_Q.c.tenant == bindparam("tenant"), _Q.c.state == "active")
+        .order_by(_Q.c.created_at.desc(), _Q.c.id.desc()),
+        Credential,
+    ),
+    "registrations": _by_owner(
+        select(_R.c.principal, _R.c.body).where(_R.c.tenant == bindparam("tenant")).order_by(_R.c.id),
+        ClientRegistration,
     ),
 }
 """How each member of the snapshot is read whole."""
@@ -170,7 +196,8 @@ def _read(tx: SqlTransaction, known: Snapshot | None) -> _Tables:
         read = _ONE.get(kind)
         if read is not None:
             member, get = read
-            things.setdefault(member, {})[ident] = get(tx, ident)
+            key = _owner(tx, ident) if kind == "credential" else ident
+            things.setdefault(member, {})[key] = get(tx, key)
     policy = tx.policies.newest() if any(kind == "policy" for kind, _ in changes.things) else None
     return _Tables(changes.revision, tx.epoch(), policy, {}, things)
 
@@ -195,8 +222,20 @@ _ONE: Final[dict[str, tuple[str, Callable[[SqlTransaction, Any], Any]]]] = {
     "ceiling": ("ceilings", lambda tx, ident: tx.ceilings.get(PrincipalId(ident))),
     "envelope": ("envelopes", lambda tx, ident: tx.envelopes.by_digest(ident)),
     "tombstone": ("tombstones", lambda tx, ident: tx.lineage.tombstone(ident)),
+    "credential": ("credentials", lambda tx, owner: _active(tx.credentials.of(PrincipalId(owner)))),
+    "registration": ("registrations", lambda tx, owner: tuple(tx.registrations.of(PrincipalId(owner)))),
 }
 """What each kind of change reloads; a kind that is not here is nothing that decisions see."""
+
+
+def _owner(tx: SqlTransaction, key: str) -> str:
+    """Whose key it is; keys are kept by their owner. No principal has the id of a key."""
+    found = tx.credentials.get(KeyId(key))
+    return key if found is None else found.principal
+
+
+def _active(known: Iterable[Credential]) -> tuple[Credential, ...]:
+    return tuple(each for each in known if each.state is CredentialState.ACTIVE)
 
 
 def _load(tenant: TenantId, read: _Tables) -> Snapshot:
