@@ -11,6 +11,7 @@ import httpx2
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 
+from remit.authority.oauth.options import OAuthOptions
 from remit.authority.oauth.provider import OAuth
 from remit.identity.federation.conditions import Condition
 from remit.identity.federation.profiles import ProfileName
@@ -28,7 +29,7 @@ from remit.kernel.jose.keys import PrivateKey
 from remit.kernel.tenancy import DEFAULT_TENANT
 from remit.platform.storage.unit_of_work import SqlUnitOfWork
 from support.jose import entropy_of, private_key
-from support.oauth import ABSENT, ISSUER, TRUST_DOMAIN, World
+from support.oauth import ABSENT, ISSUER, OPTIONS, TRUST_DOMAIN, World
 
 JWT_BEARER = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 JWT_SPIFFE = "urn:ietf:params:oauth:client-assertion-type:jwt-spiffe"
@@ -189,15 +190,21 @@ class Federated:
     """An authorization server that trusts other issuers."""
 
     def __init__(
-        self, uow: SqlUnitOfWork, *, build: Any = OAuth.build, refresher: type[KeyRefresher] = KeyRefresher
+        self,
+        uow: SqlUnitOfWork,
+        *,
+        build: Any = OAuth.build,
+        refresher: type[KeyRefresher] = KeyRefresher,
+        options: OAuthOptions = OPTIONS,
+        ours: Ours = OURS,
     ) -> None:
         self.pages = Pages()
         self.refresher = refresher(
             uow=uow, fetcher=self.pages, entropy=entropy_of("keys"), tenant=DEFAULT_TENANT
         )
-        self.world = World(uow, build=partial(build, issuer_keys=self.refresher))
+        self.world = World(uow, build=partial(build, issuer_keys=self.refresher), options=options)
         self.service = FederationService(
-            uow=uow, entropy=self.world.entropy, tenant=DEFAULT_TENANT, ours=OURS
+            uow=uow, entropy=self.world.entropy, tenant=DEFAULT_TENANT, ours=ours
         )
         self.uow = uow
 

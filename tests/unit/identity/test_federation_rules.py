@@ -18,7 +18,7 @@ from remit.identity.federation.trust import IssuerId, TrustedIssuer
 from remit.kernel.ids import PrincipalId, TenantId
 from support.clock import NOON
 
-OURS = Ours(issuer="https://remit.example", trust_domain="remit.example")
+OURS = Ours(issuer="https://remit.example", trust_domain="remit.example", saml=True)
 EXAMPLES = {
     ProfileName.SPIFFE: ("spiffe://prod.example.com", {"sub": "spiffe://prod.example.com/ns/a/sa/b"}),
     ProfileName.KUBERNETES: ("https://k8s.example.com", {"sub": "system:serviceaccount:agents:calendar"}),
@@ -36,12 +36,14 @@ EXAMPLES = {
         "https://login.microsoftonline.com/11111111-2222-3333-4444-555555555555/v2.0",
         {"oid": "0000"},
     ),
+    ProfileName.SAML: ("urn:example:idp", {"sub": "urn:workload:calendar"}),
     ProfileName.GENERIC_OIDC: ("https://issuer.example.com/a", {"sub": "job-1"}),
 }
 
 
 def stated(profile: ProfileName, **changes: object) -> StatedIssuer:
-    address = "https://bundles.example.com/b" if profile is ProfileName.SPIFFE else ""
+    fetched = {ProfileName.SPIFFE, ProfileName.SAML}
+    address = "https://bundles.example.com/b" if profile in fetched else ""
     made = StatedIssuer(name="them", profile=profile, issuer=EXAMPLES[profile][0], address=address)
     return replace(made, **changes)  # type: ignore[arg-type]  # tests change any field
 

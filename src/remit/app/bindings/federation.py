@@ -9,7 +9,7 @@ from remit.identity.federation.registering import Ours
 from remit.identity.federation.service import FederationService
 from remit.identity.federation.svids import SvidService
 from remit.kernel.ids import Entropy, TenantId
-from remit.platform.jwks import GuardedKeys
+from remit.platform.jwks import GuardedKeys, GuardedMetadata
 from remit.platform.outbound import GuardedHttp
 from remit.platform.settings.model import Settings
 from remit.platform.storage.unit_of_work import SqlUnitOfWork
@@ -35,12 +35,14 @@ class Federation:
             issuer=settings.issuer_url,
             trust_domain=settings.trust_domain,
             plain_loopback=chosen.unsafe_loopback_http,
+            saml=chosen.saml,
         )
         return cls(
             service=FederationService(uow=work, entropy=entropy, tenant=tenant, ours=ours),
             refresher=KeyRefresher(
                 uow=work,
                 fetcher=GuardedKeys(exits),
+                metadata=GuardedMetadata(exits),
                 entropy=entropy,
                 tenant=tenant,
                 plain_loopback=chosen.unsafe_loopback_http,

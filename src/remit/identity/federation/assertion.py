@@ -3,6 +3,7 @@
 import hashlib
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from enum import StrEnum
 from functools import lru_cache
 from typing import Final
 
@@ -24,6 +25,13 @@ MOST_UNNAMED: Final = 8
 """Keys that are tried for a JWT-SVID without `kid`."""
 STALE: Final = timedelta(hours=24)
 """How long the last good set is believed while its issuer can't be reached."""
+
+
+class Form(StrEnum):
+    """What an assertion is written in; the way by which it comes says it, never its own bytes."""
+
+    JWT = "jwt"
+    SAML = "saml"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

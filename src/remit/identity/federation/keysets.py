@@ -24,14 +24,18 @@ _VERIFYING: Final = frozenset({"kty", "alg", "crv", "x", "y", "n", "e"})
 _LARGEST_SEQUENCE: Final = (1 << 53) - 1
 
 
-def read_keys(raw: bytes, profile: Profile, *, issuer: IssuerId, at: datetime) -> KeySet:
+def read_keys(raw: bytes, profile: Profile, *, issuer: IssuerId, at: datetime, entity: str = "") -> KeySet:
     """Read a JWK Set (RFC 7517 §5), for SPIFFE a bundle (SPIFFE Trust Domain and Bundle §4).
+
+    For SAML: metadata of the `entity`, or certificates as PEM.
 
     Dropped: symmetric keys, keys for encryption, other curves, weak ones, algorithms that the profile does
     not have. Refused as a whole, with `KeysUnfit`: no JSON of at most 64 KiB, more than 50 keys, a `kid`
     that comes twice, and for anything but SPIFFE a set in which nothing is left. An empty SPIFFE bundle
     says that all its keys are revoked.
     """
+    if profile.name is ProfileName.SAML:
+        return _certificates(raw, issuer, entity, at)
     document = _document(raw)
     members = document.get("keys")
     if not isinstance(members, list) or not all(isinstance(each, dict) for each in members):
@@ -64,6 +68,13 @@ def check_successor(new: KeySet, known: KeySet | None) -> None:
         return
     if new.sequence is None or new.sequence < known.sequence:
         raise KeysUnfit(f"bundle has sequence `{new.sequence}`, the one we have is `{known.sequence}`")
+
+
+def _certificates(raw: bytes, issuer: IssuerId, entity: str, at: datetime) -> KeySet:
+    from remit.identity.federation.saml.metadata import read_certificates  # noqa: PLC0415 — an XML reader that few need
+
+    found = read_certificates(raw, entity=entity)
+    return KeySet(issuer=issuer, keys=(), authorities=found, seen_at=at, refresh_at=at + REFRESH)
 
 
 def _document(raw: bytes) -> JsonObject:

@@ -24,6 +24,7 @@ class ProfileName(StrEnum):
     GOOGLE_CLOUD = "google-cloud"
     AZURE = "azure"
     GENERIC_OIDC = "generic-oidc"
+    SAML = "saml"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,9 +61,19 @@ class Profile:
     free_audience: bool = False
     """COMPAT: the platform does not let a workload choose our issuer as audience."""
 
+    open_names: str = ""
+    """Beginning of the names of claims that the issuer's administrator defines, each one optional."""
+
     def row(self, name: str) -> Claim | None:
         """The row of a claim, by the name that rules use."""
+        if self.open_names and len(name) > len(self.open_names) and name.startswith(self.open_names):
+            return claim(name, Need.OPTIONAL)
         return next((row for row in self.table if row.name == name), None)
+
+    def proves(self, named: frozenset[str]) -> bool:
+        """Whether conditions on these claims pin a workload down."""
+        named_openly = bool(self.open_names) and any(each.startswith(self.open_names) for each in named)
+        return named_openly or any(proof <= named for proof in self.proofs)
 
 
 def profile_of(name: ProfileName) -> Profile:
@@ -330,6 +341,21 @@ _PROFILES: Final = {
             algorithms=frozenset(Algorithm),
             longest=60 * _MINUTES,
             usual=5 * _MINUTES,
+        ),
+        Profile(  # RFC 7522: XML, so of the JOSE part nothing holds: no type, no algorithm of ours
+            name=ProfileName.SAML,
+            issuers=re.compile(r"[!-~]{1,1024}"),
+            issuer_example="https://idp.example.com/entity",
+            table=(
+                *_rows(REQUIRED, "sub"),
+                *_rows(OPTIONAL, "name_format", "authn_context"),
+            ),
+            proofs=_any_of("sub"),
+            algorithms=frozenset(),
+            longest=90 * _MINUTES,
+            usual=60 * _MINUTES,
+            types=frozenset(),
+            open_names="attribute.",
         ),
     )
 }

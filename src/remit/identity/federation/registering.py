@@ -41,6 +41,13 @@ class Ours:
     issuer: str
     trust_domain: str
     plain_loopback: bool = False
+    saml: bool = False
+    """Whether SAML is spoken here."""
+
+    @property
+    def token_endpoint(self) -> str:
+        """Where assertions are grants."""
+        return f"{self.issuer}/token"
 
 
 def draw_up(
@@ -71,6 +78,7 @@ def draw_up(
         state=TrustState.ACTIVE,
         created_by=by,
         created_at=at,
+        recipient=ours.token_endpoint if profile.name is ProfileName.SAML else "",
     )
 
 
@@ -92,7 +100,9 @@ def look(issuer: str) -> str:
 
 
 def _check_address(stated: StatedIssuer, profile: Profile, ours: Ours) -> None:
-    if profile.name is not ProfileName.SPIFFE:
+    if profile.name is ProfileName.SAML and not ours.saml:
+        raise IssuerUnfit("SAML is not spoken here", next_step="set federation.saml")
+    if profile.name not in {ProfileName.SPIFFE, ProfileName.SAML}:  # names of theirs are no addresses
         check_transport(stated.issuer, plain_loopback=ours.plain_loopback)
     local = ours.plain_loopback and stated.issuer.startswith("http://")
     if not local and not profile.issuers.fullmatch(stated.issuer):
@@ -119,6 +129,8 @@ def _audience(stated: StatedIssuer, profile: Profile, ours: Ours) -> str:
     """RFC 10070: our issuer identifier is the sole audience, but where the platform can't be told so."""
     if stated.audience in {"", ours.issuer}:
         return ours.issuer
+    if profile.name is ProfileName.SAML and stated.audience == ours.token_endpoint:
+        return stated.audience  # RFC 7522 §3 (2): the one or the other, as it is set at the issuer
     if not profile.free_audience:
         raise IssuerUnfit(f"audience must be `{ours.issuer}`: an assertion for somebody else is not for us")
     if not stated.audience.isprintable() or len(stated.audience) > LONGEST_ADDRESS:
@@ -133,6 +145,11 @@ def _source(stated: StatedIssuer, profile: Profile) -> KeySource:
         return KeySource.PINNED
     if stated.address:
         return KeySource.ADDRESS
+    if profile.name is ProfileName.SAML:
+        raise IssuerUnfit(
+            "a SAML issuer has no discovery: give its metadata or certificates, or the metadata's address",
+            next_step="remit issuer trust NAME --profile saml --saml-metadata FILE",
+        )
     if profile.name is ProfileName.SPIFFE:
         raise IssuerUnfit(
             "a trust domain has no discovery: give its bundle, or the address of its bundle endpoint",

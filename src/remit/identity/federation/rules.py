@@ -23,7 +23,7 @@ def check_rule(conditions: Sequence[Condition], issuer: TrustedIssuer) -> None:
         raise RuleUnfit(f"a rule has at most {MOST_CONDITIONS} conditions, one per claim")
     for each in conditions:
         _check_named(each, profile)
-    if not any(proof <= set(named) for proof in profile.proofs):
+    if not profile.proves(frozenset(named)):
         wanted = ", or ".join(" and ".join(f"`{name}`" for name in sorted(proof)) for proof in profile.proofs)
         raise RuleProvesNothing(
             f"without a condition on {wanted}, whoever `{issuer.issuer}` serves would be this agent"

@@ -53,6 +53,8 @@ class TrustedIssuer:
     created_by: PrincipalId
     created_at: datetime
     withdrawn_at: datetime | None = None
+    recipient: str = ""
+    """SAML: our address that an assertion must be meant for, beside its audience."""
 
     @property
     def kind(self) -> Profile:
@@ -89,7 +91,8 @@ class IssuerKey:
 class KeySet:
     """An issuer's keys as last seen, all of them: what is not in here is not believed.
 
-    `authorities` are the X.509 roots of a SPIFFE bundle, DER in base64. `sequence` never goes back.
+    `authorities` are the X.509 roots of a SPIFFE bundle, or the certificates of a SAML issuer, DER in base64.
+    `sequence` never goes back.
     """
 
     issuer: IssuerId

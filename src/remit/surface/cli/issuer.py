@@ -5,6 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
+from remit.kernel.canonical import b64u
 from remit.surface.cli.agent import read_json
 from remit.surface.cli.exits import Exit
 from remit.surface.cli.failures import Misused
@@ -14,6 +15,7 @@ from remit.surface.cli.render import Output, details, show
 
 app = group("Issuers whose word about workloads is taken: SPIFFE, clusters, CI, clouds.")
 _COLUMNS = ("id", "name", "profile", "state", "issuer")
+_SAML = Annotated[bool, typer.Option("--saml", help="It is SAML: XML, or certificates.")]
 _NAME = Annotated[str, typer.Argument(help="Name or id of the issuer.")]
 
 
@@ -66,6 +68,9 @@ def trust(
     issuer: Annotated[str, typer.Option("--issuer", help="Its `iss`, byte for byte; or spiffe://DOMAIN.")],
     address: Annotated[str, typer.Option("--address", help="Address of its keys; absent: discovery.")] = "",
     keys: Annotated[Path | None, typer.Option("--keys", help="JWK Set or bundle to pin.")] = None,
+    saml_metadata: Annotated[
+        str, typer.Option("--saml-metadata", help="SAML metadata or certificates: file or https address.")
+    ] = "",
     audience: Annotated[str, typer.Option("--audience", help="For platforms that can't name us.")] = "",
     longest: Annotated[int | None, typer.Option("--longest", help="Longest life in seconds.")] = None,
     repeatable: Annotated[
@@ -85,6 +90,7 @@ def trust(
         "repeatable": repeatable,
         **({} if longest is None else {"longest_seconds": longest}),
         **({} if keys is None else {"keys": read_json(keys)}),
+        **_saml(saml_metadata),
     }
     with Client.open() as client:
         found = client.post("/issuers", stated)
@@ -159,15 +165,19 @@ def refresh(name: _NAME, *, output: OutputOption = Output.TABLE) -> None:
 @app.command()
 def pin(
     name: _NAME,
-    keys: Annotated[Path, typer.Argument(help="JWK Set or SPIFFE bundle; an older bundle is refused.")],
+    keys: Annotated[
+        Path, typer.Argument(help="JWK Set, SPIFFE bundle (none older), SAML metadata or certificates.")
+    ],
     *,
+    saml: _SAML = False,
     output: OutputOption = Output.TABLE,
 ) -> None:
     """Replace the pinned keys of an issuer."""
     from remit.surface.cli.client import Client  # noqa: PLC0415 — as above
 
     with Client.open() as client:
-        found = client.put(f"/issuers/{name}/keys", {"keys": read_json(keys)})
+        said = {"metadata": read_plain(str(keys))} if saml else {"keys": read_json(keys)}
+        found = client.put(f"/issuers/{name}/keys", said)
     show(found, output=output, lines=details(found))
 
 
@@ -175,6 +185,7 @@ def pin(
 def try_(
     assertion: Annotated[str, typer.Argument(help="File with an assertion; `-` reads it from stdin.")],
     *,
+    saml: _SAML = False,
     output: OutputOption = Output.TABLE,
 ) -> int:
     """Say which agent an assertion would be, or the step at which it stops; uses nothing up."""
@@ -182,7 +193,9 @@ def try_(
     from remit.surface.cli.joining import read_text  # noqa: PLC0415 — as above
 
     with Client.open() as client:
-        found = client.post("/issuers/try", {"assertion": read_text(assertion)})
+        text = read_text(assertion)
+        sent = b64u(text.encode()) if saml and text.startswith("<") else text
+        found = client.post("/issuers/try", {"assertion": sent, "form": "saml" if saml else "jwt"})
     lines = [f"{name}  {value}" for name, value in found.get("claims", {}).items()]
     if found["accepted"]:
         show(found, output=output, lines=[*lines, f"is {found['agent']} by rule {found['rule']}"])
@@ -190,6 +203,21 @@ def try_(
     stopped = f"stops at step {found['step']}: {found['reason']}  {found.get('detail', '')}".rstrip()
     show(found, output=output, lines=[*lines, stopped], hint="remit issuer claims")
     return Exit.DENIED
+
+
+def read_plain(place: str) -> str:
+    """Read metadata or certificates from a file."""
+    try:
+        return Path(place).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as broken:
+        raise Misused(f"`{place}` cannot be read", next_step="name another file") from broken
+
+
+def _saml(place: str) -> dict[str, str]:
+    """Where metadata is, or what it says."""
+    if not place:
+        return {}
+    return {"address": place} if place.startswith("https://") else {"metadata": read_plain(place)}
 
 
 def _pair(text: str) -> tuple[str, str]:

@@ -8,6 +8,7 @@ import msgspec
 
 from remit.authority.oauth.scopes import Scope
 from remit.identity.federation.conditions import Condition
+from remit.identity.federation.errors import KeysUnfit
 from remit.identity.federation.profiles import profile_of
 from remit.identity.federation.refresh import KeyRefresher
 from remit.identity.federation.registering import StatedIssuer
@@ -111,7 +112,7 @@ class FederationRoutes:
             issuer=body.issuer,
             audience=body.audience,
             address=body.address,
-            keys=b"" if body.keys is None else msgspec.json.encode(body.keys),
+            keys=_pinned(body.keys, body.metadata),
             longest=None if body.longest_seconds is None else timedelta(seconds=body.longest_seconds),
             repeatable=body.repeatable,
         )
@@ -133,7 +134,7 @@ class FederationRoutes:
 
     async def _pin(self, inbound: Inbound[Pinned, Nothing]) -> KeySetView:
         require_admin(inbound.caller, what="pin keys")
-        raw = msgspec.json.encode(inbound.body.keys)
+        raw = _pinned(inbound.body.keys, inbound.body.metadata)
         issuer = inbound.path["issuer"]
         return KeySetView.of(await self.service.pin(issuer, raw, by=inbound.caller.principal, at=inbound.at))
 
@@ -164,8 +165,16 @@ class FederationRoutes:
 
     async def _try(self, inbound: Inbound[Shown, Nothing]) -> TrialView:
         require_admin(inbound.caller, what="try an assertion")
-        await self.refresher.prepare(inbound.body.assertion, at=inbound.at)
-        return TrialView.of(await self.service.attempt(inbound.body.assertion, at=inbound.at))
+        shown = inbound.body
+        await self.refresher.prepare(shown.assertion, at=inbound.at, form=shown.form)
+        return TrialView.of(await self.service.attempt(shown.assertion, at=inbound.at, form=shown.form))
+
+
+def _pinned(keys: dict[str, Any] | None, metadata: str) -> bytes:
+    """Keys as they are read: a set as JSON, or what a SAML provider gave."""
+    if keys is not None and metadata:
+        raise KeysUnfit("keys are either a set or metadata, not both")
+    return metadata.encode() if keys is None else msgspec.json.encode(keys)
 
 
 async def agent_named(identity: IdentityService, ident: str) -> Principal:

@@ -5,6 +5,7 @@ from typing import Annotated, Any, Self
 
 import msgspec
 
+from remit.identity.federation.assertion import Form
 from remit.identity.federation.claims import Claim, Need
 from remit.identity.federation.profiles import Profile, ProfileName, profile_of
 from remit.identity.federation.service import Tried
@@ -13,6 +14,9 @@ from remit.surface.web.schemas.words import Ident
 
 Address = Annotated[str, msgspec.Meta(max_length=2048)]
 Pattern = Annotated[str, msgspec.Meta(min_length=1, max_length=512)]
+
+
+Metadata = Annotated[str, msgspec.Meta(max_length=256 << 10)]
 
 
 class NewIssuer(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -24,6 +28,8 @@ class NewIssuer(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     audience: Address = ""
     address: Address = ""
     keys: dict[str, Any] | None = None
+    metadata: Metadata = ""
+    """SAML: the provider's metadata (XML), or its certificates (PEM)."""
     longest_seconds: Annotated[int, msgspec.Meta(ge=60, le=90_000)] | None = None
     repeatable: bool = False
 
@@ -39,15 +45,17 @@ class NewRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
 
 class PinnedKeys(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A JWK Set or SPIFFE bundle."""
+    """A JWK Set or SPIFFE bundle; for SAML metadata or certificates instead."""
 
-    keys: dict[str, Any]
+    keys: dict[str, Any] | None = None
+    metadata: Metadata = ""
 
 
 class Shown(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """An assertion to try."""
 
-    assertion: Annotated[str, msgspec.Meta(max_length=16 << 10)]
+    assertion: Annotated[str, msgspec.Meta(max_length=48 << 10)]
+    form: Form = Form.JWT
 
 
 class ClaimView(msgspec.Struct, frozen=True, kw_only=True):
