@@ -82,7 +82,6 @@ BY_REDIRECT: dict[str, tuple[dict[str, Any], str]] = {
         },
         "invalid_authorization_details",
     ),
-    "request object": ({"request": "e30.e30."}, "request_not_supported"),
     "unknown prompt": ({"prompt": "twice"}, "invalid_request"),
     "none with another": ({"prompt": "none login"}, "invalid_request"),
     "negative age": ({"max_age": "-1"}, "invalid_request"),

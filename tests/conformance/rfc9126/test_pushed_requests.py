@@ -118,7 +118,7 @@ ERRORS: dict[str, tuple[dict[str, Any], int, str]] = {
     "foreign resource": ({"resource": "https://other.example/"}, 400, "invalid_target"),
     "details of no type": ({"authorization_details": "[{}]"}, 400, "invalid_authorization_details"),
     "token": ({"response_type": "token"}, 400, "unsupported_response_type"),
-    "a request object": ({"request": "e30.e30."}, 400, "request_not_supported"),
+    "a request object": ({"request": "e30.e30."}, 400, "invalid_request_object"),
 }
 
 

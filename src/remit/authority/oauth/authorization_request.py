@@ -14,7 +14,6 @@ from remit.authority.oauth import redirects
 from remit.authority.oauth.errors import (
     InvalidRequest,
     OAuthError,
-    RequestNotSupported,
     UnauthorizedClient,
     UnsupportedResponseType,
 )
@@ -161,8 +160,6 @@ def _known_by(where: Returning, issuer: str) -> list[tuple[str, str]]:
 
 def _check_kind(parameters: Parameters, registration: ClientRegistration, *, pushed: bool) -> None:
     _bounded(parameters, "state", STATE_LIMIT)
-    if parameters.get("request"):
-        raise RequestNotSupported("request objects are not read here: push the request (RFC 9126)")
     if registration.require_par and not pushed:
         raise InvalidRequest("this client pushes its requests (RFC 9126)", reason="par_required")
     kind = parameters.get("response_type")

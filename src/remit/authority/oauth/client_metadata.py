@@ -42,6 +42,7 @@ class StatedClient:
     grant_types: frozenset[str] = GRANTS
     scope: str = ""
     require_par: bool = False
+    signed_requests: bool = False
     dpop_bound: bool = False
     certificate_bound: bool = False
     post_logout_redirect_uris: tuple[str, ...] = ()
@@ -76,6 +77,7 @@ def read_metadata(document: Mapping[str, Json], *, lenient: bool = False) -> Sta
         grant_types=granted,
         scope=_scope(document),
         require_par=_flag(document, "require_pushed_authorization_requests"),
+        signed_requests=_flag(document, "require_signed_request_object"),
         dpop_bound=_flag(document, "dpop_bound_access_tokens"),
         certificate_bound=_flag(document, "tls_client_certificate_bound_access_tokens"),
         post_logout_redirect_uris=_logouts(document, native=kind is ApplicationType.NATIVE),

@@ -40,7 +40,8 @@ class ErrorName(StrEnum):
     UNSUPPORTED_RESPONSE_TYPE = "unsupported_response_type"
     LOGIN_REQUIRED = "login_required"
     CONSENT_REQUIRED = "consent_required"
-    REQUEST_NOT_SUPPORTED = "request_not_supported"
+    INVALID_REQUEST_OBJECT = "invalid_request_object"
+    REQUEST_URI_NOT_SUPPORTED = "request_uri_not_supported"
     INVALID_REQUEST_URI = "invalid_request_uri"
     UNMET_AUTHENTICATION_REQUIREMENTS = "unmet_authentication_requirements"
     AUTHORIZATION_PENDING = "authorization_pending"
@@ -266,8 +267,16 @@ class ConsentRequired(OAuthError):
     error = ErrorName.CONSENT_REQUIRED
 
 
-class RequestNotSupported(OAuthError):
-    """Request objects are not read here (OIDC Core §6.1)."""
+class InvalidRequestObject(OAuthError):
+    """The request object was not signed by its client for us, now, or holds what it may not (RFC 9101 §7)."""
+
+    code = "oauth_invalid_request_object"
+    kind = "invalid"
+    error = ErrorName.INVALID_REQUEST_OBJECT
+
+
+class RequestUriNotSupported(OAuthError):
+    """No request is ever fetched from an address; push it (RFC 9101 §7, RFC 9126)."""
 
     code = "oauth_request_not_supported"
     kind = "invalid"

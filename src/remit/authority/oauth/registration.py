@@ -93,6 +93,8 @@ class ClientRegistration:
     grant_types: frozenset[str] = GRANTS
     scope: str = ""
     require_par: bool = False
+    signed_requests: bool = False
+    """Whether it asks by request objects alone (RFC 9101 §10.5)."""
     dpop_bound: bool = True
     certificate_bound: bool = False
     """Whether its tokens are bound to its certificate (RFC 8705 §3.4)."""

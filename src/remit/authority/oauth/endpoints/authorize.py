@@ -19,6 +19,7 @@ from remit.authority.oauth.errors import (
     InvalidRequestUri,
     LoginRequired,
     OAuthError,
+    RequestUriNotSupported,
     TemporarilyUnavailable,
     UnmetAuthentication,
 )
@@ -35,8 +36,10 @@ from remit.authority.oauth.pending import (
     PendingState,
 )
 from remit.authority.oauth.registration import ClientRegistration
-from remit.authority.oauth.repository import OAuthTransaction
-from remit.authority.oidc import disclosure
+from remit.authority.oauth.repository import OAuthTransaction, TransactionView
+from remit.authority.oauth.request_object import RequestObjects
+from remit.authority.oidc import conditions, disclosure, id_token
+from remit.authority.oidc.conditions import BY_PASSKEY, MEETS
 from remit.identity.principals import Principal
 from remit.identity.sessions import ACR_PASSKEY, ACR_PASSKEY_UV, Session
 from remit.kernel.canonical import Digest
@@ -100,6 +103,7 @@ class AuthorizationEndpoint:
         self._directory = directory
         self._options = options
         self._desk = Desk(options=options)
+        self._objects = RequestObjects(options=options)
         self._tenant = tenant
         self._entropy = entropy
 
@@ -120,10 +124,13 @@ class AuthorizationEndpoint:
 
     def _begin(self, tx: OAuthTransaction, parameters: Parameters, at: datetime) -> Away | Page:
         registration = _client(tx, parameters.need("client_id"))
-        if parameters.get("request_uri"):
+        if parameters.get("request_uri") and not parameters.get("request"):
             # RFC 9126 §4: whatever stands beside it counts for nothing.
             request = self._take(tx, parameters.get("request_uri"), registration, at)
         else:
+            parameters = self._objects.parameters_of(
+                parameters, registration, view=TransactionView(tx), at=at
+            )
             where = authorization_request.returning(parameters, registration)
             try:
                 request = authorization_request.read_request(parameters, where, registration, pushed=False)
@@ -136,8 +143,11 @@ class AuthorizationEndpoint:
         self, tx: OAuthTransaction, name: str, registration: ClientRegistration, at: datetime
     ) -> AuthorizationRequest:
         """The pushed request of that name, taken from its client once. Nothing is ever fetched (OA-16)."""
+        if not name.startswith(URN):
+            # RFC 9101 §10.4: an address is a way to make a server fetch things.
+            raise RequestUriNotSupported("no request is fetched here: push it (RFC 9126)")
         handle = name.removeprefix(URN)
-        known = tx.pendings.get(opaque.digest_of(handle)) if name.startswith(URN) else None
+        known = tx.pendings.get(opaque.digest_of(handle))
         if (
             known is None
             or known.request.returning.client_id != registration.client_id

@@ -32,6 +32,7 @@ from remit.authority.oauth.pending import (
 from remit.authority.oauth.possession import PossessionCheck
 from remit.authority.oauth.registration import ClientRegistration
 from remit.authority.oauth.repository import OAuthTransaction, TransactionView
+from remit.authority.oauth.request_object import RequestObjects
 from remit.authority.oauth.requests import TokenRequest
 from remit.authority.tokens import Proof
 from remit.kernel.canonical import JsonObject
@@ -66,6 +67,7 @@ class PushedRequestEndpoint:
         self._possession = possession
         self._options = options
         self._desk = Desk(options=options)
+        self._objects = RequestObjects(options=options)
         self._entropy = entropy
 
     async def answer(self, asked: TokenRequest) -> JsonObject:
@@ -91,8 +93,9 @@ class PushedRequestEndpoint:
         if asked.parameters.get("request_uri"):
             raise InvalidRequest("a pushed request names no other one", reason="request_uri_pushed")
         # (3) §2.1: as at the authorization endpoint, so that the client learns it here.
-        where = authorization_request.returning(asked.parameters, registration)
-        request = authorization_request.read_request(asked.parameters, where, registration, pushed=True)
+        parameters = self._objects.parameters_of(asked.parameters, registration, view=view, at=asked.at)
+        where = authorization_request.returning(parameters, registration)
+        request = authorization_request.read_request(parameters, where, registration, pushed=True)
         self._desk.find(tx, request, registration, at=asked.at)
         proof = self._proof(asked, who)
         return _Pushed(who=who, registration=registration, request=_bound(request, proof), proof=proof)

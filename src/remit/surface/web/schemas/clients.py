@@ -49,6 +49,7 @@ class ClientMetadata(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     tls_client_certificate_bound_access_tokens: bool = False
     dpop_bound_access_tokens: bool = False
     require_pushed_authorization_requests: bool = False
+    require_signed_request_object: bool = False
     scope: Said = ""
     post_logout_redirect_uris: Uris = []
     backchannel_logout_uri: Uri | None = None
@@ -141,6 +142,7 @@ class ClientView(msgspec.Struct, frozen=True, kw_only=True):
     dpop_bound: bool
     certificate_bound: bool
     require_par: bool
+    signed_requests: bool
     limits: Limits
     digest: str
     created_at: Instant
@@ -165,6 +167,7 @@ class ClientView(msgspec.Struct, frozen=True, kw_only=True):
             dpop_bound=client.dpop_bound,
             certificate_bound=client.certificate_bound,
             require_par=client.require_par,
+            signed_requests=client.signed_requests,
             limits=Limits.of(client.limits),
             digest=client.digest,
             created_at=client.created_at,
