@@ -43,6 +43,7 @@ class ErrorName(StrEnum):
     INVALID_REQUEST_OBJECT = "invalid_request_object"
     REQUEST_URI_NOT_SUPPORTED = "request_uri_not_supported"
     INVALID_REQUEST_URI = "invalid_request_uri"
+    INSUFFICIENT_USER_AUTHENTICATION = "insufficient_user_authentication"
     UNMET_AUTHENTICATION_REQUIREMENTS = "unmet_authentication_requirements"
     AUTHORIZATION_PENDING = "authorization_pending"
     SLOW_DOWN = "slow_down"
@@ -235,6 +236,18 @@ class InsufficientScope(OAuthError):
         self.scopes = scopes
 
 
+class InsufficientAuthentication(OAuthError):
+    """At a resource: the person must sign in again, in another way (RFC 9470 §3)."""
+
+    code = "insufficient_user_authentication"
+    kind = "unauthenticated"
+    error = ErrorName.INSUFFICIENT_USER_AUTHENTICATION
+
+    def __init__(self, hint: str, *, acr_values: tuple[str, ...]) -> None:
+        super().__init__(hint)
+        self.acr_values = acr_values
+
+
 class TemporarilyUnavailable(OAuthError):
     """State is moving under the request, or storage can't be reached; nothing was issued."""
 
@@ -278,9 +291,9 @@ class InvalidRequestObject(OAuthError):
 class RequestUriNotSupported(OAuthError):
     """No request is ever fetched from an address; push it (RFC 9101 §7, RFC 9126)."""
 
-    code = "oauth_request_not_supported"
+    code = "oauth_request_uri_not_supported"
     kind = "invalid"
-    error = ErrorName.REQUEST_NOT_SUPPORTED
+    error = ErrorName.REQUEST_URI_NOT_SUPPORTED
 
 
 class InvalidRequestUri(OAuthError):
