@@ -66,7 +66,7 @@ async def test_facts_arrive_in_commit_order_and_are_forgotten(uow: SqlUnitOfWork
     desk = Desk(uow, FixedClock(), ear)
     assert await desk.tick()
     assert ear.heard == [f"evt_{n}" for n in range(250)]
-    assert await uow.read(lambda tx: Outbox(tx.sql).after(0)) == []
+    assert await uow.read(lambda tx: Outbox(tx.sql, tx.tenant).after(0)) == []
     assert not await desk.tick()
 
 

@@ -355,7 +355,7 @@ async def test_everything_is_on_record(uow: SqlUnitOfWork) -> None:
     await people.signing.confirm(device.get(asked.options), ticket=asked.ticket, session=session)
     (passkey,) = await people.passkeys.of(ben.id)
     await people.passkeys.revoke(passkey.id, of=ben.id, by=ADMIN, because="lost")
-    told = await uow.read(lambda tx: [each.event.name for each in Outbox(tx.sql).after(0)])
+    told = await uow.read(lambda tx: [each.event.name for each in Outbox(tx.sql, tx.tenant).after(0)])
     assert told[-7:] == [
         events.ENROLMENT_ISSUED,
         events.ENROLMENT_USED,

@@ -201,14 +201,14 @@ async def test_a_copy_is_told_to_its_owner(uow: SqlUnitOfWork) -> None:
     await people.sign_in(device)
     with pytest.raises(PasskeyRefused):
         await people.sign_in(copy)
-    last = await uow.read(lambda tx: Outbox(tx.sql).after(0)[-1].event)
+    last = await uow.read(lambda tx: Outbox(tx.sql, tx.tenant).after(0)[-1].event)
     assert last.name == events.PASSKEY_REFUSED
     assert "counter" in dict(last.detail)["because"]
     # Without the key, nobody makes such a record: anybody could fill the log with it.
     forged = replace(copy, key=phone().key)
     with pytest.raises(PasskeyRefused):
         await people.sign_in(forged)
-    assert await uow.read(lambda tx: Outbox(tx.sql).after(0)[-1].event) == last
+    assert await uow.read(lambda tx: Outbox(tx.sql, tx.tenant).after(0)[-1].event) == last
 
 
 # -- whose it is

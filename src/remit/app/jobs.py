@@ -10,6 +10,7 @@ from remit.app.bindings.unused import retire_unused
 from remit.app.bindings.vault import end_for
 from remit.app.services import Services
 from remit.authority.capability_service import sweep
+from remit.authority.domains.trust import SESSION
 from remit.authority.events import GRANT_WITHDRAWN
 from remit.identity.errors import UnknownPrincipal
 from remit.identity.events import RETIRED
@@ -17,6 +18,7 @@ from remit.identity.lifecycle import IllegalTransition
 from remit.kernel.clock import SystemClock
 from remit.kernel.events import Event
 from remit.kernel.ids import PrincipalId
+from remit.kernel.tenancy import DEFAULT_TENANT
 from remit.oversight.containment.kill import KillState
 from remit.platform.storage.clock_marks import ClockMark, ClockMarks
 from remit.platform.storage.jobs import Job, JobRun
@@ -39,6 +41,8 @@ def jobs(services: Services) -> tuple[Job, ...]:
     work = _Works(services)
     # An embedded store has one writing process, which has no lease to renew: it buries the others at start.
     several = bool(services.ground.settings.store.url)
+    # What is about the installation as a whole is done once, for `default`.
+    whole = services.ground.tenant == DEFAULT_TENANT
     return (
         Job(name="ledger.checkpoint", every=second, run=work.sign_heads, wanted=services.heads.wanted),
         Job(name="ledger.index", every=second, run=work.index_log, wanted=work.has_burst),
@@ -50,12 +54,23 @@ def jobs(services: Services) -> tuple[Job, ...]:
         Job(name="upstream.revoke", every=second, run=work.revoke_upstream, wanted=work.has_order),
         Job(name="flows.forget", every=minute, run=work.forget_flows),
         Job(name="keys.rotate", every=hour, run=work.rotate_keys),
-        Job(name="clock.mark", every=timedelta(seconds=10), run=work.mark_clock),
         Job(name="proofs.forget", every=minute, run=work.forget_proofs),
-        Job(name="changes.forget", every=hour, run=work.forget_changes),
         Job(name="requests.forget", every=hour, run=work.forget_requests),
         Job(name="authorizations.forget", every=minute, run=work.forget_authorizations),
-        *((Job(name="nodes.expire", every=10 * second, run=work.expire_nodes),) if several else ()),
+        *(
+            (
+                Job(name="clock.mark", every=10 * second, run=work.mark_clock),
+                Job(name="changes.forget", every=hour, run=work.forget_changes),
+            )
+            if whole
+            else ()
+        ),
+        *((Job(name="nodes.expire", every=10 * second, run=work.expire_nodes),) if several and whole else ()),
+        *(
+            (Job(name="calls.settle", every=10 * second, run=work.settle_calls),)
+            if several and not whole
+            else ()
+        ),
     )
 
 
@@ -202,6 +217,7 @@ class _Works:
         await _drain(run, lambda tx: tx.invitations.forget(at, _AT_ONCE))
         await _drain(run, lambda tx: tx.statuses.forget(at, _AT_ONCE))
         await _drain(run, lambda tx: tx.sessions.forget(at - _KEEP_KEYS, _AT_ONCE))
+        await _drain(run, lambda tx: tx.upstream_sessions.forget(at - _KEEP_KEYS, _AT_ONCE))
 
     async def forget_requests(self, run: JobRun) -> None:
         """Drop old keys of repeated requests."""
@@ -212,6 +228,8 @@ class _Works:
         """Drop requests that nobody answered in time; codes and families once nobody could show them."""
         at = self._clock.now()
         await _drain(run, lambda tx: tx.pendings.forget(at, _AT_ONCE))
+        # What a person took back is remembered for as long as it would have stood.
+        await _drain(run, lambda tx: tx.domains.forget(at - SESSION, _AT_ONCE))
         await _drain(run, lambda tx: tx.devices.forget(at, _AT_ONCE))
         await _drain(run, lambda tx: tx.codes.forget(at - _KEEP_KEYS, _AT_ONCE))
         await _drain(run, lambda tx: tx.families.forget(at - _KEEP_KEYS, _AT_ONCE))
@@ -219,6 +237,11 @@ class _Works:
     async def forget_changes(self, run: JobRun) -> None:
         """Drop change numbers that no reader is behind: one that is loads everything anew."""
         await run.commit(lambda tx: tx.changes.forget())
+
+    async def settle_calls(self, run: JobRun) -> None:
+        """Give calls of nodes that were declared dead their unknown outcome, in this tenant too (F25)."""
+        (calls,) = sweeps(self._services)
+        await run.commit(lambda tx: calls.settle(tx, self._clock.now()))
 
     async def expire_nodes(self, run: JobRun) -> None:
         """Declare dead whoever has stopped renewing its lease: it can never write again (F25).

@@ -52,22 +52,45 @@ async def running(
     try:
         with naming_damage():
             await _recovered(services)
-        async with _background(services):
+        async with _background(services), _tenants(services):
             yield services
     finally:
         await services.close()
 
 
 async def _recovered(services: Services) -> None:
-    """Judge the logs, settle what a dead process left, and see to it that somebody administers."""
+    """Bring everything into order, and see to it that somebody administers."""
+    await settled(services)
+    ground = services.ground
+    if await first_administrator(services, at=ground.clock.now()):
+        _log.info("first_start", data=str(ground.settings.directory))
+
+
+async def settled(services: Services) -> None:
+    """Judge the logs of one tenant, and settle what a dead process left."""
     ground = services.ground
     for lane in Lane:  # each writer has a log of its own, judged now rather than at its first record
         await ground.work.commit(lambda tx: tx.ledger.open(), lane=lane)
     for swept in await recover(ground.work, sweeps(services), at=ground.clock.now()):
         if swept.settled:
             _log.warning("recovered", sweep=swept.name, settled=swept.settled)
-    if await first_administrator(services, at=ground.clock.now()):
-        _log.info("first_start", data=str(ground.settings.directory))
+
+
+@asynccontextmanager
+async def _tenants(services: Services) -> AsyncIterator[None]:
+    """Serve the further tenants, each with jobs of its own, for as long as the installation is."""
+    if services.tenancy is None:
+        raise RuntimeError("the installation itself has a register of tenants")
+    async with services.tenancy.open.kept(attended, failed=_failed):
+        yield
+
+
+@asynccontextmanager
+async def attended(services: Services) -> AsyncIterator[None]:
+    """One tenant in order, with everything that runs by itself."""
+    await settled(services)
+    async with _background(services):
+        yield
 
 
 @asynccontextmanager
@@ -87,11 +110,12 @@ async def _background(services: Services) -> AsyncIterator[None]:
         """A commit of this process shows at once; those of other nodes show by polling."""
         loop.call_soon_threadsafe(ground.snapshots.hint, revision)
 
-    ground.store.listen(told)
+    unheard = ground.store.listen(told, tenant=ground.tenant)
     tasks = [asyncio.create_task(runner.run_forever()), asyncio.create_task(_follow(services))]
     try:
         yield
     finally:
+        unheard()
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)

@@ -3,13 +3,14 @@
 import os
 import secrets
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
 from remit.app.bindings.calls import CallJournal
 from remit.app.bindings.delegations import EnvelopeRegister
 from remit.app.bindings.desk import ApprovalDesk
+from remit.app.bindings.domains import open_domains
 from remit.app.bindings.doors import (
     Doorman,
     PinnedTools,
@@ -25,14 +26,18 @@ from remit.app.bindings.minter import CapabilityPress
 from remit.app.bindings.people import People
 from remit.app.bindings.spending import CapabilitySpender
 from remit.app.bindings.standing import SnapshotStandings
+from remit.app.bindings.tenancy import NoPrograms, narrowed, settings_of
+from remit.app.bindings.upstream import Upstream
 from remit.app.bindings.vault import GatewayCredentials, UpstreamPlane, VaultServices, open_vault
 from remit.app.heads import HeadKeeper
 from remit.app.keys import KeyHolder, LogSigner
 from remit.app.planes import planes
+from remit.app.tenants import Tenants
 from remit.authority.consent_service import ConsentService
 from remit.authority.delegation_service import DelegationService
 from remit.authority.lifetimes import Lifetimes
 from remit.authority.oauth.client_certificates import CertificateTrust, UnfitCertificate
+from remit.authority.oauth.domains.service import DomainService
 from remit.authority.oauth.options import OAuthOptions
 from remit.authority.oauth.provider import Consenting, OAuth
 from remit.authority.oauth.registration_service import RegistrationService
@@ -44,6 +49,7 @@ from remit.decision.response import Handing
 from remit.decision.service import DecisionService
 from remit.enforcement.mcp.app import AppOptions, McpApp
 from remit.enforcement.mcp.catalogue import Catalogue, CatalogueOptions
+from remit.enforcement.mcp.exit import Spawner
 from remit.enforcement.mcp.gateway import Gateway
 from remit.enforcement.mcp.inbound import Edge
 from remit.enforcement.mcp.pool import UpstreamPool
@@ -53,6 +59,7 @@ from remit.enforcement.mcp.upstream import Timeouts
 from remit.enforcement.pep.gate import Gate, GateOptions
 from remit.identity.credential_service import CredentialService
 from remit.identity.service import IdentityService
+from remit.identity.tenant_service import TenantService
 from remit.identity.tool_service import ToolService
 from remit.kernel.clock import Clock, SystemClock
 from remit.kernel.derivation import Purpose
@@ -62,7 +69,7 @@ from remit.kernel.jose.nonce import NonceBox
 from remit.kernel.outbound import AddressRule
 from remit.kernel.sealed import SealedBox
 from remit.kernel.sealing import Kek
-from remit.kernel.tenancy import DEFAULT_TENANT
+from remit.kernel.tenancy import DEFAULT_TENANT, origin_of
 from remit.kernel.uow import Lane
 from remit.oversight.approvals.attention import Attention
 from remit.oversight.approvals.service import ApprovalService, Patience
@@ -77,6 +84,7 @@ from remit.platform.storage.clock_marks import ClockMark, ClockMarks
 from remit.platform.storage.engine import OpenStore, open_store
 from remit.platform.storage.repositories.ledger_appender import LedgerAppender
 from remit.platform.storage.snapshot import SnapshotKeeper
+from remit.platform.storage.tenant_work import ServedTenant
 from remit.platform.storage.unit_of_work import SqlUnitOfWork
 from remit.platform.telemetry.metrics import Metrics
 
@@ -120,7 +128,9 @@ class Services:
     spender: CapabilitySpender
     approvals: ApprovalService
     people: People
+    upstream: Upstream
     federation: Federation
+    domains: DomainService
     containment: ContainmentService
     vault: VaultServices
     gateway: McpApp
@@ -132,15 +142,28 @@ class Services:
     log: LogSigner
     heads: HeadKeeper
     metrics: Metrics
+    tenancy: "Tenancy | None"
+    """The further tenants, where this is the installation itself."""
 
     async def close(self) -> None:
-        """Let go of everything, in the order in which it was taken."""
+        """Let go of everything, in the order in which it was taken; the store is the installation's."""
+        if self.tenancy is not None:
+            await self.tenancy.open.close()
         await self.upstreams.close()
         await self.exits.close()
         await self.vault.exit.close()
         await self.federation.exits.close()
         await self.fetches.close()
-        await self.ground.store.close()
+        if self.tenancy is not None:
+            await self.ground.store.close()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tenancy:
+    """The register of further tenants, and those of them that this process serves."""
+
+    service: TenantService
+    open: Tenants[Services]
 
 
 def system_clock(mark: ClockMark | None) -> SystemClock:
@@ -188,6 +211,20 @@ async def open_ground(
     )
 
 
+async def open_tenant(home: Ground, tenant: TenantId) -> Services:
+    """Everything of a further tenant: its own keys, snapshot and services, on the installation's store.
+
+    Raises `KekWrong`, and `IssuerChanged` for keys of another address.
+    """
+    settings = settings_of(home.settings, tenant)
+    work = ServedTenant(home.store, tenant=tenant)
+    keys = KeyHolder(work=work, kek=home.kek, issuer=settings.issuer_url, entropy=home.entropy)
+    snapshots = SnapshotKeeper(work, tenant=tenant)
+    await keys.rotate(home.clock.now())
+    await snapshots.catch_up()
+    return build(replace(home, settings=settings, tenant=tenant, work=work, keys=keys, snapshots=snapshots))
+
+
 def build(ground: Ground) -> Services:
     """Bind every service to what it stands on."""
     work, tenant, entropy, clock = ground.work, ground.tenant, ground.entropy, ground.clock
@@ -204,8 +241,15 @@ def build(ground: Ground) -> Services:
         attention=_attention(chosen.approvals),
         patience=Patience(lifetime=chosen.approvals.lifetime),
     )
+    narrow = partial(narrowed, settings=chosen, tenant=tenant)
     vault = open_vault(
-        work=work, kek=ground.kek, tenant=ground.tenant, issuer=ground.issuer, clock=clock, entropy=entropy
+        work=work,
+        kek=ground.kek,
+        tenant=tenant,
+        issuer=ground.issuer,
+        clock=clock,
+        entropy=entropy,
+        narrow=narrow,
     )
     fetches = GuardedHttp(rule=AddressRule(registered=chosen.clients.destinations()))
     federation = Federation.build(chosen, work=work, keys=ground.keys, entropy=entropy, tenant=tenant)
@@ -227,10 +271,19 @@ def build(ground: Ground) -> Services:
     )
     tools = ToolService(uow=work, entropy=entropy, tenant=tenant)
     decisions = _decisions(ground, options.lifetimes)
-    exits = GuardedHttp(rule=RegisteredServers(ground.snapshots))
+    exits = GuardedHttp(rule=narrow(RegisteredServers(ground.snapshots)))
     metrics = Metrics()
     log = LogSigner(ground.keys, name=log_name(ground.settings))
-    upstreams = UpstreamPool(http=exits, spawner=_children(chosen), timeouts=_timeouts(chosen.gateway))
+    upstreams = UpstreamPool(http=exits, spawner=_spawner(ground), timeouts=_timeouts(chosen.gateway))
+    people = People.build(
+        uow=work,
+        clock=clock,
+        entropy=entropy,
+        tenant=tenant,
+        kek=ground.kek,
+        rule=chosen.people.rule(),
+        issuer=ground.issuer,
+    )
     return Services(
         ground=ground,
         identity=IdentityService(uow=work, entropy=entropy, tenant=tenant),
@@ -249,16 +302,20 @@ def build(ground: Ground) -> Services:
             work=work, keys=ground.keys, issuer=ground.issuer, node=ground.store.node, entropy=entropy
         ),
         approvals=approvals,
-        people=People.build(
-            uow=work,
+        people=people,
+        upstream=Upstream.build(
+            chosen,
+            work=work,
+            keys=ground.keys,
+            kek=ground.kek,
+            people=people,
+            exits=federation.exits,
             clock=clock,
             entropy=entropy,
             tenant=tenant,
-            kek=ground.kek,
-            rule=chosen.people.rule(),
-            issuer=ground.issuer,
         ),
         federation=federation,
+        domains=open_domains(chosen, work=work, entropy=entropy, tenant=tenant),
         containment=containment,
         vault=vault,
         gateway=_gateway(ground, verifier, decisions, approvals, tools, upstreams, vault, metrics),
@@ -267,7 +324,17 @@ def build(ground: Ground) -> Services:
         log=log,
         heads=HeadKeeper(work=work, tenant=tenant, signer=log, anchors=ground.anchors),
         metrics=metrics,
+        tenancy=_tenancy(ground),
     )
+
+
+def _tenancy(ground: Ground) -> Tenancy | None:
+    if ground.tenant != DEFAULT_TENANT:
+        return None
+    service = TenantService(
+        of=lambda tenant: SqlUnitOfWork(ground.store, tenant=tenant), entropy=ground.entropy
+    )
+    return Tenancy(service=service, open=Tenants(register=service.all, open_one=partial(open_tenant, ground)))
 
 
 def log_name(settings: Settings) -> str:
@@ -295,6 +362,10 @@ def _timeouts(chosen: GatewayChoices) -> Timeouts:
         first_byte=chosen.first_byte_timeout.total_seconds(),
         total=chosen.total_timeout.total_seconds(),
     )
+
+
+def _spawner(ground: Ground) -> Spawner:
+    return _children(ground.settings) if ground.tenant == DEFAULT_TENANT else NoPrograms()
 
 
 def _children(settings: Settings) -> ChildProcesses:
@@ -388,6 +459,8 @@ def _oauth(ground: Ground, options: AuthorityOptions, federation: Federation, fe
             status_lists=chosen.oauth.status_lists,
             devices=chosen.oauth.devices,
         ),
+            domains=True,
+            transactions=chosen.oauth.transaction_tokens,
         tenant=ground.tenant,
         uow=ground.work,
         keys=ground.keys,
@@ -449,7 +522,7 @@ def _gateway(
         entropy=ground.entropy,
         credentials=GatewayCredentials(vault.desk),
     )
-    host = ground.issuer.partition("://")[2]
+    origin = origin_of(ground.issuer)
     return McpApp(
         gateway=ObservedGateway(gateway, metrics),
         registry=registry,
@@ -459,7 +532,7 @@ def _gateway(
         clock=ground.clock,
         options=AppOptions(
             issuer=ground.issuer,
-            edge=Edge(hosts=frozenset({host}), origins=frozenset({ground.issuer})),
+            edge=Edge(hosts=frozenset({origin.partition("://")[2]}), origins=frozenset({origin})),
             streams=chosen.streams,
         ),
     )

@@ -25,6 +25,7 @@ from remit.identity.sessions import ACR_PASSKEY_UV, AMR_PASSKEY_UV, Proof, Sessi
 from remit.kernel.canonical import Json, JsonObject, b64u
 from remit.kernel.clock import Clock
 from remit.kernel.ids import Entropy, PrincipalId, TenantId
+from remit.kernel.tenancy import origin_of, path_of
 from remit.kernel.uow import UnitOfWork
 
 _TIMEOUT: Final = int(LIFE.total_seconds() * 1000)
@@ -76,16 +77,16 @@ class PasskeyDesk:
 
     @property
     def home(self) -> str:
-        """The address at which pages with passkeys work; the issuer where none do."""
+        """The address below which pages with passkeys work; the issuer where none do."""
         try:
-            return self.party.origin
+            return f"{self.party.origin}{path_of(self._issuer)}"
         except PasskeysNeedName:
             return self._issuer
 
     @property
     def origins(self) -> frozenset[str]:
-        """Addresses under which our own pages are seen."""
-        return frozenset({self._issuer, self.home})
+        """Web origins under which our own pages are seen."""
+        return frozenset({origin_of(self._issuer), origin_of(self.home)})
 
     def prover(self) -> Prover:
         """Who verifies answers."""

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 from remit.identity.errors import PasskeysNeedName
 from remit.kernel.ids import PasskeyId, PrincipalId, TenantId
+from remit.kernel.tenancy import origin_of
 
 ALGORITHMS: Final = (-8, -7, -257)
 """COSE algorithms that are accepted, the one preferred first: EdDSA, ES256, RS256 (§5.8.5)."""
@@ -71,7 +72,7 @@ def relying_party(issuer: str) -> RelyingParty:
     try:
         address = ip_address(host)
     except ValueError:
-        return RelyingParty(id=host, origin=issuer)
+        return RelyingParty(id=host, origin=origin_of(issuer))
     port = f":{parts.port}" if parts.port else ""
     if address.is_loopback:
         return RelyingParty(id="localhost", origin=f"{parts.scheme}://localhost{port}")

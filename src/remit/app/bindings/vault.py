@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -34,7 +34,7 @@ from remit.kernel.ids import AgentId, DecisionId, Entropy, EnvelopeId, GrantId, 
 from remit.kernel.outbound import Address, AddressRule, Destination, OutboundRequest, OutboundResponse
 from remit.kernel.sealing import Kek
 from remit.oversight.containment.kill import Kill, TargetKind
-from remit.platform.outbound import GuardedHttp
+from remit.platform.outbound import GuardedHttp, Rule
 from remit.platform.storage.unit_of_work import SqlTransaction, SqlUnitOfWork
 
 
@@ -61,9 +61,9 @@ class RegisteredProviders:
 class ProviderExit:
     """`ProviderHttp` over the guarded client. SAFETY: URLs come from registrations, never from a caller."""
 
-    def __init__(self) -> None:
+    def __init__(self, narrow: Callable[[Rule], Rule] | None = None) -> None:
         self._rule = RegisteredProviders()
-        self._http = GuardedHttp(rule=self._rule)
+        self._http = GuardedHttp(rule=narrow(self._rule) if narrow else self._rule)
 
     async def send(self, provider: Provider, request: OutboundRequest) -> OutboundResponse:
         """Send to an endpoint of this provider."""
@@ -114,11 +114,18 @@ class VaultServices:
 
 
 def open_vault(
-    *, work: SqlUnitOfWork, kek: Kek, tenant: TenantId, issuer: str, clock: Clock, entropy: Entropy
+    *,
+    work: SqlUnitOfWork,
+    kek: Kek,
+    tenant: TenantId,
+    issuer: str,
+    clock: Clock,
+    entropy: Entropy,
+    narrow: Callable[[Rule], Rule],
 ) -> VaultServices:
-    """Bind the vault to what it stands on."""
+    """Bind the vault to what it stands on; `narrow` bounds where its way out may lead."""
     seal = VaultSeal(kek=kek, entropy=entropy)
-    way_out = ProviderExit()
+    way_out = ProviderExit(narrow)
     client = ProviderClient(way_out)
     return VaultServices(
         providers=ProviderService(uow=work, client=client, seal=seal, tenant=tenant),

@@ -19,6 +19,7 @@ from sqlalchemy.dialects import sqlite
 from remit.kernel.canonical import b64u_decode
 from remit.kernel.errors import Conflict, Invalid
 from remit.kernel.ids import TenantId
+from remit.kernel.tenancy import DEFAULT_TENANT, issuer_of
 from remit.ledger.checkpoint import CheckpointRejected, LogKey, parse_checkpoint, verify_checkpoint
 from remit.ledger.merkle import Frontier, leaf_hash
 from remit.ledger.repository import LedgerDamaged
@@ -48,7 +49,11 @@ _LAST_NOTE = (
 _KEYS = select(core.signing_key.c.public, core.signing_key.c.issuer, core.signing_key.c.state).where(
     core.signing_key.c.key_class == "ledger"
 )
-_SEALED = select(core.signing_key.c.sealed, core.signing_key.c.issuer).limit(1)
+_SEALED = (
+    select(core.signing_key.c.sealed, core.signing_key.c.issuer)
+    .where(core.signing_key.c.tenant == DEFAULT_TENANT)
+    .limit(1)
+)
 
 
 class BackupBroken(Invalid):
@@ -198,8 +203,11 @@ def _reader(database: Path) -> sqlite3.Connection:
 
 
 def _log_of(manifest: Manifest, origin: str) -> LogHead | None:
-    name = manifest.issuer.partition("://")[2]
-    return next((log for log in manifest.logs if f"{name}/{log.shard}" == origin), None)
+    for log in manifest.logs:
+        name = issuer_of(manifest.issuer, TenantId(log.tenant)).partition("://")[2]
+        if f"{name}/{log.shard}" == origin:
+            return log
+    return None
 
 
 def _head(sql: SqliteSql, tenant: str, name: str, size: int, root: bytes) -> LogHead:

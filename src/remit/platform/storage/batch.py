@@ -170,6 +170,11 @@ class Batch:
         self.touch(tenant, "epoch", cause)
         return int(row[0])
 
+    @property
+    def touched(self) -> frozenset[TenantId]:
+        """Tenants of whom something changed that decisions can see."""
+        return frozenset(tenant for tenant, _, _ in self._touches)
+
     def is_bare(self) -> bool:
         """Whether nothing waits to be sealed, as after a work that only read."""
         return not self._touches and not self._events

@@ -8,12 +8,14 @@ from pathlib import Path
 from typing import Protocol
 
 from remit.kernel.errors import RemitError
+from remit.kernel.ids import TenantId
 from remit.kernel.tenancy import DEFAULT_TENANT
 from remit.kernel.uow import Lane
 from remit.platform.storage.batch import Journal
 from remit.platform.storage.errors import UnfitDatabase
 from remit.platform.storage.file_lock import FileLock
 from remit.platform.storage.group_commit import QUEUE_LIMIT
+from remit.platform.storage.listening import Told
 from remit.platform.storage.migrate import migrate_sqlite
 from remit.platform.storage.nodes import Nodes
 from remit.platform.storage.sqlite import SqliteStore
@@ -31,8 +33,11 @@ class OpenStore(Store, Protocol):
     def commits(self) -> int:
         """Durable commits so far."""
 
-    def listen(self, told: Callable[[int], None]) -> None:
-        """Have each commit of this process that changed something tell its revision: a hint, any thread."""
+    def listen(self, told: Told, *, tenant: TenantId | None = None) -> Callable[[], None]:
+        """Have each commit of this process that changed something of a tenant, or of any, tell its revision.
+
+        A hint, from any thread. Gives what ends it.
+        """
 
     async def close(self) -> None:
         """Finish what is queued, then let go."""

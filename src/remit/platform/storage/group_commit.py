@@ -1,6 +1,7 @@
 """Many works, one durable commit: the queue, and how a batch runs its works (security.md P3, P4)."""
 
 import asyncio
+import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -21,7 +22,7 @@ BATCH_SECONDS: Final = 0.02
 BATCH_RECORDS: Final = 1_024
 """Records after which an embedded batch takes no more works: a kill waits while they are written."""
 QUEUE_LIMIT: Final = 4096
-"""Works waiting on the normal lane; one more is refused. The kill lane is never refused."""
+"""Works of one tenant waiting on the normal lane; one more is refused. The kill lane is never refused."""
 RETRY_HINT_SECONDS: Final = 1
 RETRY_LIMIT: Final = 3
 """How often a work runs again after its transaction was rolled back as a whole (deadlock, serialization)."""
@@ -67,29 +68,70 @@ class SpoiledByRefusal(BatchSpoiled):
         self.outcome = outcome
 
 
+class Turns:
+    """Waiting works, taken from the tenants in turn: who queues much waits behind themselves alone (MT-07).
+
+    Put from an event loop, taken by a writer that may be a thread of its own.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._queues: dict[TenantId, deque[Unit]] = {}
+        self._turns: deque[TenantId] = deque()
+        """INVARIANT: each tenant with a work stands here once, and nobody else."""
+        self._count = 0
+
+    def put(self, unit: Unit, *, limit: int | None) -> None:
+        """Queue a work; raises `StorageBusy` if its tenant has as many waiting as it may."""
+        with self._lock:
+            queue = self._queues.get(unit.tenant)
+            if queue is None:
+                queue = self._queues[unit.tenant] = deque()
+                self._turns.append(unit.tenant)
+            elif limit is not None and len(queue) >= limit:
+                raise StorageBusy(
+                    f"the writer has {limit} works waiting, its limit",
+                    next_step=f"ask again in {RETRY_HINT_SECONDS} s",
+                )
+            queue.append(unit)
+            self._count += 1
+
+    def take(self) -> Unit | None:
+        """The oldest work of the tenant whose turn it is."""
+        with self._lock:
+            if not self._turns:
+                return None
+            tenant = self._turns.popleft()
+            queue = self._queues[tenant]
+            unit = queue.popleft()
+            if queue:
+                self._turns.append(tenant)
+            else:
+                del self._queues[tenant]
+            self._count -= 1
+            return unit
+
+    def __len__(self) -> int:
+        return self._count
+
+
 class Lanes:
-    """Works waiting for a writer: kills never behind the others, never refused."""
+    """Works waiting for a writer: kills never behind the others, never refused.
+
+    `limit` bounds the ordinary works of one tenant: one that is full refuses nobody else's.
+    """
 
     def __init__(self, *, limit: int = QUEUE_LIMIT) -> None:
         self._limit = limit
-        self._waiting: dict[Lane, deque[Unit]] = {Lane.KILL: deque(), Lane.NORMAL: deque()}
+        self._waiting: dict[Lane, Turns] = {Lane.KILL: Turns(), Lane.NORMAL: Turns()}
 
     def put(self, unit: Unit) -> None:
-        """Queue a work; raises `StorageBusy` if the normal lane is full."""
-        lane = self._waiting[unit.lane]
-        if unit.lane is Lane.NORMAL and len(lane) >= self._limit:
-            raise StorageBusy(
-                f"the writer has {self._limit} works waiting, its limit",
-                next_step=f"ask again in {RETRY_HINT_SECONDS} s",
-            )
-        lane.append(unit)
+        """Queue a work; raises `StorageBusy` if its tenant's part of the normal lane is full."""
+        self._waiting[unit.lane].put(unit, limit=self._limit if unit.lane is Lane.NORMAL else None)
 
     def take(self, lane: Lane) -> Unit | None:
         """The next work of a lane."""
-        try:
-            return self._waiting[lane].popleft()
-        except IndexError:
-            return None
+        return self._waiting[lane].take()
 
     def waiting(self, lane: Lane) -> int:
         """How many works wait on a lane."""

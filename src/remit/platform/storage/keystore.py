@@ -163,8 +163,8 @@ class Keystore:
         return list(final.values())
 
     def reseal(self, *, old: Kek, new: Kek, entropy: Entropy) -> int:
-        """Put every private half under another KEK; returns how many."""
-        rows = self._rows()
+        """Put every private half under another KEK; returns how many. Those of a retired tenant are gone."""
+        rows = [row for row in self._rows() if row[_SEALED]]
         for row in rows:
             sealed = rewrap(
                 row[_SEALED], old=old, new=new, context=_place(self._record(row)), entropy=entropy

@@ -11,6 +11,8 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 
 from remit.kernel.errors import RemitError
 from remit.kernel.events import Event
+from remit.kernel.ids import TenantId
+from remit.kernel.tenancy import DEFAULT_TENANT
 from remit.platform.storage.jobs import Job, JobRun
 from remit.platform.storage.sql import Sql
 from remit.platform.storage.tables import core
@@ -27,11 +29,13 @@ _SET_POSITION = _row.on_conflict_do_update(
 )
 _NEXT = (
     select(core.outbox.c.position, core.outbox.c.event, core.outbox.c.body)
-    .where(core.outbox.c.position > bindparam("after"))
+    .where(core.outbox.c.tenant == bindparam("this_tenant"), core.outbox.c.position > bindparam("after"))
     .order_by(core.outbox.c.position)
     .limit(BATCH)
 )
-_FORGET = delete(core.outbox).where(core.outbox.c.position <= bindparam("last"))
+_FORGET = delete(core.outbox).where(
+    core.outbox.c.tenant == bindparam("this_tenant"), core.outbox.c.position <= bindparam("last")
+)
 _events = msgspec.json.Decoder(Event)
 
 
@@ -54,30 +58,36 @@ class Delivery:
 
 
 class Outbox:
-    """The outbox in one open transaction."""
+    """The outbox of one tenant in one open transaction: nobody hears what happens at another."""
 
-    def __init__(self, sql: Sql) -> None:
+    def __init__(self, sql: Sql, tenant: TenantId) -> None:
         self._sql = sql
+        self._tenant = tenant
 
     def position(self, subscriber: str) -> int:
         """Up to where a subscriber has heard; 0 for a new one."""
-        row = self._sql.row(_POSITION, {"name": subscriber})
+        row = self._sql.row(_POSITION, {"name": self._name(subscriber)})
         return 0 if row is None else int(row[0])
 
     def advance(self, subscriber: str, position: int) -> None:
         """Note up to where a subscriber has heard."""
-        self._sql.run(_SET_POSITION, {"subscriber": subscriber, "position": position})
+        self._sql.run(_SET_POSITION, {"subscriber": self._name(subscriber), "position": position})
 
     def after(self, position: int) -> list[Delivery]:
         """The next facts, in commit order."""
-        rows = self._sql.rows(_NEXT, {"after": position})
+        rows = self._sql.rows(_NEXT, {"this_tenant": self._tenant, "after": position})
         return [Delivery(row[0], _events.decode(row[2])) for row in rows]
 
     def forget(self, subscribers: Collection[str]) -> int:
         """Drop what all of these have heard; returns how many went."""
         if not subscribers:
             return 0
-        return self._sql.run(_FORGET, {"last": min(self.position(name) for name in subscribers)})
+        last = min(self.position(name) for name in subscribers)
+        return self._sql.run(_FORGET, {"this_tenant": self._tenant, "last": last})
+
+    def _name(self, subscriber: str) -> str:
+        """The row of a subscriber; the default tenant's bears the bare name."""
+        return subscriber if self._tenant == DEFAULT_TENANT else f"{self._tenant}/{subscriber}"
 
 
 class Dispatcher:
@@ -94,7 +104,7 @@ class Dispatcher:
         return Job(name="outbox.deliver", every=EVERY, run=self.deliver, wanted=self._is_behind)
 
     def _is_behind(self, tx: SqlTransaction) -> bool:
-        outbox = Outbox(tx.sql)
+        outbox = _of(tx)
         return any(outbox.after(outbox.position(each.name)) for each in self._subscribers)
 
     async def deliver(self, run: JobRun) -> None:
@@ -106,11 +116,11 @@ class Dispatcher:
                     pass
             except RemitError as failed:
                 self._on_failure(subscriber.name, failed)
-        await run.commit(lambda tx: Outbox(tx.sql).forget(names))
+        await run.commit(lambda tx: _of(tx).forget(names))
 
     async def _deliver_some(self, subscriber: Subscriber, run: JobRun) -> bool:
         start, waiting = await run.uow.read(
-            lambda tx: (at := Outbox(tx.sql).position(subscriber.name), Outbox(tx.sql).after(at))
+            lambda tx: (at := _of(tx).position(subscriber.name), _of(tx).after(at))
         )
         heard = start
         try:
@@ -121,5 +131,9 @@ class Dispatcher:
         finally:
             # CRASH: handed over, not yet noted; the next dispatcher hands it over again.
             if heard > start:
-                await run.commit(lambda tx: Outbox(tx.sql).advance(subscriber.name, heard))
+                await run.commit(lambda tx: _of(tx).advance(subscriber.name, heard))
         return len(waiting) == BATCH
+
+
+def _of(tx: SqlTransaction) -> Outbox:
+    return Outbox(tx.sql, tx.tenant)

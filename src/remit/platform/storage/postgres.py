@@ -16,6 +16,7 @@ from remit.kernel.uow import Lane
 from remit.platform.storage.batch import Batch, Journal
 from remit.platform.storage.errors import StorageFenced, StorageUnreachable
 from remit.platform.storage.group_commit import QUEUE_LIMIT, Lanes, Unit
+from remit.platform.storage.listening import Listeners, Told
 from remit.platform.storage.nodes import NODE_LEASE, Nodes
 from remit.platform.storage.postgres_connection import (
     LOST,
@@ -52,7 +53,7 @@ class PostgresStore:
         self._statements = Statements(dialect.dialect())  # type: ignore[no-untyped-call]  # untyped there
         self._lanes = Lanes(limit=queue_limit)
         self._on_fence = on_fence
-        self._listeners: tuple[Callable[[int], None], ...] = ()
+        self._listeners = Listeners()
         self._fenced: StorageFenced | None = None
         self._closing = False
         self._free: asyncio.LifoQueue[asyncpg.Connection[asyncpg.Record] | None] = asyncio.LifoQueue()
@@ -65,7 +66,7 @@ class PostgresStore:
                 lanes=self._lanes,
                 journal=self._journals[lane],
                 statements=self._statements,
-                on_commit=self._tell,
+                on_commit=self._listeners.tell,
                 on_fence=self._fence,
                 on_kill=self._lift,
             )
@@ -92,13 +93,9 @@ class PostgresStore:
         self._tasks = [asyncio.create_task(writer.run()) for writer in self._writers.values()]
         self._tasks.append(asyncio.create_task(self._renew_forever()))
 
-    def listen(self, told: Callable[[int], None]) -> None:
-        """Have each commit that changed something tell its revision: a hint."""
-        self._listeners = (*self._listeners, told)
-
-    def _tell(self, revision: int) -> None:
-        for told in self._listeners:
-            told(revision)
+    def listen(self, told: Told, *, tenant: TenantId | None = None) -> Callable[[], None]:
+        """Have each commit that changed something of a tenant tell its revision; gives what ends it."""
+        return self._listeners.add(told, tenant=tenant)
 
     async def submit(self, work: Work[T], *, tenant: TenantId, lane: Lane = Lane.NORMAL) -> T:
         """Queue a work and wait until its commit is durable."""

@@ -2,7 +2,7 @@
 
 import asyncio
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
@@ -73,7 +73,7 @@ class PostgresWriter:
         lanes: Lanes,
         journal: Journal | None,
         statements: Statements,
-        on_commit: Callable[[int], None],
+        on_commit: Callable[[int, Collection[TenantId]], None],
         on_fence: Callable[[StorageFenced], None],
         on_kill: Callable[[Unit], None],
     ) -> None:
@@ -181,7 +181,7 @@ class PostgresWriter:
         self.commits += 1
         batch.committed()
         if batch.revision:
-            self._on_commit(batch.revision)
+            self._on_commit(batch.revision, batch.touched)
         return done
 
     def _fill(self, batch: Batch, sql: PostgresSql, units: Sequence[Unit], name: str) -> Attempted:

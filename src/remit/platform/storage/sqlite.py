@@ -36,6 +36,7 @@ from remit.platform.storage.group_commit import (
     attempt_all,
     resolve,
 )
+from remit.platform.storage.listening import Listeners, Told
 from remit.platform.storage.queued import BatchSpoiled, Claims, Haste, TransactionLost
 from remit.platform.storage.reserve import Reserve
 from remit.platform.storage.sqlite_connection import (
@@ -94,7 +95,7 @@ class SqliteStore:
         self._lanes = Lanes(limit=queue_limit)
         self._wake: SimpleQueue[None] = SimpleQueue()
         self._journal = journal
-        self._listeners: tuple[Callable[[int], None], ...] = ()
+        self._listeners = Listeners()
         self._on_fence = on_fence
         self._fenced: StorageFenced | None = None
         self._closing = False
@@ -115,9 +116,9 @@ class SqliteStore:
         self._reserve.hold()
         self._writer.start()
 
-    def listen(self, told: Callable[[int], None]) -> None:
-        """Have each commit that changed something tell its revision, from the writer: a hint."""
-        self._listeners = (*self._listeners, told)
+    def listen(self, told: Told, *, tenant: TenantId | None = None) -> Callable[[], None]:
+        """Have each commit that changed something of a tenant tell its revision; gives what ends it."""
+        return self._listeners.add(told, tenant=tenant)
 
     async def submit(self, work: Work[T], *, tenant: TenantId, lane: Lane = Lane.NORMAL) -> T:
         """Queue a work and wait until its commit is durable."""
@@ -270,8 +271,7 @@ class SqliteStore:
         if len(self._epochs) > EPOCHS_KEPT:
             self._epochs.clear()
         if batch.revision:
-            for told in self._listeners:
-                told(batch.revision)
+            self._listeners.tell(batch.revision, batch.touched)
         resolve(done.outcomes)
 
     def _commit(self) -> None:

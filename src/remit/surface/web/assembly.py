@@ -35,6 +35,7 @@ from remit.surface.web.pages.mine import Own
 from remit.surface.web.pages.paper import Paper, assets
 from remit.surface.web.pages.passkeys import PasskeyPages
 from remit.surface.web.pages.sign_in import SignInPages
+from remit.surface.web.pages.upstream import Providers, UpstreamPages
 from remit.surface.web.probes import probes
 from remit.surface.web.rehearsal import SnapshotRehearsal
 from remit.surface.web.routes.approvals import ApprovalRoutes
@@ -59,10 +60,20 @@ from remit.surface.web.routes.spiffe import SpiffeRoutes
 from remit.surface.web.routes.stream import StreamRoutes
 from remit.surface.web.routes.tools import ToolRoutes
 from remit.surface.web.session import SessionDoor
+from remit.surface.web.routes.upstream import UpstreamRoutes
 
+from remit.surface.web.tenants import TenantDoor
 
 def application(services: Services) -> ASGIApp:
-    """Everything that one port serves, behind the doors that every request passes."""
+    """Everything that one port serves: the installation's own application, and each further tenant's."""
+    own, tenancy = tenant_application(services), services.tenancy
+    if tenancy is None:
+        return own
+    return TenantDoor(own, tenants=tenancy.open, make=tenant_application, issuer=services.ground.issuer)
+
+
+def tenant_application(services: Services) -> ASGIApp:
+    """Everything of one tenant, behind the doors that every request passes."""
     ground, metrics = services.ground, services.metrics
     operations = nouns(services).operations()
     door = Door(verifier=services.verifier, uow=ground.work, issuer=ground.issuer)
@@ -83,6 +94,7 @@ def application(services: Services) -> ASGIApp:
         *RegisterRoutes(services.oauth).routes(),
         *SpiffeRoutes(svids=services.federation.svids).routes(),
         *api.routes(operations),
+        *upstream_routes(services).routes(),
         *pages(services),
     ]
     return build_app(
@@ -265,6 +277,7 @@ def _own_pages(services: Services, paper: Paper, door: SessionDoor) -> list[Base
             providers=services.vault.providers,
             name_of=name_of,
         ).routes(),
+    upstream = services.upstream
     ]
 
 
@@ -275,6 +288,13 @@ def _approval_pages(services: Services, paper: Paper, door: SessionDoor) -> Appr
         read_link=lambda token, at: read_link(token, keys=ground.keys, issuer=ground.issuer, at=at),
         own_link=lambda approval, to: issue_link(
             approval,
+        *UpstreamPages(
+            own=own,
+            signing=upstream.signing,
+            providers=upstream.providers,
+            links=upstream.links,
+            now=now,
+        ).routes(),
             to=to,
             signer=ground.keys.signer(KeyClass.APPROVAL_LINK),
             issuer=ground.issuer,

@@ -15,6 +15,7 @@ from remit.kernel.canonical import b64u, b64u_decode, same_bytes
 from remit.kernel.errors import Invalid
 from remit.kernel.ids import Entropy, system_entropy
 from remit.kernel.secret import Secret
+from remit.kernel.tenancy import path_of
 from remit.surface.web.forms import ForeignForm, read_fields, refuse_foreign
 
 SIGN_IN: Final = "/sign-in"
@@ -64,7 +65,9 @@ class SessionDoor:
         self._entropy = entropy
         # RFC 6265bis §4.1.3.2: with this prefix no other host, path or plain page can set it.
         prefix = "__Host-" if self._https else ""
-        self._name, self._visit = f"{prefix}remit-session", f"{prefix}remit-visit"
+        # Tenants share an origin, so a cookie bears its tenant's name: to another it is none at all.
+        whose = path_of(issuer).replace("/", ".")
+        self._name, self._visit = f"{prefix}remit-session{whose}", f"{prefix}remit-visit{whose}"
 
     async def current_session(self, request: Request) -> Session | None:
         """The session of this request, or None."""

@@ -13,6 +13,8 @@ from remit.platform.storage.tables import (
     ledger,
     oversight,
     people,
+    sign_ons,
+    tenants,
     upstream,
     vault,
 )
@@ -32,6 +34,8 @@ __all__ = [
     "metadata",
     "oversight",
     "people",
+    "sign_ons",
+    "tenants",
     "upstream",
     "vault",
 ]

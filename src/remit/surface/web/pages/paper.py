@@ -14,6 +14,7 @@ from starlette.staticfiles import StaticFiles
 
 from remit.kernel.canonical import JsonObject
 from remit.kernel.errors import RemitError
+from remit.kernel.tenancy import path_of
 from remit.surface.web.errors import status_of
 
 if TYPE_CHECKING:
@@ -59,7 +60,8 @@ class Paper:
 
     def page(self, template: str, *, status: int = 200, ceremony: bool = False, **values: Any) -> Response:
         """Draw one page; `ceremony` lets the one script of ours run."""
-        text = _templates().get_template(template).render(issuer=self._issuer, **{"next": "", **values})
+        given = {"next": "", **values, "issuer": self._issuer, "base": path_of(self._issuer)}
+        text = _templates().get_template(template).render(**given)
         return HTMLResponse(text, status_code=status, headers=dict(CEREMONY_HEADERS if ceremony else HEADERS))
 
     def refused(self, refused: RemitError, *, title: str, next_step: str = "") -> Response:

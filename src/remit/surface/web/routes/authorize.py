@@ -1,7 +1,6 @@
 """The authorization endpoint over HTTP: a browser comes with a request, and leaves with an answer."""
 
 from typing import Final
-from urllib.parse import urlsplit
 
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
@@ -31,14 +30,13 @@ class AuthorizeRoutes:
         self._door = door
         self._paper = paper
         self._page = ConsentPage(paper=paper)
-        self._base = urlsplit(oauth.options.issuer).path
 
     def routes(self) -> list[BaseRoute]:
         """`/authorize` takes a request, `/authorize/<handle>` shows it and takes the answer."""
         return [
-            Route(f"{self._base}/authorize", self.begin, methods=["GET"]),
-            Route(f"{self._base}/authorize/{{handle}}", self.look, methods=["GET"]),
-            Route(f"{self._base}/authorize/{{handle}}", self.answer, methods=["POST"]),
+            Route("/authorize", self.begin, methods=["GET"]),
+            Route("/authorize/{handle}", self.look, methods=["GET"]),
+            Route("/authorize/{handle}", self.answer, methods=["POST"]),
         ]
 
     async def begin(self, request: Request) -> Response:
@@ -53,7 +51,7 @@ class AuthorizeRoutes:
             case Away(url=url):
                 return _go(url)
             case Page(handle=handle):
-                return _go(f"{self._base}/authorize/{handle}")
+                return _go(f"/authorize/{handle}")
 
     async def look(self, request: Request) -> Response:
         """Show the request to whoever is signed in; others sign in first."""

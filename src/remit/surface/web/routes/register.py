@@ -2,7 +2,6 @@
 
 from collections.abc import Awaitable, Callable
 from typing import Final
-from urllib.parse import urlsplit
 
 import msgspec
 from starlette.requests import ClientDisconnect, Request
@@ -37,19 +36,18 @@ class RegisterRoutes:
 
     def routes(self) -> list[Route]:
         """Nothing at all where neither is on."""
-        base = urlsplit(self._oauth.options.issuer).path
         found: list[Route] = []
         if self._oauth.registration.served:
             found += [
-                Route(f"{base}/register", _guarded(self._register), methods=["POST"]),
+                Route("/register", _guarded(self._register), methods=["POST"]),
                 Route(
-                    f"{base}/register/{{client}}",
+                    "/register/{client}",
                     _guarded(self._own),
                     methods=["GET", "PUT", "DELETE"],
                 ),
             ]
         if self._oauth.options.status_lists:
-            found.append(Route(f"{base}/status/{{name}}", self._status, methods=["GET"]))
+            found.append(Route("/status/{name}", self._status, methods=["GET"]))
         return found
 
     async def _register(self, request: Request) -> Response:
