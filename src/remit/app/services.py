@@ -10,7 +10,6 @@ from pathlib import Path
 from remit.app.bindings.calls import CallJournal
 from remit.app.bindings.delegations import EnvelopeRegister
 from remit.app.bindings.desk import ApprovalDesk
-from remit.app.bindings.domains import open_domains
 from remit.app.bindings.doors import (
     Doorman,
     PinnedTools,
@@ -27,7 +26,6 @@ from remit.app.bindings.people import People
 from remit.app.bindings.spending import CapabilitySpender
 from remit.app.bindings.standing import SnapshotStandings
 from remit.app.bindings.tenancy import NoPrograms, narrowed, settings_of
-from remit.app.bindings.upstream import Upstream
 from remit.app.bindings.vault import GatewayCredentials, UpstreamPlane, VaultServices, open_vault
 from remit.app.heads import HeadKeeper
 from remit.app.keys import KeyHolder, LogSigner
@@ -37,7 +35,6 @@ from remit.authority.consent_service import ConsentService
 from remit.authority.delegation_service import DelegationService
 from remit.authority.lifetimes import Lifetimes
 from remit.authority.oauth.client_certificates import CertificateTrust, UnfitCertificate
-from remit.authority.oauth.domains.service import DomainService
 from remit.authority.oauth.options import OAuthOptions
 from remit.authority.oauth.provider import Consenting, OAuth
 from remit.authority.oauth.registration_service import RegistrationService
@@ -128,9 +125,7 @@ class Services:
     spender: CapabilitySpender
     approvals: ApprovalService
     people: People
-    upstream: Upstream
     federation: Federation
-    domains: DomainService
     containment: ContainmentService
     vault: VaultServices
     gateway: McpApp
@@ -303,19 +298,7 @@ def build(ground: Ground) -> Services:
         ),
         approvals=approvals,
         people=people,
-        upstream=Upstream.build(
-            chosen,
-            work=work,
-            keys=ground.keys,
-            kek=ground.kek,
-            people=people,
-            exits=federation.exits,
-            clock=clock,
-            entropy=entropy,
-            tenant=tenant,
-        ),
         federation=federation,
-        domains=open_domains(chosen, work=work, entropy=entropy, tenant=tenant),
         containment=containment,
         vault=vault,
         gateway=_gateway(ground, verifier, decisions, approvals, tools, upstreams, vault, metrics),
@@ -459,8 +442,6 @@ def _oauth(ground: Ground, options: AuthorityOptions, federation: Federation, fe
             status_lists=chosen.oauth.status_lists,
             devices=chosen.oauth.devices,
         ),
-            domains=True,
-            transactions=chosen.oauth.transaction_tokens,
         tenant=ground.tenant,
         uow=ground.work,
         keys=ground.keys,

@@ -35,7 +35,6 @@ from remit.surface.web.pages.mine import Own
 from remit.surface.web.pages.paper import Paper, assets
 from remit.surface.web.pages.passkeys import PasskeyPages
 from remit.surface.web.pages.sign_in import SignInPages
-from remit.surface.web.pages.upstream import Providers, UpstreamPages
 from remit.surface.web.probes import probes
 from remit.surface.web.rehearsal import SnapshotRehearsal
 from remit.surface.web.routes.approvals import ApprovalRoutes
@@ -60,7 +59,6 @@ from remit.surface.web.routes.spiffe import SpiffeRoutes
 from remit.surface.web.routes.stream import StreamRoutes
 from remit.surface.web.routes.tools import ToolRoutes
 from remit.surface.web.session import SessionDoor
-from remit.surface.web.routes.upstream import UpstreamRoutes
 
 from remit.surface.web.tenants import TenantDoor
 
@@ -94,7 +92,6 @@ def tenant_application(services: Services) -> ASGIApp:
         *RegisterRoutes(services.oauth).routes(),
         *SpiffeRoutes(svids=services.federation.svids).routes(),
         *api.routes(operations),
-        *upstream_routes(services).routes(),
         *pages(services),
     ]
     return build_app(
@@ -277,7 +274,6 @@ def _own_pages(services: Services, paper: Paper, door: SessionDoor) -> list[Base
             providers=services.vault.providers,
             name_of=name_of,
         ).routes(),
-    upstream = services.upstream
     ]
 
 
@@ -288,13 +284,6 @@ def _approval_pages(services: Services, paper: Paper, door: SessionDoor) -> Appr
         read_link=lambda token, at: read_link(token, keys=ground.keys, issuer=ground.issuer, at=at),
         own_link=lambda approval, to: issue_link(
             approval,
-        *UpstreamPages(
-            own=own,
-            signing=upstream.signing,
-            providers=upstream.providers,
-            links=upstream.links,
-            now=now,
-        ).routes(),
             to=to,
             signer=ground.keys.signer(KeyClass.APPROVAL_LINK),
             issuer=ground.issuer,
