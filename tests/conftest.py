@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, settings
 
 from support.plain_log import log_plainly
 
-pytest_plugins = ["support.stores", "support.oauth_worlds", "support.houses"]
+pytest_plugins = ["support.stores", "support.oauth_worlds", "support.domains", "support.houses"]
 
 CATALOGUE = Path(__file__).parent / "catalogue"
 MEMORY = Path("/dev/shm")

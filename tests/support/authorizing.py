@@ -41,7 +41,7 @@ from remit.surface.web.routes.authorize import AuthorizeRoutes
 from remit.surface.web.routes.oauth import OAuthRoutes
 from remit.surface.web.session import SessionDoor
 from support.jose import private_key
-from support.oauth import ABSENT, BOOK, ISSUER, SEND, TRUST_DOMAIN, World
+from support.oauth import ABSENT, BOOK, ISSUER, SEND, World
 
 BACK = "https://client.example/callback"
 LOOPBACK = "http://127.0.0.1:4567/callback"
@@ -74,7 +74,7 @@ class Shown:
 def with_codes(**parts: Any) -> OAuth:
     """`OAuth.build` with everything that the code flow needs."""
     uow, entropy, tenant, options = (parts[name] for name in ("uow", "entropy", "tenant", "options"))
-    chosen = AuthorityOptions(issuer=options.issuer, trust_domain=TRUST_DOMAIN)
+    chosen = AuthorityOptions(issuer=options.issuer, trust_domain=options.trust_domain)
     consenting = Consenting(
         consents=ConsentService(uow=uow, entropy=entropy, tenant=tenant),
         tasks=TaskService(uow=uow, keys=parts["keys"], options=chosen, entropy=entropy, tenant=tenant),

@@ -139,7 +139,8 @@ class World:
             party(key_class, issuer=options.issuer)
             for key_class in (KeyClass.ACCESS_TOKEN, KeyClass.ENVELOPE, KeyClass.STATEMENT)
         ]
-        parties.append(party(KeyClass.ID_TOKEN, issuer=options.issuer, algorithm=Algorithm.ES256))
+        for_others = (KeyClass.ID_TOKEN, KeyClass.DOMAIN_GRANT, KeyClass.TRANSACTION)
+        parties += [party(each, issuer=options.issuer, algorithm=Algorithm.ES256) for each in for_others]
         self.access_key: KeyRecord = parties[0].record
         self.access_private, self.envelope_private = (each.private for each in parties[:2])
         self.keyring = Keyring.of(
@@ -147,7 +148,7 @@ class World:
         )
         self.nonces = NonceBox(key=Secret(b"n" * 32), tenant=DEFAULT_TENANT)
         self.delegations = RecordedDelegations(
-            options=AuthorityOptions(issuer=options.issuer, trust_domain=TRUST_DOMAIN),
+            options=AuthorityOptions(issuer=options.issuer, trust_domain=options.trust_domain),
             roots=self.keyring,
             entropy=self.entropy,
         )
@@ -170,7 +171,7 @@ class World:
             metrics=Metrics(),
             entropy=self.entropy,
         )
-        self.http = httpx2.AsyncClient(transport=httpx2.ASGITransport(app=self.app), base_url=ISSUER)
+        self.http = httpx2.AsyncClient(transport=httpx2.ASGITransport(app=self.app), base_url=options.issuer)
         self.view = View()
         self.verifier = AccessTokenVerifier(keys=self.keyring, standings=self.view, clock=self.clock)
         self.identities = IdentityService(uow=uow, entropy=self.entropy, tenant=DEFAULT_TENANT)
@@ -338,7 +339,7 @@ class World:
         )
 
         text = self.root(task)
-        options = AuthorityOptions(issuer=self.options.issuer, trust_domain=TRUST_DOMAIN)
+        options = AuthorityOptions(issuer=self.options.issuer, trust_domain=self.options.trust_domain)
 
         def work(tx: Any) -> None:
             tx.grants.add(grant)
@@ -352,7 +353,7 @@ class World:
     def root(self, task: Task, **changes: Any) -> str:
         root = Root(
             issuer=self.options.issuer,
-            trust_domain=TRUST_DOMAIN,
+            trust_domain=self.options.trust_domain,
             subject=task.user or task.trigger,
             task=task.id,
             purpose=task.purpose,
@@ -398,7 +399,7 @@ class World:
         claims: JsonObject = {
             "iss": actor.id,
             "sub": actor.id,
-            "aud": ISSUER,
+            "aud": self.options.issuer,
             "iat": at,
             "exp": at + 60,
             "jti": self.fresh(),
@@ -408,9 +409,10 @@ class World:
         signer = actor.signer(key_class)
         return jwt.issue(changed, as_type=TokenType.CLIENT_ASSERTION, signer=signer)
 
-    def proof(self, who: str, url: str = f"{ISSUER}/token", *, method: str = "POST", **options: Any) -> str:
+    def proof(self, who: str, url: str = "", *, method: str = "POST", **options: Any) -> str:
         values = {"jti": self.fresh(), "at": self.now, **options}
-        return make_proof(self.actors[who].key, method=method, target=url, **values)
+        target = url or f"{self.options.issuer}/token"
+        return make_proof(self.actors[who].key, method=method, target=target, **values)
 
     def form(self, who: str, **parameters: Any) -> dict[str, Any]:
         values = {
@@ -445,7 +447,7 @@ class World:
             "subject_token": self.envelope,
             "subject_token_type": TXN_TOKEN,
             "actor_token_type": ACCESS_TOKEN,
-            "resource": f"{ISSUER}/mcp/business",
+            "resource": f"{self.options.issuer}/mcp/business",
             **parameters,
         }
         if "actor_token" not in values:

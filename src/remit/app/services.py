@@ -10,6 +10,7 @@ from pathlib import Path
 from remit.app.bindings.calls import CallJournal
 from remit.app.bindings.delegations import EnvelopeRegister
 from remit.app.bindings.desk import ApprovalDesk
+from remit.app.bindings.domains import open_domains
 from remit.app.bindings.doors import (
     Doorman,
     PinnedTools,
@@ -35,6 +36,7 @@ from remit.authority.consent_service import ConsentService
 from remit.authority.delegation_service import DelegationService
 from remit.authority.lifetimes import Lifetimes
 from remit.authority.oauth.client_certificates import CertificateTrust, UnfitCertificate
+from remit.authority.oauth.domains.service import DomainService
 from remit.authority.oauth.options import OAuthOptions
 from remit.authority.oauth.provider import Consenting, OAuth
 from remit.authority.oauth.registration_service import RegistrationService
@@ -126,6 +128,7 @@ class Services:
     approvals: ApprovalService
     people: People
     federation: Federation
+    domains: DomainService
     containment: ContainmentService
     vault: VaultServices
     gateway: McpApp
@@ -299,6 +302,7 @@ def build(ground: Ground) -> Services:
         approvals=approvals,
         people=people,
         federation=federation,
+        domains=open_domains(chosen, work=work, entropy=entropy, tenant=tenant),
         containment=containment,
         vault=vault,
         gateway=_gateway(ground, verifier, decisions, approvals, tools, upstreams, vault, metrics),
@@ -441,6 +445,8 @@ def _oauth(ground: Ground, options: AuthorityOptions, federation: Federation, fe
             authorities=chosen.clients.authorities is not None,
             status_lists=chosen.oauth.status_lists,
             devices=chosen.oauth.devices,
+            domains=True,
+            transactions=chosen.oauth.transaction_tokens,
         ),
         tenant=ground.tenant,
         uow=ground.work,
@@ -448,6 +454,7 @@ def _oauth(ground: Ground, options: AuthorityOptions, federation: Federation, fe
         delegations=EnvelopeRegister(keys=ground.keys, options=options, entropy=ground.entropy),
         gate=NoObjection(),
         issuer_keys=federation.refresher,
+        domain_keys=federation.refresher,
         clock=ground.clock,
         entropy=ground.entropy,
         consenting=_consenting(ground, options),

@@ -28,6 +28,8 @@ CHAINED_TYPES: Final = (
 """What can be asked for another domain (draft-ietf-oauth-identity-chaining-17)."""
 OF_AN_INSTANCE: Final = frozenset({GRANT_CLIENT_CREDENTIALS, GRANT_TOKEN_EXCHANGE})
 """Grants that an instance uses without a person in front of it."""
+OF_A_KEY: Final = OF_AN_INSTANCE | {GRANT_JWT_BEARER}
+"""Grants of a client that proves itself by a key of its own."""
 ALGORITHMS: Final[tuple[str, ...]] = tuple(sorted(Algorithm))
 """What clients may sign assertions with."""
 PROOF_ALGORITHMS: Final[tuple[str, ...]] = tuple(sorted(set(dpop.ALGORITHMS.values())))

@@ -10,7 +10,7 @@ from remit.authority.oauth.clients import BINDING_ATTRIBUTE, Binding
 from remit.authority.oauth.enrolment import Act, Enrolment, UnknownClient, stated_of
 from remit.authority.oauth.errors import InvalidClientMetadata
 from remit.authority.oauth.invitations import Invitation, invite
-from remit.authority.oauth.metadata import OF_AN_INSTANCE
+from remit.authority.oauth.metadata import OF_A_KEY
 from remit.authority.oauth.registration import ClientRegistration, RegistrationKind, SessionLimits
 from remit.authority.oauth.repository import OAuthTransaction
 from remit.identity.principals import Environment, Kind, Principal
@@ -41,7 +41,7 @@ class RegistrationService:
 
         With keys of its own it may also do what an instance does: earn its own token, and exchange.
         """
-        own = frozenset() if stated.auth_method.keyless else OF_AN_INSTANCE
+        own = frozenset() if stated.auth_method.keyless else OF_A_KEY
         wanted = Enrolment(
             stated=stated,
             kind=RegistrationKind.PRE_REGISTERED,

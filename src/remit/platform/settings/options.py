@@ -156,6 +156,8 @@ class OAuthChoices:
     """Whether a client assertion must have the type `client-authentication+jwt` (RFC 10070)."""
     status_lists: bool = False
     """Whether access tokens have a place in a published status list (draft-ietf-oauth-status-list)."""
+    transaction_tokens: bool = False
+    """Whether services can have transaction tokens (draft-ietf-oauth-transaction-tokens-10)."""
     devices: bool = False
     """Whether devices without a browser may ask (RFC 8628); off, as people can be tricked into answering."""
 

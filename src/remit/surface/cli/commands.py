@@ -38,6 +38,7 @@ NOUNS: Final[dict[str, Entry]] = {
     "provider": Entry("provider", "Services that agents' calls may need a credential of."),
     "connection": Entry("connection", "Credentials of other services, each for one person and one agent."),
     "issuer": Entry("issuer", "Issuers whose word about workloads is taken: SPIFFE, CI, clouds."),
+    "domain": Entry("domain", "Other authorization servers: whose grants count, who may go there."),
     "ledger": Entry("ledger", "The log of record: search, export, verify offline."),
     "key": Entry("key", "Signing keys of this installation: list, rotate."),
 }

@@ -11,6 +11,7 @@ from remit.surface.web.routes.clients import ClientRoutes
 from remit.surface.web.routes.connections import ConnectionRoutes
 from remit.surface.web.routes.decisions import DecisionRoutes
 from remit.surface.web.routes.directory import DirectoryRoutes
+from remit.surface.web.routes.domains import DomainRoutes
 from remit.surface.web.routes.federation import FederationRoutes
 from remit.surface.web.routes.keys import KeyRoutes
 from remit.surface.web.routes.kills import KillRoutes
@@ -40,6 +41,7 @@ class Nouns:
     stream: StreamRoutes
     federation: FederationRoutes
     spiffe: SpiffeRoutes
+    domains: DomainRoutes
 
     def operations(self) -> list[Operation[Any, Any]]:
         """All of them; names and (method, path) pairs are unique, which a test demands."""
@@ -59,4 +61,5 @@ class Nouns:
             *self.stream.operations(),
             *self.federation.operations(),
             *self.spiffe.operations(),
+            *self.domains.operations(),
         ]

@@ -47,6 +47,7 @@ from remit.surface.web.routes.connections import ConnectionRoutes
 from remit.surface.web.routes.decisions import DecisionRoutes
 from remit.surface.web.routes.device import DeviceRoutes
 from remit.surface.web.routes.directory import DirectoryRoutes
+from remit.surface.web.routes.domains import DomainRoutes, entry_named
 from remit.surface.web.routes.federation import FederationRoutes, agent_named
 from remit.surface.web.routes.keys import KeyRoutes
 from remit.surface.web.routes.kills import KillRoutes
@@ -181,6 +182,7 @@ def nouns(services: Services) -> Nouns:
             agent=partial(agent_named, services.identity),
         ),
         spiffe=SpiffeRoutes(svids=services.federation.svids),
+        domains=DomainRoutes(service=services.domains, named=partial(entry_named, services.identity)),
     )
 
 
