@@ -30,6 +30,7 @@ from schemathesis.specs.openapi.checks import (
 
 from remit.kernel.jose import dpop
 from remit.surface.cli.client import Client
+from support.effort import rounds
 from support.installation import Installation, installation
 
 CHECKS = [
@@ -40,7 +41,7 @@ CHECKS = [
     response_schema_conformance,
 ]
 BOUNDED = settings(
-    max_examples=3,
+    max_examples=rounds(2, long=25),
     derandomize=True,
     database=None,
     deadline=None,
