@@ -39,6 +39,7 @@ from remit.surface.web.app import build_app
 from remit.surface.web.pages.paper import Paper
 from remit.surface.web.routes.authorize import AuthorizeRoutes
 from remit.surface.web.routes.oauth import OAuthRoutes
+from remit.surface.web.routes.oidc import OpenIdRoutes
 from remit.surface.web.session import SessionDoor
 from support.jose import private_key
 from support.oauth import ABSENT, BOOK, ISSUER, SEND, World
@@ -102,7 +103,7 @@ class AuthorizingWorld(World):
         assert flow is not None
         pages = routes(self.oauth, flow, door=self.door, paper=Paper(issuer=issuer, origin=issuer))
         self.app = build_app(
-            [*OAuthRoutes(self.oauth).routes(), *pages.routes()],
+            [*OAuthRoutes(self.oauth).routes(), *OpenIdRoutes(self.oauth, flow).routes(), *pages.routes()],
             options=HttpOptions(),
             issuer=issuer,
             metrics=Metrics(),

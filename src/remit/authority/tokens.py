@@ -41,6 +41,8 @@ class VerifiedSubject:
     expires_at: datetime
     client: PrincipalId = _NOBODY
     """Who authenticated for it: the instance, or the human or workload whose own token it is."""
+    ancestors: tuple[TokenId, ...] = ()
+    """What it came of: tokens, or the family and the session of the person whose yes it stands on."""
     credential: str = ""
     """Id of the registered key that the client authenticated with: its revocation ends what is open."""
 

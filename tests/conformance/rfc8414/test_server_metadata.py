@@ -50,10 +50,12 @@ async def test_the_well_known_name_is_inserted_before_a_path(sqlite_uow: SqlUnit
     issuer = "https://remit.example/t/acme"
     world = World(sqlite_uow, options=dataclasses.replace(OPTIONS, issuer=issuer))
     assert well_known("oauth-authorization-server", issuer) == f"https://remit.example{PATH}/t/acme"
-    assert (await world.http.get(f"{PATH}/t/acme")).json()["issuer"] == issuer
-    assert (await world.http.get(f"/t/acme{PATH}")).status_code == 404
-    assert (await world.http.get(PATH)).status_code == 404
-    assert (await world.http.post("/t/acme/token")).status_code == 400
+    host = "https://remit.example"
+    assert (await world.http.get(f"{host}{PATH}/t/acme")).json()["issuer"] == issuer
+    assert (await world.http.get(f"{host}/t/acme{PATH}")).status_code == 404
+    assert (await world.http.get(f"{host}{PATH}")).status_code == 404
+    # Whoever routes tenants cuts the path before it comes here.
+    assert (await world.http.post(f"{host}/token")).status_code == 400
 
 
 @pytest.mark.spec("RFC 7517", "5")

@@ -25,6 +25,8 @@ class SignIn:
     at: datetime
     acr: str
     amr: tuple[str, ...]
+    marks: tuple[str, ...] = ()
+    """What the provider that they came by vouches for (R21)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -59,6 +59,8 @@ class Family:
     state: FamilyState = FamilyState.LIVE
     cause: str = ""
     """Why it ended."""
+    marks: tuple[str, ...] = ()
+    """What the provider that the person came by vouched for when they signed in."""
     disclosure: Disclosure = NOTHING
     """What the client learns of the person, as long as it lives."""
 

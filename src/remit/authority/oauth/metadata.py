@@ -10,8 +10,9 @@ from remit.authority.oauth.pkce import METHOD
 from remit.authority.oauth.rar import TYPE
 from remit.authority.oauth.registration import CODE, DEVICE, REFRESH
 from remit.authority.oauth.resources import Target
-from remit.authority.oauth.scopes import AGENT_AT_API, AT_MCP, Scope
-from remit.identity.sessions import ACR_PASSKEY, ACR_PASSKEY_UV
+from remit.authority.oauth.scopes import AGENT_AT_API, AT_MCP, AT_USERINFO, Scope
+from remit.authority.oidc.conditions import MEETS
+from remit.authority.oidc.disclosure import CLAIMS
 from remit.kernel.canonical import Json, JsonObject
 from remit.kernel.jose import dpop
 from remit.kernel.jose.algorithms import Algorithm
@@ -95,12 +96,24 @@ def _of_codes(options: OAuthOptions) -> JsonObject:
         **({"device_authorization_endpoint": f"{issuer}/device_authorization"} if options.devices else {}),
         "code_challenge_methods_supported": [METHOD],
         "authorization_response_iss_parameter_supported": True,
-        "prompt_values_supported": ["none", "login", "consent"],
-        "acr_values_supported": [ACR_PASSKEY, ACR_PASSKEY_UV],
         "request_parameter_supported": True,
         "request_uri_parameter_supported": False,
         "request_object_signing_alg_values_supported": [*ALGORITHMS],
         "require_signed_request_object": False,
+        **_of_people(issuer),
+    }
+
+
+def _of_people(issuer: str) -> JsonObject:
+    """OpenID Connect Discovery §3."""
+    return {
+        "userinfo_endpoint": f"{issuer}/userinfo",
+        "subject_types_supported": ["public"],
+        "id_token_signing_alg_values_supported": [str(Algorithm.ES256)],
+        "claims_supported": [*CLAIMS],
+        "claims_parameter_supported": True,
+        "prompt_values_supported": ["none", "login", "consent", "select_account"],
+        "acr_values_supported": [*MEETS],
     }
 
 
@@ -136,9 +149,11 @@ def resource_metadata(target: Target, options: OAuthOptions, *, bearer: bool) ->
     `bearer`: whether some registered client may come without a key-bound token.
     """
     scopes = AT_MCP if target.server else AGENT_AT_API | {Scope.READ, Scope.WRITE}
+    if target.resource == options.userinfo:
+        scopes = AT_USERINFO
     return {
         "resource": target.resource,
-        "resource_name": f"Remit gateway: {target.server}" if target.server else "Remit API",
+        "resource_name": _name(target, options),
         "authorization_servers": [options.issuer],
         "scopes_supported": _sorted(scopes),
         "bearer_methods_supported": ["header"],
@@ -146,6 +161,12 @@ def resource_metadata(target: Target, options: OAuthOptions, *, bearer: bool) ->
         "dpop_bound_access_tokens_required": not bearer,
         "authorization_details_types_supported": [TYPE],
     }
+
+
+def _name(target: Target, options: OAuthOptions) -> str:
+    if target.resource == options.userinfo:
+        return "Remit, about people"
+    return f"Remit gateway: {target.server}" if target.server else "Remit API"
 
 
 def well_known(name: str, url: str) -> str:

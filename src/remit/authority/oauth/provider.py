@@ -19,6 +19,7 @@ from remit.authority.oauth.endpoints.register import RegistrationEndpoint
 from remit.authority.oauth.endpoints.revoke import RevocationEndpoint
 from remit.authority.oauth.endpoints.status import StatusEndpoint
 from remit.authority.oauth.endpoints.token import TokenEndpoint
+from remit.authority.oauth.endpoints.userinfo import UserinfoEndpoint
 from remit.authority.oauth.grants.authorization_code import AuthorizationCodeGrant
 from remit.authority.oauth.grants.client_credentials import ClientCredentials
 from remit.authority.oauth.grants.device_code import DeviceCodeGrant
@@ -65,6 +66,7 @@ class CodeFlow:
     pushed: PushedRequestEndpoint
     authorization: AuthorizationEndpoint
     consent: Consent
+    userinfo: UserinfoEndpoint
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -190,8 +192,9 @@ class OAuth:
                     uow=uow, clients=clients, possession=possession, options=options, entropy=entropy
                 ),
                 authorization=AuthorizationEndpoint(
-                    uow=uow, directory=directory, options=options, tenant=tenant, entropy=entropy
+                    uow=uow, directory=directory, options=options, tenant=tenant, keys=keys, entropy=entropy
                 ),
+                userinfo=UserinfoEndpoint(uow=uow, keys=keys, options=options, clock=clock),
                 consent=Consent(
                     uow=uow,
                     consents=consenting.consents,

@@ -101,6 +101,8 @@ class ClientRegistration:
     post_logout_redirect_uris: tuple[str, ...] = ()
     backchannel_logout_uri: str | None = None
     limits: SessionLimits = LIMITS
+    requires: frozenset[str] = frozenset()
+    """What a sign-in must be before it counts here (`oidc.conditions.Condition`), at each refresh too."""
     digest: Digest
     access_digest: Digest | None = None
     """SHA-256 of the registration access token (RFC 7592); the token itself is kept nowhere."""

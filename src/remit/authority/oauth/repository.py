@@ -16,6 +16,8 @@ from remit.authority.oauth.invitations import Invitations
 from remit.authority.oauth.pending import Pending, PendingState
 from remit.authority.oauth.registration import ClientRegistration, RegistrationKind
 from remit.authority.oauth.status_list import Statuses
+from remit.authority.oidc.logout import LogoutNotice
+from remit.authority.oidc.sign_on import SignOn, SignOnId
 from remit.authority.repository import AuthorityTransaction
 from remit.authority.tasks import Task
 from remit.authority.verify import VerifiedEnvelope
@@ -159,6 +161,9 @@ class Families(Protocol):
     def live_of(self, user: UserId, client_id: str, at: datetime) -> Sequence[Family]:
         """Live families of a person with a client, oldest first."""
 
+    def of_user(self, user: UserId) -> Sequence[Family]:
+        """Every family of a person that is still kept, live or not."""
+
     def add_token(self, token: RefreshToken) -> None:
         """Store a refresh token that is being given."""
 
@@ -170,6 +175,41 @@ class Families(Protocol):
 
     def forget(self, before: datetime, limit: int) -> int:
         """Drop families that ended before that moment, with their tokens; how many."""
+
+
+class SignOns(Protocol):
+    """Yeses of people to applications."""
+
+    def add(self, sign_on: SignOn) -> None:
+        """Store a new one."""
+
+    def get(self, ident: SignOnId) -> SignOn | None:
+        """One, whether it stands or not."""
+
+    def of(self, user: UserId) -> Sequence[SignOn]:
+        """All of a person, newest first."""
+
+    def standing(self, user: UserId, client_id: str) -> Sequence[SignOn]:
+        """Those of a person to a client that were not taken back."""
+
+    def withdraw(self, sign_on: SignOn, at: datetime) -> bool:
+        """Take one back; False if it was. One conditional update."""
+
+
+class Logouts(Protocol):
+    """Clients to be told that a session has ended."""
+
+    def add(self, notice: LogoutNotice) -> None:
+        """Store a new one, unless that client was told of that end, or is about to be."""
+
+    def due(self, at: datetime, limit: int) -> Sequence[LogoutNotice]:
+        """Open ones whose time has come, oldest first."""
+
+    def save(self, notice: LogoutNotice, *, was: int) -> bool:
+        """Store what became of a try; False if another node has tried meanwhile. One conditional update."""
+
+    def forget(self, before: datetime, limit: int) -> int:
+        """Drop what was settled before that moment; how many."""
 
 
 class OAuthTransaction(AuthorityTransaction, FederationTransaction, Protocol):
@@ -186,6 +226,14 @@ class OAuthTransaction(AuthorityTransaction, FederationTransaction, Protocol):
     @property
     def devices(self) -> Devices:
         """Requests of devices without a browser."""
+
+    @property
+    def sign_ons(self) -> SignOns:
+        """Yeses to applications."""
+
+    @property
+    def logouts(self) -> Logouts:
+        """Notices of logout."""
 
     @property
     def families(self) -> Families:

@@ -201,6 +201,7 @@ def subject_of(token: AccessToken, proof: Proof | None) -> VerifiedSubject:
         ceiling=token.ceiling,
         audience=token.audience,
         scopes=token.scopes,
+        ancestors=token.ancestors,
         key=token.key,
         proof=proof,
         issued_at=token.issued_at,

@@ -58,6 +58,7 @@ from remit.platform.storage.repositories.registrations import (
     RegistrationRepository,
 )
 from remit.platform.storage.repositories.settings import SettingsRepository
+from remit.platform.storage.repositories.sign_ons import LogoutRepository, SignOnRepository
 from remit.platform.storage.repositories.statuses import StatusRepository
 from remit.platform.storage.repositories.tenants import TenantRepository
 from remit.platform.storage.repositories.tokens import ReplayRepository, TokenRepository
@@ -246,6 +247,16 @@ class SqlTransaction:
     def devices(self) -> DeviceRepository:
         """Requests of devices without a browser."""
         return DeviceRepository(self.sql, self.tenant)
+
+    @property
+    def sign_ons(self) -> SignOnRepository:
+        """Yeses to applications that people sign in to."""
+        return SignOnRepository(self.sql, self.tenant)
+
+    @property
+    def logouts(self) -> LogoutRepository:
+        """Clients to be told that a session has ended."""
+        return LogoutRepository(self.sql, self.tenant)
 
     @property
     def families(self) -> FamilyRepository:

@@ -54,6 +54,7 @@ from remit.surface.web.routes.kills import KillRoutes
 from remit.surface.web.routes.ledger import LedgerRoutes
 from remit.surface.web.routes.meta import MetaRoutes
 from remit.surface.web.routes.oauth import OAuthRoutes
+from remit.surface.web.routes.oidc import OpenIdRoutes
 from remit.surface.web.routes.people import PeopleRoutes
 from remit.surface.web.routes.register import RegisterRoutes
 from remit.surface.web.routes.spiffe import SpiffeRoutes
@@ -252,6 +253,7 @@ def pages(services: Services) -> list[BaseRoute]:
     return [
         assets(),
         *([] if flow is None else AuthorizeRoutes(services.oauth, flow, door=door, paper=paper).routes()),
+        *([] if flow is None else OpenIdRoutes(services.oauth, flow).routes()),
         *([] if devices is None else DeviceRoutes(services.oauth, devices, door=door, paper=paper).routes()),
         *_approval_pages(services, paper, door).routes(),
         *_own_pages(services, paper, door),

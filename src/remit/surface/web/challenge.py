@@ -2,7 +2,12 @@
 
 from typing import Final
 
-from remit.authority.oauth.errors import InsufficientScope, MissingToken, OAuthError
+from remit.authority.oauth.errors import (
+    InsufficientAuthentication,
+    InsufficientScope,
+    MissingToken,
+    OAuthError,
+)
 from remit.authority.oauth.metadata import PROOF_ALGORITHMS, well_known
 from remit.authority.oauth.scopes import render
 
@@ -19,6 +24,8 @@ def challenge_of(error: OAuthError, *, resource: str, scopes: frozenset[str], be
     parts = [f'resource_metadata="{well_known(_RESOURCE, resource)}"']
     if not isinstance(error, MissingToken):
         parts.insert(0, f'error="{error.error}"')
+    if isinstance(error, InsufficientAuthentication) and error.acr_values:
+        parts.append(f'acr_values="{" ".join(error.acr_values)}"')
     if needed:
         parts.append(f'scope="{render(needed)}"')
     common = ", ".join(parts)

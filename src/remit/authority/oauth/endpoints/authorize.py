@@ -9,7 +9,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 
-from remit.authority.oauth import authorization_request, opaque
+from remit.authority.oauth import authorization_request, opaque, sign_ons
+from remit.authority.oauth.answered import Answered
 from remit.authority.oauth.authorization_request import AuthorizationRequest, Prompt, answer_of
 from remit.authority.oauth.client_directory import ClientDirectory
 from remit.authority.oauth.desk import Desk, Found
@@ -41,16 +42,13 @@ from remit.authority.oauth.request_object import RequestObjects
 from remit.authority.oidc import conditions, disclosure, id_token
 from remit.authority.oidc.conditions import BY_PASSKEY, MEETS
 from remit.identity.principals import Principal
-from remit.identity.sessions import ACR_PASSKEY, ACR_PASSKEY_UV, Session
+from remit.identity.sessions import Session
 from remit.kernel.canonical import Digest
-from remit.kernel.ids import Entropy, TenantId
+from remit.kernel.ids import Entropy, TenantId, UserId
+from remit.kernel.jose.errors import TokenRejected
+from remit.kernel.jose.keys import KeyLookup
 from remit.kernel.uow import UnitOfWork
 
-_MEETS: Final = {
-    ACR_PASSKEY: frozenset({ACR_PASSKEY, ACR_PASSKEY_UV}),
-    ACR_PASSKEY_UV: frozenset({ACR_PASSKEY_UV}),
-}
-"""Which ways to sign in meet a demand (RFC 9470 §4); a word that is not ours is met by none."""
 OVER: Final = "this request is over; go back to the application and start again"
 
 
@@ -97,8 +95,10 @@ class AuthorizationEndpoint:
         directory: ClientDirectory,
         options: OAuthOptions,
         tenant: TenantId,
+        keys: KeyLookup,
         entropy: Entropy,
     ) -> None:
+        self._keys = keys
         self._uow = uow
         self._directory = directory
         self._options = options
@@ -189,9 +189,10 @@ class AuthorizationEndpoint:
             require_holder(pending, session)
         require_same(pending, registration)
         try:
-            need = sign_in_needed(pending, session, at)
+            need = sign_in_needed(pending, session, at, registration)
             if need is not None or session is None:
                 return need or SignIn(again=False)
+            self._require_person(pending, session, at)
             return self._ask(tx, pending, registration, session, at)
         except OAuthError as refused:
             tx.pendings.move(replace(pending, state=PendingState.OVER), was=PendingState.SHOWN)
@@ -204,17 +205,66 @@ class AuthorizationEndpoint:
         registration: ClientRegistration,
         session: Session,
         at: datetime,
-    ) -> Ask:
+    ) -> Away | Ask:
         person = tx.principals.get(session.human)
         if person is None:
             raise LoginRequired("nobody is signed in")
         found = self._desk.find(tx, pending.request, registration, at=at)
-        offer = pending.offer
-        if offer is None:
-            offer = offer_of(found, session)
+        offer = pending.offer or offer_of(found, session)
+        if sign_ons.earlier(tx, pending, offer, registration, UserId(session.human)):
+            return self._again(tx, replace(pending, offer=offer), registration, session, at)
+        if Prompt.NONE in pending.request.prompt:
+            # OA-26: a task is a person's own act; what an agent may do is never given as it was before.
+            raise ConsentRequired("the person must be asked")
+        if pending.offer is None:
             pending = replace(pending, offer=offer)
             tx.pendings.move(pending, was=PendingState.SHOWN)
         return Ask(pending=pending, offer=offer, registration=registration, agent=found.agent, person=person)
+
+    def _again(
+        self,
+        tx: OAuthTransaction,
+        pending: Pending,
+        registration: ClientRegistration,
+        session: Session,
+        at: datetime,
+    ) -> Away:
+        """Let an application in by an earlier yes, without a page; as ever, once for each request."""
+        if pending.offer is None or not tx.pendings.move(
+            replace(pending, state=PendingState.OVER), was=PendingState.SHOWN
+        ):
+            raise InvalidRequest(OVER, reason="pending_over")
+        answered = Answered(
+            pending=pending, offer=pending.offer, registration=registration, session=session, at=at
+        )
+        url = sign_ons.let_in_again(tx, answered, issuer=self._options.issuer, entropy=self._entropy)
+        return Away(url=url)
+
+    def _require_person(self, pending: Pending, session: Session, at: datetime) -> None:
+        """The person whom the client means is the one who is there (Core §3.1.2.1, §5.5.1)."""
+        request = pending.request
+        meant = {request.claims.subject} - {""}
+        if request.hint:
+            meant.add(self._hinted(request, at))
+        if meant - {session.human}:
+            raise LoginRequired("somebody else is signed in here", reason="login_other")
+
+    def _hinted(self, request: AuthorizationRequest, at: datetime) -> str:
+        try:
+            hint = id_token.read(
+                request.hint,
+                keys=self._keys,
+                audience=request.returning.client_id,
+                at=at,
+                expired=True,
+            )
+        except TokenRejected as rejected:
+            raise InvalidRequest(
+                "`id_token_hint` is no ID token that this client had from here",
+                reason="hint_rejected",
+                debug=rejected.debug,
+            ) from rejected
+        return str(hint.subject)
 
 
 def shown(tx: OAuthTransaction, handle: str, *, at: datetime, device: bool = False) -> Pending:
@@ -250,15 +300,16 @@ def _client(tx: OAuthTransaction, client_id: str) -> ClientRegistration:
     return registration
 
 
-def sign_in_needed(pending: Pending, session: Session | None, at: datetime) -> SignIn | None:
-    """Whether somebody must sign in first, or again (OpenID Connect Core §3.1.2.3, RFC 9470 §5)."""
+def sign_in_needed(
+    pending: Pending, session: Session | None, at: datetime, registration: ClientRegistration
+) -> SignIn | None:
+    """Whether somebody must sign in first, or again (OpenID Connect Core §3.1.2.3, RFC 9470 §5, R21)."""
     request = pending.request
     need = _need(pending, session, at)
-    if Prompt.NONE in request.prompt:
-        if need is not None:
-            raise LoginRequired("nobody is signed in, or not recently enough")
-        # OA-26: every yes is a person's own act; nothing is ever given because it was given before.
-        raise ConsentRequired("the person must be asked")
+    if need is None and session is not None:
+        need = _condition(pending, session, registration)
+    if Prompt.NONE in request.prompt and need is not None:
+        raise LoginRequired("nobody is signed in, or not recently enough")
     return need
 
 
@@ -270,11 +321,21 @@ def _need(pending: Pending, session: Session | None, at: datetime) -> SignIn | N
     stale = request.max_age is not None and at - session.authenticated_at > timedelta(seconds=request.max_age)
     if not fresh and (stale or Prompt.LOGIN in request.prompt):
         return SignIn(again=True)
-    if request.acr and not any(session.acr in _MEETS.get(wanted, frozenset()) for wanted in request.acr):
-        if fresh or not any(wanted in _MEETS for wanted in request.acr):
+    if request.acr and not any(session.acr in MEETS.get(wanted, frozenset()) for wanted in request.acr):
+        if fresh or not any(wanted in MEETS for wanted in request.acr):
             raise UnmetAuthentication("nobody can sign in here as `acr_values` demands")
         return SignIn(again=True)
     return None
+
+
+def _condition(pending: Pending, session: Session, registration: ClientRegistration) -> SignIn | None:
+    """What the registration demands of a sign-in; a passkey proven anew can meet some of it."""
+    missing = conditions.unmet(registration.requires, acr=session.acr, marks=session.marks)
+    if not missing:
+        return None
+    if missing <= BY_PASSKEY and session.authenticated_at < pending.begun_at:
+        return SignIn(again=True)
+    raise UnmetAuthentication(conditions.sentence(missing), reason=f"unmet_{min(missing)}")
 
 
 def offer_of(found: Found, session: Session) -> Offer:

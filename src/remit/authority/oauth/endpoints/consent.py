@@ -4,7 +4,7 @@ Nothing acts as the person. A yes to an agent's client gives that agent a task w
 showed; its code stands for the task. A yes to an application lets it learn what the page says, and no more.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
@@ -18,14 +18,13 @@ from remit.authority.errors import (
     SegmentCrossed,
 )
 from remit.authority.intent import seal_goal
-from remit.authority.oauth import opaque
-from remit.authority.oauth.authorization_request import answer_of, code_answer
-from remit.authority.oauth.codes import LIFE, AuthorizationCode, SignIn
+from remit.authority.oauth import sign_ons
+from remit.authority.oauth.answered import Answered, give_code, record_of
+from remit.authority.oauth.authorization_request import answer_of
 from remit.authority.oauth.endpoints.authorize import require_holder, require_same, shown
 from remit.authority.oauth.errors import AccessDenied, InvalidRequest, OAuthError
-from remit.authority.oauth.families import FamilyId
 from remit.authority.oauth.options import OAuthOptions
-from remit.authority.oauth.pending import Offer, Pending, PendingState
+from remit.authority.oauth.pending import Pending, PendingState
 from remit.authority.oauth.registration import ClientRegistration
 from remit.authority.oauth.repository import OAuthTransaction
 from remit.authority.rights import Ceiling
@@ -33,29 +32,12 @@ from remit.authority.task_service import StartTask, TaskService
 from remit.authority.tasks import Initiative, Mode, Task
 from remit.identity.principals import Principal
 from remit.identity.sessions import Session
-from remit.kernel.ids import AgentId, Entropy, PrincipalId, RecordId, TaskId, UserId, mint_id
+from remit.kernel.ids import AgentId, Entropy, PrincipalId
 from remit.kernel.uow import UnitOfWork
-from remit.ledger.record import Record
 
 APPROVED: Final = "authority.authorization.approved"
 DENIED: Final = "authority.authorization.denied"
 _REFUSALS: Final = (BeyondConsent, EmptyAuthority, NoConsent, NotAlive, NotYours, SegmentCrossed)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Answered:
-    """One answer with all that it is about."""
-
-    pending: Pending
-    offer: Offer
-    registration: ClientRegistration
-    session: Session
-    at: datetime
-
-    @property
-    def user(self) -> UserId:
-        """Whoever answered."""
-        return UserId(self.session.human)
 
 
 class Consent:
@@ -91,24 +73,28 @@ class Consent:
     ) -> str:
         answered = self._close(tx, handle, session, at)
         if not approve:
-            tx.ledger.append(self._record(answered, DENIED, task=None, effect="deny"))
+            tx.ledger.append(record_of(answered, DENIED, task=None, effect="deny", entropy=self._entropy))
             return self._no(tx, answered, AccessDenied("the person said no"))
         ceiling = answered.offer.ceiling
         if ceiling is None:
-            tx.ledger.append(self._record(answered, APPROVED, task=None, effect="permit"))
+            tx.ledger.append(record_of(answered, APPROVED, task=None, effect="permit", entropy=self._entropy))
             return self._admit(tx, answered)
         try:
             task = self._give(tx, answered, ceiling)
         except _REFUSALS as refused:
             raise _Refused(AccessDenied(refused.hint, reason=refused.code)) from refused
-        tx.ledger.append(self._record(answered, APPROVED, task=task, effect="permit"))
+        tx.ledger.append(record_of(answered, APPROVED, task=task, effect="permit", entropy=self._entropy))
         return self._yes(tx, answered, task)
 
     def _refuse(
         self, tx: OAuthTransaction, handle: str, session: Session, error: OAuthError, at: datetime
     ) -> str:
         answered = self._close(tx, handle, session, at)
-        tx.ledger.append(self._record(answered, DENIED, task=None, effect="deny", codes=(error.reason,)))
+        tx.ledger.append(
+            record_of(
+                answered, DENIED, task=None, effect="deny", codes=(error.reason,), entropy=self._entropy
+            )
+        )
         return self._no(tx, answered, error)
 
     def _find(self, tx: OAuthTransaction, handle: str, at: datetime) -> Pending:
@@ -116,18 +102,14 @@ class Consent:
 
     def _yes(self, tx: OAuthTransaction, answered: Answered, task: Task) -> str:
         """Make what the client earns its tokens with, and say where the person goes on."""
-        code = opaque.make(opaque.CODE, self._entropy)
-        tx.codes.add(self._code(code, answered, task.id))
-        where = answered.pending.request.returning
-        return code_answer(code, where, issuer=self._options.issuer)
+        return give_code(tx, answered, task.id, issuer=self._options.issuer, entropy=self._entropy)
 
     def _admit(self, tx: OAuthTransaction, answered: Answered) -> str:
         """Let an application learn what it asked for: a code that stands for no task."""
         if answered.pending.device:
             raise _Refused(AccessDenied("an application signs people in by a browser", reason="no_task"))
-        code = opaque.make(opaque.CODE, self._entropy)
-        tx.codes.add(self._code(code, answered, None))
-        return code_answer(code, answered.pending.request.returning, issuer=self._options.issuer)
+        sign_ons.remember(tx, answered, entropy=self._entropy)
+        return give_code(tx, answered, None, issuer=self._options.issuer, entropy=self._entropy)
 
     def _no(self, tx: OAuthTransaction, answered: Answered, error: OAuthError) -> str:  # noqa: ARG002 — for answers that are kept
         """Tell the client, and say where the person goes on."""
@@ -165,59 +147,6 @@ class Consent:
         intent = seal_goal(_goal(answered), entropy=self._entropy)
         wanted = _task(answered, agent, ceiling)
         return self._tasks.start_in(tx, wanted, intent, by=by, at=answered.at, given=given).task
-
-    def _code(self, code: str, answered: Answered, task: TaskId | None) -> AuthorizationCode:
-        request, session, at = answered.pending.request, answered.session, answered.at
-        return AuthorizationCode(
-            id=opaque.digest_of(code),
-            tenant=answered.pending.tenant,
-            family=FamilyId(mint_id("fam", at=at, entropy=self._entropy)),
-            client_id=request.returning.client_id,
-            redirect_uri=request.returning.redirect_uri,
-            challenge=request.challenge,
-            key=request.key,
-            sign_in=SignIn(
-                session=session.id,
-                user=answered.user,
-                at=session.authenticated_at,
-                acr=session.acr,
-                amr=session.amr,
-            ),
-            task=task,
-            resource=answered.offer.resource,
-            scopes=answered.offer.scopes,
-            nonce=request.nonce,
-            issued_at=at,
-            expires_at=at + LIFE,
-            disclosure=answered.offer.disclosure,
-        )
-
-    def _record(
-        self,
-        answered: Answered,
-        kind: str,
-        *,
-        task: Task | None,
-        effect: str,
-        codes: tuple[str, ...] = (),
-    ) -> Record:
-        return Record(
-            id=RecordId(mint_id("rec", at=answered.at, entropy=self._entropy)),
-            at=answered.at,
-            tenant=answered.pending.tenant,
-            kind=kind,
-            actor=answered.session.human,
-            user=answered.user,
-            agent="" if task is None else task.agent,
-            task="" if task is None else task.id,
-            grant="" if task is None or task.grant is None else task.grant,
-            resource=answered.offer.resource,
-            subject=answered.registration.principal,
-            effect=effect,
-            codes=codes,
-            digests=(("client", answered.registration.digest),),
-            detail=(("client", answered.registration.client_id), ("session", answered.session.id)),
-        )
 
 
 class _Refused(Exception):

@@ -11,6 +11,7 @@ from typing import Final
 
 from remit.authority.oauth import device as rules
 from remit.authority.oauth import opaque
+from remit.authority.oauth.answered import Answered, code_of, record_of
 from remit.authority.oauth.codes import LIFE
 from remit.authority.oauth.desk import Desk
 from remit.authority.oauth.device import DeviceRequest, DeviceState, Mark, MarkKind
@@ -23,7 +24,7 @@ from remit.authority.oauth.endpoints.authorize import (
     shown,
     sign_in_needed,
 )
-from remit.authority.oauth.endpoints.consent import Answered, Consent
+from remit.authority.oauth.endpoints.consent import Consent
 from remit.authority.oauth.errors import AccessDenied, InvalidRequest, OAuthError
 from remit.authority.oauth.options import OAuthOptions
 from remit.authority.oauth.pending import Pending, PendingState
@@ -164,7 +165,7 @@ class DeviceDesk:
         if not rules.may_open(device, session.human, at):
             raise InvalidRequest(OVER, reason="device_over")
         try:
-            need = sign_in_needed(pending, session, at)
+            need = sign_in_needed(pending, session, at, registration)
             return need or self._ask(tx, pending, registration, session, device, at)
         except OAuthError as refused:
             tx.devices.move(replace(device, state=DeviceState.DENIED, cause=refused.reason), was=device)
@@ -217,7 +218,7 @@ class DeviceConsent(Consent):
             raise InvalidRequest(OVER, reason="device_over")
         # It can be fetched for as long as the device polls, and at least a minute.
         end = max(device.expires_at, answered.at + LIFE)
-        given = self._code("", answered, task.id)
+        given = code_of("", answered, task.id, entropy=self._entropy)
         tx.codes.add(replace(given, id=device.id, expires_at=end))
         return ""
 
@@ -242,8 +243,10 @@ class DeviceConsent(Consent):
             )
         )
         if len(tx.devices.marks(MarkKind.DENIED, who=client, at=at, limit=rules.DENIALS)) == rules.DENIALS:
-            record = self._record(answered, SUSPENDED, task=None, effect="deny", codes=("device_suspended",))
-            tx.ledger.append(record)
+            codes = ("device_suspended",)
+            tx.ledger.append(
+                record_of(answered, SUSPENDED, task=None, effect="deny", codes=codes, entropy=self._entropy)
+            )
 
 
 def _opened(tx: OAuthTransaction, answered: Answered) -> DeviceRequest:

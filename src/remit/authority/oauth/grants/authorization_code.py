@@ -132,6 +132,7 @@ def family_of(code: AuthorizationCode, registration: ClientRegistration, asking:
         key=proof.key if proof is not None and registration.public else "",
         acr=code.sign_in.acr,
         amr=code.sign_in.amr,
+        marks=code.sign_in.marks,
         signed_in_at=code.sign_in.at,
         started_at=at,
         used_at=at,

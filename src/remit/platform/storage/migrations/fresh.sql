@@ -344,6 +344,15 @@ CREATE TABLE linked_identity (
 	body TEXT NOT NULL,
 	PRIMARY KEY (tenant, id)
 );
+CREATE TABLE logout_notice (
+	tenant TEXT NOT NULL,
+	id TEXT NOT NULL,
+	outcome TEXT NOT NULL,
+	tries BIGINT NOT NULL,
+	due BIGINT NOT NULL,
+	body TEXT NOT NULL,
+	PRIMARY KEY (tenant, id)
+);
 CREATE TABLE node (
 	id TEXT NOT NULL,
 	fence BIGINT NOT NULL,
@@ -454,6 +463,15 @@ CREATE TABLE setting (
 	name TEXT NOT NULL,
 	body TEXT NOT NULL,
 	PRIMARY KEY (tenant, name)
+);
+CREATE TABLE sign_on (
+	tenant TEXT NOT NULL,
+	id TEXT NOT NULL,
+	user TEXT NOT NULL,
+	client TEXT NOT NULL,
+	withdrawn_at BIGINT NOT NULL,
+	body TEXT NOT NULL,
+	PRIMARY KEY (tenant, id)
 );
 CREATE TABLE signing_key (
 	tenant TEXT NOT NULL,
@@ -686,6 +704,8 @@ CREATE UNIQUE INDEX linked_identity_subject ON linked_identity (tenant, issuer, 
 CREATE INDEX linked_identity_human ON linked_identity (tenant, human);
 CREATE INDEX upstream_session_sid ON upstream_session (tenant, provider, sid);
 CREATE INDEX upstream_session_expiry ON upstream_session (tenant, expires_at);
+CREATE INDEX sign_on_pair ON sign_on (tenant, user, client);
+CREATE INDEX logout_notice_due ON logout_notice (tenant, outcome, due);
 CREATE UNIQUE INDEX device_request_code ON device_request (tenant, user_code);
 CREATE INDEX device_request_expiry ON device_request (tenant, expires_at);
 CREATE INDEX device_request_client ON device_request (tenant, client, expires_at);

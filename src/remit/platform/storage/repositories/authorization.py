@@ -184,6 +184,7 @@ _LIVE_OF_PAIR = (
     )
     .order_by(f.c.id)
 )
+_OF_USER = select(f.c.body).where(f.c.tenant == bindparam("ours"), f.c.user == bindparam("whose"))
 _OLD_FAMILIES = (
     select(f.c.id)
     .where(f.c.tenant == bindparam("ours"), f.c.ends_at < bindparam("before"))
@@ -253,6 +254,11 @@ class FamilyRepository:
             "now": micros(at),
         }
         return [_FAMILY.decode(row[0]) for row in self._sql.rows(_LIVE_OF_PAIR, values)]
+
+    def of_user(self, user: UserId) -> Sequence[Family]:
+        """Every family of a person that is still kept, live or not."""
+        rows = self._sql.rows(_OF_USER, {"ours": self._tenant, "whose": user})
+        return [_FAMILY.decode(row[0]) for row in rows]
 
     def add_token(self, token: RefreshToken) -> None:
         """Store a refresh token that is being given."""

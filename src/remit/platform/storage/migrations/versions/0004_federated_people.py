@@ -12,6 +12,7 @@ TEXT = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
 def upgrade() -> None:
     """Add what applications, upstream providers, devices, other domains and further tenants need."""
     _create_upstream()
+    _create_sign_ons()
     _create_devices()
     _create_domains()
     _create_tenants()
@@ -158,6 +159,31 @@ def _create_devices() -> None:
     )
     op.create_index("device_mark_who", "device_mark", ["tenant", "kind", "who", "expires_at"], unique=False)
     op.create_index("device_mark_expiry", "device_mark", ["tenant", "expires_at"], unique=False)
+
+
+def _create_sign_ons() -> None:
+    op.create_table(
+        "sign_on",
+        sa.Column("tenant", TEXT, nullable=False),
+        sa.Column("id", TEXT, nullable=False),
+        sa.Column("user", TEXT, nullable=False),
+        sa.Column("client", TEXT, nullable=False),
+        sa.Column("withdrawn_at", sa.BigInteger(), nullable=False),
+        sa.Column("body", TEXT, nullable=False),
+        sa.PrimaryKeyConstraint("tenant", "id"),
+    )
+    op.create_index("sign_on_pair", "sign_on", ["tenant", "user", "client"], unique=False)
+    op.create_table(
+        "logout_notice",
+        sa.Column("tenant", TEXT, nullable=False),
+        sa.Column("id", TEXT, nullable=False),
+        sa.Column("outcome", TEXT, nullable=False),
+        sa.Column("tries", sa.BigInteger(), nullable=False),
+        sa.Column("due", sa.BigInteger(), nullable=False),
+        sa.Column("body", TEXT, nullable=False),
+        sa.PrimaryKeyConstraint("tenant", "id"),
+    )
+    op.create_index("logout_notice_due", "logout_notice", ["tenant", "outcome", "due"], unique=False)
 
 
 def _create_tenants() -> None:
