@@ -197,12 +197,13 @@ class Federated:
         refresher: type[KeyRefresher] = KeyRefresher,
         options: OAuthOptions = OPTIONS,
         ours: Ours = OURS,
+        **parts: Any,
     ) -> None:
         self.pages = Pages()
         self.refresher = refresher(
             uow=uow, fetcher=self.pages, entropy=entropy_of("keys"), tenant=DEFAULT_TENANT
         )
-        self.world = World(uow, build=partial(build, issuer_keys=self.refresher), options=options)
+        self.world = World(uow, build=partial(build, issuer_keys=self.refresher), options=options, **parts)
         self.service = FederationService(
             uow=uow, entropy=self.world.entropy, tenant=DEFAULT_TENANT, ours=ours
         )

@@ -7,9 +7,7 @@ from typing import Any
 
 import pytest
 from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
+from cryptography.hazmat.primitives import serialization
 from spiffe import JwtBundle, JwtSvid, TrustDomain, X509Bundle, X509Svid
 from spiffe import SpiffeId as Theirs
 
@@ -32,9 +30,9 @@ from support.clock import NOON
 from support.federation import DOMAIN, Federated, domain
 from support.jose import entropy_of, party, private_key
 from support.oauth import ISSUER, TRUST_DOMAIN, World, claims_in
+from support.svids import LEAF_KEY, MIDDLE, ROOT, SUBJECT, Authority, certificate, der, leaf
 
 PEER = "https://peer.example"
-SUBJECT = f"{DOMAIN}/ns/agents/sa/calendar"
 
 
 class Keys:
@@ -222,74 +220,6 @@ def test_the_library_and_we_read_ids_alike() -> None:
 
 
 # -- X.509-SVIDs
-
-
-class Authority:
-    """A certificate authority of a trust domain."""
-
-    def __init__(self, name: str, parent: "Authority | None" = None, **options: Any) -> None:
-        self.key, self.parent = ec.generate_private_key(ec.SECP256R1()), parent
-        self.name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-        self.certificate = certificate(
-            self.name, self.key.public_key(), parent or self, uris=options.pop("uris", [DOMAIN]), ca=True,
-            **options,
-        )  # fmt: skip
-
-
-def certificate(
-    subject: x509.Name,
-    key: ec.EllipticCurvePublicKey,
-    by: Authority,
-    *,
-    uris: Sequence[str],
-    ca: bool = False,
-    usage: str = "",
-    until: timedelta = timedelta(hours=1),
-    length: int | None = None,
-    critical: bool = False,
-    names: bool = True,
-) -> x509.Certificate:
-    chosen = usage or ("certify" if ca else "sign")
-    sign, certify = chosen == "sign", chosen == "certify"
-    built = (
-        x509.CertificateBuilder()
-        .subject_name(subject)
-        .issuer_name(by.name)
-        .public_key(key)
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(NOON - timedelta(hours=1))
-        .not_valid_after(NOON + until)
-        .add_extension(x509.BasicConstraints(ca=ca, path_length=length), critical=True)
-        .add_extension(
-            x509.KeyUsage(
-                digital_signature=sign, key_cert_sign=certify, crl_sign=certify, content_commitment=False,
-                key_encipherment=False, data_encipherment=False, key_agreement=False, encipher_only=False,
-                decipher_only=False,
-            ),
-            critical=True,
-        )
-    )  # fmt: skip
-    if names:
-        uri = [x509.UniformResourceIdentifier(each) for each in uris]
-        built = built.add_extension(x509.SubjectAlternativeName(uri), critical=False)
-    if critical:
-        odd = x509.UnrecognizedExtension(x509.ObjectIdentifier("1.2.3.4.5"), b"\x05\x00")
-        built = built.add_extension(odd, critical=True)
-    return built.sign(by.key, hashes.SHA256())
-
-
-def der(each: x509.Certificate) -> bytes:
-    return each.public_bytes(serialization.Encoding.DER)
-
-
-ROOT = Authority("root")
-MIDDLE = Authority("middle", ROOT)
-LEAF = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "leaf")])
-LEAF_KEY = ec.generate_private_key(ec.SECP256R1())
-
-
-def leaf(by: Authority = MIDDLE, uris: Sequence[str] = (SUBJECT,), **options: Any) -> x509.Certificate:
-    return certificate(LEAF, LEAF_KEY.public_key(), by, uris=uris, **options)
 
 
 def judged(chain: Sequence[x509.Certificate], *roots: x509.Certificate) -> SpiffeId:

@@ -122,7 +122,8 @@ def auth_methods(options: OAuthOptions) -> tuple[str, ...]:
     certificates = ("self_signed_tls_client_auth",) if options.certificates else ()
     named = ("tls_client_auth",) if options.certificates and options.authorities else ()
     svids = ("spiffe_jwt",) if options.workloads else ()
-    return (*_AUTH_METHODS, "none", *certificates, *named, *svids)
+    chains = ("spiffe_x509",) if options.workloads and options.certificates else ()
+    return (*_AUTH_METHODS, "none", *certificates, *named, *svids, *chains)
 
 
 def _of_clients(options: OAuthOptions) -> JsonObject:

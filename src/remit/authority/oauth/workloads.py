@@ -1,9 +1,10 @@
 """Workloads of trusted issuers at the token endpoint: an assertion instead of a registered key.
 
-Three ways in: the grant `jwt-bearer` (RFC 7523 §2.1, RFC 10070), the grant `saml2-bearer` (RFC 7522 §2.1)
+Four ways in: the grant `jwt-bearer` (RFC 7523 §2.1, RFC 10070), the grant `saml2-bearer` (RFC 7522 §2.1)
 where SAML is spoken, and SPIFFE client authentication (draft-ietf-oauth-spiffe-client-auth-02) with a
-JWT-SVID, for every grant. Each way the workload is an instance of the agent that a rule names, and its
-tokens are bound to the key of its DPoP proof, which becomes the instance's registered key.
+JWT-SVID or, over mutual TLS, an X.509-SVID, for every grant. Each way the workload is an instance of the
+agent that a rule names. Its tokens are bound to the key of its DPoP proof, which becomes the instance's
+registered key; after an X.509-SVID to that certificate, whose key is the instance's.
 """
 
 from dataclasses import dataclass, replace
@@ -11,7 +12,7 @@ from datetime import datetime
 from typing import Final, Protocol
 
 from remit.authority.oauth.client_auth import Authenticated
-from remit.authority.oauth.clients import client_of
+from remit.authority.oauth.clients import Binding, client_of
 from remit.authority.oauth.domains.grant import is_one
 from remit.authority.oauth.errors import (
     UNVERIFIED,
@@ -32,7 +33,9 @@ from remit.identity.federation.assertion import Form, VerifiedAssertion
 from remit.identity.federation.errors import AssertionRejected
 from remit.identity.federation.profiles import ProfileName
 from remit.identity.federation.service import verify_in
+from remit.identity.federation.x509_clients import svid_in
 from remit.identity.spiffe import spiffe_id
+from remit.kernel.certificate import PresentedCertificate
 from remit.kernel.ids import Entropy, InstanceId, PrincipalId
 from remit.kernel.jose.dpop import shown_key
 from remit.kernel.jose.errors import ProofRejected
@@ -48,6 +51,9 @@ class IssuerKeysFetch(Protocol):
     async def prepare(self, text: str, *, at: datetime, form: Form = Form.JWT) -> None:
         """Return once that is done, or can't be done now."""
 
+    async def renew(self, shown: PresentedCertificate, *, at: datetime) -> None:
+        """The same for the bundle of the trust domain that a certificate claims."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Admitted:
@@ -57,6 +63,8 @@ class Admitted:
     admission: Admission
     refused: type[OAuthError]
     entropy: Entropy
+    once: bool = True
+    """Whether what proved it may be bound to be shown once; a certificate is shown on each connection."""
 
     @property
     def on_record(self) -> Authenticated:
@@ -69,8 +77,10 @@ class Admitted:
         """Use the assertion up, where it may be shown once, and make the instance."""
         assertion = self.admission.assertion
         # RFC 7523 §3 (7); by digest, as platforms leave `jti` out or use it for many (security 4).
-        if not assertion.issuer.repeatable and not all(
-            tx.replay.burn(assertion.issuer.tenant, proof) for proof in _proofs(assertion)
+        if (
+            self.once
+            and not assertion.issuer.repeatable
+            and not all(tx.replay.burn(assertion.issuer.tenant, proof) for proof in _proofs(assertion))
         ):
             raise self.refused(UNVERIFIED, reason="assertion_replayed")
         try:
@@ -93,6 +103,8 @@ class WorkloadDesk:
         text = self._assertion(request.parameters)
         if text:
             await self._keys.prepare(text, at=request.at, form=_form(request.parameters))
+        elif (shown := self._svid(request)) is not None:
+            await self._keys.renew(shown, at=request.at)
 
     def admit(self, tx: OAuthTransaction, request: TokenRequest) -> Admitted | None:
         """Who comes, on one view; None if no foreign assertion was brought. Raises an `OAuthError`.
@@ -104,7 +116,7 @@ class WorkloadDesk:
         parameters = request.parameters
         text = self._assertion(parameters)
         if not text:
-            return None
+            return self._certified(tx, request)
         # (1) An assertion is a grant or a client's proof, never both and never the other (RFC 8725 §3.12).
         refused = _way(parameters, request)
         public = _shown(request)
@@ -119,6 +131,36 @@ class WorkloadDesk:
         return Admitted(
             who=self._client(admission, refused), admission=admission, refused=refused, entropy=self._entropy
         )
+
+    def _certified(self, tx: OAuthTransaction, request: TokenRequest) -> Admitted | None:
+        """A workload that its X.509-SVID proves; it says its SPIFFE ID as `client_id`, and nothing else."""
+        shown = self._svid(request)
+        if shown is None:
+            return None
+        _check_alone(request)
+        try:
+            assertion, public = self._verified(tx, shown, request.at)
+            admission = plan(tx, assertion, public, at=request.at, entropy=self._entropy)
+        except AssertionRejected as rejected:
+            raise InvalidClient(UNVERIFIED, reason=rejected.reason, debug=rejected.debug) from rejected
+        if request.parameters.get("client_id") != assertion.subject:
+            raise InvalidClient(UNVERIFIED, reason="client_id_differs")
+        who = self._client(admission, InvalidClient)
+        bound = replace(who, client=replace(who.client, binding=Binding.CERTIFICATE))
+        return Admitted(
+            who=bound, admission=admission, refused=InvalidClient, entropy=self._entropy, once=False
+        )
+
+    def _verified(
+        self, tx: OAuthTransaction, shown: PresentedCertificate, at: datetime
+    ) -> tuple[VerifiedAssertion, PublicKey]:
+        return svid_in(tx, shown, at=at)
+
+    def _svid(self, request: TokenRequest) -> PresentedCertificate | None:
+        """The certificate of a client that calls itself by a SPIFFE ID, which no registered one does."""
+        named = request.parameters.values.get("client_id", ())
+        spiffe = len(named) == 1 and named[0].startswith("spiffe://")
+        return request.certificate if spiffe and self._options.certificates else None
 
     def _assertion(self, parameters: Parameters) -> str:
         if parameters.get("client_assertion_type") == SPIFFE_ASSERTION_TYPE:
@@ -161,6 +203,15 @@ def _way(parameters: Parameters, request: TokenRequest) -> type[InvalidGrant | I
             "a workload proves itself by its one assertion alone", reason="client_auth_several"
         )
     return InvalidClient if svid else InvalidGrant
+
+
+def _check_alone(request: TokenRequest) -> None:
+    """A certificate is a client's proof alone, or none (RFC 6749 §2.3)."""
+    proofs = ("client_assertion", "client_assertion_type", "client_secret")
+    if request.authorization or any(map(request.parameters.get, proofs)):
+        raise InvalidRequest(
+            "a workload proves itself by its certificate alone", reason="client_auth_several"
+        )
 
 
 def _check_way(assertion: VerifiedAssertion, refused: type[OAuthError]) -> None:

@@ -17,7 +17,9 @@ from remit.identity.federation.registering import check_transport
 from remit.identity.federation.repository import FederationTransaction
 from remit.identity.federation.service import issuer_of, living
 from remit.identity.federation.trust import IssuerId, KeySet, KeySource, TrustedIssuer
+from remit.identity.federation.x509_clients import issuer_of_svid
 from remit.kernel.canonical import parse_object
+from remit.kernel.certificate import PresentedCertificate
 from remit.kernel.errors import RemitError
 from remit.kernel.ids import Entropy, PrincipalId, TenantId
 from remit.kernel.uow import UnitOfWork
@@ -64,6 +66,20 @@ class KeyRefresher:
                 return issuer if _is_wanting(issuer, tx.issuer_keys.get(issuer.id), text, at) else None
             except AssertionRejected:
                 return None  # no issuer of ours: nothing is fetched for it, and the judge says why
+
+        issuer = await self._uow.read(work)
+        if issuer is not None:
+            await self._once(issuer, at)
+
+    async def renew(self, shown: PresentedCertificate, *, at: datetime) -> None:
+        """Have the bundle of the trust domain that a certificate claims, if it is one of ours and due."""
+
+        def work(tx: FederationTransaction) -> TrustedIssuer | None:
+            try:
+                issuer = issuer_of_svid(tx, shown)
+            except AssertionRejected:
+                return None  # as in `prepare`
+            return issuer if _is_due(issuer, tx.issuer_keys.get(issuer.id), at) else None
 
         issuer = await self._uow.read(work)
         if issuer is not None:
@@ -167,9 +183,14 @@ def _is_wanting(issuer: TrustedIssuer, keys: KeySet | None, text: str, at: datet
     """Whether a set must be fetched: there is none, it is old, or it lacks the `kid` that is asked for."""
     if issuer.source is KeySource.PINNED:
         return False
-    if keys is None or at >= keys.refresh_at:
+    if keys is None or _is_due(issuer, keys, at):
         return True
     if issuer.profile is ProfileName.SAML:
         return False  # a signature names no key that we would look at
     kid = peek(text).kid
     return bool(kid) and keys.named(kid) is None
+
+
+def _is_due(issuer: TrustedIssuer, keys: KeySet | None, at: datetime) -> bool:
+    """Whether a set must be fetched whatever is asked of it: there is none, or it is old."""
+    return issuer.source is not KeySource.PINNED and (keys is None or at >= keys.refresh_at)

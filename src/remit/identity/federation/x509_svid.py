@@ -49,6 +49,15 @@ def validate_x509_svid(
     return named
 
 
+def claimed_domain(leaf: bytes) -> str:
+    """The trust domain that a certificate says it is of, NOTHING of it proven; empty if it says none."""
+    try:
+        uris = _uris(_read(leaf))
+        return parse_spiffe_id(uris[0]).trust_domain if len(uris) == 1 else ""
+    except (SvidRejected, MalformedSpiffeId):
+        return ""
+
+
 def _bounded(chain: Sequence[bytes]) -> Sequence[bytes]:
     if not 0 < len(chain) <= LONGEST_CHAIN or any(len(each) > _LARGEST for each in chain):
         raise SvidRejected("chain_size", debug=f"{len(chain)} certificates, the limit is {LONGEST_CHAIN}")

@@ -228,6 +228,9 @@ class TokenExchange:
         dead = why_dead(asking.view, token, generation=request.generation, at=request.at)
         if dead:
             raise InvalidRequest(UNVERIFIED, reason=dead)
+        shown = "" if request.certificate is None else request.certificate.thumbprint
+        if token.certificate not in {"", shown}:
+            raise InvalidRequest(UNVERIFIED, reason="other_certificate")
         if token.key != ("" if asking.proof is None else asking.proof.key):
             raise InvalidRequest(UNVERIFIED, reason="other_key")
         return token
