@@ -13,6 +13,7 @@ from remit.app.services import Services
 from remit.identity.lifecycle import State
 from remit.identity.principals import Environment, Kind, Principal
 from remit.identity.registration import Registration
+from remit.identity.tenants import OPERATOR
 from remit.kernel.errors import Conflict
 from remit.kernel.ids import Entropy, PrincipalId, UserId
 from remit.kernel.jose.algorithms import Algorithm
@@ -96,6 +97,6 @@ async def _register(services: Services, *, at: datetime) -> Principal:
         purpose="administers this installation",
         environment=Environment.PRODUCTION,
         email=ADMINISTRATOR,
-        attributes=(("roles", "admin approver reader"),),
+        attributes=(("roles", f"admin {OPERATOR} approver reader"),),
     )
     return await services.identity.register(stated, by=SYSTEM, at=at)

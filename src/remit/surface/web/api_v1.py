@@ -19,6 +19,7 @@ from remit.surface.web.routes.ledger import LedgerRoutes
 from remit.surface.web.routes.people import PeopleRoutes
 from remit.surface.web.routes.spiffe import SpiffeRoutes
 from remit.surface.web.routes.stream import StreamRoutes
+from remit.surface.web.routes.tenants import TenantRoutes
 from remit.surface.web.routes.tools import ToolRoutes
 
 
@@ -41,6 +42,7 @@ class Nouns:
     stream: StreamRoutes
     federation: FederationRoutes
     spiffe: SpiffeRoutes
+    tenants: TenantRoutes
     domains: DomainRoutes
 
     def operations(self) -> list[Operation[Any, Any]]:
@@ -61,5 +63,6 @@ class Nouns:
             *self.stream.operations(),
             *self.federation.operations(),
             *self.spiffe.operations(),
+            *self.tenants.operations(),
             *self.domains.operations(),
         ]

@@ -12,6 +12,7 @@ from remit.app.bindings.doors import PinnedTools
 from remit.app.bindings.figures import count_state
 from remit.app.live import LiveLog
 from remit.app.services import Services
+from remit.app.tenant_desk import TenantDesk
 from remit.decision.policy_service import PolicyService
 from remit.enforcement.mcp.catalogue import Catalogue, CatalogueOptions
 from remit.identity.credential_keys import CredentialKeys
@@ -59,6 +60,7 @@ from remit.surface.web.routes.people import PeopleRoutes
 from remit.surface.web.routes.register import RegisterRoutes
 from remit.surface.web.routes.spiffe import SpiffeRoutes
 from remit.surface.web.routes.stream import StreamRoutes
+from remit.surface.web.routes.tenants import TenantRoutes
 from remit.surface.web.routes.tools import ToolRoutes
 from remit.surface.web.session import SessionDoor
 
@@ -183,6 +185,9 @@ def nouns(services: Services) -> Nouns:
             agent=partial(agent_named, services.identity),
         ),
         spiffe=SpiffeRoutes(svids=services.federation.svids),
+        tenants=TenantRoutes(
+            desk=None if services.tenancy is None else TenantDesk(services, services.tenancy)
+        ),
         domains=DomainRoutes(service=services.domains, named=partial(entry_named, services.identity)),
     )
 
