@@ -265,7 +265,8 @@ def test_no_field_of_a_subject_but_its_proof_is_left_out() -> None:
     other: dict[str, Any] = {
         "tenant": "x", "token": "x", "instance": "x", "agent": "x", "user": None, "task": None, "chain": (),
         "envelope": "x", "ceiling": ceiling(), "audience": "x", "scopes": frozenset({"x"}), "key": "x",
-        "acr": "x", "issued_at": NOON, "expires_at": NOON + HOUR, "client": "x", "credential": "x",
+        "acr": "x", "signed_in_at": NOON, "issued_at": NOON, "expires_at": NOON + HOUR, "client": "x",
+        "credential": "x", "ancestors": ("x",),
     }  # fmt: skip
     assert other.keys() | {"proof"} == {each.name for each in fields(VerifiedSubject)}
     for name, value in other.items():

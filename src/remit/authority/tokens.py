@@ -37,6 +37,8 @@ class VerifiedSubject:
     proof: "Proof | None"
     acr: str = ""
     """How the user signed in (`acr`, RFC 9470 §6), where the token says so."""
+    signed_in_at: datetime | None = None
+    """When they did (`auth_time`); None where no sign-in stands behind the token."""
     issued_at: datetime
     expires_at: datetime
     client: PrincipalId = _NOBODY

@@ -10,6 +10,7 @@ from remit.decision.response import (
     Observation,
     Reason,
     Stage,
+    StepUp,
 )
 from remit.decision.told import Told
 
@@ -24,6 +25,7 @@ class Finding(Told, frozen=True, kw_only=True):
     """Entries of one `rule` must all hold; entries of different rules are alternatives."""
     obligations: tuple[Obligation, ...] = ()
     approvers: str = ""
+    step_up: StepUp | None = None
     observed: tuple[Observation, ...] = ()
     disclose: Disclose = Disclose.FULL
     detail: tuple[str, ...] = ()

@@ -157,6 +157,7 @@ def strongest(findings: Sequence[Finding], *, snapshot: Snapshot) -> Verdict:
         remedy=None if effect is Effect.PERMIT else remedy_for(reasons[0], misses),
         obligations=_duties(whole) if effect is Effect.PERMIT else (),
         approvers=next((f.approvers for f in deciding if f.approvers), "") if effect is Effect.ASK else "",
+        step_up=next((f.step_up for f in deciding if f.step_up), None) if effect is Effect.STEP_UP else None,
         observed=tuple(seen for finding in whole for seen in finding.observed),
         disclose=_most_secret(finding.disclose for finding in deciding),
         policy_version=str(snapshot.bundle.version),

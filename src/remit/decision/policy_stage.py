@@ -9,12 +9,21 @@ from remit.decision.facts import Snapshot
 from remit.decision.finding import Finding
 from remit.decision.policy.bundle import Bundle
 from remit.decision.policy.compile import Env
-from remit.decision.policy.evaluate import UNASKABLE, Answer, effect_of, needs_step_up, settle, weigh
+from remit.decision.policy.evaluate import (
+    UNASKABLE,
+    Answer,
+    effect_of,
+    is_headless,
+    needs_step_up,
+    settle,
+    weigh,
+)
 from remit.decision.policy.given import Unaskable, pose
 from remit.decision.policy.nearest import escape, nearest_permit
 from remit.decision.policy.program import Outcome
 from remit.decision.policy.rules import Rule
 from remit.decision.policy.shapes import Misfit
+from remit.decision.policy.step_up import together
 from remit.decision.request import ActionRequest
 from remit.decision.response import (
     Disclose,
@@ -25,10 +34,13 @@ from remit.decision.response import (
     Observation,
     Reason,
     Stage,
+    StepUp,
 )
 
 UNBOUND_APPROVERS = "owner"
 """Who is asked about a consequential call under a token that is bound to no key."""
+HEADLESS_APPROVERS = "self"
+"""Who is asked where a rule wants a fresh sign-in of somebody whom no sign-in brought."""
 
 
 def policy_stage(request: ActionRequest, snapshot: Snapshot) -> Finding:
@@ -149,7 +161,8 @@ def _allowed(request: ActionRequest, bundle: Bundle, env: Env, answer: Answer) -
         reasons=tuple(sorted(reasons, key=lambda said: -said.effect.strength)),
         nearest_miss=_instead(request, bundle, env, asking) if effect is Effect.ASK else (),
         obligations=_obligations(answer.rules),
-        approvers=_approvers(asking) if effect is Effect.ASK else "",
+        approvers=_approvers(asking, request) if effect is Effect.ASK else "",
+        step_up=_demanded(request, answer) if effect is Effect.STEP_UP else None,
         detail=tuple(rule.id for rule in answer.rules),
     )
 
@@ -157,9 +170,13 @@ def _allowed(request: ActionRequest, bundle: Bundle, env: Env, answer: Answer) -
 def _said(rule: Rule, request: ActionRequest) -> Reason:
     if rule.approval:
         return reason(Code.APPROVAL_REQUIRED, rule=rule.id, approvers=rule.approval, because=_because(rule))
-    if needs_step_up(rule, request.call.subject.acr):
-        return reason(Code.STEP_UP_REQUIRED, rule=rule.id, acr=rule.step_up)
-    return reason(Code.PERMITTED, rule=rule.id)
+    if rule.step_up is None or not needs_step_up(rule, request.call):
+        return reason(Code.PERMITTED, rule=rule.id)
+    if is_headless(request.call):
+        return reason(
+            Code.APPROVAL_REQUIRED, rule=rule.id, approvers=HEADLESS_APPROVERS, because=_because(rule)
+        )
+    return reason(Code.STEP_UP_REQUIRED, rule=rule.id, acr=rule.step_up.acr)
 
 
 def _needs_key(request: ActionRequest) -> bool:
@@ -167,8 +184,17 @@ def _needs_key(request: ActionRequest) -> bool:
     return request.call.consequential and not request.call.subject.key
 
 
-def _approvers(asking: Rule | None) -> str:
-    return asking.approval if asking else UNBOUND_APPROVERS
+def _approvers(asking: Rule | None, request: ActionRequest) -> str:
+    if asking:
+        return asking.approval
+    return UNBOUND_APPROVERS if _needs_key(request) else HEADLESS_APPROVERS
+
+
+def _demanded(request: ActionRequest, answer: Answer) -> StepUp:
+    """All that the rules demand of the sign-in, as one demand."""
+    return together(
+        [rule.step_up for rule in answer.rules if rule.step_up and needs_step_up(rule, request.call)]
+    )
 
 
 def _instead(
@@ -176,7 +202,7 @@ def _instead(
 ) -> tuple[NearestMiss, ...]:
     """Either a yes, or what would need none."""
     yes = NearestMiss(
-        approval_from=_approvers(asking),
+        approval_from=_approvers(asking, request),
         except_=(f"user:{request.user.name}",) if request.user else (),
         rule=asking.id if asking else "",
     )
@@ -209,7 +235,7 @@ def _with_rehearsal(finding: Finding, request: ActionRequest, bundle: Bundle, en
     if bundle.rehearsal is None:
         return finding
     answer = UNASKABLE if env is None else settle(env, bundle.rehearsal)
-    would = effect_of(answer, acr=request.call.subject.acr)
+    would = effect_of(answer, request.call)
     if would is finding.effect:
         return finding
     known = {rule.id: rule for rule in bundle.rules.values()}

@@ -147,6 +147,13 @@ class Remedy(Told, frozen=True, kw_only=True):
     give_up_at: datetime | None = None
 
 
+class StepUp(Told, frozen=True, kw_only=True):
+    """How the person must sign in again (RFC 9470 §3): its class; how many seconds ago at most, if not 0."""
+
+    acr: str
+    max_age: int = 0
+
+
 class Obligation(Told, frozen=True, kw_only=True):
     """Something that the enforcement point must do with a permitted call; an unknown type is a denial."""
 
@@ -173,6 +180,8 @@ class Verdict(Told, frozen=True, kw_only=True):
     obligations: tuple[Obligation, ...]
     approvers: str = ""
     """Who may answer an ASK: `team:support-leads`, `owner`, `user`."""
+    step_up: StepUp | None = None
+    """How the person must sign in again, where the effect is STEP_UP."""
     observed: tuple[Observation, ...] = ()
     """Where policies that are not in force would have decided otherwise."""
     disclose: Disclose = Disclose.FULL

@@ -132,7 +132,7 @@ CASES: dict[Code, Case] = {
     ),
     Code.APPROVAL_REQUIRED: lambda: (call(), office(ASK)),
     Code.STEP_UP_REQUIRED: lambda: (
-        call(),
+        call(subject=subject(acr="urn:weak", signed_in_at=NOON)),
         office('@id("x") @stepup("urn:strong") permit(principal, action, resource);'),
     ),
     Code.KEY_NOT_BOUND: lambda: (call(subject=subject(key="")), office()),

@@ -204,6 +204,8 @@ def subject_of(token: AccessToken, proof: Proof | None) -> VerifiedSubject:
         ancestors=token.ancestors,
         key=token.key,
         proof=proof,
+        acr=token.acr,
+        signed_in_at=token.signed_in_at,
         issued_at=token.issued_at,
         expires_at=token.expires_at,
     )

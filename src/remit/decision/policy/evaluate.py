@@ -17,6 +17,8 @@ from remit.decision.policy.compile import Env
 from remit.decision.policy.context import Question
 from remit.decision.policy.program import Outcome, Program
 from remit.decision.policy.rules import Rule
+from remit.decision.policy.step_up import is_met
+from remit.decision.request import ProposedCall
 from remit.decision.response import Effect
 
 _BROKEN = re.compile(r"policy `([^`]+)`")
@@ -73,18 +75,24 @@ def evaluate(question: Question, policies: cedarpy.PolicySet, bundle: Bundle) ->
     )
 
 
-def effect_of(answer: Answer, *, acr: str) -> Effect:
+def effect_of(answer: Answer, call: ProposedCall) -> Effect:
     """What an answer amounts to: a rule that needs a person beats any plain permit."""
     if not answer.allowed:
         return Effect.DENY
-    if any(rule.approval for rule in answer.rules):
+    asked = [needs_step_up(rule, call) for rule in answer.rules]
+    if any(rule.approval for rule in answer.rules) or (any(asked) and is_headless(call)):
         return Effect.ASK
-    return Effect.STEP_UP if any(needs_step_up(rule, acr) for rule in answer.rules) else Effect.PERMIT
+    return Effect.STEP_UP if any(asked) else Effect.PERMIT
 
 
-def needs_step_up(rule: Rule, acr: str) -> bool:
-    """Whether the user must sign in again: exactly the class that the rule names counts."""
-    return bool(rule.step_up) and rule.step_up != acr
+def needs_step_up(rule: Rule, call: ProposedCall) -> bool:
+    """Whether the user must sign in again: in the way that the rule names, or more lately."""
+    return rule.step_up is not None and not is_met(rule.step_up, call.subject, call.at)
+
+
+def is_headless(call: ProposedCall) -> bool:
+    """Whether somebody is behind the call whom no sign-in brought: nobody can be sent to sign in again."""
+    return call.subject.user is not None and call.subject.signed_in_at is None
 
 
 def _ordered(places: Iterable[str]) -> list[str]:

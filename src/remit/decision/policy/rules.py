@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from remit.decision.policy.errors import Fault
+from remit.decision.policy.step_up import LEAST_AGE, read_step_up
 from remit.decision.policy.zones import is_zone
-from remit.decision.response import Disclose, Mode, Obligation
+from remit.decision.response import Disclose, Mode, Obligation, StepUp
 
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _APPROVERS = re.compile(r"owner|self|(team|user):[^\s:]{1,128}")
 _OBLIGATION = re.compile(r"[a-z][a-z0-9_.-]{0,63}( [a-z][a-z0-9_.-]{0,63}=[^\s]{1,256}){0,8}")
 _REASON_LIMIT: Final = 300
-_ACR = re.compile(r"[\x21-\x7e]{1,128}")
 ANNOTATIONS: Final = frozenset(
     {"id", "mode", "approval", "stepup", "reason", "obligation", "zone", "disclose"}
 )
@@ -28,8 +28,8 @@ class Rule:
     mode: Mode
     approval: str = ""
     """Who must say yes, if this permit is among those that decide."""
-    step_up: str = ""
-    """The authentication context class (`acr`) that the user must have signed in with."""
+    step_up: StepUp | None = None
+    """How, and how lately, the user must have signed in."""
     reason: str = ""
     obligations: tuple[Obligation, ...] = ()
     zones: tuple[str, ...] = ()
@@ -48,7 +48,7 @@ def read_rule(
         effect=effect,
         mode=Mode(notes.get("mode", Mode.ENFORCE)),
         approval=notes.get("approval", ""),
-        step_up=notes.get("stepup", ""),
+        step_up=read_step_up(notes["stepup"]) if "stepup" in notes else None,
         reason=notes.get("reason", ""),
         obligations=tuple(_obligation(text) for text in _listed(notes.get("obligation", ""), ";")),
         zones=tuple(_listed(notes.get("zone", ""), " ")),
@@ -77,8 +77,11 @@ def _bad_values(notes: Mapping[str, str]) -> Iterator[str]:
             yield f"`@{name}` is `{notes[name]}`, it is one of {', '.join(sorted(choices))}"
     if "approval" in notes and not _APPROVERS.fullmatch(notes["approval"]):
         yield f"`@approval` is `{notes['approval']}`, it is `team:<name>`, `user:<id>`, `owner` or `self`"
-    if "stepup" in notes and not _ACR.fullmatch(notes["stepup"]):
-        yield f"`@stepup` is `{notes['stepup']}`, it is one authentication context class"
+    if "stepup" in notes and read_step_up(notes["stepup"]) is None:
+        yield (
+            f"`@stepup` is `{notes['stepup']}`, it is an authentication context class, and if need be"
+            f" ` max_age=` and {LEAST_AGE} seconds or more"
+        )
     if len(notes.get("reason", "")) > _REASON_LIMIT:
         yield f"`@reason` has {len(notes['reason'])} characters, the limit is {_REASON_LIMIT}"
 

@@ -12,6 +12,7 @@ from dataclasses import replace
 from typing import Any, Final
 
 from remit.authority.tokens import VerifiedSubject
+from remit.decision.policy.step_up import can_be_met
 from remit.decision.request import ProposedCall
 from remit.enforcement.mcp import forward, headers, mapping, results
 from remit.enforcement.mcp.catalogue import Catalogue, repeated_in_headers
@@ -40,6 +41,7 @@ from remit.enforcement.pep.decider import (
     Explainer,
     RecordedCall,
     Refusal,
+    StepUpNeeded,
     Unauthenticated,
 )
 from remit.enforcement.pep.gate import Denied, Gate, Permit
@@ -292,6 +294,7 @@ class Gateway:
         return results.denied(denial, method=request.message.method, era=request.era)
 
     async def _say_no(self, request: Request, denied: Denied) -> Answer:
+        _send_to_sign_in(denied)
         if self._may_ring(request, denied) and denied.ask is not None:
             return results.input_required(denied.ask)
         denial = self._explainer.denial(denied.decision, call_key=request.call_key)
@@ -414,6 +417,21 @@ class Gateway:
         if _asks(reply):
             return Answer(result=reply.result)  # Written by us; see `_asked`.
         return Answer(result=results.adapt(reply.result, method=request.message.method, era=request.era))
+
+
+def _send_to_sign_in(denied: Denied) -> None:
+    """RFC 9470 §3: a client that a person signed in to can have them sign in again, as the challenge says.
+
+    Whatever nobody can meet is told as any other denial, so that no client tries again in vain (MC-30).
+    Raises `StepUpNeeded`.
+    """
+    demand, subject = denied.decision.verdict.step_up, denied.call.subject
+    if demand is not None and subject.signed_in_at is not None and can_be_met(demand):
+        raise StepUpNeeded(
+            "the person must sign in again, as `acr_values` and `max_age` say",
+            acr=demand.acr,
+            max_age=demand.max_age,
+        )
 
 
 def _modes(request: Request) -> frozenset[Mode]:

@@ -9,7 +9,7 @@ from remit.enforcement.mcp import sse
 from remit.enforcement.mcp.frames import dump, object_of
 from remit.enforcement.mcp.results import Answer, failure, status_of
 from remit.enforcement.mcp.wire import Code, Era
-from remit.enforcement.pep.decider import ScopeMissing, Unauthenticated
+from remit.enforcement.pep.decider import ScopeMissing, StepUpNeeded, Unauthenticated
 from remit.kernel.canonical import JsonObject
 from remit.kernel.pace import retry_after
 
@@ -117,6 +117,9 @@ def challenge(
     parts = [f'resource_metadata="{metadata}"']
     parts += [f'scope="{" ".join(scopes)}"'] if scopes else []
     parts += [f'error="{name}"'] if name else []
+    if isinstance(error, StepUpNeeded):
+        parts.append(f'acr_values="{error.acr}"')
+        parts += [f'max_age="{error.max_age}"'] if error.max_age else []
     told = ", ".join(parts)
     headers = [
         ("WWW-Authenticate", f'DPoP {told}, algs="Ed25519 ES256"'),

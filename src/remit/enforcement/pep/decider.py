@@ -48,6 +48,17 @@ class Unauthenticated(RemitError):
         """Value of `DPoP-Nonce` for the answer; empty for none."""
 
 
+class StepUpNeeded(Unauthenticated):
+    """The person must sign in again, in that way, at most so many seconds ago if not 0 (RFC 9470 §3)."""
+
+    code: ClassVar[str] = "insufficient_user_authentication"
+
+    def __init__(self, hint: str, *, acr: str, max_age: int) -> None:
+        super().__init__(hint, error="insufficient_user_authentication")
+        self.acr = acr
+        self.max_age = max_age
+
+
 class ScopeMissing(RemitError):
     """The token is good and lacks a scope (RFC 6750 §3.1); all that are needed are named at once."""
 

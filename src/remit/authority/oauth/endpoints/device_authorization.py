@@ -117,7 +117,7 @@ class DeviceAuthorizationEndpoint:
         if asked.proof is not None and not tx.replay.burn(asked.who.client.tenant, asked.proof):
             raise InvalidDpopProof("the presented token or proof does not verify", reason="proof_replayed")
         client = asked.registration.client_id
-        require_welcome(tx, client, at=at)
+        self._require_welcome(tx, client, at)
         if tx.devices.crowded(client, share=rules.WAITING_SHARE, limit=rules.WAITING_LIMIT, at=at):
             raise TemporarilyUnavailable("too many devices wait for people", reason="device_limit")
         user_code = self._unused(tx)
@@ -142,12 +142,11 @@ class DeviceAuthorizationEndpoint:
             if tx.devices.by_user_code(rules.user_code_digest(code, self._codes)) is None:
                 return code
 
-
-def require_welcome(tx: OAuthTransaction, client: str, *, at: datetime) -> None:
-    """A client that people keep saying no to may not go on asking (CB-01, CB-11)."""
-    said_no = tx.devices.marks(MarkKind.DENIED, who=client, at=at, limit=rules.DENIALS)
-    if len(said_no) >= rules.DENIALS:
-        raise UnauthorizedClient(
-            f"people said no to this client {rules.DENIALS} times; it may ask again later",
-            reason="device_suspended",
-        )
+    def _require_welcome(self, tx: OAuthTransaction, client: str, at: datetime) -> None:
+        """A client that people keep saying no to may not go on asking (CB-01, CB-11)."""
+        said_no = tx.devices.marks(MarkKind.DENIED, who=client, at=at, limit=rules.DENIALS)
+        if len(said_no) >= rules.DENIALS:
+            raise UnauthorizedClient(
+                f"people said no to this client {rules.DENIALS} times; it may ask again later",
+                reason="device_suspended",
+            )
