@@ -157,11 +157,13 @@ class House:
         await self.services.identity.activate(entry.id, by=admin, at=self.now())
         return party
 
-    async def instance(self, name: str, agent: PrincipalId) -> Party:
+    async def instance(
+        self, name: str, agent: PrincipalId, *, attributes: tuple[tuple[str, str], ...] = ()
+    ) -> Party:
         """One more instance of an agent, known by `name`."""
         key = PrivateKey.generate(Algorithm.ED25519, secrets.token_bytes)
         entry, credential = await self.services.credentials.instantiate(
-            agent, key.public.jwk(), by=PrincipalId(self["admin"].id), at=self.now()
+            agent, key.public.jwk(), by=PrincipalId(self["admin"].id), at=self.now(), attributes=attributes
         )
         return self._known(name, entry, credential.id, key)
 

@@ -11,7 +11,14 @@ from remit.enforcement.mcp import forward, streams
 from remit.enforcement.mcp.catalogue import Catalogue, shown
 from remit.enforcement.mcp.request import Request
 from remit.enforcement.mcp.upstream import Upstreams
-from remit.enforcement.mcp.wire import LEGACY_VERSIONS, META, META_SUBSCRIPTION, MODERN_VERSIONS, Era
+from remit.enforcement.mcp.wire import (
+    ENTERPRISE_MANAGED,
+    LEGACY_VERSIONS,
+    META,
+    META_SUBSCRIPTION,
+    MODERN_VERSIONS,
+    Era,
+)
 from remit.enforcement.pep.decider import Decider
 from remit.identity.tools import Server, Tool
 from remit.kernel.clock import Clock
@@ -105,6 +112,9 @@ class LocalAnswers:
         capabilities: dict[str, Any] = {name: {} for name in _SERVED if name in served}
         if "tools" in capabilities and era is Era.MODERN:
             capabilities["tools"] = {"listChanged": True}
+        if era is Era.MODERN:
+            # A client whose enterprise vouches for its people need not send them here (ID-JAG).
+            capabilities["extensions"] = {ENTERPRISE_MANAGED: {}}
         who = {"name": server.name, "version": forward.CLIENT["version"]}
         text = {"instructions": server.instructions} if server.instructions else {}
         return {"capabilities": capabilities, "serverInfo": who, **text}

@@ -34,6 +34,9 @@ META_CAPABILITY: Final = OURS + "capability"
 META_DENIAL: Final = OURS + "denial"
 META_OUTCOME: Final = OURS + "outcome"
 
+ENTERPRISE_MANAGED: Final = "io.modelcontextprotocol/enterprise-managed-authorization"
+"""The extension by which an enterprise lets clients in, and no person is asked."""
+
 ENVELOPE_HEADER: Final = "remit-envelope"
 CAPABILITY_HEADER: Final = "Remit-Capability"
 
