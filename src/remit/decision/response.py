@@ -152,6 +152,8 @@ class StepUp(Told, frozen=True, kw_only=True):
 
     acr: str
     max_age: int = 0
+    hopeless: bool = False
+    """Nobody can sign in here like that: to ask for it would be to ask for ever."""
 
 
 class Obligation(Told, frozen=True, kw_only=True):

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from remit.decision.policy.step_up import can_be_met, is_met, meets, read_step_up, together
+from remit.decision.policy.step_up import is_met, meets, read_step_up, together
 from remit.decision.response import StepUp
 from remit.identity.sessions import ACR_PASSKEY, ACR_PASSKEY_UV
 from support.clock import NOON
@@ -44,8 +44,6 @@ def test_the_stronger_meets_the_weaker() -> None:
     assert meets(ACR_PASSKEY_UV, ACR_PASSKEY)
     assert not meets(ACR_PASSKEY, ACR_PASSKEY_UV)
     assert not meets("", "urn:x")
-    assert can_be_met(StepUp(acr=ACR_PASSKEY))
-    assert not can_be_met(StepUp(acr="urn:x"))
 
 
 def test_several_demands_are_one() -> None:
@@ -55,4 +53,4 @@ def test_several_demands_are_one() -> None:
         StepUp(acr=ACR_PASSKEY),
     ]
     assert together(both) == StepUp(acr=ACR_PASSKEY_UV, max_age=60)
-    assert together([StepUp(acr="urn:x"), StepUp(acr=ACR_PASSKEY)]) == StepUp(acr="urn:x")
+    assert together([StepUp(acr="urn:x"), StepUp(acr=ACR_PASSKEY)]) == StepUp(acr="urn:x", hopeless=True)

@@ -41,15 +41,11 @@ def meets(acr: str, wanted: str) -> bool:
     return bool(acr) and (acr == wanted or acr in MEETS.get(wanted, frozenset()))
 
 
-def can_be_met(demand: StepUp) -> bool:
-    """Whether anybody can sign in here like that."""
-    return demand.acr in MEETS
-
-
 def together(demands: Sequence[StepUp]) -> StepUp:
     """One demand that meets all of them, so that a person signs in again once and not once for each."""
     ages = [demand.max_age for demand in demands if demand.max_age]
-    return StepUp(acr=_strongest([demand.acr for demand in demands]), max_age=min(ages, default=0))
+    acr = _strongest([demand.acr for demand in demands])
+    return StepUp(acr=acr, max_age=min(ages, default=0), hopeless=acr not in MEETS)
 
 
 def _strongest(wanted: Sequence[str]) -> str:

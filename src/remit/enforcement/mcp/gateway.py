@@ -12,7 +12,6 @@ from dataclasses import replace
 from typing import Any, Final
 
 from remit.authority.tokens import VerifiedSubject
-from remit.decision.policy.step_up import can_be_met
 from remit.decision.request import ProposedCall
 from remit.enforcement.mcp import forward, headers, mapping, results
 from remit.enforcement.mcp.catalogue import Catalogue, repeated_in_headers
@@ -426,7 +425,7 @@ def _send_to_sign_in(denied: Denied) -> None:
     Raises `StepUpNeeded`.
     """
     demand, subject = denied.decision.verdict.step_up, denied.call.subject
-    if demand is not None and subject.signed_in_at is not None and can_be_met(demand):
+    if demand is not None and subject.signed_in_at is not None and not demand.hopeless:
         raise StepUpNeeded(
             "the person must sign in again, as `acr_values` and `max_age` say",
             acr=demand.acr,
