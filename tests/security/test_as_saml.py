@@ -200,9 +200,10 @@ def test_a_reader_that_stops_at_a_comment_reads_another_name() -> None:
 
 @pytest.mark.twin("AS-13")
 def test_without_the_question_remembered_anybodys_answer_would_do() -> None:
-    document = raw(THEM.response(AT, THEM.signed(AT)))
-    assert accepted([("unsolicited", document)], wanted=expected(reply=None)) == {"unsolicited": THEM.subject}
-    assert accepted([("unsolicited", document)]) == {}
+    other = "_request-of-somebody-else"
+    document = raw(THEM.response(AT, THEM.signed(AT, in_response_to=other), InResponseTo=other))
+    assert accepted([("other", document)], wanted=expected(reply=None)) == {"other": THEM.subject}
+    assert accepted([("other", document)]) == {}
 
 
 @pytest.mark.twin("DS-13")

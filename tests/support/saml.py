@@ -36,9 +36,9 @@ def stamp(at: datetime) -> str:
 
 
 @lru_cache(maxsize=8)
-def rsa_key(name: str) -> rsa.RSAPrivateKey:
+def rsa_key(name: str, bits: int = 2048) -> rsa.RSAPrivateKey:
     """An RSA key, made once a session: they are slow."""
-    return rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    return rsa.generate_private_key(public_exponent=65537, key_size=bits)
 
 
 @lru_cache(maxsize=16)

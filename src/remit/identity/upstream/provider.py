@@ -77,8 +77,22 @@ class OidcClient:
     userinfo_endpoint: str = ""
     par_endpoint: str = ""
     end_session_endpoint: str = ""
+    acr_values: tuple[str, ...] = ()
+    """What is asked for where a fresh and stronger proof is wanted (step-up), in the provider's own words."""
     iss_promised: bool = False
     """RFC 9207 §3: its metadata announces `iss` in each answer; one without it is refused."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SamlPeer:
+    """A SAML provider as its metadata described it; its certificates are kept with all other keys."""
+
+    sign_in: str
+    """Where people are sent (redirect binding)."""
+    metadata: str = ""
+    """Where its metadata is read anew; empty: what the administrator gave stays until they give another."""
+    name_format: str = ""
+    """The one `NameID` format that may name a person; empty: an attribute names them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,6 +115,7 @@ class IdentityProvider:
     conditions: tuple[Condition, ...] = ()
     mapping: Mapping | None = None
     oidc: OidcClient | None = None
+    saml: SamlPeer | None = None
     created_by: PrincipalId
     created_at: datetime
     changed_at: datetime

@@ -37,8 +37,9 @@ class Expected:
     """What an assertion must be for us to believe it; all of it is ours or of our own record.
 
     `certificates` are DER in base64. `longest` bounds how far ahead it ends. `in_response_to` is the id of
-    the request that is answered; None where nothing was asked (a grant). `response`: whether it comes in a
-    `Response` of the browser profile, or alone.
+    the request that is answered; None where nothing was asked (a grant), or where the caller compares it
+    with `Judged.in_response_to`. `response`: whether it comes in a `Response` of the browser profile, which
+    always answers something, or alone.
     """
 
     issuer: str
@@ -52,7 +53,10 @@ class Expected:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Judged:
-    """An assertion that held. `digest` is of the signed bytes: another spelling of the rest has the same."""
+    """An assertion that held. `digest` is of the signed bytes: another spelling of the rest has the same.
+
+    `in_response_to` is what the confirmation says; a response says the same around it, or is refused.
+    """
 
     ident: str
     issuer: str
@@ -61,6 +65,7 @@ class Judged:
     authentication: Authentication | None
     expires_at: datetime
     digest: str
+    in_response_to: str = ""
 
     def values(self, name: str) -> tuple[str, ...]:
         """The values of an attribute; none if it is absent."""
@@ -88,7 +93,10 @@ class Judge:
         signed = self._signed(root, assertion, expected, at)
         if expected.response:
             _check_response(root, expected)
-        return judge_said(read_assertion(signed.element), signed, expected, at)
+        judged = judge_said(read_assertion(signed.element), signed, expected, at)
+        if expected.response:
+            _check_answer(root, judged, expected)
+        return judged
 
     def _signed(self, root: Element, assertion: Element, expected: Expected, at: datetime) -> Signed:
         """The assertion as it was signed: by itself, or as part of the response."""
@@ -145,6 +153,7 @@ def judge_said(said: Said, signed: Signed, expected: Expected, at: datetime) -> 
         authentication=_authentication(said, at),
         expires_at=min(ends),
         digest=hashlib.sha256(signed.covered).hexdigest(),
+        in_response_to=confirmation.in_response_to,
     )
 
 
@@ -213,8 +222,14 @@ def _check_response(root: Element, expected: Expected) -> None:
     destination = root.get("Destination")
     if destination != expected.recipient and (destination is not None or signature_of(root) is not None):
         raise AssertionRejected(6, "wrong_recipient", debug=f"`Destination` {destination}"[:200])
-    if expected.in_response_to is not None and root.get("InResponseTo") != expected.in_response_to:
-        raise AssertionRejected(6, "unsolicited", debug=attribute_of(root, "InResponseTo")[:64])
+
+
+def _check_answer(root: Element, judged: Judged, expected: Expected) -> None:
+    """An answer to something: the wrapping and what is signed in it name one request (Profiles §4.1.5)."""
+    outer = attribute_of(root, "InResponseTo")
+    wanted = judged.in_response_to if expected.in_response_to is None else expected.in_response_to
+    if not outer or outer != wanted:
+        raise AssertionRejected(6, "unsolicited", debug=outer[:64])
 
 
 def _check_status(root: Element) -> None:

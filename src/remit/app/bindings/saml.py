@@ -1,0 +1,63 @@
+"""SAML for people: the services of `identity.upstream.saml_*`, put together where it is spoken."""
+
+from dataclasses import dataclass
+from typing import Self
+
+from remit.app.bindings.upstream import Upstream
+from remit.identity.federation.saml.judge import Judge
+from remit.identity.upstream.saml_connecting import SamlProviderService
+from remit.identity.upstream.saml_keys import SamlKeys
+from remit.identity.upstream.saml_signing import SamlSignIn
+from remit.kernel.clock import Clock
+from remit.kernel.ids import Entropy, TenantId
+from remit.kernel.outbound import Outbound
+from remit.platform.jwks import GuardedMetadata
+from remit.platform.settings.model import Settings
+from remit.platform.storage.unit_of_work import SqlUnitOfWork
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SamlPeople:
+    """What surfaces need of it."""
+
+    providers: SamlProviderService
+    signing: SamlSignIn
+
+    @classmethod
+    def build(
+        cls,
+        settings: Settings,
+        *,
+        upstream: Upstream,
+        work: SqlUnitOfWork,
+        exits: Outbound,
+        home: str,
+        clock: Clock,
+        entropy: Entropy,
+        tenant: TenantId,
+    ) -> Self:
+        """Bind the parts to those of the other protocol: both end in the same arrivals and links."""
+        keys = SamlKeys(uow=work, fetcher=GuardedMetadata(exits))
+        return cls(
+            providers=SamlProviderService(
+                uow=work,
+                keys=keys,
+                clock=clock,
+                entropy=entropy,
+                tenant=tenant,
+                issuer=settings.issuer_url,
+                plain_loopback=settings.federation.unsafe_loopback_http,
+            ),
+            signing=SamlSignIn(
+                uow=work,
+                leavings=upstream.signing.box,
+                box=upstream.signing.box.box,
+                keys=keys,
+                arrivals=upstream.arrivals,
+                links=upstream.links,
+                clock=clock,
+                tenant=tenant,
+                home=home,
+                judge=Judge(),
+            ),
+        )
