@@ -145,7 +145,8 @@ async def test_who_polls_too_fast_polls_more_slowly_ever_after(world: DeviceWorl
 @pytest.mark.spec(SPEC, "3.1")
 @pytest.mark.spec(SPEC, "5.6")
 async def test_who_may_ask(world: DeviceWorld) -> None:
-    assert (await world.ask_device(proof=ABSENT)).json()["error"] == "invalid_dpop_proof"
+    other = private_key("another key").public.thumbprint
+    assert (await world.ask_device(dpop_jkt=other)).json()["error"] == "invalid_dpop_proof"
     assert (await world.ask_device("strict")).json()["error"] == "unauthorized_client"
     assert (await world.ask_device(scope="remit.admin")).json()["error"] == "invalid_scope"
     foreign = await world.ask_device(resource="https://elsewhere.example/mcp")
@@ -160,6 +161,26 @@ async def test_who_may_ask(world: DeviceWorld) -> None:
     await world.answer(await world.sign_in(), box["user_code"])
     answer = await world.poll(box["device_code"], "box", proof=world.proof("box"))
     assert answer.status_code == 200, answer.text
+
+
+@pytest.mark.spec(SPEC, "3.1")
+@pytest.mark.spec("RFC 9449", "5")
+async def test_a_client_that_knows_no_proof_there_needs_one_where_tokens_are_given(
+    world: DeviceWorld,
+) -> None:
+    plain = await world.asked(proof=ABSENT)
+    named = await world.asked(proof=ABSENT, dpop_jkt=private_key("another key").public.thumbprint)
+    person = await world.sign_in()
+    for shown in (plain, named):
+        await world.answer(person, shown["user_code"])
+    assert await world.error(plain["device_code"], proof=ABSENT) == "invalid_dpop_proof"
+    assert await world.error(named["device_code"]) == "invalid_grant"
+    tokens = (await world.poll(plain["device_code"])).json()
+    assert claims_in(tokens["access_token"])["cnf"]["jkt"] == world.device.public.thumbprint
+    # From then on it is that key's: no other renews it.
+    thief = world.device_proof(key=private_key("key of a thief"))
+    stolen = await world.refresh(tokens["refresh_token"], "tv", proof=thief)
+    assert stolen.json()["error"] == "invalid_grant"
 
 
 @pytest.mark.spec(SPEC, "4")

@@ -12,6 +12,7 @@ from typing import Final
 
 from remit.authority.oauth import redirects
 from remit.authority.oauth.errors import (
+    InvalidDpopProof,
     InvalidRequest,
     OAuthError,
     UnauthorizedClient,
@@ -127,8 +128,11 @@ def read_device_request(
 ) -> AuthorizationRequest:
     """Read what a device asks (RFC 8628 §3.1): no answer goes anywhere, so nothing says where to.
 
-    `key` is the thumbprint that it proved, or empty.
+    `key` is the thumbprint that it proved, or empty. Raises `InvalidDpopProof` if it names another.
     """
+    named = _key(parameters.get("dpop_jkt"))
+    if key and named and key != named:
+        raise InvalidDpopProof("`dpop_jkt` names another key than the proof", reason="dpop_jkt_differs")
     return AuthorizationRequest(
         returning=Returning(
             client_id=registration.client_id, redirect_uri="", redirect_stated=False, state=""
@@ -136,7 +140,7 @@ def read_device_request(
         challenge="",
         scopes=frozenset(str(scope) for scope in parse_scope(parameters.get("scope"))),
         resource=parameters.only("resource"),
-        key=key,
+        key=key or named,
         details=check_form(parameters.get("authorization_details")),
         max_age=_age(parameters.get("max_age")),
         acr=tuple(parameters.get("acr_values").split()),

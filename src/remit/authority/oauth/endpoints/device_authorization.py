@@ -1,8 +1,9 @@
 """Device authorization (RFC 8628 §3.1): a device without a browser asks, and is told what to show.
 
-1 the client proves itself; a public one shows a DPoP key, to which everything that comes of it is bound
-2 it may ask: registered for it, and not suspended after people said no   3 the request is read and judged as
-at the authorization endpoint, before anybody is asked   4 it is kept for 10 minutes
+1 the client proves itself, or says its name if it is public; a key that it shows, or names by `dpop_jkt`, is
+the only one that its code can be fetched with   2 it may ask: registered for it, and not suspended after
+people said no   3 the request is read and judged as at the authorization endpoint, before anybody is asked
+4 it is kept for 10 minutes
 """
 
 from dataclasses import dataclass
@@ -99,10 +100,6 @@ class DeviceAuthorizationEndpoint:
 
     def _proof(self, asked: TokenRequest, who: Authenticated) -> Proof | None:
         if not asked.proofs:
-            if who.public:
-                raise InvalidDpopProof(
-                    "a public client shows here which key its tokens will be bound to", reason="proof_missing"
-                )
             return None
         return self._possession.prove(
             asked.proofs,
