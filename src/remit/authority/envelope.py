@@ -70,6 +70,8 @@ class Hop:
     previous: Digest
     issued_at: datetime
     expires_at: datetime
+    holder: str = ""
+    """The key that whoever comes next must show, as canonical JSON; empty where any of theirs will do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +139,7 @@ def issue_root(root: Root, *, signer: Signer) -> str:
         "scope": root.scope,
         "req_wl": root.requester,
     }
-    return _sized(jwt.issue(claims, as_type=TokenType.ENVELOPE, signer=signer))
+    return sized(jwt.issue(claims, as_type=TokenType.ENVELOPE, signer=signer))
 
 
 def hop_claims(hop: Hop) -> JsonObject:
@@ -157,7 +159,7 @@ def hop_claims(hop: Hop) -> JsonObject:
 
 def sign_hop(text: str, hop: Hop, *, signer: Signer) -> str:
     """Extend an envelope by one hop: what an agent does before it hands the text on."""
-    return text + SEPARATOR + _sized(jwt.issue(hop_claims(hop), as_type=TokenType.HOP, signer=signer))
+    return text + SEPARATOR + sized(jwt.issue(hop_claims(hop), as_type=TokenType.HOP, signer=signer))
 
 
 def next_hop(
@@ -235,7 +237,8 @@ def read_hop(members: Mapping[str, Json]) -> Hop:
     )
 
 
-def _sized(part: str) -> str:
+def sized(part: str) -> str:
+    """A part that fits; `EnvelopeTooLarge` for one that does not."""
     if len(part) > ENVELOPE_PART_CEILING:
         raise EnvelopeTooLarge(f"part has {len(part)} bytes, the limit is {ENVELOPE_PART_CEILING}")
     return part

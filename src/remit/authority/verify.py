@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Protocol, TypeVar
 
 from remit.authority.attenuation import covers
+from remit.authority.credential_hop import read_credential, thumbprint_of
 from remit.authority.envelope import Envelope, Hop, Root, parse_envelope, read_hop, read_root
 from remit.authority.errors import EnvelopeRejected
 from remit.authority.lifetimes import CLOCK_SKEW
@@ -14,7 +15,7 @@ from remit.authority.rights import Ceiling
 from remit.kernel.canonical import Digest, Json
 from remit.kernel.errors import Invalid
 from remit.kernel.ids import AgentId, InstanceId, TaskId, TenantId
-from remit.kernel.jose import jwt
+from remit.kernel.jose import jws, jwt
 from remit.kernel.jose.errors import TokenRejected
 from remit.kernel.jose.jwt import VerifiedJwt
 from remit.kernel.jose.keys import KeyLookup
@@ -60,6 +61,11 @@ class VerifiedEnvelope:
         return self.hops[-1].ceiling if self.hops else self.root.ceiling
 
     @property
+    def bound_to(self) -> str:
+        """The key that its holder must show, as canonical JSON; empty where it is bound to none."""
+        return self.hops[-1].holder if self.hops else ""
+
+    @property
     def instances(self) -> tuple[InstanceId, ...]:
         """Who delegated, first agent first; the holder's instance is not among them."""
         return tuple(hop.issuer for hop in self.hops)
@@ -82,8 +88,9 @@ class EnvelopeVerifier:
     it comes from a known human or trigger   4 hop: registered key of an instance, type, signature, time
     5 hop: its members are well formed   6 hop: the key is of the root's tenant   7 hop: it signs the digest
     of the exact text before it   8 hop: its signer is a living instance of the agent that the part before
-    names   9 hop: same task, right position   10 hop: nothing is wider than in the part before: rights,
-    window, caps, purpose, depth; it neither begins earlier nor ends later   11 no agent appears twice
+    names, by the key that a credential names   9 hop: same task, right position   10 hop: nothing is wider
+    than in the part before: rights, window, caps, purpose, depth; it neither begins earlier nor ends later
+    11 no agent appears twice
 
     `bind` is step 12: the envelope is the one of this token. Raises `EnvelopeRejected` with the step.
     """
@@ -130,15 +137,18 @@ class EnvelopeVerifier:
         at: datetime,
     ) -> Hop:
         with _step(4, position):
+            kind = _kind(envelope.parts[position])
             token = jwt.verify(
-                envelope.parts[position], as_type=TokenType.HOP, keys=self._delegates, at=at, audience=None
+                envelope.parts[position], as_type=kind, keys=self._delegates, at=at, audience=None
             )
-        hop = _read(read_hop, token.claims.members, 5, position)
+        reader = read_credential if kind is TokenType.CREDENTIAL_HOP else read_hop
+        hop = _read(reader, token.claims.members, 5, position)
         if token.record.tenant != root_token.record.tenant:
             raise EnvelopeRejected(6, "other_tenant", part=position)
         parent: Root | Hop = before[-1] if before else root
         self._check_previous(envelope, position, hop)
         self._check_signer(parent, hop, position)
+        _check_bound(parent, token, position)
         self._check_place(root, hop, position)
         self._check_narrowing(parent, hop, position)
         self._check_loop(root, before, hop, position)
@@ -198,6 +208,19 @@ def require_envelope(text: str, *, chain: int) -> None:
     """Refuse a chain of several that shows no envelope (DE-17): a missing one is never taken for a root."""
     if not text and chain > 1:
         raise EnvelopeRejected(12, "missing")
+
+
+def _kind(part: str) -> TokenType:
+    """A credential says that it is one; whatever else it says, it is verified as a hop of ours."""
+    typ = jws.read_header(jws.take_apart(part).protected).typ
+    return TokenType.CREDENTIAL_HOP if typ == TokenType.CREDENTIAL_HOP else TokenType.HOP
+
+
+def _check_bound(parent: Root | Hop, token: VerifiedJwt, position: int) -> None:
+    """A credential is for one key: no other of its holder goes on with it."""
+    held = parent.holder if isinstance(parent, Hop) else ""
+    if held and token.record.public.thumbprint != thumbprint_of(held):
+        raise EnvelopeRejected(8, "not_the_bound_key", part=position)
 
 
 def _read(

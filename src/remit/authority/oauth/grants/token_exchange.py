@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final, Protocol
 
+from remit.authority.credential_hop import check_binding, divided, thumbprint_of
 from remit.authority.errors import EnvelopeRejected, EnvelopeTooLarge
 from remit.authority.oauth import rar
 from remit.authority.oauth.access import ANCESTOR_LIMIT, AccessToken
@@ -35,6 +36,7 @@ from remit.authority.oauth.resources import Target
 from remit.authority.oauth.scopes import Scope, narrow, parse_scope, scopes_of_envelope
 from remit.authority.rights import Ceiling
 from remit.authority.tasks import Task
+from remit.authority.verify import VerifiedEnvelope
 from remit.identity.principals import Kind
 from remit.identity.spiffe import spiffe_id
 from remit.kernel.ids import AgentId, InstanceId, PrincipalId
@@ -152,7 +154,7 @@ class TokenExchange:
     def _from_envelope(self, text: str, asking: Asking, actor: AccessToken) -> Subject:
         client = asking.who.client
         try:
-            envelope = self._delegations.verify(asking.tx, text, at=asking.request.at)
+            envelope, text = self._verified(asking, text)
         except (EnvelopeRejected, EnvelopeTooLarge) as rejected:
             raise InvalidRequest(UNVERIFIED, reason="subject_rejected", debug=rejected.debug) from rejected
         # (4) The envelope says who may go on with it.
@@ -182,6 +184,23 @@ class TokenExchange:
             envelope=envelope,
             text=text,
         )
+
+    def _verified(self, asking: Asking, shown: str) -> tuple[VerifiedEnvelope, str]:
+        """The envelope and its text, without the key binding that a credential at its end demands."""
+        text, binding = divided(shown)
+        envelope = self._delegations.verify(asking.tx, text, at=asking.request.at)
+        proof = asking.proof
+        check_binding(
+            text,
+            binding,
+            holder=envelope.bound_to,
+            audience=self._options.issuer,
+            nonce="" if proof is None else proof.jti,
+            at=asking.request.at,
+        )
+        if envelope.bound_to and (proof is None or proof.key != thumbprint_of(envelope.bound_to)):
+            raise EnvelopeRejected(12, "other_key")
+        return envelope, text
 
     def _came_with(self, asking: Asking, task: Task) -> str:
         """Who acted in another domain before this task began, which no hop here leaves out."""
