@@ -52,6 +52,7 @@ def jobs(services: Services) -> tuple[Job, ...]:
         Job(name="capabilities.retire", every=second, run=work.retire_unused, wanted=work.has_unused),
         Job(name="workloads.retire", every=5 * second, run=work.retire_workloads, wanted=work.has_ended),
         Job(name="upstream.revoke", every=second, run=work.revoke_upstream, wanted=work.has_order),
+        Job(name="logouts.tell", every=second, run=work.tell_logouts, wanted=services.openid.logouts.has_due),
         Job(name="flows.forget", every=minute, run=work.forget_flows),
         Job(name="keys.rotate", every=hour, run=work.rotate_keys),
         Job(name="proofs.forget", every=minute, run=work.forget_proofs),
@@ -115,6 +116,7 @@ def subscriptions(services: Services) -> tuple[Subscriber, ...]:
             hears=frozenset({"oversight.agent.denied_repeatedly"}),
             handle=suspend,
         ),
+        *services.openid.subscribers(),
     )
 
 
@@ -193,6 +195,10 @@ class _Works:
         """Tell providers what has ended, until they confirm it (N3)."""
         await self._services.vault.revoker.run_due()
 
+    async def tell_logouts(self, _run: JobRun) -> None:
+        """Tell applications which sessions have ended, until they have heard it."""
+        await self._services.openid.logouts.run_due()
+
     async def forget_flows(self, run: JobRun) -> None:
         """Drop connect flows that nobody came back from."""
         at = self._clock.now()
@@ -233,6 +239,7 @@ class _Works:
         await _drain(run, lambda tx: tx.devices.forget(at, _AT_ONCE))
         await _drain(run, lambda tx: tx.codes.forget(at - _KEEP_KEYS, _AT_ONCE))
         await _drain(run, lambda tx: tx.families.forget(at - _KEEP_KEYS, _AT_ONCE))
+        await _drain(run, lambda tx: tx.logouts.forget(at - _KEEP_KEYS, _AT_ONCE))
 
     async def forget_changes(self, run: JobRun) -> None:
         """Drop change numbers that no reader is behind: one that is loads everything anew."""

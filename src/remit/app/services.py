@@ -23,6 +23,7 @@ from remit.app.bindings.federation import Federation
 from remit.app.bindings.figures import MeteredCalls, MeteredDecider, ObservedGateway
 from remit.app.bindings.issuing import CapabilityIssuer
 from remit.app.bindings.minter import CapabilityPress
+from remit.app.bindings.openid import OpenId
 from remit.app.bindings.people import People
 from remit.app.bindings.spending import CapabilitySpender
 from remit.app.bindings.standing import SnapshotStandings
@@ -128,6 +129,7 @@ class Services:
     approvals: ApprovalService
     people: People
     federation: Federation
+    openid: OpenId
     domains: DomainService
     containment: ContainmentService
     vault: VaultServices
@@ -302,6 +304,15 @@ def build(ground: Ground) -> Services:
         approvals=approvals,
         people=people,
         federation=federation,
+        openid=OpenId.build(
+            work=work,
+            keys=ground.keys,
+            outbound=fetches,
+            approvals=approvals,
+            issuer=ground.issuer,
+            clock=clock,
+            entropy=entropy,
+        ),
         domains=open_domains(chosen, work=work, entropy=entropy, tenant=tenant),
         containment=containment,
         vault=vault,

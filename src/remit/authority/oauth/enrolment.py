@@ -64,6 +64,7 @@ class Enrolment:
     grant_types: frozenset[str] = frozenset()
     """Grants beyond those that it may ask for itself."""
     limits: SessionLimits = LIMITS
+    requires: frozenset[str] = frozenset()
     access_digest: Digest | None = None
     fresh_until: datetime | None = None
 
@@ -96,6 +97,7 @@ def enrol(tx: OAuthTransaction, wanted: Enrolment, act: Act) -> ClientRegistrati
             application_type=stated.application_type,
             auth_method=stated.auth_method,
             limits=wanted.limits,
+            requires=wanted.requires,
             digest="",
             access_digest=wanted.access_digest,
             fresh_until=wanted.fresh_until,
@@ -134,6 +136,21 @@ def amend(
     # What a client may do can become less; who judged by the old metadata must judge again.
     tx.advance_epoch(f"client-changed:{present.principal}")
     _swap_keys(tx, present, changed, act)
+    if not tx.registrations.put(changed):
+        raise _unknown(present.client_id)
+    _note(tx, records.CHANGED, changed, act)
+    return changed
+
+
+def set_terms(
+    tx: OAuthTransaction,
+    present: ClientRegistration,
+    limits: SessionLimits,
+    requires: frozenset[str],
+    act: Act,
+) -> ClientRegistration:
+    """Change how long sessions last and what a sign-in must be; from now on, for what is open too."""
+    changed = replace(present, limits=limits, requires=requires, changed_at=act.at)
     if not tx.registrations.put(changed):
         raise _unknown(present.client_id)
     _note(tx, records.CHANGED, changed, act)
@@ -234,10 +251,8 @@ def _principal(tx: OAuthTransaction, wanted: Enrolment, act: Act) -> Principal:
 
 
 def _attributes(wanted: Enrolment) -> tuple[tuple[str, str], ...]:
-    if wanted.agent is None:
-        return ()
     bearer = ((BINDING_ATTRIBUTE, str(Binding.BEARER)),) if wanted.bearer else ()
-    return ((PROVEN_BY, _BY_CLIENT), *bearer)
+    return bearer if wanted.agent is None else ((PROVEN_BY, _BY_CLIENT), *bearer)
 
 
 def _own_id(wanted: Enrolment, principal: Principal, act: Act) -> str:

@@ -7,11 +7,12 @@ shown, and little time has passed: then the *same* successor is given, so that t
 Anything else is theft, and ends the family.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final, NewType
 
+from remit.authority.oauth.registration import SessionLimits
 from remit.authority.oidc.disclosure import NOTHING, Disclosure
 from remit.kernel.canonical import Digest
 from remit.kernel.ids import PrincipalId, SessionId, TaskId, TenantId, UserId
@@ -20,6 +21,10 @@ FamilyId = NewType("FamilyId", str)
 
 RACE: Final = timedelta(seconds=10)
 """How long after its use a token may come again as the repetition of an answer that was lost."""
+
+
+CONCURRENCY: Final = "concurrency"
+"""Why a family ended that made room for a newer one."""
 
 
 class FamilyState(StrEnum):
@@ -132,6 +137,16 @@ def judge(
     return Judgement(verdict=Verdict.THEFT, reason="refresh_reused")
 
 
+def within(family: Family, limits: SessionLimits) -> Family:
+    """The family as its client's limits are now: what was made narrower counts from then on."""
+    return replace(
+        family,
+        ends_at=min(family.ends_at, family.started_at + limits.lifetime),
+        idle=min(family.idle, limits.idle),
+        refresh_count=min(family.refresh_count, limits.refresh_count),
+    )
+
+
 def why_over(family: Family, *, at: datetime) -> str:
     """A stable reason why nothing comes of a family any more, or an empty string."""
     return _over(family, at)
@@ -147,7 +162,7 @@ def _not_theirs(family: Family, presenter: Presenter) -> str:
 
 def _over(family: Family, at: datetime) -> str:
     if family.state is not FamilyState.LIVE:
-        return "family_ended"
+        return "family_crowded_out" if family.cause == CONCURRENCY else "family_ended"
     if at >= family.ends_at:
         return "family_expired"
     return "family_idle" if at >= family.used_at + family.idle else ""

@@ -108,6 +108,9 @@ def _of_people(issuer: str) -> JsonObject:
     """OpenID Connect Discovery §3."""
     return {
         "userinfo_endpoint": f"{issuer}/userinfo",
+        "end_session_endpoint": f"{issuer}/end_session",
+        "backchannel_logout_supported": True,
+        "backchannel_logout_session_supported": True,
         "subject_types_supported": ["public"],
         "id_token_signing_alg_values_supported": [str(Algorithm.ES256)],
         "claims_supported": [*CLAIMS],

@@ -36,6 +36,7 @@ class RegistrationService:
         at: datetime,
         bearer: bool = False,
         limits: SessionLimits | None = None,
+        requires: frozenset[str] = frozenset(),
     ) -> ClientRegistration:
         """Register a client that is an agent's: it becomes an instance of that agent.
 
@@ -49,6 +50,7 @@ class RegistrationService:
             bearer=bearer,
             grant_types=own,
             limits=limits or SessionLimits(),
+            requires=requires,
         )
         return await self._uow.commit(lambda tx: enrolment.enrol(tx, wanted, self._act(by, at)))
 
@@ -61,15 +63,21 @@ class RegistrationService:
         by: PrincipalId,
         at: datetime,
         limits: SessionLimits | None = None,
+        requires: frozenset[str] = frozenset(),
     ) -> ClientRegistration:
-        """Register an application that people sign in to: it acts for nobody but who is in front of it."""
+        """Register an application that people sign in to: it learns who they are, and acts for nobody.
+
+        Its tokens open that alone, for two minutes; so they are bound to a key only if it says that it can.
+        """
         wanted = Enrolment(
             stated=stated,
             kind=RegistrationKind.PRE_REGISTERED,
             agent=None,
+            bearer=not stated.dpop_bound,
             purpose=purpose,
             environment=environment,
             limits=limits or SessionLimits(),
+            requires=requires,
         )
         return await self._uow.commit(lambda tx: enrolment.enrol(tx, wanted, self._act(by, at)))
 
@@ -88,6 +96,22 @@ class RegistrationService:
             return enrolment.amend(tx, present, stated, self._act(by, at))
 
         return await self._uow.commit(work)
+
+    async def set_terms(
+        self,
+        client_id: str,
+        limits: SessionLimits,
+        requires: frozenset[str],
+        *,
+        by: PrincipalId,
+        at: datetime,
+    ) -> ClientRegistration:
+        """Change how long sessions with a client last, and what a sign-in must be (R21, R24)."""
+        return await self._uow.commit(
+            lambda tx: enrolment.set_terms(
+                tx, enrolment.live(tx, client_id), limits, requires, self._act(by, at)
+            )
+        )
 
     async def revoke(
         self, client_id: str, *, by: PrincipalId, because: str, at: datetime

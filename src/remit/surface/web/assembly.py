@@ -30,6 +30,7 @@ from remit.surface.web.idempotency import Idempotency
 from remit.surface.web.openapi import document
 from remit.surface.web.pages.approval import ApprovalPages
 from remit.surface.web.pages.connections import ConnectionPages
+from remit.surface.web.pages.end_session import EndSessionPages
 from remit.surface.web.pages.enrol import EnrolPages
 from remit.surface.web.pages.grants import GrantPages
 from remit.surface.web.pages.mine import Own
@@ -276,7 +277,19 @@ def _own_pages(services: Services, paper: Paper, door: SessionDoor) -> list[Base
         *sign_in.routes(),
         *EnrolPages(paper=paper, door=door, enrolments=people.enrolments).routes(),
         *PasskeyPages(own=own, passkeys=people.passkeys, sessions=people.sessions).routes(),
-        *GrantPages(own=own, consent=services.consent, name_of=name_of, now=now).routes(),
+        *GrantPages(
+            own=own,
+            consent=services.consent,
+            sign_ons=services.openid.sign_ons,
+            name_of=name_of,
+            now=now,
+        ).routes(),
+        *EndSessionPages(
+            own=own,
+            sessions=people.sessions,
+            endpoint=services.openid.end_session,
+            clock=services.ground.clock,
+        ).routes(),
         *ConnectionPages(
             own=own,
             connections=services.vault.connections,

@@ -14,7 +14,7 @@ from remit.authority.oauth.client_sessions import SessionMint
 from remit.authority.oauth.codes import NO_GOOD, AuthorizationCode, Shown
 from remit.authority.oauth.endings import Compromised, end_family
 from remit.authority.oauth.errors import InvalidGrant, UnauthorizedClient
-from remit.authority.oauth.families import Family, RefreshToken
+from remit.authority.oauth.families import CONCURRENCY, Family, RefreshToken
 from remit.authority.oauth.registration import CODE, REFRESH, ClientRegistration
 from remit.authority.oauth.repository import OAuthTransaction
 from remit.authority.oauth.requests import Asking, Draft
@@ -96,7 +96,7 @@ class SpendCode:
         live = tx.families.live_of(self.family.user, self.family.client_id, at)
         for old in live[: max(0, len(live) + 1 - self.registration.limits.concurrency)]:
             by = PrincipalId(self.family.user)
-            end_family(tx, old.id, cause="concurrency", by=by, at=at, entropy=self.entropy)
+            end_family(tx, old.id, cause=CONCURRENCY, by=by, at=at, entropy=self.entropy)
 
 
 def registered_for(grant: str, asking: Asking) -> ClientRegistration:

@@ -14,11 +14,20 @@ from remit.authority.oauth import opaque
 from remit.authority.oauth.client_sessions import SessionMint
 from remit.authority.oauth.endings import Compromised
 from remit.authority.oauth.errors import InvalidGrant
-from remit.authority.oauth.families import Family, Judgement, Presenter, RefreshToken, Verdict, judge
+from remit.authority.oauth.families import (
+    Family,
+    Judgement,
+    Presenter,
+    RefreshToken,
+    Verdict,
+    judge,
+    within,
+)
 from remit.authority.oauth.grants.authorization_code import registered_for
-from remit.authority.oauth.registration import REFRESH
+from remit.authority.oauth.registration import LIMITS, REFRESH, ClientRegistration, SessionLimits
 from remit.authority.oauth.repository import OAuthTransaction
 from remit.authority.oauth.requests import Asking, Draft
+from remit.authority.oidc import conditions
 from remit.kernel.secret import Secret
 
 NO_GOOD: Final = "the refresh token is not good"
@@ -45,11 +54,25 @@ class RefreshTokenGrant:
                 key="" if asking.proof is None else asking.proof.key,
             ),
             successors=self._successors,
+            limits=registration.limits,
         )
         family = spend.judged(asking.tx, at=asking.request.at).family
+        _check_sign_in(asking.tx, family, registration)
         # OpenID Connect Core §12.2: the same person and the same sign-in, without the nonce of the first.
         told = self._mint.id_token(asking, family, nonce="")
         return Draft(token=self._mint.token(asking, family), spend=spend, id_token=told)
+
+
+def _check_sign_in(tx: OAuthTransaction, family: Family, registration: ClientRegistration) -> None:
+    """What the registration demands now of the sign-in, as the session has it now (R21).
+
+    A session that was confirmed since counts as it is; one that is not kept any more as it was.
+    """
+    session = tx.sessions.get(family.session)
+    acr, marks = (family.acr, family.marks) if session is None else (session.acr, session.marks)
+    missing = conditions.unmet(registration.requires, acr=acr, marks=marks)
+    if missing:
+        raise InvalidGrant(conditions.sentence(missing), reason=f"unmet_{min(missing)}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,6 +91,7 @@ class SpendRefresh:
     text: str
     presenter: Presenter
     successors: Secret
+    limits: SessionLimits = LIMITS
 
     def judged(self, tx: OAuthTransaction, *, at: datetime) -> _Found:
         """What it is worth in this view, or `InvalidGrant`; theft is `Compromised`."""
@@ -77,7 +101,7 @@ class SpendRefresh:
         if token is None or family is None:
             raise InvalidGrant(NO_GOOD, reason="refresh_unknown")
         successor = tx.families.token(token.successor) if token.successor else None
-        judgement = judge(token, family, successor, self.presenter, at=at)
+        judgement = judge(token, within(family, self.limits), successor, self.presenter, at=at)
         self._check(judgement, family)
         return _Found(token=token, family=family, verdict=judgement.verdict)
 

@@ -9,6 +9,7 @@ from starlette.responses import Response
 from remit.authority.oauth.endpoints.authorize import Ask
 from remit.authority.oauth.redirects import host_of, is_loopback
 from remit.authority.oauth.registration import ClientRegistration, RegistrationKind
+from remit.authority.oauth.sign_ons import may_remember
 from remit.oversight.approvals.visible import show
 from remit.surface.web.pages.paper import HEADERS, Paper
 
@@ -19,6 +20,13 @@ _KNOWN: Final = {
     RegistrationKind.METADATA_DOCUMENT: "says of itself what stands at that address",
     RegistrationKind.DYNAMIC: "registered itself here; nobody has checked what it calls itself",
 }
+
+
+_KEEPS: Final = {
+    True: "It signs you in again without asking, as long as it asks for no more.",
+    False: "You are asked each time, as nobody can say which program it is.",
+}
+"""Whether a yes to an application counts again."""
 
 
 class ConsentPage:
@@ -39,14 +47,14 @@ class ConsentPage:
             who=show(ask.person.name),
             lines=[show(line) for line in ask.offer.lines],
             resource=show(ask.offer.resource),
-            keeps="",
+            keeps=_KEEPS[may_remember(ask.registration, where.redirect_uri)],
             until=ask.offer.ends_at,
             back=show(host_of(where.redirect_uri)),
             loopback=is_loopback(where.redirect_uri),
             expires_at=ask.pending.expires_at,
             csrf=csrf,
         )
-        response.headers["content-security-policy"] = _policy(where.redirect_uri)
+        response.headers["content-security-policy"] = policy_towards(where.redirect_uri)
         return response
 
     def refused(self, text: str, *, status: int) -> Response:
@@ -67,7 +75,7 @@ def name_of_client(registration: ClientRegistration) -> str:
     return urlsplit(ident).netloc if ident.startswith("https://") else ident
 
 
-def _policy(uri: str) -> str:
+def policy_towards(uri: str) -> str:
     """Our policy, with the one address that the form's answer leads on to: browsers hold forms to it."""
     parts = urlsplit(uri)
     source = f"{parts.scheme}://{parts.netloc}" if parts.netloc else f"{parts.scheme}:"

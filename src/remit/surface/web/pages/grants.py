@@ -1,4 +1,7 @@
-"""My grants: what a person lets agents do, in the words that were shown, and taking it back (R28, R35)."""
+"""My grants: what a person lets agents do and applications learn, in the words shown, and taking it back.
+
+R28, R35.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,6 +14,8 @@ from starlette.routing import BaseRoute, Route
 
 from remit.authority.consent import Grant, GrantState
 from remit.authority.consent_service import ConsentService
+from remit.authority.oauth.sign_ons import SignOnService
+from remit.authority.oidc.sign_on import SignOn, SignOnId
 from remit.authority.rights import Right
 from remit.identity.sessions import Session
 from remit.kernel.ids import GrantId, UserId
@@ -35,24 +40,43 @@ class GrantLine:
     until: datetime
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignOnLine:
+    """One application as its person sees it."""
+
+    id: str
+    client: Shown
+    text: Shown
+    given_at: datetime
+
+
 class GrantPages:
     """Own grants."""
 
     def __init__(
-        self, *, own: Own, consent: ConsentService, name_of: Named, now: Callable[[], datetime]
+        self,
+        *,
+        own: Own,
+        consent: ConsentService,
+        sign_ons: SignOnService,
+        name_of: Named,
+        now: Callable[[], datetime],
     ) -> None:
         self._own = own
         self._consent = consent
+        self._sign_ons = sign_ons
         self._name_of = name_of
         self._now = now
 
     def routes(self) -> list[BaseRoute]:
-        """`/me/grants` and its form."""
+        """`/me/grants` and its forms."""
         own = self._own
         withdraw = own.form(self._withdraw, name=_FORM, back=GRANTS, title="Nothing was taken back")
+        leave = own.form(self._leave, name=_FORM, back=GRANTS, title="Nothing was taken back")
         return [
             Route(GRANTS, own.page(self._show), methods=["GET"]),
             Route(GRANTS + "/{ident}/withdraw", withdraw, methods=["POST"]),
+            Route(GRANTS + "/applications/{ident}/withdraw", leave, methods=["POST"]),
         ]
 
     async def _show(self, request: Request, session: Session) -> Response:
@@ -61,12 +85,18 @@ class GrantPages:
             "grants.html",
             session,
             grants=[self._line(each) for each in found],
+            applications=[_application(each) for each in await self._sign_ons.of(UserId(session.human))],
             csrf=self._own.door.csrf(request, _FORM),
         )
 
     async def _withdraw(self, request: Request, session: Session, _fields: dict[str, str]) -> None:
         """`ConsentService.withdraw` knows no consent but the person's own."""
         await self._consent.withdraw(GrantId(request.path_params["ident"]), by=session.human, at=self._now())
+
+    async def _leave(self, request: Request, session: Session, _fields: dict[str, str]) -> None:
+        """`SignOnService.withdraw` knows none but the person's own."""
+        ident = SignOnId(request.path_params["ident"])
+        await self._sign_ons.withdraw(ident, by=session.human, at=self._now())
 
     def _line(self, grant: Grant) -> GrantLine:
         return GrantLine(
@@ -81,6 +111,15 @@ class GrantPages:
             withdrawn_at=grant.withdrawn_at,
             until=grant.ceiling.window.end,
         )
+
+
+def _application(sign_on: SignOn) -> SignOnLine:
+    return SignOnLine(
+        id=sign_on.id,
+        client=show(sign_on.client_name),
+        text=show(sign_on.text),
+        given_at=sign_on.given_at,
+    )
 
 
 def _words(right: Right) -> str:

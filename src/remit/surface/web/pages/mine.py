@@ -24,7 +24,7 @@ class Own:
     def __init__(self, *, paper: Paper, door: SessionDoor, name_of: Named) -> None:
         self.paper = paper
         self.door = door
-        self._name_of = name_of
+        self.name_of = name_of
 
     def page(self, shows: Shows) -> Callable[[Request], Awaitable[Response]]:
         """A page for whoever is signed in; others sign in first."""
@@ -58,5 +58,5 @@ class Own:
     def draw(self, template: str, session: Session, *, ceremony: bool = False, **values: Any) -> Response:
         """Draw one page with its person's name and the way to the others."""
         here = template.removesuffix(".html")
-        who = show(self._name_of(session.human))
+        who = show(self.name_of(session.human))
         return self.paper.page(template, ceremony=ceremony, here=here, who=who, error="", **values)

@@ -21,6 +21,7 @@ from remit.surface.web.schemas.clients import (
     NewClient,
     NewInvitation,
     NewKeys,
+    NewTerms,
 )
 from remit.surface.web.schemas.identity import Because
 
@@ -88,6 +89,17 @@ class ClientRoutes:
                 answer=ClientView,
             ),
             Operation(
+                name="setClientTerms",
+                summary="Set how long sessions with a client last, and what a sign-in must be",
+                method=Method.PUT,
+                path="/clients/{client}/terms",
+                scopes=(Scope.ADMIN,),
+                handler=self._set_terms,
+                body=NewTerms,
+                query=Nothing,
+                answer=ClientView,
+            ),
+            Operation(
                 name="rotateClientKeys",
                 summary="Replace the keys of a client; those that are left out are dead at once",
                 method=Method.PUT,
@@ -139,10 +151,11 @@ class ClientRoutes:
         body, by = inbound.body, inbound.caller.principal
         stated = body.metadata.stated()
         limits = None if body.limits is None else body.limits.limits()
+        requires = frozenset(str(each) for each in body.requires)
         if body.agent is not None:
             agent = await self._agent(body.agent)
             client = await self.service.register_agent(
-                agent, stated, by=by, at=inbound.at, bearer=body.bearer, limits=limits
+                agent, stated, by=by, at=inbound.at, bearer=body.bearer, limits=limits, requires=requires
             )
             return ClientView.of(client)
         client = await self.service.register_application(
@@ -152,6 +165,7 @@ class ClientRoutes:
             by=by,
             at=inbound.at,
             limits=limits,
+            requires=requires,
         )
         return ClientView.of(client)
 
@@ -160,6 +174,18 @@ class ClientRoutes:
         known, stated = await self._known(inbound), inbound.body.stated()
         changed = await self.service.change(
             known.client_id, stated, by=inbound.caller.principal, at=inbound.at
+        )
+        return ClientView.of(changed)
+
+    async def _set_terms(self, inbound: Inbound[NewTerms, Nothing]) -> ClientView:
+        require_admin(inbound.caller, what="set the terms of a client")
+        known, body = await self._known(inbound), inbound.body
+        changed = await self.service.set_terms(
+            known.client_id,
+            body.limits.limits(),
+            frozenset(str(each) for each in body.requires),
+            by=inbound.caller.principal,
+            at=inbound.at,
         )
         return ClientView.of(changed)
 

@@ -13,6 +13,7 @@ from remit.authority.oauth.registration import (
     RegistrationKind,
     SessionLimits,
 )
+from remit.authority.oidc.conditions import Condition
 from remit.identity.principals import Environment
 from remit.surface.web.paging import PageQuery
 from remit.surface.web.schemas.identity import Purpose
@@ -99,6 +100,18 @@ class NewClient(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     bearer: bool = False
     """Whether it may have tokens bound to no key: shorter, and consequential actions are asked."""
     limits: Limits | None = None
+    requires: list[Condition] = []
+    """What a sign-in must be before it counts there."""
+
+
+class NewTerms(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How long sessions with a client last from now on, and what a sign-in must be.
+
+    What is left out is as for a client of which nothing was said.
+    """
+
+    limits: Limits = Limits()
+    requires: list[Condition] = []
 
 
 class NewKeys(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -144,6 +157,9 @@ class ClientView(msgspec.Struct, frozen=True, kw_only=True):
     require_par: bool
     signed_requests: bool
     limits: Limits
+    requires: list[str]
+    post_logout_redirect_uris: list[str]
+    backchannel_logout_uri: str | None
     digest: str
     created_at: Instant
     changed_at: Instant
@@ -169,6 +185,9 @@ class ClientView(msgspec.Struct, frozen=True, kw_only=True):
             require_par=client.require_par,
             signed_requests=client.signed_requests,
             limits=Limits.of(client.limits),
+            requires=[*sorted(client.requires)],
+            post_logout_redirect_uris=[*client.post_logout_redirect_uris],
+            backchannel_logout_uri=client.backchannel_logout_uri,
             digest=client.digest,
             created_at=client.created_at,
             changed_at=client.changed_at,
