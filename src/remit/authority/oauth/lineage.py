@@ -7,6 +7,7 @@ from remit.authority.lineage import line_of
 from remit.authority.oauth.access import AccessToken
 from remit.authority.oauth.clients import Client
 from remit.authority.oauth.families import Family, why_over
+from remit.authority.oauth.registration import ClientRegistration
 from remit.authority.oauth.repository import Standing, View
 from remit.authority.oidc.id_token import IdToken
 from remit.authority.tasks import Lineage
@@ -36,6 +37,21 @@ def client_dead(view: Standing, client: Client, *, credential: KeyId, at: dateti
         principals=line_of(client.id, view.principal),
         envelope=None,
         others=frozenset({str(credential)}),
+    )
+    return _reason(alive(view, lineage, at))
+
+
+def registration_dead(view: Standing, registration: ClientRegistration, *, at: datetime) -> str:
+    """A stable reason code why a client that has proven nothing yet gets nothing, or an empty string."""
+    lineage = Lineage(
+        tenant=registration.tenant,
+        user=None,
+        task=None,
+        grant=None,
+        chain=(registration.principal,),
+        principals=line_of(registration.principal, view.principal),
+        envelope=None,
+        others=frozenset({registration.client_id}),
     )
     return _reason(alive(view, lineage, at))
 

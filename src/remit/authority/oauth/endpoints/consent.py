@@ -23,10 +23,11 @@ from remit.authority.oauth.answered import Answered, give_code, record_of
 from remit.authority.oauth.authorization_request import answer_of
 from remit.authority.oauth.endpoints.authorize import require_holder, require_same, shown
 from remit.authority.oauth.errors import AccessDenied, InvalidRequest, OAuthError
+from remit.authority.oauth.lineage import registration_dead
 from remit.authority.oauth.options import OAuthOptions
 from remit.authority.oauth.pending import Pending, PendingState
 from remit.authority.oauth.registration import ClientRegistration
-from remit.authority.oauth.repository import OAuthTransaction
+from remit.authority.oauth.repository import OAuthTransaction, TransactionView
 from remit.authority.rights import Ceiling
 from remit.authority.task_service import StartTask, TaskService
 from remit.authority.tasks import Initiative, Mode, Task
@@ -125,6 +126,9 @@ class Consent:
         if registration is None:
             raise InvalidRequest("the application is not registered any more", reason="client_unknown")
         require_same(pending, registration)
+        # N2: what was shown while the client lived is no answer to one that has died since.
+        if dead := registration_dead(TransactionView(tx), registration, at=at):
+            raise InvalidRequest("the application is not registered any more", reason=dead)
         if not tx.pendings.move(replace(pending, state=PendingState.OVER), was=PendingState.SHOWN):
             raise InvalidRequest("this request was answered already", reason="pending_over")
         return Answered(
