@@ -17,6 +17,10 @@ from remit.platform.telemetry.redaction import redact
 
 REQUEST: Final = ContextVar("remit_request", default="")
 """Id of the request that is being answered here; a variable of its own, for every request sets it."""
+_FOREIGN = (
+    "alembic", "uvicorn", "uvicorn.error", "uvicorn.access", "httpx2", "httpcore2", "mcp",
+    "signxml",  # says whole assertions, where it is let
+)  # fmt: skip
 _OWN = frozenset({"event", "level", "timestamp", "logger"})
 
 
@@ -43,7 +47,7 @@ def configure_logging(options: TelemetryOptions, *, stream: TextIO = sys.stderr)
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(options.log_level.upper())
-    for noisy in ("alembic", "uvicorn", "uvicorn.error", "uvicorn.access", "httpx2", "httpcore2", "mcp"):
+    for noisy in _FOREIGN:
         foreign = logging.getLogger(noisy)
         foreign.handlers, foreign.propagate = [], True
         foreign.setLevel(max(root.level, logging.WARNING))

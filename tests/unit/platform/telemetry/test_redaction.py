@@ -70,7 +70,11 @@ def test_no_canary_leaves_by_any_way_into_a_log(lines: io.StringIO, canary: str)
     assert len(written.splitlines()) == 6
 
 
-@pytest.mark.twin("P14")
+def test_a_library_that_says_whole_assertions_is_not_let(lines: io.StringIO) -> None:
+    logging.getLogger("signxml.processor").debug("Canonicalized string: %s", "<saml:Assertion>")
+    assert lines.getvalue() == ""
+
+
 def test_without_the_redacting_step_the_canary_is_there(lines: io.StringIO) -> None:
     without = [
         each
