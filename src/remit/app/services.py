@@ -10,7 +10,7 @@ from pathlib import Path
 from remit.app.bindings.calls import CallJournal
 from remit.app.bindings.delegations import EnvelopeRegister
 from remit.app.bindings.desk import ApprovalDesk
-from remit.app.bindings.domains import open_domains
+from remit.app.bindings.domains import open_domains, transactions_at
 from remit.app.bindings.doors import (
     Doorman,
     PinnedTools,
@@ -525,7 +525,10 @@ def _gateway(
     return McpApp(
         gateway=ObservedGateway(gateway, metrics),
         registry=registry,
-        verifier=Doorman(verifier=verifier),
+        verifier=Doorman(
+            verifier=verifier,
+            transactions=transactions_at(ground.settings, keys=ground.keys, clock=ground.clock),
+        ),
         sessions=Sessions(options=SessionOptions(per_subject=chosen.sessions), entropy=ground.entropy),
         liveness=SnapshotLiveness(snapshots=ground.snapshots, clock=ground.clock),
         clock=ground.clock,
@@ -533,5 +536,6 @@ def _gateway(
             issuer=ground.issuer,
             edge=Edge(hosts=frozenset({origin.partition("://")[2]}), origins=frozenset({origin})),
             streams=chosen.streams,
+            transactions=ground.settings.oauth.transaction_tokens,
         ),
     )

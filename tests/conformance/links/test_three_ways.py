@@ -28,6 +28,10 @@ STORY = yaml.safe_load((Path(__file__).parent / "three_hops.yaml").read_text(enc
 WAYS = ("signed", "exchanged", "credentials")
 
 
+class Stopped(Exception):
+    """An agent was refused what it was to hand on."""
+
+
 @dataclass
 class Chain:
     """An envelope on its way from agent to agent, with links of one kind."""
@@ -41,7 +45,8 @@ class Chain:
         """One link; `change` is what a forger does to it."""
         if self.way == "exchanged":
             answer = await self.show(hop["by"])
-            assert answer.status_code == 200, answer.text
+            if answer.status_code != 200:
+                raise Stopped(answer.text)
         if change == "dropped":
             return
         wanted = self.world.ceiling(*hop["actions"], resources=frozenset(hop["resources"]))
@@ -148,10 +153,8 @@ async def test_a_forged_link_fails_with_each_kind_of_link(office: World, way: st
         try:
             for number, hop in enumerate(STORY["hops"], start=1):
                 await chain.go_on(hop, forged["change"] if number == forged["hop"] else "")
-        except AssertionError as stopped:
-            assert way == "exchanged", name
-            assert "error" in str(stopped), "the server had not let the next agent in"
-            continue
+        except Stopped:
+            continue  # its giver was not let in, so there was nothing to hand on
         answer = await chain.show(STORY["then"]["actor"])
         assert answer.status_code == 400, (way, name)
         assert answer.json()["error"] in {"invalid_request", "access_denied"}, name

@@ -1,8 +1,13 @@
 """Trust across domains, put together: the matrix; the protocol's part is the authorization server's own."""
 
+from collections.abc import Callable
+
+from remit.authority.oauth.domains import transaction
 from remit.authority.oauth.domains.service import DomainService
 from remit.identity.federation.registering import Ours
+from remit.kernel.clock import Clock
 from remit.kernel.ids import Entropy, TenantId
+from remit.kernel.jose.keys import KeyLookup
 from remit.platform.settings.model import Settings
 from remit.platform.storage.unit_of_work import SqlUnitOfWork
 
@@ -17,3 +22,16 @@ def open_domains(
         plain_loopback=settings.federation.unsafe_loopback_http,
     )
     return DomainService(uow=work, entropy=entropy, tenant=tenant, ours=ours)
+
+
+def transactions_at(
+    settings: Settings, *, keys: KeyLookup, clock: Clock
+) -> Callable[[str], transaction.Transaction] | None:
+    """What reads transaction tokens at the gateway's door; None where they are not served."""
+    if not settings.oauth.transaction_tokens:
+        return None
+
+    def read(text: str) -> transaction.Transaction:
+        return transaction.read(text, keys=keys, trust_domain=settings.trust_domain, at=clock.now())
+
+    return read

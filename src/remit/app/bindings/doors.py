@@ -7,6 +7,7 @@ from typing import Any, Generic, TypeVar
 from remit.authority.alive import Alive, alive
 from remit.authority.envelope import text_digest
 from remit.authority.errors import EnvelopeRejected, EnvelopeTooLarge
+from remit.authority.oauth.domains.transaction import Transaction
 from remit.authority.oauth.errors import InsufficientScope, OAuthError
 from remit.authority.oauth.verifier import AccessTokenVerifier
 from remit.authority.tasks import Lineage
@@ -25,6 +26,7 @@ from remit.identity.tools import Server, Tool
 from remit.kernel.canonical import JsonObject, parse_object
 from remit.kernel.clock import Clock
 from remit.kernel.ids import PrincipalId, ServerId, TenantId, ToolId
+from remit.kernel.jose.errors import TokenRejected
 
 T = TypeVar("T")
 D = TypeVar("D")
@@ -36,8 +38,11 @@ _GATEWAY = PrincipalId("system")
 class Doorman:
     """`TokenVerifier`: token, proof and envelope, by the authority wing's own procedures."""
 
-    def __init__(self, *, verifier: AccessTokenVerifier) -> None:
+    def __init__(
+        self, *, verifier: AccessTokenVerifier, transactions: Callable[[str], Transaction] | None = None
+    ) -> None:
         self._verifier = verifier
+        self._transactions = transactions
 
     async def verify(self, presented: Presented) -> VerifiedSubject:
         """Verify what was presented; the envelope must be the one that the token names."""
@@ -51,6 +56,10 @@ class Doorman:
                 certificate=presented.certificate,
             )
             check_envelope(presented.envelope, subject)
+            if presented.transaction and self._transactions is not None:
+                check_transaction(self._transactions(presented.transaction), subject)
+        except TokenRejected as broken:
+            raise Unauthenticated("the transaction token does not hold", debug=broken.reason) from broken
         except InsufficientScope as small:
             raise ScopeMissing(small.hint, scopes=sorted(small.scopes)) from small
         except OAuthError as refused:
@@ -66,6 +75,12 @@ def check_envelope(text: str, subject: VerifiedSubject) -> None:
         require_envelope(text, chain=len(subject.chain))
     elif not text.isascii() or subject.envelope is None or text_digest(text) != subject.envelope:
         raise Unauthenticated("the envelope is not the one that the token names")
+
+
+def check_transaction(told: Transaction, subject: VerifiedSubject) -> None:
+    """A transaction token is about the very task, and the very person, of the token of access beside it."""
+    if told.task != subject.task or told.subject != (subject.user or told.subject):
+        raise Unauthenticated("the transaction token is about another task")
 
 
 class PipelineDecider:

@@ -24,6 +24,7 @@ from remit.enforcement.mcp.wire import (
     META_ENVELOPE,
     NOTIFICATIONS,
     SESSION_HEADER,
+    TRANSACTION_HEADER,
     Code,
     Era,
 )
@@ -62,6 +63,8 @@ class AppOptions:
     edge: Edge
     scopes: tuple[str, ...] = ()
     streams: int = 32
+    transactions: bool = False
+    """Whether transaction tokens are verified, and passed on to servers."""
 
 
 @dataclass(slots=True)
@@ -122,6 +125,9 @@ class McpApp:
         resource = ""
         try:
             headers = inbound.gather(scope["headers"])
+            if not self._options.transactions:
+                # What nobody here verifies goes no further.
+                headers = {name: values for name, values in headers.items() if name != TRANSACTION_HEADER}
             inbound.check_edge(scope["method"], headers, self._options.edge)
             server = self._server(scope["path"])
             resource = f"{self._options.issuer}/mcp/{server.name}"
@@ -192,6 +198,7 @@ class McpApp:
                 url=exchange.resource,
                 audience=exchange.resource,
                 certificate=_certificate(exchange.scope),
+                transaction=exchange.headers.get(TRANSACTION_HEADER, ("",))[0],
             )
         )
         # RFC 8707 §2: whatever the verifier was asked, a token for another resource ends here.

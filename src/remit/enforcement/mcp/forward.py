@@ -22,6 +22,7 @@ from remit.enforcement.mcp.wire import (
     PARAM_PREFIX,
     REQUEST_MEMBERS,
     SESSION_HEADER,
+    TRANSACTION_HEADER,
     Era,
 )
 from remit.enforcement.pep.credentials import Shown
@@ -70,6 +71,7 @@ def prepare(
         capability=capability or "",
         credential=credential,
         offers={"elicitation": offers} if offers else {},
+        transaction=headers.get(TRANSACTION_HEADER, ("",))[0],
     )
 
 
@@ -103,6 +105,8 @@ def http_headers(request: UpstreamRequest, *, era: Era, version: str, session: s
         found[SESSION_HEADER] = session
     if request.capability:
         found[CAPABILITY_HEADER] = request.capability
+    if request.transaction:
+        found[TRANSACTION_HEADER] = request.transaction
     if request.credential is not None:
         # SAFETY: the one place where a credential stands in the clear, on its way out.
         found[request.credential.header] = request.credential.value.reveal().decode("ascii")

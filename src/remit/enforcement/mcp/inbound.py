@@ -28,7 +28,16 @@ from remit.kernel.errors import Invalid
 Headers = Mapping[str, Sequence[str]]
 """Lower-case name → every value that was sent, in order."""
 
-SINGLE: Final = ("host", "origin", "authorization", "dpop", "content-type", "content-length", "accept")
+SINGLE: Final = (
+    "host",
+    "origin",
+    "authorization",
+    "dpop",
+    "content-type",
+    "content-length",
+    "accept",
+    "txn-token",
+)
 """Headers of which a second copy could be read by somebody else."""
 
 

@@ -48,6 +48,8 @@ class UpstreamRequest:
     capability: str = ""
     offers: JsonObject = field(default_factory=dict)
     credential: Shown | None = None
+    transaction: str = ""
+    """The caller's transaction token, as it came and was verified; it opens nothing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

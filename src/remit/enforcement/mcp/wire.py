@@ -39,6 +39,8 @@ ENTERPRISE_MANAGED: Final = "io.modelcontextprotocol/enterprise-managed-authoriz
 
 ENVELOPE_HEADER: Final = "remit-envelope"
 CAPABILITY_HEADER: Final = "Remit-Capability"
+TRANSACTION_HEADER: Final = "txn-token"
+"""What a request is about, told to whoever serves it (draft-ietf-oauth-transaction-tokens-10)."""
 
 
 class Era(StrEnum):

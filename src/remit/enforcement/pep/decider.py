@@ -32,6 +32,8 @@ class Presented:
     audience: str
     certificate: str = ""
     """SHA-256 of the connection's client certificate, base64url; empty: none, or nobody to say so."""
+    transaction: str = ""
+    """A transaction token beside the token of access; never in its place."""
 
 
 class Unauthenticated(RemitError):

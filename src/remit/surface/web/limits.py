@@ -32,6 +32,7 @@ _SINGLE: Final = frozenset({
     b"idempotency-key",
     b"remit-envelope",
     b"transfer-encoding",
+    b"txn-token",
 })  # fmt: skip
 """Headers of which two would be two answers to one question: refused, never resolved by precedence."""
 _INTERNAL: Final = b"x-remit-"
