@@ -90,7 +90,7 @@ def trust(
         "repeatable": repeatable,
         **({} if longest is None else {"longest_seconds": longest}),
         **({} if keys is None else {"keys": read_json(keys)}),
-        **_saml(saml_metadata),
+        **saml_stated(saml_metadata),
     }
     with Client.open() as client:
         found = client.post("/issuers", stated)
@@ -213,7 +213,7 @@ def read_plain(place: str) -> str:
         raise Misused(f"`{place}` cannot be read", next_step="name another file") from broken
 
 
-def _saml(place: str) -> dict[str, str]:
+def saml_stated(place: str) -> dict[str, str]:
     """Where metadata is, or what it says."""
     if not place:
         return {}
