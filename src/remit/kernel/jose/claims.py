@@ -92,9 +92,21 @@ _judged = builder(Claims)
 def unverified_members(payload: bytes) -> JsonObject:
     """Read a payload as strict JSON within `CLAIM_LIMITS`; it proves nothing."""
     try:
-        return parse_object(payload, limits=CLAIM_LIMITS)
+        members = parse_object(payload, limits=CLAIM_LIMITS)
     except RemitError as broken:
         raise TokenRejected(_STEP, "claims_malformed", debug=broken.hint) from broken
+    # JSON has one way to write NUL. Claims become keys of rows, and PostgreSQL's text can't hold it.
+    if b"\\u0000" in payload and _holds_nul(members):
+        raise TokenRejected(_STEP, "claims_malformed", debug="a string holds a NUL character")
+    return members
+
+
+def _holds_nul(value: Json) -> bool:
+    if isinstance(value, str):
+        return "\0" in value
+    if isinstance(value, dict):
+        return any("\0" in name or _holds_nul(member) for name, member in value.items())
+    return isinstance(value, list) and any(map(_holds_nul, value))
 
 
 def _text(members: JsonObject, name: str) -> str:
