@@ -28,6 +28,7 @@ async def test_figures_and_spans_tell_what_happens_and_to_nobody_whom(tmp_path: 
         await house.pending()
         seen = (await house.http.get(f"{house.issuer}/metrics")).text
         assert 'remit_state{name="approvals_pending"} 1.0' in seen
+        assert 'remit_state{name="agents_secretless"} 0.0' in seen
         await house.kill(TargetKind.AGENT, bot.agent)
         await waiting
         text = (await house.http.get(f"{house.issuer}/metrics")).text

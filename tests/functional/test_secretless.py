@@ -17,9 +17,11 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 import yaml
 
-from remit.surface.cli.targets import Target, setup_of
+from remit.surface.cli.failures import Misused
+from remit.surface.cli.targets import Found, Target, ending_of, setup_of
 from support.federation import ForeignIssuer, bundle, cluster, domain, github
 from support.installation import Installation, installation
+from support.issuers import generic
 
 OWNED = "sub=repo:acme/deploy:environment:production"
 
@@ -135,6 +137,53 @@ def shell(
         timeout=120,
         check=False,
     )
+
+
+@pytest.mark.req("R44", "R165")
+def test_an_agent_with_a_key_in_a_file_moves_and_the_file_is_worth_nothing(
+    here: Installation, platform: Platform, tmp_path: Path
+) -> None:
+    old, new = tmp_path / "mover.key", tmp_path / "new.key"
+    said = ("--purpose", "tests", "--environment", "production", "--blueprint", "office")
+    ok(here, "agent", "new", "mover", *said, "--key", str(old))
+    svid = ("agent", "svid", "--audience", "https://peer.example")
+    ok(here, *svid, key=old)
+    before = json.loads(ok(here, "agent", "secrets", "--output", "json"))
+    assert "mover" in [each["name"] for each in before["lasting"]]
+    words = ("agent", "init", "mover", "--target", "github-actions", "--replaces", "file")
+    made = json.loads(ok(here, *words, "--output", "json"))
+    # What stands under "once", with the reader's words filled in; then what stands in the workflow.
+    ok(here, "issuer", "trust", "moving", "--profile", "generic-oidc", "--issuer", "https://ci.example.com",
+       "--keys", keys_of(them := generic(), tmp_path))  # fmt: skip
+    ok(here, "issuer", "allow", "moving", "mover", "sub=job-1")
+    (tmp_path / "proof").write_text(them.assertion(datetime.now(UTC), aud=here.url))
+    ok(here, "agent", "join", "--assertion", str(tmp_path / "proof"), "--key", str(new))
+    kept = old.read_text()
+    done = shell(here, made["after"], tmp_path, REMIT_DATA=str(here.data))
+    assert done.returncode == 0, done.stderr
+    assert not old.exists()
+    (stolen := tmp_path / "copy.key").write_text(kept)
+    stolen.chmod(0o600)
+    assert here.remit(*svid, key=stolen).code == 3
+    ok(here, *svid, key=new)
+    after = json.loads(ok(here, "agent", "secrets", "--output", "json"))
+    assert "mover" not in [each["name"] for each in after["lasting"]]
+    assert after["share"] > before["share"]
+
+
+def keys_of(issuer: ForeignIssuer, folder: Path) -> str:
+    path = folder / "keys.json"
+    path.write_bytes(issuer.jwks())
+    return str(path)
+
+
+@pytest.mark.parametrize("found", list(Found))
+def test_every_kind_of_secret_has_an_end_that_can_be_run(found: Found) -> None:
+    said = ending_of(found, name="calendar-bot")
+    assert "remit agent unkey calendar-bot --yes" in said
+    assert subprocess.run(["bash", "-n"], input=said, text=True, check=False).returncode == 0
+    with pytest.raises(Misused):
+        ending_of("post-it", name="calendar-bot")
 
 
 @pytest.mark.req("R12", "R44", "R165")

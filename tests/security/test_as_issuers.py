@@ -19,7 +19,7 @@ from remit.kernel.jose.dpop import shown_key
 from remit.platform.storage.unit_of_work import SqlUnitOfWork
 from support.federation import Federated, ForeignIssuer
 from support.issuers import KINDS, Kind, aws
-from support.oauth import claims_in
+from support.oauth import ABSENT, claims_in
 
 EVERY = pytest.mark.parametrize("profile", list(KINDS), ids=str)
 
@@ -98,6 +98,26 @@ def _named(kind: Kind, elsewhere: str) -> dict[str, Any]:
     """The claim that says whose assertion it is: of a trust domain it is the subject."""
     spiffe = str(kind.rule.get("sub", "")).startswith("spiffe://")
     return {"sub": elsewhere} if spiffe else {"iss": "https://evil.example"}
+
+
+@pytest.mark.req("R44", "R165")
+async def test_a_key_that_somebody_keeps_is_ended_and_a_proof_goes_on(uow: SqlUnitOfWork) -> None:
+    here = await Trusting(uow).over(ProfileName.GENERIC_OIDC)
+    credentials, agent = here.world.credentials, here.agent()
+    assert (await here.show()).status_code == 200
+    before = await credentials.survey()
+    assert agent in [each.id for each in before.lasting]
+    ended = await credentials.end_lasting(agent, by=here.ana, because="secretless now", at=here.now)
+    assert [each.id for each in ended] == [here.world.actors["calendar-bot"].kid]
+    answer = await here.world.ask("calendar-bot", grant_type="client_credentials")
+    assert (answer.status_code, answer.json()["error"]) == (401, "invalid_client")
+    assert (await here.show()).status_code == 200
+    after = await credentials.survey()
+    assert (after.agents, after.secretless) == (before.agents, before.secretless + 1)
+    assert agent not in [each.id for each in after.lasting]
+    legacy: dict[str, Any] = {"exp": ABSENT, "aud": ABSENT, "iss": "kubernetes/serviceaccount"}
+    for kept in (here.them.assertion(here.now, **legacy), "AKIAIOSFODNN7EXAMPLE"):
+        assert here.refuses(await here.bearer(kept))
 
 
 # -- AS-11: a signed request to AWS is no assertion here

@@ -1,6 +1,7 @@
 """Use cases of keys and instances: one key has one holder for ever (R2, R7, R103)."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
 from remit.identity import endings, events
@@ -15,6 +16,19 @@ from remit.kernel.canonical import JsonObject, canonical_json
 from remit.kernel.ids import Entropy, KeyId, PrincipalId, TaskId, TenantId, mint_id
 from remit.kernel.jose.jwk import parse_jwk
 from remit.kernel.uow import UnitOfWork
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Survey:
+    """How many active agents there are, and which of them still have a key that ends with nothing."""
+
+    agents: int
+    lasting: tuple[Principal, ...]
+
+    @property
+    def secretless(self) -> int:
+        """Those whose every key ends with a proof of their platform, or that have none."""
+        return self.agents - len(self.lasting)
 
 
 class CredentialService:
@@ -87,6 +101,28 @@ class CredentialService:
         instance, credential = await self._uow.commit(work)
         return instance, _unless_shared(credential)
 
+    async def survey(self) -> Survey:
+        """Look for secrets that somebody keeps (R44)."""
+        return await self._uow.read(survey)
+
+    async def end_lasting(
+        self, agent: PrincipalId, *, by: PrincipalId, because: str, at: datetime
+    ) -> Sequence[Credential]:
+        """Revoke every key of an agent's instances that has no end; those of a proof go on (R165)."""
+
+        def work(tx: IdentityTransaction) -> Sequence[Credential]:
+            found = [
+                key
+                for instance in tx.principals.children(agent)
+                for key in tx.credentials.of(instance.id)
+                if key.state is CredentialState.ACTIVE and key.not_after is None
+            ]
+            for key in found:
+                self._revoke(tx, key, by, because, at)
+            return [_credential(tx, key.id) for key in found]
+
+        return await self._uow.commit(work)
+
     def _revoke(
         self, tx: IdentityTransaction, present: Credential, by: PrincipalId, because: str, at: datetime
     ) -> None:
@@ -103,6 +139,15 @@ class CredentialService:
             entropy=self._entropy,
             detail=(("credential", present.id), ("because", because)),
         )
+
+
+def survey(tx: IdentityTransaction) -> Survey:
+    """The survey, inside an open transaction."""
+    found = (tx.principals.get(each) for each in tx.credentials.lasting())
+    return Survey(
+        agents=tx.principals.count(Kind.AGENT, State.ACTIVE),
+        lasting=tuple(each for each in found if each is not None and each.state is State.ACTIVE),
+    )
 
 
 def instantiate(

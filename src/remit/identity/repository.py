@@ -39,6 +39,9 @@ class Principals(Protocol):
     def get(self, ident: PrincipalId) -> Principal | None:
         """One entry, whatever its state."""
 
+    def count(self, kind: Kind, state: State) -> int:
+        """How many entries of a kind are in a state."""
+
     def named(self, kind: Kind, name: str) -> Principal | None:
         """The entry of that kind and name that is not retired."""
 
@@ -87,6 +90,9 @@ class Credentials(Protocol):
 
     def prolong(self, ident: KeyId, not_after: datetime) -> bool:
         """Let an active key that has an end count until a later one; False if nothing changed."""
+
+    def lasting(self) -> Sequence[PrincipalId]:
+        """The agents of which a living instance has an active key without an end, by id."""
 
 
 class Servers(Protocol):

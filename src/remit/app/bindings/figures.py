@@ -15,6 +15,7 @@ from remit.enforcement.mcp.frames import Message
 from remit.enforcement.mcp.request import Request
 from remit.enforcement.mcp.results import Answer
 from remit.enforcement.pep.decider import CallLog, CallOutcome, Decider, RecordedCall, Refusal
+from remit.identity.credential_service import survey
 from remit.identity.tools import Server, Tool
 from remit.kernel.ids import CallId, InstanceId, TenantId, ToolId
 from remit.platform.storage.unit_of_work import SqlTransaction
@@ -114,6 +115,9 @@ def count_state(tx: SqlTransaction, metrics: Metrics) -> None:
     """Present counts, read when somebody asks for the figures: an idle system writes nothing."""
     metrics.state("epoch", tx.epoch())
     metrics.state("revision", tx.changes.revision())
+    found = survey(tx)
+    metrics.state("agents", found.agents)
+    metrics.state("agents_secretless", found.secretless)
     metrics.state("approvals_pending", tx.approvals.count_pending())
     killed = tx.kills.count()
     metrics.state("kills", sum(killed.values()))

@@ -8,8 +8,8 @@ from typing import Annotated, Any
 import typer
 
 from remit.surface.cli.failures import Misused
-from remit.surface.cli.options import OutputOption, group
-from remit.surface.cli.principal import NameArgument, add_verbs
+from remit.surface.cli.options import OutputOption, YesOption, group
+from remit.surface.cli.principal import NameArgument, ReasonOption, add_verbs, confirm
 from remit.surface.cli.render import Output, show, table
 
 app = group("Agents: who acts, owned by whom, in which state.")
@@ -100,17 +100,53 @@ def init(
             "--target", help="kubernetes, github-actions, gitlab, aws, gcp, azure, spiffe or local."
         ),
     ],
+    replaces: Annotated[
+        str,
+        typer.Option("--replaces", help="What it had: file, env, ci-secret, kubernetes-secret or cloud-key."),
+    ] = "",
     output: OutputOption = Output.TABLE,
 ) -> None:
     """Print the set-up of an agent for its runtime: no secret in it, only who vouches for the workload."""
     from remit.surface.cli.client import Place  # noqa: PLC0415 — as above
-    from remit.surface.cli.targets import setup_of  # noqa: PLC0415 — as above
+    from remit.surface.cli.targets import ending_of, setup_of  # noqa: PLC0415 — as above
 
     issuer = Place.find(os.environ).server.issuer
-    made = setup_of(target, name=name, issuer=issuer)
+    made, last = setup_of(target, name=name, issuer=issuer), ending_of(replaces, name=name)
     shown = {"agent": name, "target": target, "once": made.once, "file": made.file, "text": made.text}
     once = ["# once, as an administrator", *made.once.splitlines(), ""]
-    show(shown, output=output, lines=[*once, f"# {made.file}", *made.text.splitlines()])
+    after = ["", "# when it runs so: end what it had", *last.splitlines()] if last else []
+    lines = [*once, f"# {made.file}", *made.text.splitlines(), *after]
+    show(shown | ({"after": last} if last else {}), output=output, lines=lines)
+
+
+@app.command()
+def secrets(*, output: OutputOption = Output.TABLE) -> None:
+    """Tell how many agents need no secret, and which still have a key without an end."""
+    from remit.surface.cli.client import Client  # noqa: PLC0415 — as above
+
+    with Client.open() as client:
+        found = client.get("/secretless")
+    said = f"{found['secretless']} of {found['agents']} active agents need no secret ({found['share']:.0%})"
+    lines = [said, *(table(found["lasting"], ("id", "name", "owner")) if found["lasting"] else [])]
+    first = found["lasting"][0]["name"] if found["lasting"] else ""
+    show(found, output=output, lines=lines, hint=f"remit agent init {first} --target TARGET" if first else "")
+
+
+@app.command()
+def unkey(
+    name: NameArgument,
+    *,
+    reason: ReasonOption = "secretless now",
+    yes: YesOption = False,
+    output: OutputOption = Output.TABLE,
+) -> None:
+    """Revoke every key of an agent that has no end of its own; those that a platform vouches for go on."""
+    from remit.surface.cli.client import Client  # noqa: PLC0415 — as above
+
+    confirm(f"every lasting key of {name} is dead at once", f"remit agent unkey {name}", yes=yes)
+    with Client.open() as client:
+        found = client.post(f"/agents/{name}/unkey", {"reason": reason})
+    show(found, output=output, lines=[f"{len(found)} keys of {name} are revoked"])
 
 
 @app.command()

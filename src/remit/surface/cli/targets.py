@@ -23,6 +23,16 @@ class Target(StrEnum):
     LOCAL = "local"
 
 
+class Found(StrEnum):
+    """What an agent may have had instead: long-lived, and somewhere where it can be read (R165)."""
+
+    FILE = "file"
+    ENV = "env"
+    CI_SECRET = "ci-secret"  # noqa: S105 — a name of a kind
+    KUBERNETES_SECRET = "kubernetes-secret"  # noqa: S105 — as above
+    CLOUD_KEY = "cloud-key"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Setup:
     """Commands for the administrator, then a file or script for the workload."""
@@ -47,6 +57,35 @@ def setup_of(target: str, *, name: str, issuer: str) -> Setup:
 
     return Setup(once=fill(found.once), file=fill(found.file), text=fill(found.text))
 
+
+def ending_of(found: str, *, name: str) -> str:
+    """How what an agent had before is ended; empty if nothing was named. Raises `Misused`."""
+    if not found:
+        return ""
+    try:
+        return _ENDINGS[Found(found)].replace("{name}", name).strip("\n")
+    except ValueError as unknown:
+        known = ", ".join(Found)
+        raise Misused(
+            f"no credential is called `{found}`; there are {known}", next_step="remit agent init --help"
+        ) from unknown
+
+
+_OURS: Final = "remit agent unkey {name} --yes"
+_ENDINGS: Final = {
+    Found.FILE: f"{_OURS}\nshred -u {{name}}.key",
+    Found.ENV: f"{_OURS}\n# and take REMIT_KEY with its value out of the unit, image or profile that sets it",
+    Found.CI_SECRET: f"{_OURS}\ngh secret delete REMIT_KEY  # GitLab: glab variable delete REMIT_KEY",
+    Found.KUBERNETES_SECRET: (
+        "# A legacy token of a service account never ends and names no audience: Remit refuses it.\n"
+        f"{_OURS}\nkubectl --namespace NAMESPACE delete secret SECRET-OF-THE-TOKEN"
+    ),
+    Found.CLOUD_KEY: (
+        "# An access key proves nothing here, nor does a request that it signs.\n"
+        f"{_OURS}\naws iam delete-access-key --access-key-id KEY-ID"
+        "  # Google: gcloud iam service-accounts keys delete; Azure: az ad app credential delete"
+    ),
+}
 
 _SETUPS: Final = {
     Target.KUBERNETES: Setup(

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Final
 
 import msgspec
-from sqlalchemy import BigInteger, bindparam, or_, select, update
+from sqlalchemy import BigInteger, bindparam, func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from remit.identity.credentials import Credential, CredentialState
@@ -42,6 +42,11 @@ _SAVE = (
     )
 )
 _GET = select(p.c.body).where(_OURS, p.c.id == bindparam("this"))
+_COUNT = (
+    select(func.count())
+    .select_from(p)
+    .where(_OURS, p.c.kind == bindparam("this_kind"), p.c.state == bindparam("this_state"))
+)
 _NAMED = select(p.c.body).where(
     _OURS, p.c.kind == bindparam("this_kind"), p.c.name == bindparam("this_name"), _LIVING
 )
@@ -112,6 +117,11 @@ class PrincipalRepository:
         row = self._sql.row(_GET, {"tenant": self._tenant, "this": ident})
         return None if row is None else _PRINCIPAL.decode(row[0])
 
+    def count(self, kind: Kind, state: State) -> int:
+        """How many entries of a kind are in a state."""
+        row = self._sql.row(_COUNT, {"tenant": self._tenant, "this_kind": kind, "this_state": state})
+        return 0 if row is None else int(row[0])
+
     def named(self, kind: Kind, name: str) -> Principal | None:
         """The entry of that kind and name that is not retired."""
         values: dict[str, Scalar] = {"tenant": self._tenant, "this_kind": kind, "this_name": name}
@@ -166,6 +176,19 @@ _KEYS_OF = (
     select(c.c.body)
     .where(c.c.tenant == bindparam("tenant"), c.c.principal == bindparam("whose"))
     .order_by(c.c.created_at.desc(), c.c.id.desc())
+)
+_LASTING = (
+    select(p.c.parent)
+    .distinct()
+    .select_from(c.join(p, (p.c.tenant == c.c.tenant) & (p.c.id == c.c.principal)))
+    .where(
+        c.c.tenant == bindparam("tenant"),
+        c.c.state == "active",
+        c.c.body.like('%"not_after":null%'),
+        p.c.kind == "instance",
+        p.c.state == "active",
+    )
+    .order_by(p.c.parent)
 )
 _REVOKE_KEY = (
     update(c)
@@ -232,6 +255,10 @@ class CredentialRepository:
         body = _text(replace(known, not_after=not_after))
         values: dict[str, Scalar] = {"ours": self._tenant, "this": ident, "new_body": body}
         return self._sql.run(_PROLONG_KEY, values) == 1
+
+    def lasting(self) -> Sequence[PrincipalId]:
+        """The agents of which a living instance has an active key without an end, by id."""
+        return [PrincipalId(row[0]) for row in self._sql.rows(_LASTING, {"tenant": self._tenant})]
 
 
 _PUT_SERVER = upsert(s).on_conflict_do_update(

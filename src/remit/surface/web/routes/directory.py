@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Any, Final, Protocol
 
 from remit.authority.consent_service import ConsentService
@@ -16,6 +17,7 @@ from remit.kernel.ids import BlueprintId, InstanceId, KeyId, PrincipalId, TaskId
 from remit.surface.web.caller import Caller, require_admin, require_own
 from remit.surface.web.operation import Inbound, Method, Nothing, Operation
 from remit.surface.web.paging import Page, page_of
+from remit.surface.web.routes.secretless import SecretlessRoutes
 from remit.surface.web.schemas.identity import (
     Because,
     DriftView,
@@ -76,7 +78,13 @@ class DirectoryRoutes:
 
     def operations(self) -> list[Operation[Any, Any]]:
         """What is served."""
-        return [*(each for noun in NOUNS for each in self._of(noun)), *self._agents(), *self._keys()]
+        secretless = SecretlessRoutes(credentials=self.credentials, agent=partial(self.find, NOUNS[0]))
+        return [
+            *(each for noun in NOUNS for each in self._of(noun)),
+            *self._agents(),
+            *self._keys(),
+            *secretless.operations(),
+        ]
 
     def _of(self, noun: Noun) -> list[Operation[Any, Any]]:
         one, base = noun.one, f"/{noun.plural}"

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Self
 import msgspec
 
 from remit.identity.blueprints import Drift
+from remit.identity.credential_service import Survey
 from remit.identity.credentials import Credential, CredentialState
 from remit.identity.lifecycle import State
 from remit.identity.ownership import Ownership
@@ -178,3 +179,33 @@ class InstanceView(msgspec.Struct, frozen=True, kw_only=True):
     instance: PrincipalView
     key: KeyView
     spiffe_id: str
+
+
+class KeyholderView(msgspec.Struct, frozen=True, kw_only=True):
+    """An agent that still has a key without an end."""
+
+    id: str
+    name: str
+    owner: str
+
+
+class SecretlessView(msgspec.Struct, frozen=True, kw_only=True):
+    """How many active agents need no secret."""
+
+    agents: int
+    secretless: int
+    share: float
+    """Of all active agents, from 0 to 1; 1 where there is none."""
+    lasting: list[KeyholderView]
+
+    @classmethod
+    def of(cls, found: Survey) -> Self:
+        """From the domain."""
+        return cls(
+            agents=found.agents,
+            secretless=found.secretless,
+            share=round(found.secretless / found.agents, 4) if found.agents else 1.0,
+            lasting=[
+                KeyholderView(id=each.id, name=each.name, owner=each.owner or "") for each in found.lasting
+            ],
+        )
