@@ -248,3 +248,39 @@ async def test_an_answer_is_taken_once_and_soon(tmp_path: Path) -> None:
             assert answer.status_code == 403
         many = {"groups": [sha256(str(n).encode()) for n in range(200)]}
         assert (await round_trip(them, one, attributes=many)).status_code == 403
+
+
+@pytest.mark.req("R27", "R159")
+async def test_administrators_connect_and_trust_by_the_api(tmp_path: Path) -> None:
+    async with company(tmp_path, people=True) as (house, _):
+        admin, reader = house["admin"], house["lead"]
+        two = SamlProvider(entity="https://two.example/realms/a")
+        said = {"name": "two", "product": "keycloak", "metadata": two.metadata().decode()}
+        made = await house.api(admin, "POST", "/identity-providers/saml", said)
+        assert made.status_code == 201, made.text
+        view = made.json()
+        assert (view["protocol"], view["issuer"]) == ("saml", two.entity)
+        home = house.services.people.desk.home
+        assert view["acs_uri"] == f"{home}/sign-in/with/two/saml"
+        assert view["metadata_uri"] == f"{home}/sign-in/with/two/metadata"
+        assert view["name_format"] == PERSISTENT
+        assert (await house.api(reader, "POST", "/identity-providers/saml", said)).status_code == 403
+        sts = SamlProvider(entity="urn:example:sts", audience=house.issuer)
+        sts.recipient = f"{house.issuer}/token"
+        trusted = {
+            "name": "sts",
+            "profile": "saml",
+            "issuer": sts.entity,
+            "metadata": sts.metadata().decode(),
+        }
+        assert (await house.api(admin, "POST", "/issuers", trusted)).status_code == 200
+        shown = {"assertion": sts.grant(house.now()), "form": "saml"}
+        tried = (await house.api(admin, "POST", "/issuers/try", shown)).json()
+        assert (tried["accepted"], tried["step"], tried["reason"]) == (False, 8, "no_rule")
+        assert tried["claims"]["attribute.department"] == "operations"
+        rule = {"agent": "calendar-bot", "conditions": {"sub": sts.subject}}
+        assert (await house.api(admin, "POST", "/issuers/sts/rules", rule)).status_code == 200
+        assert (await house.api(admin, "POST", "/issuers/try", shown)).json()["accepted"]
+        pinned = {"metadata": certificate(ec_key("other")).decode()}
+        assert (await house.api(admin, "PUT", "/issuers/sts/keys", pinned)).status_code == 200
+        assert not (await house.api(admin, "POST", "/issuers/try", shown)).json()["accepted"]

@@ -135,6 +135,15 @@ def test_a_wildcard_stands_where_the_issuer_decides() -> None:
             check_rule(conditions(sub=outside), spiffe)
 
 
+def test_entities_without_an_address_are_told_apart_by_their_names() -> None:
+    first = drawn(stated(ProfileName.SAML))
+    second = drawn(stated(ProfileName.SAML, issuer="urn:example:other", name="other"), first)
+    assert second.recipient == f"{OURS.issuer}/token"
+    for alike in ("URN:example:idp", "urn:example:idp/"):
+        with pytest.raises(IssuerAlike):
+            drawn(stated(ProfileName.SAML, issuer=alike, name="other"), first)
+
+
 SEGMENT = st.text("abAB0.-_", min_size=1, max_size=6)
 VALUE = st.lists(st.tuples(SEGMENT, st.sampled_from(":/@")), min_size=1, max_size=6).map(
     lambda parts: "".join(segment + cut for segment, cut in parts)[:-1]

@@ -95,8 +95,12 @@ def check_transport(address: str, *, plain_loopback: bool) -> None:
 
 
 def look(issuer: str) -> str:
-    """The form in which look-alikes are one: case, a trailing slash and the scheme do not tell them apart."""
-    return issuer.lower().partition("://")[2].rstrip("/")
+    """The form in which look-alikes are one: case, a trailing slash and the scheme do not tell them apart.
+
+    Entities of SAML may be names without an address; those are compared whole.
+    """
+    name, mark, address = issuer.lower().partition("://")
+    return (address if mark else name).rstrip("/")
 
 
 def _check_address(stated: StatedIssuer, profile: Profile, ours: Ours) -> None:

@@ -2,11 +2,13 @@
 
 from typing import Final
 
+import structlog
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from remit.identity.errors import NotFresh
+from remit.identity.upstream.errors import ArrivalRefused
 from remit.identity.upstream.leaving import LIFE, Aim
 from remit.identity.upstream.provider import IdentityProvider
 from remit.identity.upstream.saml_signing import LARGEST_FORM, SamlSignIn
@@ -19,6 +21,7 @@ from remit.surface.web.pages.paper import HEADERS
 from remit.surface.web.pages.sign_in import client_of
 from remit.surface.web.pages.upstream import WITH, UpstreamPages
 
+_log = structlog.stdlib.get_logger("remit.saml")
 _TITLE: Final = "You are not signed in"
 _METADATA_TYPE: Final = "application/samlmetadata+xml"
 
@@ -89,7 +92,7 @@ class SamlPages:
             fields = await read_fields(request, limit=LARGEST_FORM)
             said = await self._signing.take(name, fields.get("SAMLResponse", ""))
         except RemitError as refused:
-            return self._own.paper.refused(refused, title=_TITLE)
+            return self._refused(name, refused)
         # A page of ours, not a redirect: what it leads to is asked for by our own site, not by theirs.
         onward = f"{self._base}/sign-in/with/{name}/saml?said={said}"
         return self._own.paper.page("onward.html", title="One moment", onward=onward)
@@ -110,7 +113,7 @@ class SamlPages:
         except NotFresh:
             return self._own.door.sign_in_first(request, again=True)
         except RemitError as refused:
-            return self._own.paper.refused(refused, title=_TITLE)
+            return self._refused(request.path_params["name"], refused)
         if isinstance(found, SignedIn):
             response = self._upstream.signed_in(found)
         else:
@@ -125,3 +128,11 @@ class SamlPages:
         except RemitError as refused:
             return self._own.paper.refused(refused, title="No such provider")
         return Response(text, media_type=_METADATA_TYPE, headers={"Cache-Control": "no-store"})
+
+    def _refused(self, name: str, refused: RemitError) -> Response:
+        """Say what the visitor can do; the step and the reason are for whoever runs this alone."""
+        if isinstance(refused, ArrivalRefused):
+            _log.info(
+                "identity.arrival.refused", provider=name[:64], step=refused.step, reason=refused.reason
+            )
+        return self._own.paper.refused(refused, title=_TITLE)
