@@ -17,6 +17,7 @@ from remit.surface.web.routes.meta import MetaRoutes
 from remit.surface.web.routes.oauth import OAuthRoutes
 from remit.surface.web.routes.register import RegisterRoutes
 from remit.surface.web.routes.spiffe import SpiffeRoutes
+from remit.surface.web.routes.upstream import UpstreamRoutes
 
 _ISSUER: Final = "https://remit.example.com"
 _INTRO: Final = """One port serves all of it. Requests below `/api/v1` bear
@@ -148,6 +149,7 @@ def _others() -> str:
         *OAuthRoutes(whole).routes(),
         *RegisterRoutes(whole).routes(),
         *SpiffeRoutes(svids=whole).routes(),
+        *UpstreamRoutes(**{part.name: whole for part in fields(UpstreamRoutes)}).routes(),
         *pages(whole),
         *meta.routes(),
     ]
@@ -192,6 +194,9 @@ _WHAT: Final = {
     "POST /approve/{link}": "its answer",
     "GET /sign-in": "sign in with a passkey",
     "POST /sign-in": "what the authenticator said",
+    "GET /sign-in/with/{name}": "on to a provider that people may come from",
+    "GET /sign-in/with/{name}/callback": "back from it, into the browser that left for it",
+    "POST /sign-in/with/{name}/logout": "the provider signed somebody out (OpenID Back-Channel Logout)",
     "POST /sign-in/with/{name}/saml": "what a SAML provider says, where that is on (SAML Bindings §3.5)",
     "GET /sign-in/with/{name}/saml": "its one step on our own site, in the browser that asked",
     "GET /sign-in/with/{name}/metadata": "our metadata for a SAML provider (SAML Metadata §2.4.4)",
@@ -206,6 +211,9 @@ _WHAT: Final = {
     "GET /me/sessions": "where one is signed in",
     "POST /me/sessions/end-others": "end every other session",
     "POST /me/sessions/{ident}/end": "end one session",
+    "GET /me/sign-ins": "accounts elsewhere that sign one in here",
+    "POST /me/sign-ins/link": "link the account that a provider vouched for",
+    "POST /me/sign-ins/{ident}/end": "unlink one",
     "GET /me/grants": "what agents may do in one's name",
     "POST /me/grants/{ident}/withdraw": "withdraw a grant, with every task that stands on it",
     "POST /me/grants/applications/{ident}/withdraw": "sign in to an application no longer without a question",

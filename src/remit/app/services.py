@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from remit.app.bindings.calls import CallJournal
 from remit.app.bindings.delegations import EnvelopeRegister
@@ -28,6 +29,7 @@ from remit.app.bindings.people import People
 from remit.app.bindings.spending import CapabilitySpender
 from remit.app.bindings.standing import SnapshotStandings
 from remit.app.bindings.tenancy import NoPrograms, narrowed, settings_of
+from remit.app.bindings.upstream import Upstream
 from remit.app.bindings.vault import GatewayCredentials, UpstreamPlane, VaultServices, open_vault
 from remit.app.heads import HeadKeeper
 from remit.app.keys import KeyHolder, LogSigner
@@ -88,6 +90,9 @@ from remit.platform.storage.tenant_work import ServedTenant
 from remit.platform.storage.unit_of_work import SqlUnitOfWork
 from remit.platform.telemetry.metrics import Metrics
 
+if TYPE_CHECKING:
+    from remit.app.bindings.saml import SamlPeople
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ground:
@@ -128,6 +133,9 @@ class Services:
     spender: CapabilitySpender
     approvals: ApprovalService
     people: People
+    upstream: Upstream
+    saml: "SamlPeople | None"
+    """None where SAML is not spoken."""
     federation: Federation
     openid: OpenId
     domains: DomainService
@@ -284,6 +292,17 @@ def build(ground: Ground) -> Services:
         rule=chosen.people.rule(),
         issuer=ground.issuer,
     )
+    upstream = Upstream.build(
+        chosen,
+        work=work,
+        keys=ground.keys,
+        kek=ground.kek,
+        people=people,
+        exits=federation.exits,
+        clock=clock,
+        entropy=entropy,
+        tenant=tenant,
+    )
     return Services(
         ground=ground,
         identity=IdentityService(uow=work, entropy=entropy, tenant=tenant),
@@ -303,6 +322,8 @@ def build(ground: Ground) -> Services:
         ),
         approvals=approvals,
         people=people,
+        upstream=upstream,
+        saml=_saml(ground, upstream, people, federation),
         federation=federation,
         openid=OpenId.build(
             work=work,
@@ -323,6 +344,23 @@ def build(ground: Ground) -> Services:
         heads=HeadKeeper(work=work, tenant=tenant, signer=log, anchors=ground.anchors),
         metrics=metrics,
         tenancy=_tenancy(ground),
+    )
+
+
+def _saml(ground: Ground, upstream: Upstream, people: People, federation: Federation) -> "SamlPeople | None":
+    if not ground.settings.federation.saml:
+        return None
+    from remit.app.bindings.saml import SamlPeople  # noqa: PLC0415 — an XML reader that few need
+
+    return SamlPeople.build(
+        ground.settings,
+        upstream=upstream,
+        work=ground.work,
+        exits=federation.exits,
+        home=people.desk.home,
+        clock=ground.clock,
+        entropy=ground.entropy,
+        tenant=ground.tenant,
     )
 
 
@@ -450,6 +488,7 @@ def _oauth(ground: Ground, options: AuthorityOptions, federation: Federation, fe
             require_nonce=chosen.oauth.require_nonce,
             strict_assertion_type=chosen.oauth.strict_assertion_type,
             workloads=True,
+            saml=chosen.federation.saml,
             documents=chosen.clients.documents(),
             dynamic=chosen.clients.dynamic(),
             certificates=bool(chosen.http.certificate_proxies),

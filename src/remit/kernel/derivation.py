@@ -25,6 +25,7 @@ class Purpose(StrEnum):
     CURSOR = "cursor"
     WEBHOOK = "webhook"
     REFRESH = "refresh-token"
+    UPSTREAM = "upstream-sign-in"
 
 
 class MasterTooShort(Invalid):

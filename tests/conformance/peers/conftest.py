@@ -1,6 +1,7 @@
 """Peers from npm, installed once beside the virtual environment's own packages."""
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +13,7 @@ from support.absent import absent
 PACKAGE = "oauth4webapi@3.8.8"
 BIN = Path(sys.executable).parent
 PEERS = BIN.parent / "peers" / PACKAGE
+LOCKED = Path(__file__).with_name("oidc-provider")
 
 
 @pytest.fixture(scope="session")
@@ -32,3 +34,25 @@ def peers() -> Path:
             absent(f"npm has no {PACKAGE}: {installed.stderr.decode()[-200:]}")
         assert installed.returncode == 0, installed.stderr
     return PEERS
+
+
+@pytest.fixture(scope="session")
+def oidc_provider() -> Path:
+    """npm's `oidc-provider`, installed once by its lock; the folder with its server."""
+    folder = BIN.parent / "peers" / "upstream-oidc-provider"
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in ("package.json", "package-lock.json", "server.mjs"):
+        shutil.copy(LOCKED / name, folder / name)
+    if not (folder / "node_modules" / "oidc-provider").is_dir():
+        installed = subprocess.run(
+            [BIN / "npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"],
+            cwd=folder,
+            env={**os.environ, "PATH": f"{BIN}:{os.environ['PATH']}"},
+            capture_output=True,
+            check=False,
+            timeout=100,
+        )
+        if installed.returncode != 0 and not os.environ.get("CI"):
+            absent(f"npm has no oidc-provider: {installed.stderr.decode()[-200:]}")
+        assert installed.returncode == 0, installed.stderr
+    return folder

@@ -32,6 +32,7 @@ from remit.identity.upstream.linked import LinkedIdentity, LinkState, UpstreamSe
 from remit.identity.upstream.mapping import MARKS, MFA
 from remit.identity.upstream.provider import IdentityProvider, Provisioning, Standing
 from remit.identity.upstream.repository import UpstreamTransaction
+from remit.identity.upstream.secrets import hint_place
 from remit.kernel.clock import Clock
 from remit.kernel.errors import RemitError
 from remit.kernel.ids import Entropy, PrincipalId, TenantId
@@ -213,11 +214,6 @@ def words(found: Sequence[str]) -> tuple[str, ...]:
     """A provider's words as they may stand in our tokens: few, short and printable."""
     fit = [each for each in found if each.isprintable() and 0 < len(each) <= WORD_LIMIT]
     return tuple(fit[:WORDS_LIMIT])
-
-
-def hint_place(tenant: str, session: str) -> list[bytes]:
-    """The context of a sealed hint: it opens for its own session alone."""
-    return [b"identity/upstream-hint", tenant.encode(), session.encode()]
 
 
 def _check_fresh(arrival: Arrival, human: Principal, confirming: Confirming) -> None:

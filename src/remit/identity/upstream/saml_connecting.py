@@ -59,7 +59,7 @@ class SamlProviderService:
         check_name(stated.name)
         check_conditions(stated.provisioning, stated.conditions, needs="")
         check_marks(stated.marks)
-        described = await self._metadata(stated)
+        described = await self._metadata(stated, at)
         provider = self._drafted(stated, described, by, at)
 
         def work(tx: UpstreamTransaction) -> IdentityProvider:
@@ -85,7 +85,7 @@ class SamlProviderService:
 
         return await self.uow.commit(work)
 
-    async def _metadata(self, stated: StatedSamlProvider) -> ProviderMetadata:
+    async def _metadata(self, stated: StatedSamlProvider, at: datetime) -> ProviderMetadata:
         if bool(stated.metadata) is bool(stated.address):
             raise IdentityProviderUnfit(
                 "a SAML provider is connected by its metadata, or by the address of it",
@@ -93,9 +93,9 @@ class SamlProviderService:
             )
         try:
             if stated.metadata:
-                return read_metadata(stated.metadata, entity=stated.entity)
+                return read_metadata(stated.metadata, entity=stated.entity, at=at)
             check_url(stated.address, what="metadata", plain_loopback=self.plain_loopback)
-            return await self.keys.fetch(stated.address, entity=stated.entity)
+            return await self.keys.fetch(stated.address, entity=stated.entity, at=at)
         except KeysUnfit as unfit:
             raise IdentityProviderUnfit(unfit.hint, debug=unfit.debug) from unfit
         except IdentityProviderUnfit:

@@ -32,9 +32,9 @@ class SamlKeys:
             raise IdentityProviderUnavailable(f"the metadata of `{provider.name}` can't be had now")
         return known.authorities
 
-    async def fetch(self, address: str, *, entity: str = "") -> ProviderMetadata:
+    async def fetch(self, address: str, *, at: datetime, entity: str = "") -> ProviderMetadata:
         """Read metadata from its address. Raises `KeysUnfit`, or what the way out raises."""
-        return read_metadata(await self.fetcher.fetch(address), entity=entity)
+        return read_metadata(await self.fetcher.fetch(address), entity=entity, at=at)
 
     async def _known(self, provider: IdentityProvider) -> KeySet | None:
         return await self.uow.read(lambda tx: tx.issuer_keys.get(place(provider)))
@@ -46,7 +46,7 @@ class SamlKeys:
         if not claimed:
             return
         try:
-            found = await self.fetch(peer.metadata, entity=provider.issuer)
+            found = await self.fetch(peer.metadata, entity=provider.issuer, at=at)
         except RemitError:
             return  # the last good certificates stay, for a day; what they do not sign is refused
         await self.uow.commit(lambda tx: tx.issuer_keys.put(keys_of(provider, found.certificates, at)))

@@ -8,13 +8,14 @@ from typing import Final
 from sqlalchemy import Column, Executable, Table, bindparam, select, union, update
 
 from remit.authority.vault.sealing import connection_place, flow_place, provider_place, revocation_place
+from remit.identity.upstream.secrets import hint_place, secret_place
 from remit.kernel.ids import Entropy, TenantId
 from remit.kernel.sealing import Kek, rewrap
 from remit.platform.storage.instants import micros
 from remit.platform.storage.keystore import Keystore
 from remit.platform.storage.nodes import ALIVE
 from remit.platform.storage.sql import Row, Scalar, Sql
-from remit.platform.storage.tables import core, vault
+from remit.platform.storage.tables import core, upstream, vault
 from remit.platform.storage.tables.ledger import subject_key
 
 _LENGTH: Final = 2
@@ -118,6 +119,8 @@ _VAULT: Final = (
     ),
     _sealed_rows(vault.connect_flow, vault.connect_flow.c.state, flow_place),
     _sealed_rows(vault.upstream_revocation, vault.upstream_revocation.c.id, revocation_place),
+    _sealed_rows(upstream.identity_provider, upstream.identity_provider.c.id, secret_place),
+    _sealed_rows(upstream.upstream_session, upstream.upstream_session.c.session, hint_place),
 )
 
 

@@ -40,6 +40,7 @@ NOUNS: Final[dict[str, Entry]] = {
     "issuer": Entry("issuer", "Issuers whose word about workloads is taken: SPIFFE, CI, clouds."),
     "domain": Entry("domain", "Other authorization servers: whose grants count, who may go there."),
     "tenant": Entry("tenant", "Tenants: who shares this installation, apart from each other."),
+    "idp": Entry("idp", "Identity providers that people sign in with: Okta, Entra, Keycloak, …"),
     "ledger": Entry("ledger", "The log of record: search, export, verify offline."),
     "key": Entry("key", "Signing keys of this installation: list, rotate."),
 }

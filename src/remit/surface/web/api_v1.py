@@ -21,6 +21,7 @@ from remit.surface.web.routes.spiffe import SpiffeRoutes
 from remit.surface.web.routes.stream import StreamRoutes
 from remit.surface.web.routes.tenants import TenantRoutes
 from remit.surface.web.routes.tools import ToolRoutes
+from remit.surface.web.routes.upstream import UpstreamRoutes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +45,7 @@ class Nouns:
     spiffe: SpiffeRoutes
     tenants: TenantRoutes
     domains: DomainRoutes
+    upstream: UpstreamRoutes
 
     def operations(self) -> list[Operation[Any, Any]]:
         """All of them; names and (method, path) pairs are unique, which a test demands."""
@@ -65,4 +67,5 @@ class Nouns:
             *self.spiffe.operations(),
             *self.tenants.operations(),
             *self.domains.operations(),
+            *self.upstream.operations(),
         ]

@@ -16,6 +16,7 @@ from remit.app.tenant_desk import TenantDesk
 from remit.decision.policy_service import PolicyService
 from remit.enforcement.mcp.catalogue import Catalogue, CatalogueOptions
 from remit.identity.credential_keys import CredentialKeys
+from remit.identity.upstream.provider import Language
 from remit.kernel.ids import DecisionId
 from remit.kernel.jose.keys import KeyClass
 from remit.ledger.telling import tell_decision
@@ -37,6 +38,7 @@ from remit.surface.web.pages.mine import Own
 from remit.surface.web.pages.paper import Paper, assets
 from remit.surface.web.pages.passkeys import PasskeyPages
 from remit.surface.web.pages.sign_in import SignInPages
+from remit.surface.web.pages.upstream import Providers, UpstreamPages
 from remit.surface.web.probes import probes
 from remit.surface.web.rehearsal import SnapshotRehearsal
 from remit.surface.web.routes.approvals import ApprovalRoutes
@@ -63,9 +65,10 @@ from remit.surface.web.routes.spiffe import SpiffeRoutes
 from remit.surface.web.routes.stream import StreamRoutes
 from remit.surface.web.routes.tenants import TenantRoutes
 from remit.surface.web.routes.tools import ToolRoutes
+from remit.surface.web.routes.upstream import UpstreamRoutes
 from remit.surface.web.session import SessionDoor
-
 from remit.surface.web.tenants import TenantDoor
+
 
 def application(services: Services) -> ASGIApp:
     """Everything that one port serves: the installation's own application, and each further tenant's."""
@@ -88,7 +91,7 @@ def tenant_application(services: Services) -> ASGIApp:
     routes: list[BaseRoute] = [
         *MetaRoutes(
             probes=probes(services),
-            metrics=metrics,
+            metrics=None if services.tenancy is None else metrics,
             count=partial(_count, services),
             document=partial(document, operations, issuer=ground.issuer),
             clock=ground.clock,
@@ -96,6 +99,7 @@ def tenant_application(services: Services) -> ASGIApp:
         *OAuthRoutes(services.oauth).routes(),
         *RegisterRoutes(services.oauth).routes(),
         *SpiffeRoutes(svids=services.federation.svids).routes(),
+        *upstream_routes(services).routes(),
         *api.routes(operations),
         *pages(services),
     ]
@@ -190,6 +194,19 @@ def nouns(services: Services) -> Nouns:
             desk=None if services.tenancy is None else TenantDesk(services, services.tenancy)
         ),
         domains=DomainRoutes(service=services.domains, named=partial(entry_named, services.identity)),
+        upstream=upstream_routes(services),
+    )
+
+
+def upstream_routes(services: Services) -> UpstreamRoutes:
+    """People's other providers: the API's noun, and the address at which they sign people out."""
+    return UpstreamRoutes(
+        providers=services.upstream.providers,
+        links=services.upstream.links,
+        logout=services.upstream.logout,
+        identity=services.identity,
+        home=services.people.desk.home,
+        saml=None if services.saml is None else services.saml.providers,
     )
 
 
@@ -270,11 +287,18 @@ def _own_pages(services: Services, paper: Paper, door: SessionDoor) -> list[Base
     people, now = services.people, services.ground.clock.now
     name_of = SnapshotDirectory(services.ground.snapshots).name_of
     own = Own(paper=paper, door=door, name_of=name_of)
+    upstream = services.upstream
     sign_in = SignInPages(
-        paper=paper, door=door, signing=people.signing, sessions=people.sessions, name_of=name_of
+        paper=paper,
+        door=door,
+        signing=people.signing,
+        sessions=people.sessions,
+        name_of=name_of,
+        elsewhere=Providers(providers=upstream.providers, logout=upstream.logout),
     )
     return [
         *sign_in.routes(),
+        *_elsewhere(services, own),
         *EnrolPages(paper=paper, door=door, enrolments=people.enrolments).routes(),
         *PasskeyPages(own=own, passkeys=people.passkeys, sessions=people.sessions).routes(),
         *GrantPages(
@@ -297,6 +321,27 @@ def _own_pages(services: Services, paper: Paper, door: SessionDoor) -> list[Base
             name_of=name_of,
         ).routes(),
     ]
+
+
+def _elsewhere(services: Services, own: Own) -> list[BaseRoute]:
+    """Pages around providers that people come from, in every protocol that is spoken here."""
+    upstream, saml, issuer = services.upstream, services.saml, services.ground.issuer
+    pages = partial(
+        UpstreamPages,
+        own=own,
+        signing=upstream.signing,
+        providers=upstream.providers,
+        links=upstream.links,
+        now=services.ground.clock.now,
+    )
+    if saml is None:
+        return pages().routes()
+    from remit.surface.web.pages.saml import SamlPages, SamlWay  # noqa: PLC0415 — an XML reader that few need
+
+    way = SamlWay(own=own, signing=saml.signing, issuer=issuer)
+    whole = pages(others={Language.SAML: way.leave})
+    back = SamlPages(own=own, signing=saml.signing, way=way, upstream=whole, issuer=issuer)
+    return [*back.routes(), *whole.routes()]
 
 
 def _approval_pages(services: Services, paper: Paper, door: SessionDoor) -> ApprovalPages:

@@ -1,5 +1,9 @@
 """Sign in, confirm, sign out: the pages of whoever is, or wants to be, somebody here (R17)."""
 
+from collections.abc import Sequence
+from typing import Protocol
+from urllib.parse import urlencode
+
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
@@ -21,6 +25,16 @@ HOME = "/me/passkeys"
 _TITLE = "You can't sign in here"
 
 
+class Elsewhere(Protocol):
+    """Other places that people may come from, and leave for when they sign out."""
+
+    async def offered(self, session: Session | None) -> Sequence[str]:
+        """Names of providers to sign in with; for a session, those that can confirm it."""
+
+    async def way_out(self, session: Session) -> tuple[str, str]:
+        """Name and address of a provider's own sign-out for this session; empty without."""
+
+
 class SignInPages:
     """Asks for a passkey and keeps the cookie of whoever has proven one."""
 
@@ -32,12 +46,14 @@ class SignInPages:
         signing: SignInService,
         sessions: SessionService,
         name_of: Named,
+        elsewhere: Elsewhere | None = None,
     ) -> None:
         self._paper = paper
         self._door = door
         self._signing = signing
         self._sessions = sessions
         self._name_of = name_of
+        self._elsewhere = elsewhere
 
     def routes(self) -> list[BaseRoute]:
         """`/sign-in` (also for a fresh proof: `again=1`), `/sign-out`, `/me`."""
@@ -51,7 +67,7 @@ class SignInPages:
 
     async def ask(self, request: Request) -> Response:
         """Show the question; whoever is signed in already goes on, unless a fresh proof is wanted."""
-        onward, again = _onward(request.query_params.get("next", "")), "again" in request.query_params
+        onward, again = onward_of(request.query_params.get("next", "")), "again" in request.query_params
         elsewhere = self._paper.at_home(request)
         if elsewhere is not None:
             return elsewhere
@@ -65,7 +81,7 @@ class SignInPages:
         onward, session = HOME, None
         try:
             fields = await self._door.read_visitor(request)
-            onward = _onward(fields.get("next", ""))
+            onward = onward_of(fields.get("next", ""))
             session = await self._door.current_session(request) if "again" in fields else None
             _, secret = await self._answered(request, fields, session)
         except RemitError as refused:
@@ -88,10 +104,14 @@ class SignInPages:
             await self._door.read_form(request, "sign-out")
         except RemitError as refused:
             return self._paper.refused(refused, title="You are still signed in")
-        session = await self._door.current_session(request)
+        session, provider, away = await self._door.current_session(request), "", ""
         if session is not None:
+            if self._elsewhere is not None:
+                provider, away = await self._elsewhere.way_out(session)
             await self._sessions.end(session.id, of=session.human, by=session.human, because="signed out")
-        response = RedirectResponse(SIGN_IN, status_code=303, headers=dict(HEADERS))
+        response: Response = RedirectResponse(SIGN_IN, status_code=303, headers=dict(HEADERS))
+        if away:
+            response = self._paper.page("signed_out.html", provider=show(provider), away=away)
         self._door.drop(response)
         return response
 
@@ -112,25 +132,32 @@ class SignInPages:
     async def _question(
         self, request: Request, session: Session | None, *, onward: str, refused: RemitError | None = None
     ) -> Response:
-        visit = self._door.visit(request)
+        visit, providers = self._door.visit(request), await self._offered(session)
         try:
             question = await self._asked(session, visit.name)
         except PasskeysNeedName as unable:
-            return self._paper.refused(unable, title=_TITLE)
+            if not providers:
+                return self._paper.refused(unable, title=_TITLE)
+            question = None
         words = _confirming(self._name_of(session.human)) if session else _SIGNING_IN
         response = self._paper.page(
             "sign_in.html",
             status=200 if refused is None else status_of(refused),
-            ceremony=True,
+            ceremony=question is not None,
             **words,
             again=session is not None,
             error="" if refused is None else _sentence(refused),
             onward=onward,
-            ticket=question.ticket,
-            options=options_text(question.options),
+            ticket="" if question is None else question.ticket,
+            options="" if question is None else options_text(question.options),
+            providers=[show(each) for each in providers],
+            query=urlencode({"next": onward, **({} if session is None else {"again": "1"})}),
         )
         self._door.welcome(response, visit)
         return response
+
+    async def _offered(self, session: Session | None) -> Sequence[str]:
+        return () if self._elsewhere is None else await self._elsewhere.offered(session)
 
     async def _asked(self, session: Session | None, visit: str) -> Question:
         if session is not None:
@@ -162,7 +189,7 @@ def client_of(request: Request) -> str:
     return request.headers.get("user-agent", "")[:CLIENT_LIMIT]
 
 
-def _onward(text: str) -> str:
+def onward_of(text: str) -> str:
     """Where to go on to: a path of ours, whatever was asked for (CO-21)."""
     return local_path(text) or HOME
 
