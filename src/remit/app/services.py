@@ -26,6 +26,7 @@ from remit.app.bindings.issuing import CapabilityIssuer
 from remit.app.bindings.minter import CapabilityPress
 from remit.app.bindings.openid import OpenId
 from remit.app.bindings.people import People
+from remit.app.bindings.scoping import SnapshotScopes
 from remit.app.bindings.spending import CapabilitySpender
 from remit.app.bindings.standing import SnapshotStandings
 from remit.app.bindings.tenancy import NoPrograms, narrowed, settings_of
@@ -559,6 +560,7 @@ def _gateway(
         clock=ground.clock,
         entropy=ground.entropy,
         credentials=GatewayCredentials(vault.desk),
+        scoping=SnapshotScopes(ground.snapshots),
     )
     origin = origin_of(ground.issuer)
     return McpApp(

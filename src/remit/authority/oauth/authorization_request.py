@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from remit.authority.oauth import redirects
+from remit.authority.oauth import action_scopes, redirects
 from remit.authority.oauth.errors import (
     InvalidDpopProof,
     InvalidRequest,
@@ -110,7 +110,7 @@ def read_request(
     return AuthorizationRequest(
         returning=where,
         challenge=check_challenge(parameters.get("code_challenge"), parameters.get("code_challenge_method")),
-        scopes=frozenset(str(scope) for scope in parse_scope(parameters.get("scope"))),
+        scopes=_scopes(parameters.get("scope")),
         resource=parameters.only("resource"),
         key=_key(parameters.get("dpop_jkt")),
         details=check_form(parameters.get("authorization_details")),
@@ -138,7 +138,7 @@ def read_device_request(
             client_id=registration.client_id, redirect_uri="", redirect_stated=False, state=""
         ),
         challenge="",
-        scopes=frozenset(str(scope) for scope in parse_scope(parameters.get("scope"))),
+        scopes=_scopes(parameters.get("scope")),
         resource=parameters.only("resource"),
         key=key or named,
         details=check_form(parameters.get("authorization_details")),
@@ -213,6 +213,11 @@ def _age(text: str) -> int | None:
     if not _AGE.fullmatch(text) or int(text) > _LONGEST_AGE:
         raise InvalidRequest("`max_age` is no count of seconds", reason="max_age")
     return int(text)
+
+
+def _scopes(text: str) -> frozenset[str]:
+    plain, named = action_scopes.split(text)
+    return named.union(str(scope) for scope in parse_scope(plain))
 
 
 def _plain(hint: str) -> str:

@@ -6,7 +6,7 @@ Nothing acts as the person: an agent's token names it in `act`, as every token b
 from dataclasses import replace
 from typing import Final
 
-from remit.authority.oauth import rar
+from remit.authority.oauth import action_scopes, rar
 from remit.authority.oauth.access import AccessToken
 from remit.authority.oauth.errors import InvalidAuthorizationDetails, InvalidGrant
 from remit.authority.oauth.families import Family
@@ -14,7 +14,7 @@ from remit.authority.oauth.lineage import why_dead
 from remit.authority.oauth.minting import Delegated, Mint
 from remit.authority.oauth.requests import Asking
 from remit.authority.oauth.resources import Target
-from remit.authority.oauth.scopes import AT_USERINFO, Scope, narrow, parse_scope
+from remit.authority.oauth.scopes import AT_USERINFO, parse_scope
 from remit.authority.oidc.disclosure import told
 from remit.authority.oidc.id_token import LIFE, IdToken
 from remit.authority.tasks import Task
@@ -33,10 +33,11 @@ class SessionMint:
     def token(self, asking: Asking, family: Family) -> AccessToken:
         """A token within what was allowed. Raises `InvalidGrant` if what it stands on has ended."""
         target = self._mint.held(asking, family.resource)
-        asked = parse_scope(asking.request.parameters.get("scope"))
+        plain, named = action_scopes.split(asking.request.parameters.get("scope"))
+        asked = parse_scope(plain)
         if family.task is not None:
             asked -= AT_USERINFO  # what a client learns of a person is no right of a task's token
-        scopes = narrow(asked, frozenset(Scope(name) for name in family.scopes))
+        scopes = action_scopes.renewed(asked, named, family.scopes)
         task = None if family.task is None else asking.view.task(family.task)
         if family.task is None:
             token = self._of_application(asking, family, target, scopes)
@@ -76,12 +77,13 @@ class SessionMint:
         )
 
     def _of_agent(
-        self, asking: Asking, family: Family, target: Target, scopes: frozenset[Scope], task: Task
+        self, asking: Asking, family: Family, target: Target, scopes: frozenset[str], task: Task
     ) -> AccessToken:
         root = asking.tx.envelopes.get(task.root)
         if root is None or asking.request.at >= task.deadline:
             raise InvalidGrant(ENDED, reason="task_deadline")
         ceiling = rar.narrow(asking.request.parameters.get("authorization_details"), task.ceiling)
+        ceiling = action_scopes.narrowed(ceiling, scopes, target.server)
         delegated = Delegated(
             subject=family.user,
             user=family.user,
@@ -96,7 +98,7 @@ class SessionMint:
         return self._mint.token(asking, target, scopes, delegated=delegated)
 
     def _of_application(
-        self, asking: Asking, family: Family, target: Target, scopes: frozenset[Scope]
+        self, asking: Asking, family: Family, target: Target, scopes: frozenset[str]
     ) -> AccessToken:
         if asking.request.parameters.get("authorization_details"):
             raise InvalidAuthorizationDetails(

@@ -7,7 +7,7 @@ with it (RFC 9126 §2.1), and when the person is there, where the answer becomes
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from remit.authority.oauth import offering
+from remit.authority.oauth import action_scopes, offering
 from remit.authority.oauth.authorization_request import AuthorizationRequest
 from remit.authority.oauth.errors import (
     AccessDenied,
@@ -21,7 +21,7 @@ from remit.authority.oauth.options import OAuthOptions
 from remit.authority.oauth.registration import ClientRegistration
 from remit.authority.oauth.repository import OAuthTransaction
 from remit.authority.oauth.resources import Target, parse_resource, target_of
-from remit.authority.oauth.scopes import AGENT_AT_API, AT_MCP
+from remit.authority.oauth.scopes import AGENT_AT_API, AT_MCP, Scope
 from remit.authority.oidc.disclosure import OPENID, SCOPES, Disclosure
 from remit.authority.rights import Ceiling
 from remit.authority.task_service import member_of
@@ -104,12 +104,21 @@ class Desk:
         if not asked:
             raise InvalidTarget("`resource` is missing, and there are several", reason="target_missing")
         target = self._target(tx, asked, agent)
+        asked_scopes = request.scopes - SCOPES
+        named = action_scopes.named_in(asked_scopes)
+        if named and not target.server:
+            raise InvalidScope("only an MCP server has actions", reason="scope_widened")
+        if named and Scope.MCP not in asked_scopes:
+            scopes = named
+        else:
+            allowed = AT_MCP if target.server else AGENT_AT_API
+            scopes = offering.scopes_for(asked_scopes - named, allowed)
         ceiling = offering.ceiling_for(member, target, request.details, offered)
-        allowed = AT_MCP if target.server else AGENT_AT_API
+        ceiling = action_scopes.narrowed(ceiling, scopes, target.server)
         return Found(
             agent=agent,
             target=target,
-            scopes=offering.scopes_for(request.scopes - SCOPES, allowed),
+            scopes=scopes,
             ceiling=ceiling,
             ends_at=ceiling.window.end,
             # Beside its task an agent's client learns who it is for, and no more of them.

@@ -96,7 +96,7 @@ class Mint:
         self,
         asking: Asking,
         target: Target,
-        scopes: frozenset[Scope],
+        scopes: frozenset[str],
         *,
         delegated: Delegated | None,
     ) -> AccessToken:

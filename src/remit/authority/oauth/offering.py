@@ -11,10 +11,13 @@ from typing import Final
 from remit.authority.attenuation import meet_all
 from remit.authority.oauth import rar
 from remit.authority.oauth.errors import InvalidTarget
+from remit.authority.oauth.registration import ClientRegistration
+from remit.authority.oauth.repository import OAuthTransaction
 from remit.authority.oauth.resources import Target
 from remit.authority.oauth.scopes import Scope, narrow
 from remit.authority.rights import ANY_PURPOSE, Caps, Ceiling, Constraint, Money, Right, Window
 from remit.authority.shares import NOTHING, Member
+from remit.kernel.ids import UserId
 
 PURPOSE: Final = "session"
 """The purpose of a session whose client named none, where the agent's own ceiling leaves it open."""
@@ -84,6 +87,18 @@ def sentences(ceiling: Ceiling) -> tuple[str, ...]:
         if ceiling.depth == 0
         else f"Hand parts of this on to other agents, {ceiling.depth} times deep at most.",
     )
+
+
+def lines_before(
+    tx: OAuthTransaction, user: UserId, registration: ClientRegistration, *, at: datetime
+) -> frozenset[str]:
+    """The sentences of what this person gives this client already: what is not among them is new to them."""
+    tasks = [
+        tx.tasks.get(family.task)
+        for family in tx.families.live_of(user, registration.client_id, at)
+        if family.task is not None
+    ]
+    return frozenset(line for task in tasks if task is not None for line in sentences(task.ceiling))
 
 
 def _lies_at(right: Right, target: Target) -> bool:

@@ -38,8 +38,11 @@ from remit.enforcement.pep.decider import (
     CallState,
     Decider,
     Explainer,
+    NoScoping,
     RecordedCall,
     Refusal,
+    ScopeMissing,
+    Scoping,
     StepUpNeeded,
     Unauthenticated,
 )
@@ -71,7 +74,9 @@ class Gateway:
         clock: Clock,
         entropy: Entropy,
         credentials: Credentials | None = None,
+        scoping: Scoping | None = None,
     ) -> None:
+        self._scoping = scoping or NoScoping()
         self._credentials = credentials or NoVault()
         self._gate = gate
         self._decider = decider
@@ -172,6 +177,7 @@ class Gateway:
             return failure(Code.INVALID_PARAMS, "`name` must be a string and `arguments` an object")
         tool = await self._visible_tool(request, name)
         if tool is None:
+            await self._ask_for_tool(request, name)
             await self.refuse(request, "tool_unavailable", "tool is unknown, hidden, changed or quarantined")
             return results.unknown_tool(name)
         declared = repeated_in_headers(tool.definition)
@@ -194,6 +200,16 @@ class Gateway:
             case Permit() as permit:
                 mirrored = headers.mirror(declared, arguments)
                 return await self._forward(request, permit, mirrored, continued)
+
+    async def _ask_for_tool(self, request: Request, name: str) -> None:
+        """A tool that only the token's scopes hide can be had by asking. Raises `ScopeMissing`."""
+        hidden = (await self._catalogue.usable(request.server)).get(name)
+        if hidden is None:
+            return
+        action = mapping.action_of_tool(request.server, hidden)
+        if scopes := self._scoping.to_ask(request.subject, action):
+            await self.refuse(request, ScopeMissing.code, "the token's scopes do not reach this tool")
+            raise _scope_missing(scopes)
 
     async def _visible_tool(self, request: Request, name: str) -> Tool | None:
         """The tool, if it is approved, unchanged, and shown to this caller. The same work for every name."""
@@ -294,6 +310,10 @@ class Gateway:
 
     async def _say_no(self, request: Request, denied: Denied) -> Answer:
         _send_to_sign_in(denied)
+        if any(said.code == "right_missing" for said in denied.decision.verdict.reasons[:1]):
+            scopes = self._scoping.to_ask(request.subject, denied.call.action)
+            if scopes:
+                raise _scope_missing(scopes)
         if self._may_ring(request, denied) and denied.ask is not None:
             return results.input_required(denied.ask)
         denial = self._explainer.denial(denied.decision, call_key=request.call_key)
@@ -416,6 +436,11 @@ class Gateway:
         if _asks(reply):
             return Answer(result=reply.result)  # Written by us; see `_asked`.
         return Answer(result=results.adapt(reply.result, method=request.message.method, era=request.era))
+
+
+def _scope_missing(scopes: tuple[str, ...]) -> ScopeMissing:
+    """All that is needed together, so that a client that asks for it loses nothing that it had."""
+    return ScopeMissing("the token lacks a scope; ask for all that `scope` names", scopes=scopes)
 
 
 def _send_to_sign_in(denied: Denied) -> None:

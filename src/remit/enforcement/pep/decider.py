@@ -91,6 +91,21 @@ class Decider(Protocol):
         """The tools that this subject could call with some arguments: all that a list may show it."""
 
 
+class Scoping(Protocol):
+    """Knows what a client would have to ask a person for."""
+
+    def to_ask(self, subject: VerifiedSubject, action: str) -> tuple[str, ...]:
+        """All scopes to ask for, those that the token has among them; none where asking could not help."""
+
+
+class NoScoping:
+    """Nobody is sent to ask for more."""
+
+    def to_ask(self, subject: VerifiedSubject, action: str) -> tuple[str, ...]:  # noqa: ARG002 — the Protocol's
+        """Nothing."""
+        return ()
+
+
 class Liveness(Protocol):
     """Tells open streams and sessions whether their subject may go on."""
 

@@ -24,7 +24,7 @@ from remit.authority.oauth.errors import (
     TemporarilyUnavailable,
     UnmetAuthentication,
 )
-from remit.authority.oauth.offering import sentences
+from remit.authority.oauth.offering import lines_before, sentences
 from remit.authority.oauth.options import OAuthOptions
 from remit.authority.oauth.parameters import Parameters
 from remit.authority.oauth.pending import (
@@ -83,6 +83,8 @@ class Ask:
     agent: Principal | None
     """None for an application, which acts for nobody."""
     person: Principal
+    before: frozenset[str] = frozenset()
+    """Sentences that this person said yes to, for this client, and that still stand."""
 
 
 class AuthorizationEndpoint:
@@ -211,7 +213,7 @@ class AuthorizationEndpoint:
             raise LoginRequired("nobody is signed in")
         found = self._desk.find(tx, pending.request, registration, at=at)
         offer = pending.offer or offer_of(found, session)
-        if sign_ons.earlier(tx, pending, offer, registration, UserId(session.human)):
+        if self._said_before(tx, pending, offer, registration, session):
             return self._again(tx, replace(pending, offer=offer), registration, session, at)
         if Prompt.NONE in pending.request.prompt:
             # OA-26: a task is a person's own act; what an agent may do is never given as it was before.
@@ -219,7 +221,25 @@ class AuthorizationEndpoint:
         if pending.offer is None:
             pending = replace(pending, offer=offer)
             tx.pendings.move(pending, was=PendingState.SHOWN)
-        return Ask(pending=pending, offer=offer, registration=registration, agent=found.agent, person=person)
+        return Ask(
+            pending=pending,
+            offer=offer,
+            registration=registration,
+            agent=found.agent,
+            person=person,
+            before=lines_before(tx, UserId(person.id), registration, at=at),
+        )
+
+    def _said_before(
+        self,
+        tx: OAuthTransaction,
+        pending: Pending,
+        offer: Offer,
+        registration: ClientRegistration,
+        session: Session,
+    ) -> bool:
+        """INVARIANT: no page is left out but for what that page has shown before (OA-26)."""
+        return sign_ons.earlier(tx, pending, offer, registration, UserId(session.human))
 
     def _again(
         self,

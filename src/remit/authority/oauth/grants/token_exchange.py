@@ -17,6 +17,7 @@ from remit.authority.credential_hop import check_binding, divided, thumbprint_of
 from remit.authority.errors import EnvelopeRejected, EnvelopeTooLarge
 from remit.authority.oauth import rar
 from remit.authority.oauth.access import ANCESTOR_LIMIT, AccessToken
+from remit.authority.oauth.action_scopes import broad
 from remit.authority.oauth.actors import depth_of, extend
 from remit.authority.oauth.errors import (
     UNVERIFIED,
@@ -230,7 +231,7 @@ class TokenExchange:
             ends=tuple(parent.expires_at for parent in parents),
             before=held.before,
         )
-        scopes = frozenset(Scope(name) for name in held.scopes)
+        scopes = broad(held.scopes)
         return Subject(delegated=delegated, scopes=scopes, envelope=None)
 
     def _read(self, text: str, audience: str, asking: Asking) -> AccessToken:

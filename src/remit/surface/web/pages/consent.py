@@ -45,7 +45,7 @@ class ConsentPage:
             known=known_as(ask.registration),
             agent=None if ask.agent is None else show(ask.agent.name),
             who=show(ask.person.name),
-            lines=[show(line) for line in ask.offer.lines],
+            lines=[(show(line), _is_new(line, ask.before)) for line in ask.offer.lines],
             resource=show(ask.offer.resource),
             keeps=_KEEPS[may_remember(ask.registration, where.redirect_uri)],
             until=ask.offer.ends_at,
@@ -62,6 +62,11 @@ class ConsentPage:
         return self._paper.page(
             "message.html", status=status, title="This request can't be answered", text=text
         )
+
+
+def _is_new(line: str, before: frozenset[str]) -> bool:
+    """Whether it is more than this client has already; to who gives it for the first time all is new."""
+    return bool(before) and line.startswith("Do ") and line not in before
 
 
 def known_as(registration: ClientRegistration) -> str:
