@@ -33,7 +33,7 @@ def expected(them: SamlProvider = THEM, *, reply: str | None = REPLY, response: 
         issuer=them.entity,
         audience=them.audience,
         recipient=them.recipient,
-        certificates=read_certificates(them.pem, entity=them.entity),
+        certificates=read_certificates(them.pem, entity=them.entity, at=AT),
         longest=timedelta(hours=1),
         in_response_to=reply,
         response=response,

@@ -73,7 +73,7 @@ def check_successor(new: KeySet, known: KeySet | None) -> None:
 def _certificates(raw: bytes, issuer: IssuerId, entity: str, at: datetime) -> KeySet:
     from remit.identity.federation.saml.metadata import read_certificates  # noqa: PLC0415 — an XML reader that few need
 
-    found = read_certificates(raw, entity=entity)
+    found = read_certificates(raw, entity=entity, at=at)
     return KeySet(issuer=issuer, keys=(), authorities=found, seen_at=at, refresh_at=at + REFRESH)
 
 

@@ -8,6 +8,7 @@ import base64
 import binascii
 import re
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Final
 
 from cryptography import x509
@@ -16,6 +17,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from remit.identity.federation.errors import AssertionRejected, KeysUnfit
 from remit.identity.federation.saml import names
+from remit.identity.federation.saml.assertion import instant
 from remit.identity.federation.saml.names import ds, md
 from remit.identity.federation.saml.xml import LONGEST_TEXT, Element, read_document
 
@@ -38,8 +40,11 @@ class ProviderMetadata:
     name_formats: tuple[str, ...]
 
 
-def read_metadata(raw: bytes, *, entity: str = "") -> ProviderMetadata:
-    """Read the metadata of one provider; `entity` chooses among several. Raises `KeysUnfit`."""
+def read_metadata(raw: bytes, *, at: datetime, entity: str = "") -> ProviderMetadata:
+    """Read the metadata of one provider; `entity` chooses among several. Raises `KeysUnfit`.
+
+    Metadata §2.3.1, §2.3.2, §2.4.1: what has run out by its own word is no metadata any more.
+    """
     try:
         root = read_document(raw, largest=LARGEST_METADATA, comments=True)
     except AssertionRejected as odd:
@@ -48,6 +53,8 @@ def read_metadata(raw: bytes, *, entity: str = "") -> ProviderMetadata:
     role = described.findall(md("IDPSSODescriptor"))
     if len(role) != 1:
         raise KeysUnfit("metadata describes no single identity provider (`IDPSSODescriptor`)")
+    for each in (root, described, role[0]):
+        _check_end(each, at)
     return ProviderMetadata(
         entity=described.get("entityID", ""),
         certificates=_certificates(role[0]),
@@ -57,10 +64,10 @@ def read_metadata(raw: bytes, *, entity: str = "") -> ProviderMetadata:
     )
 
 
-def read_certificates(raw: bytes, *, entity: str) -> tuple[str, ...]:
+def read_certificates(raw: bytes, *, entity: str, at: datetime) -> tuple[str, ...]:
     """Certificates of a provider: from its metadata, or from one PEM file. Raises `KeysUnfit`."""
     if not raw.lstrip().startswith(b"-----BEGIN"):
-        return read_metadata(raw, entity=entity).certificates
+        return read_metadata(raw, entity=entity, at=at).certificates
     if len(raw) > LARGEST_METADATA:
         raise KeysUnfit(f"certificates have {len(raw)} bytes, the limit is {LARGEST_METADATA}")
     return _checked([_loaded(each) for each in _PEM.findall(raw)])
@@ -76,6 +83,18 @@ def _entity(root: Element, entity: str) -> Element:
         whom = f"of `{entity[:128]}`" if entity else "of one provider"
         raise KeysUnfit(f"metadata {whom} is not in the document once, but {len(found)} times")
     return found[0]
+
+
+def _check_end(element: Element, at: datetime) -> None:
+    text = element.get("validUntil")
+    if text is None:
+        return
+    try:
+        ended = at >= instant(text)
+    except AssertionRejected as odd:
+        raise KeysUnfit(f"`validUntil` of the metadata can't be read: `{text[:40]}`") from odd
+    if ended:
+        raise KeysUnfit(f"metadata was valid until `{text[:40]}`")
 
 
 def _certificates(role: Element) -> tuple[str, ...]:
