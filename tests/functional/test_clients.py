@@ -94,3 +94,40 @@ def test_an_invitation_is_shown_once_and_kept_nowhere(place: Installation) -> No
     for name in ("remit.db", "remit.db-wal"):
         path = place.data / name
         assert not path.exists() or token.encode() not in path.read_bytes()
+
+
+@pytest.mark.req("R21", "R22", "R23", "R24")
+def test_an_applications_terms_and_who_signs_in_elsewhere(place: Installation) -> None:
+    made = place.remit(
+        "client", "register", "Wiki", "--redirect-uri", "https://wiki.example/cb",
+        "--logout-uri", "https://wiki.example/bye", "--backchannel-logout-uri", "https://wiki.example/out",
+        "--lifetime", "8h", "--idle", "30m", "--sessions", "2", "--refreshes", "9", "--require", "mfa",
+        "-o", "json",
+    )  # fmt: skip
+    assert made.code == 0, made.err
+    wiki = made.json()
+    assert wiki["client_id"].startswith("app_")
+    assert wiki["limits"] == {
+        "lifetime_seconds": 28_800,
+        "idle_seconds": 1_800,
+        "concurrency": 2,
+        "refresh_count": 9,
+    }
+    assert (wiki["requires"], wiki["dpop_bound"]) == (["mfa"], False)
+    assert wiki["backchannel_logout_uri"] == "https://wiki.example/out"
+    changed = place.remit(
+        "client", "terms", wiki["id"], "--idle", "5m",
+        "--require", "mfa", "--require", "managed_device", "-o", "json",
+    )  # fmt: skip
+    assert changed.code == 0, changed.err
+    assert changed.json()["limits"] == {**wiki["limits"], "idle_seconds": 300}
+    assert changed.json()["requires"] == ["managed_device", "mfa"]
+    assert place.remit("client", "terms", wiki["id"], "--require", "luck").code != 0
+    # A tool that people use, and sign in to with accounts of its own.
+    apart = place.remit("client", "mention", "old-crm", "--purpose", "customers", "-o", "json")
+    assert apart.code == 0, apart.err
+    covered = place.remit("client", "coverage", "-o", "json").json()
+    states = {each["name"]: each["state"] for each in covered["items"]}
+    assert (states["Wiki"], states["old-crm"]) == ("governed", "ungoverned")
+    ended = place.remit("client", "revoke", wiki["id"], "--reason", "gone", "--yes", "-o", "json")
+    assert ended.code == 0

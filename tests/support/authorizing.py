@@ -1,13 +1,15 @@
 """An authorization server at which people can be asked, and clients that send them there."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 import httpx2
+from starlette.routing import BaseRoute
+from starlette.types import ASGIApp
 
 from remit.authority.consent_service import ConsentService
 from remit.authority.oauth.pkce import challenge_of
@@ -102,16 +104,30 @@ class AuthorizingWorld(World):
         flow = self.oauth.code_flow
         assert flow is not None
         pages = routes(self.oauth, flow, door=self.door, paper=Paper(issuer=issuer, origin=issuer))
+        self._routes = [
+            *OAuthRoutes(self.oauth).routes(),
+            *OpenIdRoutes(self.oauth, flow).routes(),
+            *pages.routes(),
+        ]
+        self.serve(())
+        self.clients: dict[str, ClientRegistration] = {}
+        self.device = private_key("key of a session")
+
+    def serve(self, more: Sequence[BaseRoute]) -> None:
+        """Serve these too."""
         self.app = build_app(
-            [*OAuthRoutes(self.oauth).routes(), *OpenIdRoutes(self.oauth, flow).routes(), *pages.routes()],
+            [*self._routes, *more],
             options=HttpOptions(),
-            issuer=issuer,
+            issuer=self.options.issuer,
             metrics=Metrics(),
             entropy=self.entropy,
         )
-        self.http = httpx2.AsyncClient(transport=httpx2.ASGITransport(app=self.app), base_url=issuer)
-        self.clients: dict[str, ClientRegistration] = {}
-        self.device = private_key("key of a session")
+        self.wrap(lambda app: app)
+
+    def wrap(self, by: Callable[[ASGIApp], ASGIApp]) -> None:
+        """Put something around the application, as a browser sees it."""
+        transport = httpx2.ASGITransport(app=by(self.app))
+        self.http = httpx2.AsyncClient(transport=transport, base_url=self.options.issuer)
 
     async def populate(self) -> "AuthorizingWorld":
         await super().populate()
@@ -262,6 +278,12 @@ class AuthorizingWorld(World):
     def device_proof(self, path: str = "/token", *, key: PrivateKey | None = None, **options: Any) -> str:
         values = {"jti": self.fresh(), "at": self.now, **options}
         return make_proof(key or self.device, method="POST", target=f"{self.options.issuer}{path}", **values)
+
+    def proof_at(self, url: str, token: str, *, method: str = "GET") -> str:
+        """A proof of the session's key for a token, at a resource."""
+        return make_proof(
+            self.device, method=method, target=url, jti=self.fresh(), at=self.now, access_token=token
+        )
 
     async def send(self, path: str, name: str, form: dict[str, Any], *, proof: Any = None) -> httpx2.Response:
         """A form of a client, proven as it is registered; `proof=ABSENT` sends no DPoP."""

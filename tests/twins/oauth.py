@@ -5,14 +5,17 @@ from dataclasses import replace
 from typing import Any
 
 from remit.authority.oauth.access import AccessToken
+from remit.authority.oauth.endpoints.authorize import AuthorizationEndpoint
 from remit.authority.oauth.grants.token_exchange import TokenExchange
+from remit.authority.oauth.parameters import Parameters
 from remit.authority.oauth.possession import PossessionCheck
 from remit.authority.oauth.presented import audience_of, read_access_token
 from remit.authority.oauth.provider import OAuth
 from remit.authority.oauth.requests import Asking
 from remit.authority.tokens import Proof
-from remit.kernel.ids import AgentId, TenantId
+from remit.kernel.ids import AgentId, TenantId, UserId
 from remit.kernel.jose.keys import KeyClass, KeyLookup, KeyRecord
+from support.authorizing import with_codes
 from support.oauth import building
 
 
@@ -73,5 +76,33 @@ def federated_with(theirs: KeyRecord) -> Callable[..., OAuth]:
     def build(**parts: Any) -> OAuth:
         keys: KeyLookup = Federated(parts["keys"], theirs)
         return building()(**{**parts, "keys": keys})
+
+    return build
+
+
+class AnyYesWillDo(AuthorizationEndpoint):
+    """OA-26: whoever once said yes to a client has said yes to whatever it asks."""
+
+    def _said_before(self, tx: Any, pending: Any, offer: Any, registration: Any, session: Any) -> bool:
+        return bool(tx.sign_ons.standing(UserId(session.human), registration.client_id))
+
+
+class AnyResponseType(AuthorizationEndpoint):
+    """OA-11: whatever kind of answer is asked for, the request goes on."""
+
+    def _begin(self, tx: Any, parameters: Parameters, at: Any) -> Any:
+        kept = {name: value for name, value in parameters.values.items() if name != "response_mode"}
+        return super()._begin(tx, Parameters(values={**kept, "response_type": ("code",)}), at)
+
+
+def asking(kind: type[AuthorizationEndpoint]) -> Callable[..., OAuth]:
+    """Builds a server with that authorization endpoint."""
+
+    def build(**parts: Any) -> OAuth:
+        oauth = with_codes(**parts)
+        assert oauth.code_flow is not None
+        names = ("uow", "options", "tenant", "keys", "entropy")
+        lax = kind(directory=oauth.directory, **{name: parts[name] for name in names})
+        return replace(oauth, code_flow=replace(oauth.code_flow, authorization=lax))
 
     return build

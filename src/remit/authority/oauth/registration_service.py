@@ -1,6 +1,7 @@
 """Use cases of an administrator's own clients: registered before they come, each with limits of its own."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from remit.authority.oauth import client_records, enrolment
@@ -11,12 +12,26 @@ from remit.authority.oauth.enrolment import Act, Enrolment, UnknownClient, state
 from remit.authority.oauth.errors import InvalidClientMetadata
 from remit.authority.oauth.invitations import Invitation, invite
 from remit.authority.oauth.metadata import OF_A_KEY
-from remit.authority.oauth.registration import ClientRegistration, RegistrationKind, SessionLimits
+from remit.authority.oauth.registration import (
+    CODE,
+    ClientRegistration,
+    RegistrationKind,
+    SessionLimits,
+)
 from remit.authority.oauth.repository import OAuthTransaction
+from remit.identity.lifecycle import State
 from remit.identity.principals import Environment, Kind, Principal
 from remit.kernel.canonical import JsonObject, canonical_json
 from remit.kernel.ids import Entropy, PrincipalId, TenantId
 from remit.kernel.uow import UnitOfWork
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Covered:
+    """One application of the directory. `client` is how people sign in to it here; None: it is ungoverned."""
+
+    application: Principal
+    client: ClientRegistration | None
 
 
 class RegistrationService:
@@ -174,8 +189,28 @@ class RegistrationService:
         """Clients by their principals; `after` is the last principal seen."""
         return await self._uow.read(lambda tx: tx.registrations.list(kind=kind, after=after, limit=limit))
 
+    async def coverage(self) -> Sequence[Covered]:
+        """Every application that is in use, and whether people sign in to it here (R22, R23)."""
+        return await self._uow.read(_coverage)
+
     def _act(self, by: PrincipalId, at: datetime) -> Act:
         return Act(tenant=self._tenant, by=by, at=at, entropy=self._entropy)
+
+
+def _coverage(tx: OAuthTransaction) -> list[Covered]:
+    found: list[Covered] = []
+    after = ""
+    while page := tx.principals.page(kind=Kind.APPLICATION, after=after, limit=_PAGE):
+        for each in page:
+            if each.state is State.RETIRED:
+                continue
+            clients = (one for one in tx.registrations.of(each.id) if one.live and CODE in one.grant_types)
+            found.append(Covered(application=each, client=next(clients, None)))
+        after = page[-1].id
+    return found
+
+
+_PAGE = 200
 
 
 def agent_named(tx: OAuthTransaction, name: str) -> Principal | None:

@@ -19,6 +19,19 @@ from remit.surface.cli.render import Output, details, show
 
 app = group("Clients that people sign in with: register, list, revoke.")
 _COLUMNS = ("client_id", "name", "kind", "auth_method", "state")
+_COVERED = ("name", "state", "client_id", "requires", "owner")
+LifetimeOption = Annotated[str, typer.Option("--lifetime", help="Until people are asked again: 8h, 7d.")]
+IdleOption = Annotated[str, typer.Option("--idle", help="How long a session may rest unused: 30m, 12h.")]
+SessionsOption = Annotated[
+    int | None, typer.Option("--sessions", min=1, help="Sessions of one person at one time.")
+]
+RefreshesOption = Annotated[
+    int | None, typer.Option("--refreshes", min=0, help="How often one session is renewed.")
+]
+RequireOption = Annotated[
+    list[str] | None,
+    typer.Option("--require", help="What a sign-in must be: mfa, managed_device or passkey; repeatable."),
+]
 ClientArgument = Annotated[str, typer.Argument(help="Client id, or the id of its instance.")]
 AgentOption = Annotated[str | None, typer.Option("--agent", help="Agent that it is an instance of.")]
 
@@ -36,6 +49,17 @@ def register(
     bearer: Annotated[
         bool, typer.Option("--bearer", help="Allow tokens bound to no key; shorter, and asked more often.")
     ] = False,
+    logout_uri: Annotated[
+        list[str] | None, typer.Option("--logout-uri", help="Where people may go on to after signing out.")
+    ] = None,
+    backchannel: Annotated[
+        str, typer.Option("--backchannel-logout-uri", help="Where it is told that a session has ended.")
+    ] = "",
+    lifetime: LifetimeOption = "",
+    idle: IdleOption = "",
+    sessions: SessionsOption = None,
+    refreshes: RefreshesOption = None,
+    require: RequireOption = None,
     par: Annotated[bool, typer.Option("--par", help="Refuse requests that were not pushed before.")] = False,
     output: OutputOption = Output.TABLE,
 ) -> None:
@@ -51,7 +75,13 @@ def register(
     }
     if keys is not None:
         metadata["jwks"] = _jwks(keys)
-    stated: dict[str, Any] = {"metadata": metadata, "bearer": bearer}
+    metadata["post_logout_redirect_uris"] = logout_uri or []
+    if backchannel:
+        metadata["backchannel_logout_uri"] = backchannel
+    limits = _limits("remit client register", lifetime, idle, sessions, refreshes)
+    stated: dict[str, Any] = {"metadata": metadata, "bearer": bearer, "requires": require or []}
+    if limits:
+        stated["limits"] = limits
     with Client.open() as client:
         found = client.post("/clients", stated | ({"agent": agent} if agent else {}))
     lines = [f"registered {found['client_id']} ({found['auth_method']}); no secret issued"]
@@ -83,6 +113,57 @@ def show_(client_id: ClientArgument, *, output: OutputOption = Output.TABLE) -> 
     with Client.open() as client:
         found = client.get(f"/clients/{client_id}")
     show(found, output=output, lines=details(found))
+
+
+@app.command()
+def terms(
+    client_id: ClientArgument,
+    *,
+    lifetime: LifetimeOption = "",
+    idle: IdleOption = "",
+    sessions: SessionsOption = None,
+    refreshes: RefreshesOption = None,
+    require: RequireOption = None,
+    output: OutputOption = Output.TABLE,
+) -> None:
+    """Set how long sessions last and what a sign-in must be; what is left out stays, except `--require`."""
+    from remit.surface.cli.client import Client  # noqa: PLC0415 — as above
+
+    changed = _limits("remit client terms", lifetime, idle, sessions, refreshes)
+    with Client.open() as client:
+        present = client.get(f"/clients/{client_id}")
+        stated = {"limits": {**present["limits"], **changed}, "requires": require or []}
+        found = client.put(f"/clients/{client_id}/terms", stated)
+    show(found, output=output, lines=details(found))
+
+
+@app.command()
+def mention(
+    name: Annotated[str, typer.Argument(help="Name, as people know it.")],
+    *,
+    purpose: Annotated[str, typer.Option("--purpose", help="What people use it for.")],
+    environment: Annotated[str, typer.Option("--environment", help="development, staging or production.")] = (
+        "production"
+    ),
+    output: OutputOption = Output.TABLE,
+) -> None:
+    """Name an application that people sign in to elsewhere: it counts as ungoverned."""
+    from remit.surface.cli.client import Client  # noqa: PLC0415 — as above
+
+    with Client.open() as client:
+        found = client.post("/applications", {"name": name, "purpose": purpose, "environment": environment})
+    show(found, output=output, lines=[f"mentioned {found['id']}"], hint="remit client coverage")
+
+
+@app.command()
+def coverage(*, output: OutputOption = Output.TABLE) -> None:
+    """Show which applications people sign in to here, and which are ungoverned."""
+    from remit.surface.cli.client import Client  # noqa: PLC0415 — as above
+
+    with Client.open() as client:
+        found = client.get("/clients/coverage")
+    hint = "remit client register NAME --redirect-uri URI" if found["ungoverned"] else ""
+    show(found, output=output, columns=_COVERED, hint=hint)
 
 
 @app.command()
@@ -137,6 +218,17 @@ def invite(
             "/clients/invitations", {"agent": agent, "uses": uses, "lifetime_seconds": seconds}
         )
     show(found, output=output, lines=[found["initial_access_token"]])
+
+
+def _limits(
+    command: str, lifetime: str, idle: str, sessions: int | None, refreshes: int | None
+) -> dict[str, int]:
+    spans = {"lifetime_seconds": lifetime, "idle_seconds": idle}
+    counts = {"concurrency": sessions, "refresh_count": refreshes}
+    seconds = {
+        name: int(duration(text, command=command).total_seconds()) for name, text in spans.items() if text
+    }
+    return seconds | {name: count for name, count in counts.items() if count is not None}
 
 
 def _jwks(path: Path) -> dict[str, Any]:

@@ -17,6 +17,8 @@ from remit.surface.web.schemas.clients import (
     ClientMetadata,
     ClientQuery,
     ClientView,
+    CoverageView,
+    CoveredView,
     InvitationView,
     NewClient,
     NewInvitation,
@@ -49,6 +51,17 @@ class ClientRoutes:
                 body=Nothing,
                 query=ClientQuery,
                 answer=Page[ClientView],
+            ),
+            Operation(
+                name="signInCoverage",
+                summary="Which applications people sign in to here, and which are ungoverned",
+                method=Method.GET,
+                path="/clients/coverage",
+                scopes=(Scope.READ,),
+                handler=self._coverage,
+                body=Nothing,
+                query=Nothing,
+                answer=CoverageView,
             ),
             Operation(
                 name="showClient",
@@ -145,6 +158,12 @@ class ClientRoutes:
     async def _show(self, inbound: Inbound[Nothing, Nothing]) -> ClientView:
         require_admin(inbound.caller, what="see a client")
         return ClientView.of(await self._known(inbound))
+
+    async def _coverage(self, inbound: Inbound[Nothing, Nothing]) -> CoverageView:
+        require_admin(inbound.caller, what="see what people sign in to")
+        found = [CoveredView.of(each) for each in await self.service.coverage()]
+        governed = sum(each.state == "governed" for each in found)
+        return CoverageView(governed=governed, ungoverned=len(found) - governed, items=found)
 
     async def _new(self, inbound: Inbound[NewClient, Nothing]) -> ClientView:
         require_admin(inbound.caller, what="register a client")

@@ -64,6 +64,7 @@ NOUNS: Final = (
     Noun(kind=Kind.HUMAN, singular="user", plural="users"),
     Noun(kind=Kind.INSTANCE, singular="instance", plural="instances"),
     Noun(kind=Kind.SERVICE_ACCOUNT, singular="serviceAccount", plural="service-accounts"),
+    Noun(kind=Kind.APPLICATION, singular="application", plural="applications"),
 )
 
 

@@ -13,6 +13,7 @@ from remit.authority.oauth.registration import (
     RegistrationKind,
     SessionLimits,
 )
+from remit.authority.oauth.registration_service import Covered
 from remit.authority.oidc.conditions import Condition
 from remit.identity.principals import Environment
 from remit.surface.web.paging import PageQuery
@@ -135,6 +136,38 @@ class InvitationView(msgspec.Struct, frozen=True, kw_only=True):
     agent: str
     uses: int
     expires_at: Instant
+
+
+class CoveredView(msgspec.Struct, frozen=True, kw_only=True):
+    """One application of the directory; `ungoverned`: nobody signs in to it here."""
+
+    id: str
+    name: str
+    owner: str
+    client_id: str
+    requires: list[str]
+    state: str
+
+    @classmethod
+    def of(cls, covered: Covered) -> Self:
+        """As it is on record."""
+        client = covered.client
+        return cls(
+            id=covered.application.id,
+            name=covered.application.name,
+            owner=covered.application.owner or "",
+            client_id="" if client is None else client.client_id,
+            requires=[] if client is None else [*sorted(client.requires)],
+            state="ungoverned" if client is None else "governed",
+        )
+
+
+class CoverageView(msgspec.Struct, frozen=True, kw_only=True):
+    """Every application that is in use, and how many of them people sign in to here."""
+
+    governed: int
+    ungoverned: int
+    items: list[CoveredView]
 
 
 class ClientView(msgspec.Struct, frozen=True, kw_only=True):
