@@ -14,10 +14,7 @@ from remit.authority.oauth.families import (
     RACE,
     Family,
     FamilyId,
-    Presenter,
     RefreshToken,
-    Verdict,
-    judge,
 )
 from remit.authority.oauth.grants.refresh_token import RefreshTokenGrant, SpendRefresh
 from remit.authority.oauth.registration import REFRESH, SessionLimits
@@ -200,15 +197,6 @@ async def test_only_its_client_with_its_key_is_served(world: AuthorizingWorld) -
     assert (await world.refresh(token)).status_code == 200
 
 
-@pytest.mark.twin("RT-03", "RT-04")
-def test_another_key_would_do_if_the_family_had_none() -> None:
-    family, token = _family(), _token()
-    thief = Presenter(client_id="cli_x", authenticated=False, key="another")
-    assert judge(token, family, None, thief, at=NOON).verdict is Verdict.REFUSE
-    unbound = replace(family, key="")
-    assert judge(token, unbound, None, thief, at=NOON).verdict is Verdict.ROTATE
-
-
 CAUSES: dict[str, Callable[[AuthorizingWorld], Awaitable[Any]]] = {}
 
 
@@ -295,12 +283,6 @@ async def test_after_each_cause_nothing_is_renewed(world: AuthorizingWorld, name
         error = answer.json()["error"]
         assert answer.status_code in {400, 401}, answer.text
         assert error in {"invalid_grant", "invalid_client"}, answer.text
-
-
-@pytest.mark.twin("RT-05")
-async def test_what_nothing_has_ended_is_renewed(world: AuthorizingWorld) -> None:
-    held = await world.tokens()
-    assert (await world.refresh(held["refresh_token"])).status_code == 200
 
 
 @pytest.mark.req("R27")
