@@ -437,6 +437,7 @@ async def test_nothing_that_is_shared_tells_of_another(pair: tuple[House, House]
     after = (await house.http.get(f"{house.issuer}/metrics")).text
     assert _requests(before) == _requests(after)
     assert house.services.metrics is not acme.services.metrics
+    assert (await house.http.get(f"{acme.issuer}/metrics")).status_code == 404  # noqa: PLR2004 — absent
     await ground.work.commit(lambda tx: tx.touch("task", "tsk_x"))
     keeper: SnapshotKeeper = theirs.snapshots
     assert "tsk_x" not in (await keeper.catch_up()).tasks

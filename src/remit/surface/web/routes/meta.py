@@ -54,13 +54,16 @@ class ReadyView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class MetaRoutes:
-    """Serves them; needs no credential and tells no secret."""
+    """Serves them; needs no credential and tells no secret.
+
+    Without `metrics` there are no figures: at a further tenant's address anybody could count what it does.
+    """
 
     def __init__(
         self,
         *,
         probes: Sequence[Probe],
-        metrics: Metrics,
+        metrics: Metrics | None,
         count: Callable[[], Awaitable[None]] | None = None,
         document: Callable[[], dict[str, Any]],
         clock: Clock,
@@ -76,7 +79,11 @@ class MetaRoutes:
         return [
             Route("/healthz", self._alive, methods=["GET"]),
             Route("/readyz", self._ready, methods=["GET"]),
-            Route("/metrics", self._figures, methods=["GET"]),
+            *(
+                []
+                if self._metrics is None
+                else [Route("/metrics", self._figures(self._metrics), methods=["GET"])]
+            ),
             Route("/openapi.json", self._openapi, methods=["GET"]),
             Route("/errors/{code}", self._error, methods=["GET"]),
         ]
@@ -90,11 +97,14 @@ class MetaRoutes:
         view = ReadyView(ready=bool(found) and all(each.ok for each in found), probes=list(found))
         return Response(msgspec.json.encode(view), status_code=200 if view.ready else 503, media_type=_JSON)
 
-    async def _figures(self, _: Request) -> Response:
-        if self._count is not None:
-            await self._count()
-        body, media = self._metrics.render()
-        return Response(body, media_type=media)
+    def _figures(self, metrics: Metrics) -> Callable[[Request], Awaitable[Response]]:
+        async def figures(_: Request) -> Response:
+            if self._count is not None:
+                await self._count()
+            body, media = metrics.render()
+            return Response(body, media_type=media)
+
+        return figures
 
     async def _openapi(self, _: Request) -> Response:
         return Response(self._document(), media_type=_JSON)
