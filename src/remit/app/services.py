@@ -505,6 +505,7 @@ def _oauth(ground: Ground, options: AuthorityOptions, federation: Federation, fe
         delegations=EnvelopeRegister(keys=ground.keys, options=options, entropy=ground.entropy),
         gate=NoObjection(),
         issuer_keys=federation.refresher,
+        views=SnapshotStandings(ground.snapshots),
         domain_keys=federation.refresher,
         clock=ground.clock,
         entropy=ground.entropy,
