@@ -4,6 +4,7 @@ The grants are signed by PyJWT, as an identity provider of somebody else would.
 """
 
 import json
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -11,6 +12,9 @@ import pytest
 import pytest_asyncio
 
 from remit.authority.oauth.metadata import server_metadata
+from remit.identity.upstream.linked import LinkedBy, LinkedIdentity, LinkId, LinkState
+from remit.identity.upstream.provider import IdpId, Language
+from remit.kernel.tenancy import DEFAULT_TENANT
 from remit.platform.storage.unit_of_work import SqlUnitOfWork
 from support.domains import ENTERPRISE, DomainWorld, Enterprise
 from support.oauth import ABSENT, BOOK, SEND, claims_in
@@ -238,3 +242,34 @@ async def test_the_metadata_says_that_such_grants_are_taken_and_not_whose(office
     assert said["authorization_grant_profiles_supported"] == ["urn:ietf:params:oauth:grant-profile:id-jag"]
     assert "urn:ietf:params:oauth:grant-type:jwt-bearer" in said["grant_types_supported"]  # type: ignore[operator]  # a list
     assert ENTERPRISE not in json.dumps(said)
+
+
+@pytest.mark.attack("AS-12")
+async def test_who_signed_in_from_there_needs_no_second_link_and_whose_link_ended_has_none(
+    sqlite_uow: SqlUnitOfWork,
+) -> None:
+    world = await DomainWorld(sqlite_uow).populate()
+    office = Office(world)
+    await office.open()
+    await world.domains.unlink(office.domain.id, "00u1", by=world.ana, at=world.now)
+    assert (await office.redeem()).json()["error"] == "invalid_grant"
+    link = LinkedIdentity(
+        id=LinkId("lnk_1"),
+        tenant=DEFAULT_TENANT,
+        provider=IdpId("idp_1"),
+        language=Language.OIDC,
+        issuer=ENTERPRISE,
+        subject="00u1",
+        human=world.ana,
+        state=LinkState.ACTIVE,
+        by=LinkedBy.PASSKEY,
+        linked_by=world.ana,
+        linked_at=world.now,
+    )
+    await world.uow.commit(lambda tx: tx.linked_identities.add(link))
+    assert (await office.redeem()).status_code == 200
+    # A tenant of that issuer is another name space, and what was ended stays so.
+    assert (await office.redeem(tenant="acme")).json()["error"] == "invalid_grant"
+    ended = replace(link, state=LinkState.ENDED)
+    await world.uow.commit(lambda tx: tx.linked_identities.put(ended, was=link))
+    assert (await office.redeem()).json()["error"] == "invalid_grant"

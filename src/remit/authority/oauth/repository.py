@@ -27,6 +27,7 @@ from remit.identity.lifecycle import State
 from remit.identity.principals import Principal
 from remit.identity.repository import Servers
 from remit.identity.tools import Server
+from remit.identity.upstream.repository import LinkedIdentities
 from remit.kernel.canonical import Digest, JsonObject
 from remit.kernel.ids import GrantId, PrincipalId, TaskId, UserId
 from remit.kernel.jose.keys import KeyClass, KeyLookup, Signer
@@ -250,6 +251,10 @@ class OAuthTransaction(AuthorityTransaction, FederationTransaction, Protocol):
     @property
     def statuses(self) -> Statuses:
         """Places in status lists."""
+
+    @property
+    def linked_identities(self) -> LinkedIdentities:
+        """Who at a provider is whom here."""
 
     @property
     def domains(self) -> Domains:

@@ -43,6 +43,8 @@ from remit.identity.federation.assertion import peek, verify_assertion
 from remit.identity.federation.errors import AssertionRejected
 from remit.identity.federation.trust import TrustedIssuer
 from remit.identity.principals import Kind
+from remit.identity.upstream.linked import LinkState
+from remit.identity.upstream.provider import Language
 from remit.kernel.ids import PrincipalId, TaskId, TokenId, UserId
 from remit.kernel.jose import jws
 from remit.kernel.jose.claims import unverified_members
@@ -178,12 +180,12 @@ class Arrivals:
             raise UnreadableGrant("chain_too_deep")
 
     def _person(self, tx: OAuthTransaction, domain: TrustedDomain, said: DomainGrant) -> UserId:
-        known = tx.domains.person(domain.id, said.theirs, said.subject)
-        if known is None:
+        user = _linked(tx, domain, said)
+        if user is None:
             raise UnreadableGrant("subject_unknown")
-        if said.here not in {"", known.user} or said.tenant_here not in {"", domain.tenant}:
+        if said.here not in {"", user} or said.tenant_here not in {"", domain.tenant}:
             raise UnreadableGrant("subject_differs")
-        return known.user
+        return user
 
     def _target(self, asking: Asking, arrival: _Arrival) -> Target:
         """One server of ours: what was asked, among what the grant names, or the one that it names."""
@@ -217,6 +219,19 @@ class Arrivals:
         standing = _at(target, meet_all(most, *_bounds(member_of(tx, agent))), at)
         granted = _granted(arrival.said, standing)
         return standing, rar.narrow(asking.request.parameters.get("authorization_details"), granted)
+
+
+def _linked(tx: OAuthTransaction, domain: TrustedDomain, said: DomainGrant) -> UserId | None:
+    """Who a subject is: by an administrator's word, or by having come from that very provider themselves.
+
+    The second holds for an issuer that people sign in with here, and that has no tenants of its own.
+    """
+    known = tx.domains.person(domain.id, said.theirs, said.subject)
+    if known is not None:
+        return known.user
+    link = None if said.theirs else tx.linked_identities.of_subject(domain.issuer, said.subject)
+    counts = link is not None and link.state is LinkState.ACTIVE and link.language is Language.OIDC
+    return UserId(link.human) if link is not None and counts else None
 
 
 def _read(text: str, domain: TrustedDomain) -> tuple[DomainGrant, str]:
