@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from remit.authority.oauth.client_metadata import read_metadata
+from remit.authority.oauth.errors import InvalidClientMetadata, InvalidRedirectUri
 from remit.authority.oauth.metadata import server_metadata
 from remit.authority.oauth.registration import DEVICE
 from remit.kernel.ids import GrantId, PrincipalId
@@ -226,6 +228,16 @@ async def test_what_ends_between_yes_and_poll_is_not_fetched(world: DeviceWorld,
     refused = await world.poll(shown["device_code"])
     assert refused.json()["error"] in {"invalid_grant", "invalid_client"}, refused.text
     assert not await world.records("authority.token.issued")
+
+
+@pytest.mark.spec("RFC 7591", "2")
+def test_a_client_of_devices_alone_is_sent_nowhere() -> None:
+    stated = read_metadata({"client_name": "tv", "grant_types": [DEVICE, "refresh_token"]})
+    assert (stated.redirect_uris, stated.grant_types) == ((), {DEVICE, "refresh_token"})
+    with pytest.raises(InvalidRedirectUri):
+        read_metadata({"client_name": "tv", "grant_types": [DEVICE, "authorization_code"]})
+    with pytest.raises(InvalidClientMetadata):
+        read_metadata({"client_name": "tv", "grant_types": ["refresh_token"]})
 
 
 async def test_requests_that_ran_out_are_dropped(world: DeviceWorld) -> None:

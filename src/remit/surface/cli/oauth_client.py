@@ -40,8 +40,13 @@ AgentOption = Annotated[str | None, typer.Option("--agent", help="Agent that it 
 def register(
     name: Annotated[str, typer.Argument(help="Name, as people see it.")],
     *,
-    redirect_uri: Annotated[list[str], typer.Option("--redirect-uri", help="Where people come back to.")],
+    redirect_uri: Annotated[
+        list[str] | None, typer.Option("--redirect-uri", help="Where people come back to.")
+    ] = None,
     agent: AgentOption = None,
+    device: Annotated[
+        bool, typer.Option("--device", help="It has no browser: people type a code elsewhere (RFC 8628).")
+    ] = False,
     native: Annotated[
         bool, typer.Option("--native", help="It runs on a person's machine; any loopback port will do.")
     ] = False,
@@ -61,6 +66,7 @@ def register(
     refreshes: RefreshesOption = None,
     require: RequireOption = None,
     par: Annotated[bool, typer.Option("--par", help="Refuse requests that were not pushed before.")] = False,
+    signed: Annotated[bool, typer.Option("--signed", help="Refuse requests that it did not sign.")] = False,
     output: OutputOption = Output.TABLE,
 ) -> None:
     """Register a client. Without `--agent` it is an application that only signs people in; no secret."""
@@ -68,7 +74,9 @@ def register(
 
     metadata: dict[str, Any] = {
         "client_name": name,
-        "redirect_uris": redirect_uri,
+        "redirect_uris": redirect_uri or [],
+        "grant_types": _grant_types(codes=bool(redirect_uri) or not device, device=device),
+        "require_signed_request_object": signed,
         "application_type": "native" if native else "web",
         "require_pushed_authorization_requests": par,
         "token_endpoint_auth_method": "private_key_jwt" if keys else "none",
@@ -229,6 +237,12 @@ def _limits(
         name: int(duration(text, command=command).total_seconds()) for name, text in spans.items() if text
     }
     return seconds | {name: count for name, count in counts.items() if count is not None}
+
+
+def _grant_types(*, codes: bool, device: bool) -> list[str]:
+    """By the names of RFC 7591; refresh tokens go with either."""
+    own = ["authorization_code"] if codes else []
+    return [*own, *(["urn:ietf:params:oauth:grant-type:device_code"] if device else []), "refresh_token"]
 
 
 def _jwks(path: Path) -> dict[str, Any]:
