@@ -70,6 +70,16 @@ class Profile:
             return claim(name, Need.OPTIONAL)
         return next((row for row in self.table if row.name == name), None)
 
+    @property
+    def rows(self) -> tuple[Claim, ...]:
+        """The table as a person reads it: with a row for the names that are open."""
+        return (*self.table, *((claim(f"{self.open_names}NAME", Need.OPTIONAL),) if self.open_names else ()))
+
+    @property
+    def ways(self) -> tuple[frozenset[str], ...]:
+        """The sets of which a rule must name one, as a person reads them."""
+        return (*self.proofs, *((frozenset({f"{self.open_names}NAME"}),) if self.open_names else ()))
+
     def proves(self, named: frozenset[str]) -> bool:
         """Whether conditions on these claims pin a workload down."""
         named_openly = bool(self.open_names) and any(each.startswith(self.open_names) for each in named)

@@ -24,7 +24,7 @@ def check_rule(conditions: Sequence[Condition], issuer: TrustedIssuer) -> None:
     for each in conditions:
         _check_named(each, profile)
     if not profile.proves(frozenset(named)):
-        wanted = ", or ".join(" and ".join(f"`{name}`" for name in sorted(proof)) for proof in profile.proofs)
+        wanted = ", or ".join(" and ".join(f"`{name}`" for name in sorted(proof)) for proof in profile.ways)
         raise RuleProvesNothing(
             f"without a condition on {wanted}, whoever `{issuer.issuer}` serves would be this agent"
         )

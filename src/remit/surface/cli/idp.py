@@ -33,7 +33,9 @@ def show_(name: NameArgument, *, output: OutputOption = Output.TABLE) -> None:
 
     with Client.open() as client:
         found = client.get(f"/identity-providers/{name}")
-    show(found, output=output, lines=details(found), hint=f"remit doctor idp {found['issuer']}")
+    walk = f"remit doctor idp {found['issuer']}"
+    link = f"remit idp link {found['name']} USER SUBJECT"
+    show(found, output=output, lines=details(found), hint=link if found["protocol"] == "saml" else walk)
 
 
 @app.command()

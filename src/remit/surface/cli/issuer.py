@@ -35,10 +35,11 @@ def show_(name: _NAME, *, output: OutputOption = Output.TABLE) -> None:
 
     with Client.open() as client:
         found = client.get(f"/issuers/{name}")
-    keys = found["keys"] or {"kids": [], "seen_at": "never"}
+    keys = found["keys"] or {"kids": [], "authorities": 0, "seen_at": "never"}
+    held = [*keys["kids"], *([f"{keys['authorities']} of X.509"] if keys["authorities"] else [])]
     lines = [
         *details(found["issuer"]),
-        f"keys   {' '.join(keys['kids']) or 'none'}  seen {keys['seen_at']}",
+        f"keys   {' '.join(held) or 'none'}  seen {keys['seen_at']}",
         *(f"rule   {each['id']}  {each['agent']}  {_said(each['conditions'])}" for each in found["rules"]),
     ]
     show(found, output=output, lines=lines, hint=f"remit issuer allow {name} AGENT CLAIM=VALUE")

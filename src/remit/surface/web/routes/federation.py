@@ -100,7 +100,7 @@ class FederationRoutes:
             issuer=IssuerView.of(issuer),
             keys=None if keys is None else KeySetView.of(keys),
             rules=[RuleView.of(each) for each in rules],
-            claims=[ClaimView.of(each) for each in profile_of(issuer.profile).table],
+            claims=[ClaimView.of(each) for each in profile_of(issuer.profile).rows],
         )
 
     async def _trust(self, inbound: Inbound[NewIssuer, Nothing]) -> IssuerView:

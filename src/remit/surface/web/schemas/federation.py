@@ -89,8 +89,8 @@ class ProfileView(msgspec.Struct, frozen=True, kw_only=True):
         return cls(
             profile=profile.name,
             issuer_example=profile.issuer_example,
-            claims=[ClaimView.of(row) for row in profile.table],
-            proofs=[sorted(each) for each in profile.proofs],
+            claims=[ClaimView.of(row) for row in profile.rows],
+            proofs=[sorted(each) for each in profile.ways],
             guarded={guard.claim: sorted(guard.values) for guard in profile.guards},
             algorithms=sorted(profile.algorithms),
             longest_seconds=int(profile.longest.total_seconds()),
