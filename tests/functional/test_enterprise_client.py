@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import httpx2
-import jwt as pyjwt
 import pytest
 from mcp.client.auth.extensions.identity_assertion import IdentityAssertionOAuthProvider
 from mcp.shared.auth import OAuthClientInformationFull, OAuthToken
@@ -100,8 +99,7 @@ async def test_an_mcp_client_comes_in_by_its_enterprise(house: House) -> None:
             "resource": resource,
             "scope": "mcp",
         }
-        head = {"kid": "e1", "typ": "oauth-id-jag+jwt"}
-        return pyjwt.encode(claims, idp.key, algorithm="ES256", headers=head)
+        return idp.signed(claims)
 
     url, kept = f"{house.issuer}/mcp/business", Kept()
     provider = WithoutSecret(

@@ -240,8 +240,11 @@ class Enterprise:
             **changes,
         }
         kept = {name: value for name, value in claims.items() if value is not ABSENT}
-        head = {"kid": "e1", "typ": "oauth-id-jag+jwt" if typ is None else typ}
-        return pyjwt.encode(kept, self.key, algorithm="ES256", headers=head)
+        return self.signed(kept, typ="oauth-id-jag+jwt" if typ is None else typ)
+
+    def signed(self, claims: dict[str, Any], *, typ: Any = "oauth-id-jag+jwt") -> str:
+        """Sign whatever it is."""
+        return pyjwt.encode(claims, self.key, algorithm="ES256", headers={"kid": "e1", "typ": typ})
 
 
 def acted(token: str) -> list[tuple[str, str]]:

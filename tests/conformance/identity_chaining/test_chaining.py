@@ -6,6 +6,7 @@ from typing import Any
 import httpx2
 import pytest
 
+from remit.authority.domains.errors import DomainAlike, DomainUnfit, SubjectLinked
 from remit.authority.domains.trust import Direction
 from remit.identity.lifecycle import State
 from remit.kernel.ids import PrincipalId
@@ -233,3 +234,16 @@ async def test_the_person_finds_the_rule_among_their_own_grants(border: Border) 
     ]
     assert record.actor == partner.ana
     assert dict(record.detail)["by"] == "domain_rule"
+
+
+async def test_nobody_trusts_themselves_or_two_who_look_alike(border: Border) -> None:
+    home = border.home
+    for issuer in (HOME, f"{HOME}/", PARTNER, f"{PARTNER}/", PARTNER.upper().replace("HTTPS", "https")):
+        with pytest.raises(DomainAlike):
+            await home.trust(issuer, Direction.OUTBOUND, name="other")
+    with pytest.raises(DomainUnfit):
+        await home.allow(border.outbound, there="", scopes=frozenset({"mcp"}))
+    with pytest.raises(DomainUnfit):
+        await home.link(border.outbound, "00u1")
+    with pytest.raises(SubjectLinked):
+        await border.partner.link(border.inbound, home.ana, "ben")
