@@ -349,15 +349,28 @@ async def test_what_was_known_before_a_sign_in_opens_nothing_after_it(uow: SqlUn
     assert await people.sessions.current(secret) == session
 
 
+class Keeping(SignInService):
+    """A desk that goes on with the cookie it finds."""
+
+    async def sign_in(self, text: str, *, leaving: Secret | None, **how: Any) -> tuple[Session, Secret]:
+        session, secret = await super().sign_in(text, leaving=None, **how)
+        if leaving is None:
+            return session, secret
+        kept = replace(session, secret_digest=digest_of(leaving))
+        await self._desk.uow.commit(lambda tx: tx.sessions.put(kept, was=session.secret_digest))
+        return kept, leaving
+
+
 @pytest.mark.twin("CO-07")
-async def test_a_kept_secret_would_open_the_session(uow: SqlUnitOfWork) -> None:
-    """A desk that goes on with the cookie it finds: whoever planted that cookie is signed in too."""
+async def test_whoever_planted_a_kept_cookie_is_signed_in_too(uow: SqlUnitOfWork) -> None:
     people, device = await enrolled(uow)
-    known = Secret(bytes(32))
-    session, _ = await people.sign_in(device)
-    kept = replace(session, secret_digest=digest_of(known))
-    assert await uow.commit(lambda tx: tx.sessions.put(kept, was=session.secret_digest))
-    assert await people.sessions.current(known) == kept
+    people.signing = Keeping(people.desk)
+    planted = Secret(bytes(32))
+    assert await people.sessions.current(planted) is None
+    victims, _ = await people.sign_in(device, leaving=planted)
+    seen = await people.sessions.current(planted)
+    assert seen is not None
+    assert (seen.id, seen.human) == (victims.id, victims.human)
 
 
 # -- answers about an action

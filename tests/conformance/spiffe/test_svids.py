@@ -307,12 +307,3 @@ def test_an_empty_bundle_and_hostile_bytes_anchor_nothing() -> None:
             validate_x509_svid(
                 [broken], authorities=[der(ROOT.certificate)], trust_domain="prod.example.com", at=NOON
             )
-
-
-@pytest.mark.twin("AS-07")
-def test_read_by_its_first_uri_a_second_name_would_pass() -> None:
-    both = leaf(ROOT, uris=(SUBJECT, f"{DOMAIN}/other"))
-    names = both.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-    first = names.get_values_for_type(x509.UniformResourceIdentifier)[0]
-    assert str(parse_spiffe_id(first)) == SUBJECT
-    both.verify_directly_issued_by(ROOT.certificate)
