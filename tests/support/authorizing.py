@@ -173,19 +173,21 @@ class AuthorizingWorld(World):
         instance = await self.instance(name, parent)
         return await self.register(name, instance.principal.id, client_id=instance.id, **changes)
 
-    async def application(self, name: str, **changes: Any) -> ClientRegistration:
-        """An ordinary application that signs people in."""
+    async def application(self, name: str, *, bearer: bool = False, **changes: Any) -> ClientRegistration:
+        """An ordinary application that signs people in; `bearer`: its tokens are bound to no key."""
         stated = Registration(
             kind=Kind.APPLICATION,
             name=name,
             owner=self.actors["ana"].principal.id,
             purpose="tests",
             environment=Environment.PRODUCTION,
+            attributes=(("token_binding", "bearer"),) if bearer else (),
         )
+        changes = {"auth_method": AuthMethod.NONE, "dpop_bound": not bearer, **changes}
         by = self.actors["ana"].principal.id
         entry = await self.identities.register(stated, by=by, at=self.now)
         await self.identities.activate(entry.id, by=by, at=self.now)
-        return await self.register(name, entry.id, auth_method=AuthMethod.NONE, client_id=entry.id, **changes)
+        return await self.register(name, entry.id, client_id=entry.id, **changes)
 
     async def register(self, name: str, principal: PrincipalId, **changes: Any) -> ClientRegistration:
         values: dict[str, Any] = {

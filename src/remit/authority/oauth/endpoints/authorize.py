@@ -24,7 +24,7 @@ from remit.authority.oauth.errors import (
     TemporarilyUnavailable,
     UnmetAuthentication,
 )
-from remit.authority.oauth.offering import sentences
+from remit.authority.oauth.offering import lines_before, sentences
 from remit.authority.oauth.options import OAuthOptions
 from remit.authority.oauth.parameters import Parameters
 from remit.authority.oauth.pending import (
@@ -83,6 +83,8 @@ class Ask:
     agent: Principal | None
     """None for an application, which acts for nobody."""
     person: Principal
+    before: frozenset[str] = frozenset()
+    """Sentences that this person said yes to, for this client, and that still stand."""
 
 
 class AuthorizationEndpoint:
@@ -219,7 +221,14 @@ class AuthorizationEndpoint:
         if pending.offer is None:
             pending = replace(pending, offer=offer)
             tx.pendings.move(pending, was=PendingState.SHOWN)
-        return Ask(pending=pending, offer=offer, registration=registration, agent=found.agent, person=person)
+        return Ask(
+            pending=pending,
+            offer=offer,
+            registration=registration,
+            agent=found.agent,
+            person=person,
+            before=lines_before(tx, UserId(person.id), registration, at=at),
+        )
 
     def _said_before(
         self,
