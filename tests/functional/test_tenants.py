@@ -1,18 +1,23 @@
 """Further tenants through the doors: entered by an operator, served at once, suspended, resumed, retired."""
 
+import asyncio
 import secrets
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlalchemy import select
 
+from remit.app.backup import back_up, restore
 from remit.app.run import settled
-from remit.identity.tenants import OPERATOR
+from remit.identity.lifecycle import State
+from remit.identity.tenants import OPERATOR, TenantState
 from remit.kernel.errors import Invalid
+from remit.kernel.ids import PrincipalId
 from remit.kernel.jose.algorithms import Algorithm
-from remit.kernel.jose.keys import PrivateKey
+from remit.kernel.jose.keys import KeyClass, PrivateKey
 from remit.kernel.tenancy import check_tenant
 from remit.ledger.checkpoint import verify_checkpoint
 from remit.ledger.encoding import decode_record
@@ -22,6 +27,8 @@ from remit.platform.storage.tenant_work import TenantAway
 from remit.platform.storage.unit_of_work import SqlTransaction, SqlUnitOfWork
 from support.composed import composed
 from support.house import House
+from support.stores import TEST_KEK
+from support.tenancy import OPERATOR as OPERATOR_ID
 from support.tenancy import opened, served
 
 
@@ -180,6 +187,67 @@ async def test_a_retired_tenants_data_and_keys_are_gone_and_its_log_still_verifi
     assert head is not None
     assert verify_checkpoint(head.note, keys=list(acme.services.log.known_keys())).size == len(kept)
     assert (await house.http.get(f"{acme.issuer}/jwks")).status_code == 404
+
+
+@pytest.mark.twin("MT-08")
+async def test_a_tenant_that_is_only_called_retired_leaves_all_it_had(house: House) -> None:
+    acme = await opened(house, "acme")
+    await acme.person("canary@acme.example", roles="admin")
+    acmes = check_tenant("acme")
+    plain = SqlUnitOfWork(house.services.ground.store, tenant=acmes)
+
+    def call_it_retired(tx: SqlTransaction) -> None:
+        known = tx.tenants.get(acmes)
+        assert known is not None
+        tx.tenants.put(replace(known, state=TenantState.RETIRED))
+
+    await plain.commit(call_it_retired)
+    assert [each.name for each in await plain.read(lambda tx: tx.principals.page(limit=5))] == [
+        "canary@acme.example"
+    ]
+    ring = await plain.read(lambda tx: tx.keys.keyring(TEST_KEK))
+    assert ring.signer(KeyClass.ACCESS_TOKEN).kid
+
+
+@pytest.mark.fault("F34")
+@pytest.mark.attack("AU-07")
+async def test_a_restore_stops_what_acts_in_every_tenant(tmp_path: Path) -> None:
+    async with composed(tmp_path / "data") as house:
+        await house.person("admin@company.com", roles="admin")
+        settings = house.services.ground.settings
+        bots = []
+        for name in ("acme", "beta"):
+            tenant = await opened(house, name)
+            await tenant.person("admin@tenant.example", roles="admin")
+            bots.append((tenant, await tenant.agent("their-bot", blueprint=await tenant.blueprint())))
+            await tenant.services.heads.sign(house.now())
+        tenancy = house.services.tenancy
+        assert tenancy is not None
+        await tenancy.service.suspend("beta", by=OPERATOR_ID, because="unpaid", at=house.now())
+        await tenancy.open.settle()
+        own = (await house.services.heads.sign(house.now())).note
+        await asyncio.to_thread(back_up, settings, tmp_path / "backup", at=house.now())
+    (settings.directory / "remit.db").unlink()
+    (settings.directory / "kek").write_bytes(bytes(range(32)).hex().encode())
+    (settings.directory / "kek").chmod(0o600)
+    # The installation's own head is held, those of its tenants are lost: that proves nothing about them.
+    for path in (settings.directory / "anchors").glob("*"):
+        path.unlink()
+    restored = await restore(settings, tmp_path / "backup", held=[own], accept_older=False, at=house.now())
+    assert (restored.proven, restored.suspended) == (False, 2)
+    async with composed(tmp_path / "data", port=house.port) as again:
+        tenancy = again.services.tenancy
+        assert tenancy is not None
+        assert {each.name: each.state for each in await tenancy.service.all()} == {
+            "acme": TenantState.ACTIVE,
+            "beta": TenantState.SUSPENDED,
+        }
+        await tenancy.service.resume("beta", by=OPERATOR_ID, because="paid", at=again.now())
+        for (tenant, bot), name in zip(bots, ("acme", "beta"), strict=True):
+            back = await served(again, name)
+            agent = await back.services.identity.get(PrincipalId(bot.agent))
+            assert (agent.state, tenant.issuer) == (State.SUSPENDED, back.issuer)
+            assert (await back.records("platform.store.restored"))[0].tenant == name
 
 
 async def test_tenants_are_there_after_a_start(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ that can't show that nothing was lost stops everything that acts, on record, for
 
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -17,6 +17,7 @@ from remit.app.services import Services, build, open_ground
 from remit.authority.tasks import TaskState
 from remit.identity.lifecycle import State
 from remit.identity.principals import Kind, Principal
+from remit.identity.tenants import TenantState
 from remit.kernel.errors import Conflict, Invalid
 from remit.kernel.ids import RecordId, TaskId, mint_id
 from remit.kernel.uow import Lane
@@ -116,7 +117,8 @@ async def restore(
             f"the backup was sealed under key `{manifest.kek}`, `{settings.kek_file}` is `{kek.id.hex()}`",
             next_step="bring the key-encryption key of that time back",
         )
-    proven = known > 0 and not missing
+    # A head of one tenant's log says nothing of another's.
+    proven = known >= max(1, sum(1 for log in manifest.logs if log.size)) and not missing
     suspended, ended = await _in_a_room_of_its_own(settings, folder, manifest, missing, proven=proven)
     _put_in_place(settings, at, forget_heads=bool(missing))
     return Restored(manifest=manifest, missing=missing, proven=proven, suspended=suspended, ended=ended)
@@ -139,12 +141,38 @@ async def _in_a_room_of_its_own(
     copy_database(folder / DATABASE, room / DATABASE)
     services = build(await open_ground(aside, kek=read_kek(kek_file)))
     try:
-        counts = (0, 0) if proven else await _stop_everything(services)
-        record = _record(services, manifest, missing, counts)
-        await services.ground.work.commit(lambda tx: tx.ledger.append(record), lane=Lane.NORMAL)
+        counts = [await _settle(services, manifest, missing, proven=proven)]
+        counts += [
+            await _settle(house, manifest, missing, proven=proven) async for house in _tenants(services)
+        ]
     finally:
         await services.close()
+    return sum(each[0] for each in counts), sum(each[1] for each in counts)
+
+
+async def _settle(
+    services: Services, manifest: Manifest, missing: Sequence[Missing], *, proven: bool
+) -> tuple[int, int]:
+    """One tenant: stop what must be, and put on its record that it was restored."""
+    counts = (0, 0) if proven else await _stop_everything(services)
+    record = _record(services, manifest, missing, counts)
+    await services.ground.work.commit(lambda tx: tx.ledger.append(record), lane=Lane.NORMAL)
     return counts
+
+
+async def _tenants(services: Services) -> AsyncIterator[Services]:
+    """Every further tenant that is not retired; a suspended one is woken for it, and sleeps again."""
+    if services.tenancy is None:
+        return
+    tenancy, now = services.tenancy, services.ground.clock.now
+    asleep = [each.name for each in await tenancy.service.all() if each.state is TenantState.SUSPENDED]
+    for name in asleep:
+        await tenancy.service.resume(name, by=SYSTEM, because=BECAUSE, at=now())
+    await tenancy.open.settle()
+    for house in tenancy.open.houses():
+        yield house
+    for name in asleep:
+        await tenancy.service.suspend(name, by=SYSTEM, because=BECAUSE, at=now())
 
 
 async def _stop_everything(services: Services) -> tuple[int, int]:
@@ -178,18 +206,18 @@ async def _agents(services: Services) -> list[Principal]:
 def _record(
     services: Services, manifest: Manifest, missing: Sequence[Missing], counts: tuple[int, int]
 ) -> Record:
-    at = services.ground.clock.now()
+    at, tenant = services.ground.clock.now(), services.ground.tenant
     return Record(
         id=RecordId(mint_id("rec", at=at, entropy=services.ground.entropy)),
         at=at,
-        tenant=services.ground.tenant,
+        tenant=tenant,
         kind=RESTORED,
         actor=SYSTEM,
         subject=f"backup:{manifest.sha256}",
         detail=(
             ("made_at", manifest.made_at),
-            *((f"has.{log.shard}", str(log.size)) for log in manifest.logs),
-            *((f"seen.{each.shard}", str(each.seen)) for each in missing),
+            *((f"has.{log.shard}", str(log.size)) for log in manifest.logs if log.tenant == tenant),
+            *((f"seen.{each.shard}", str(each.seen)) for each in missing if each.tenant == tenant),
             ("suspended", str(counts[0])),
             ("ended", str(counts[1])),
         ),

@@ -99,6 +99,7 @@ class Missing:
     shard: str
     has: int
     seen: int
+    tenant: str = DEFAULT_TENANT
 
 
 def copy_database(source: Path, target: Path) -> None:
@@ -165,7 +166,7 @@ def read_manifest(folder: Path) -> Manifest:
 def judge(folder: Path, held: Iterable[bytes]) -> tuple[Manifest, tuple[Missing, ...], int]:
     """Hold a backup against its manifest, its own log, and heads that were kept elsewhere.
 
-    Gives the manifest, what is missing of what was seen, and how many of the held heads were of its logs.
+    Gives the manifest, what is missing of what was seen, and of how many of its logs a head was held.
     Raises `BackupBroken` or `BackupForked`.
     """
     said, database = read_manifest(folder), folder / DATABASE
@@ -177,7 +178,7 @@ def judge(folder: Path, held: Iterable[bytes]) -> tuple[Manifest, tuple[Missing,
         raise BackupBroken(f"`{database}` is damaged: {sound}")
     if describe(database, made_at=said.made_at) != said:
         raise BackupBroken("the log in the backup is not the one that the manifest names")
-    missing, known = [], 0
+    missing, known = [], set()
     with closing(_reader(database)) as connection:
         sql = SqliteSql(connection, Statements(sqlite.dialect(paramstyle="qmark")))
         for text in held:
@@ -185,15 +186,15 @@ def judge(folder: Path, held: Iterable[bytes]) -> tuple[Manifest, tuple[Missing,
             log = _log_of(said, head.origin)
             if log is None:
                 continue
-            known += 1
+            known.add((log.tenant, log.shard))
             if head.size > log.size:
-                missing.append(Missing(shard=log.shard, has=log.size, seen=head.size))
+                missing.append(Missing(tenant=log.tenant, shard=log.shard, has=log.size, seen=head.size))
             elif _roots(sql, log, {head.size})[head.size] != head.root:
                 raise BackupForked(
                     f"a held head of {head.size} records is of another history than log `{log.shard}`",
                     next_step="find out which of the two is yours: remit ledger verify FILE --held NOTE",
                 )
-    return said, tuple(missing), known
+    return said, tuple(missing), len(known)
 
 
 def _reader(database: Path) -> sqlite3.Connection:
