@@ -55,7 +55,7 @@ class _NoRuns:
 class AnyHolder(Arrivals):
     """Believes that whoever brings a grant is whom it was made out to."""
 
-    def _check_holder(self, asking: Asking, domain: TrustedDomain, said: DomainGrant, typ: str) -> None:
+    def _check_holder(self, asking: Asking, domain: TrustedDomain, said: DomainGrant) -> None:
         return
 
 

@@ -105,6 +105,7 @@ def lies(world: DomainWorld) -> dict[str, dict[str, Any]]:
         "no end": {"exp": ABSENT},
         "another client": {"client_id": mail},
         "no client": {"client_id": ABSENT},
+        "a JWT for nobody in particular": {"typ": "JWT", "client_id": ABSENT},
         "its client's agent": {"client_id": world.agent_id()},
         "unknown issuer": {"iss": "https://evil.example"},
         "alike issuer": {"iss": f"{ENTERPRISE}/"},

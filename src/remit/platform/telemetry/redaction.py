@@ -16,7 +16,7 @@ _SECRET_NAMES: Final = frozenset({
     "subject_token", "actor_token", "client_assertion", "assertion", "secret", "client_secret", "password",
     "passphrase", "private_key", "kek", "authorization_code", "user_code", "envelope", "capability_token",
     "link", "signature", "body",
-    "remit-envelope", "remit-capability", "goal", "arguments", "prompt", "result", "content",
+    "remit-envelope", "txn-token", "remit-capability", "goal", "arguments", "prompt", "result", "content",
 })  # fmt: skip
 """Names whose values are never shown; `goal`, `arguments` and the like are content, not secrets."""
 

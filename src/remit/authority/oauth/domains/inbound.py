@@ -67,7 +67,6 @@ class _Arrival:
     domain: TrustedDomain
     rule: DomainRule
     said: DomainGrant
-    typ: str
     user: UserId
     ends_at: datetime
 
@@ -149,15 +148,15 @@ class Arrivals:
             raise AssertionRejected(3, "keys_missing", debug=domain.name)
         # (3) The whole procedure of foreign assertions, with this domain in the place of an issuer.
         verified = verify_assertion(text, issuer=domain.signing(self._options.issuer), keys=keys, at=at)
-        said, typ = _read(text, domain)
+        said = _read(text, domain)
         # (4) It is this client's, by name and by key.
-        self._check_holder(asking, domain, said, typ)
+        self._check_holder(asking, domain, said)
         # (5) and (6): whom, and by whose rule.
         user = self._person(tx, domain, said)
         rule = policy.rule_for(tx, domain, user, asking.who.client)
         if rule is None:
             raise UnreadableGrant("domain_rule")
-        return _Arrival(domain=domain, rule=rule, said=said, typ=typ, user=user, ends_at=verified.expires_at)
+        return _Arrival(domain=domain, rule=rule, said=said, user=user, ends_at=verified.expires_at)
 
     def _domain(self, tx: OAuthTransaction, issuer: str) -> TrustedDomain:
         if issuer == self._options.issuer:
@@ -168,9 +167,10 @@ class Arrivals:
             raise UnreadableGrant("issuer_unknown")
         return domain
 
-    def _check_holder(self, asking: Asking, domain: TrustedDomain, said: DomainGrant, typ: str) -> None:
-        named = {"", asking.who.client.client_id} if typ == grant.CHAINED else {asking.who.client.client_id}
-        if said.client not in named:
+    def _check_holder(self, asking: Asking, domain: TrustedDomain, said: DomainGrant) -> None:
+        # SAFETY: of both kinds. A JWT of the same issuer that is none of ours to redeem, as an ID token or a
+        # token of access without a type of its own, names other clients than ours, or none.
+        if said.client != asking.who.client.client_id:
             raise UnreadableGrant("client_id_differs")
         if domain.bound and not said.key:
             raise UnreadableGrant("grant_unbound")
@@ -234,11 +234,9 @@ def _linked(tx: OAuthTransaction, domain: TrustedDomain, said: DomainGrant) -> U
     return UserId(link.human) if link is not None and counts else None
 
 
-def _read(text: str, domain: TrustedDomain) -> tuple[DomainGrant, str]:
-    """The claims of a grant that was verified just now, and which kind it is."""
-    members = unverified_members(jws.take_apart(text).payload)
-    typ = grant.ID_JAG if grant.type_of(text) == grant.ID_JAG else grant.CHAINED
-    return grant.read(members, issuer=domain.issuer), typ
+def _read(text: str, domain: TrustedDomain) -> DomainGrant:
+    """The claims of a grant that was verified just now."""
+    return grant.read(unverified_members(jws.take_apart(text).payload), issuer=domain.issuer)
 
 
 def _bounds(member: Member) -> tuple[Ceiling, ...]:
