@@ -66,6 +66,7 @@ def code_of(code: str, answered: Answered, task: TaskId | None, *, entropy: Entr
         nonce=request.nonce,
         issued_at=at,
         expires_at=at + LIFE,
+        registration=answered.registration.digest,
         disclosure=answered.offer.disclosure,
     )
 

@@ -52,6 +52,8 @@ class AuthorizationCode:
     issued_at: datetime
     expires_at: datetime
     spent_at: datetime | None = None
+    registration: Digest = ""
+    """The client as the person saw it."""
     disclosure: Disclosure = NOTHING
 
 

@@ -64,6 +64,8 @@ class Family:
     state: FamilyState = FamilyState.LIVE
     cause: str = ""
     """Why it ended."""
+    registration: Digest = ""
+    """The client as the person saw it who said yes."""
     marks: tuple[str, ...] = ()
     """What the provider that the person came by vouched for when they signed in."""
     disclosure: Disclosure = NOTHING

@@ -122,6 +122,14 @@ class ClientRegistration:
         """Whether it runs on a person's machine: a loopback redirect may name any port (RFC 8252 §7.3)."""
         return self.application_type is ApplicationType.NATIVE
 
+    def is_as(self, shown: Digest) -> bool:
+        """Whether a client that describes itself is what it was when a person said yes to it (standards §6).
+
+        One that an administrator registered is vouched for: its keys may be exchanged under open sessions.
+        """
+        vouched = self.kind is RegistrationKind.PRE_REGISTERED
+        return vouched or not shown or shown == self.digest
+
     @property
     def live(self) -> bool:
         """Whether it was not revoked; whether its principal lives is another question."""

@@ -115,7 +115,9 @@ def replayed(code: AuthorizationCode) -> Compromised:
 
 
 def family_of(code: AuthorizationCode, registration: ClientRegistration, asking: Asking) -> Family:
-    """What a person's yes gave, to be begun by its first token."""
+    """What a person's yes gave, to be begun by its first token, for the client that they saw (OA-24)."""
+    if not registration.is_as(code.registration):
+        raise InvalidGrant(NO_GOOD, reason="client_changed")
     limits, at = registration.limits, asking.request.at
     proof = asking.proof
     return Family(
@@ -140,4 +142,5 @@ def family_of(code: AuthorizationCode, registration: ClientRegistration, asking:
         idle=limits.idle,
         refresh_count=limits.refresh_count,
         disclosure=code.disclosure,
+        registration=code.registration,
     )

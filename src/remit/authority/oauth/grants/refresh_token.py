@@ -57,10 +57,16 @@ class RefreshTokenGrant:
             limits=registration.limits,
         )
         family = spend.judged(asking.tx, at=asking.request.at).family
+        self._check_client(family, registration)
         _check_sign_in(asking.tx, family, registration)
         # OpenID Connect Core §12.2: the same person and the same sign-in, without the nonce of the first.
         told = self._mint.id_token(asking, family, nonce="")
         return Draft(token=self._mint.token(asking, family), spend=spend, id_token=told)
+
+    def _check_client(self, family: Family, registration: ClientRegistration) -> None:
+        """A client that describes itself otherwise than when a person said yes must ask anew (OA-24)."""
+        if not registration.is_as(family.registration):
+            raise Compromised(NO_GOOD, family=family.id, reason="client_changed")
 
 
 def _check_sign_in(tx: OAuthTransaction, family: Family, registration: ClientRegistration) -> None:
