@@ -6,12 +6,15 @@ from typing import Any
 
 import pytest
 
+from remit.app.keys import KEYS_LOOKED_AT, KeyHolder
 from remit.kernel.canonical import b64u_decode
+from remit.kernel.ids import PrincipalId
 from remit.kernel.jose.keys import KeyClass, KeyState
 from remit.ledger.export import split_logs, unpack_archive
 from remit.ledger.verify import verify_files
 from support.clients import Refused
 from support.house import BOOKING, House
+from support.stores import TEST_KEK
 
 REPLACED, COMPROMISED = "platform.key.rotated", "platform.key.compromised"
 
@@ -124,3 +127,46 @@ async def test_a_change_uses_the_key_that_is_published_already_and_may_be_made_a
     bot = house["calendar-bot"]
     token = await house.exchange(bot, (await house.task("calendar-bot")).envelope)
     assert (await house.call(bot, token, "rooms_book", BOOKING)).ran  # the business verifies capabilities
+
+
+async def another_node(house: House) -> KeyHolder:
+    """The keys as another process on the same store has loaded them."""
+    ground = house.services.ground
+    other = KeyHolder(work=ground.work, kek=TEST_KEK, issuer=house.issuer, entropy=ground.entropy)
+    await other.keep_up(ground.snapshots.current().epoch, second=0)
+    return other
+
+
+async def compromised(house: House) -> str:
+    """A class of keys is compromised on this node; its key."""
+    ground = house.services.ground
+    kid = ground.keys.signer(KeyClass.ACCESS_TOKEN).kid
+    await ground.keys.force(
+        KeyClass.ACCESS_TOKEN, compromised=True, by=PrincipalId(house["admin"].id), at=house.now()
+    )
+    await ground.snapshots.catch_up()
+    return str(kid)
+
+
+@pytest.mark.attack("KM-02")
+async def test_a_compromise_reaches_other_nodes_with_the_epoch(house: House) -> None:
+    other = await another_node(house)
+    kid = await compromised(house)
+    assert await other.keep_up(house.services.ground.snapshots.current().epoch, second=0.5)
+    record = other.find(kid, KeyClass.ACCESS_TOKEN)
+    assert record is not None
+    assert not record.verifies(house.now())
+    assert other.signer(KeyClass.ACCESS_TOKEN).kid != kid
+
+
+@pytest.mark.twin("KM-02")
+async def test_a_node_that_only_looks_now_and_then_goes_on_believing_it(house: House) -> None:
+    other = await another_node(house)
+    epoch = house.services.ground.snapshots.current().epoch
+    kid = await compromised(house)
+    assert not await other.keep_up(epoch, second=KEYS_LOOKED_AT - 1)
+    record = other.find(kid, KeyClass.ACCESS_TOKEN)
+    assert record is not None
+    assert record.verifies(house.now())
+    # It does look now and then, for keys that others have published ahead of their use.
+    assert await other.keep_up(epoch, second=KEYS_LOOKED_AT)

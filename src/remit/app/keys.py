@@ -17,6 +17,8 @@ from remit.ledger.checkpoint import LogKey
 from remit.ledger.record import Record
 from remit.platform.storage.unit_of_work import SqlTransaction, SqlUnitOfWork
 
+KEYS_LOOKED_AT: Final = 60.0
+"""Seconds after which a node looks for keys that another has published: an hour before their first use."""
 _FOREVER: Final = timedelta(days=36_500)
 RULES: Final[Mapping[KeyClass, RotationRule]] = {
     KeyClass.ACCESS_TOKEN: RotationRule(),
@@ -69,6 +71,8 @@ class KeyHolder:
         self._issuer = issuer
         self._entropy = entropy
         self._ring: Keyring | None = None  # OWNED BY: the event loop
+        self._looked = (-1, -KEYS_LOOKED_AT)
+        """Epoch and second (of a monotonic clock) of the last look at what is stored."""
 
     async def rotate(self, at: datetime) -> tuple[KeyRecord, ...]:
         """Take every step that is due for every class, then swap the ring; what changed.
@@ -168,6 +172,19 @@ class KeyHolder:
     async def reload(self) -> None:
         """Swap the ring for what is stored now: another node, or a person, may have changed it."""
         self._ring = await self._work.read(lambda tx: tx.keys.keyring(self._kek))
+
+    async def keep_up(self, epoch: int, *, second: float) -> bool:
+        """Look at what is stored if authority has shrunk since the last look, or it is long ago; did it?
+
+        A compromise advances the epoch, so a node that did not make it stops believing the key as soon as it
+        hears of any kill (KM-02). `second` is of a monotonic clock.
+        """
+        before, then = self._looked
+        if epoch == before and second - then < KEYS_LOOKED_AT:
+            return False
+        await self.reload()
+        self._looked = (epoch, second)
+        return True
 
     def find(self, kid: str, key_class: KeyClass) -> KeyRecord | None:
         """The record of that id and class, whatever its state."""

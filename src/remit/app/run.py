@@ -111,7 +111,8 @@ async def _background(services: Services) -> AsyncIterator[None]:
         loop.call_soon_threadsafe(ground.snapshots.hint, revision)
 
     unheard = ground.store.listen(told, tenant=ground.tenant)
-    tasks = [asyncio.create_task(runner.run_forever()), asyncio.create_task(_follow(services))]
+    works = (runner.run_forever(), _follow(services), _follow_keys(services))
+    tasks = [asyncio.create_task(work) for work in works]
     try:
         yield
     finally:
@@ -129,6 +130,17 @@ async def _follow(services: Services) -> None:
         except RemitError as failed:
             _failed("snapshot.follow", failed)
             await asyncio.sleep(_PAUSE_SECONDS)
+
+
+async def _follow_keys(services: Services) -> None:
+    """Believe no key for longer than another node does."""
+    ground, second = services.ground, asyncio.get_running_loop().time
+    while True:
+        await asyncio.sleep(_PAUSE_SECONDS)
+        try:
+            await ground.keys.keep_up(ground.snapshots.current().epoch, second=second())
+        except RemitError as failed:
+            _failed("keys.follow", failed)
 
 
 def _failed(name: str, error: Exception) -> None:
