@@ -5,11 +5,12 @@ from datetime import timedelta
 from typing import Final
 
 from remit.identity.errors import CeremonyOver
+from remit.identity.federation.trust import KeySet
 from remit.identity.sessions import Session
 from remit.identity.upstream.arrival import Arrival, Confirming
 from remit.identity.upstream.arrivals import ArrivalService
 from remit.identity.upstream.errors import ArrivalRefused, NotConfirmed, UnknownIdentityProvider
-from remit.identity.upstream.id_token import Expected, judge_id_token
+from remit.identity.upstream.id_token import Expected, IdToken, judge_id_token
 from remit.identity.upstream.keys import ProviderKeys
 from remit.identity.upstream.leaving import Aim, Leaving, LeavingBox, Returned, check_return
 from remit.identity.upstream.links import LinkService, Proposal
@@ -95,13 +96,13 @@ class OidcSignIn:
         at = self.clock.now()
         request = await self._spent(returned.state, visit)
         provider, secret = await self._named(name)
-        code = check_return(request, provider, returned)
+        code = self._code(request, provider, returned)
         arrival = await self._arrival(provider, secret, request, code)
         if request.aim is Aim.LINK:
-            return self.links.propose(arrival, _own(request, session), at=at)
+            return self.links.propose(arrival, self._own(request, session), at=at)
         confirming = None
         if request.aim is Aim.CONFIRM:
-            confirming = Confirming(human=_own(request, session).human, since=request.asked_at)
+            confirming = Confirming(human=self._own(request, session).human, since=request.asked_at)
         opened, cookie = await self.arrivals.arrive(
             arrival, leaving=leaving_secret, client=client, confirming=confirming
         )
@@ -140,15 +141,20 @@ class OidcSignIn:
             says_when=product.asks_again,
         )
         keys = await self.keys.for_token(provider, redeemed.id_token, at=at)
-        token = judge_id_token(redeemed.id_token, provider, keys, expected, at=self.clock.now())
+        token = self._judge(redeemed.id_token, provider, keys, expected)
         described = {}
         if product.userinfo and provider.oidc is not None and provider.oidc.userinfo_endpoint:
             described = await self.speaker.userinfo(provider, redeemed.access_token, subject=token.subject)
         return read_arrival(provider, token, described, raw=redeemed.id_token)
 
+    def _code(self, request: Leaving, provider: IdentityProvider, returned: Returned) -> str:
+        return check_return(request, provider, returned)
 
-def _own(request: Leaving, session: Session | None) -> Session:
-    """The session that began the request, still signed in at its end (OA-28)."""
-    if session is None or session.id != request.session:
-        raise ArrivalRefused(1, "other_session")
-    return session
+    def _judge(self, text: str, provider: IdentityProvider, keys: KeySet, expected: Expected) -> IdToken:
+        return judge_id_token(text, provider, keys, expected, at=self.clock.now())
+
+    def _own(self, request: Leaving, session: Session | None) -> Session:
+        """The session that began the request, still signed in at its end (OA-28)."""
+        if session is None or session.id != request.session:
+            raise ArrivalRefused(1, "other_session")
+        return session
