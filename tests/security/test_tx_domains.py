@@ -122,15 +122,15 @@ async def test_a_task_would_go_on_where_nobody_asks_whence_it_came(
 async def stolen(world: DomainWorld) -> Any:
     """A grant for calendar-bot, in the hands of mail-bot, which has a rule of its own."""
     idp = Enterprise()
-    domain = await world.inbound(idp, "00u1")
+    domain = await world.inbound(idp, "00u1", name="enterprise")
     await world.allow(domain, client=world.agent_id("mail-bot"), ceiling=world.over("business/rooms.book"))
     await world.allow_agent("mail-bot", world.over("business/rooms.book"))
     return await world.redeem_grant(idp.grant(world), "mail-bot")
 
 
 @pytest.mark.attack("TX-06", "TX-10")
-async def test_a_grant_is_its_clients(sqlite_uow: SqlUnitOfWork) -> None:
-    answer = await stolen(await DomainWorld(sqlite_uow).populate())
+async def test_a_grant_is_its_clients(home: DomainWorld) -> None:
+    answer = await stolen(home)
     assert (answer.status_code, answer.json()["error"]) == (400, "invalid_grant")
 
 

@@ -1,5 +1,6 @@
 """Two authorization servers with a border between them: two of ours, or one of ours and somebody else."""
 
+import asyncio
 import json
 import shutil
 from collections.abc import AsyncIterator, Callable
@@ -10,6 +11,7 @@ from typing import Any
 
 import httpx2
 import jwt as pyjwt
+import pytest
 import pytest_asyncio
 from cryptography.hazmat.primitives.asymmetric import ec
 
@@ -65,6 +67,7 @@ class DomainWorld(AuthorizingWorld):
         *,
         issuer: str = HOME,
         build: Callable[..., OAuth] = with_codes,
+        seed: str = "first life",
         **chosen: Any,
     ) -> None:
         self.neighbour = Neighbour()
@@ -73,7 +76,7 @@ class DomainWorld(AuthorizingWorld):
             uow=uow, fetcher=self.neighbour, entropy=entropy_of("keys"), tenant=DEFAULT_TENANT
         )
         options = OAuthOptions(issuer=issuer, trust_domain=domain, domains=True, **chosen)
-        super().__init__(uow, options=options, build=partial(build, domain_keys=refresher))
+        super().__init__(uow, options=options, build=partial(build, domain_keys=refresher), seed=seed)
         self.consents = ConsentService(uow=uow, entropy=self.entropy, tenant=DEFAULT_TENANT)
         self.domains = DomainService(
             uow=uow,
@@ -89,6 +92,12 @@ class DomainWorld(AuthorizingWorld):
         await self.allow_agent("calendar-bot", wide)
         self.task = await self.start_task(ceiling=wide)
         self.envelope = self.root(self.task)
+        return self
+
+    def live_on(self, before: "DomainWorld") -> "DomainWorld":
+        """Take over what another one knew, over a copy of its store."""
+        self.actors, self.blueprints = dict(before.actors), dict(before.blueprints)
+        self.task, self.envelope = before.task, before.envelope
         return self
 
     @property
@@ -206,9 +215,60 @@ async def neighbours(one: SqlUnitOfWork, other: SqlUnitOfWork, **options: Any) -
     return Border(home=home, partner=partner, outbound=outbound, inbound=inbound)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settled:
+    """A border that was opened once, and the stores of both sides, to copy."""
+
+    border: Border
+    home: Path
+    partner: Path
+
+
+@pytest.fixture(scope="session")
+def settled(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Settled:
+    """Populated once in a session: people, agents, servers, a task, and the border."""
+    folder = tmp_path_factory.mktemp("border")
+
+    async def make() -> Settled:
+        paths = {name: folder / f"{name}.db" for name in ("home", "partner")}
+        stores = [
+            await open_store(copied(sqlite_template, path), journals=journals) for path in paths.values()
+        ]
+        border = await neighbours(*(SqlUnitOfWork(each, tenant=DEFAULT_TENANT) for each in stores))
+        for store in stores:
+            await store.close()
+        return Settled(border=border, **paths)
+
+    return asyncio.run(make())
+
+
+def copied(source: Path, path: Path) -> str:
+    shutil.copyfile(source, path)
+    return f"sqlite:///{path}"
+
+
 @pytest_asyncio.fixture
-async def border(sqlite_uow: SqlUnitOfWork, second_uow: SqlUnitOfWork) -> Border:
-    return await neighbours(sqlite_uow, second_uow)
+async def border(settled: Settled, tmp_path: Path) -> AsyncIterator[Border]:
+    """The border, open, for one test alone."""
+    before = settled.border
+    here = await open_store(copied(settled.home, tmp_path / "home.db"), journals=journals)
+    there = await open_store(copied(settled.partner, tmp_path / "partner.db"), journals=journals)
+    one, other = (SqlUnitOfWork(each, tenant=DEFAULT_TENANT) for each in (here, there))
+    home = DomainWorld(one, seed="second life").live_on(before.home)
+    partner = DomainWorld(other, issuer=PARTNER, seed="second life").live_on(before.partner)
+    partner.knows(home)
+    yield Border(home=home, partner=partner, outbound=before.outbound, inbound=before.inbound)
+    await here.close()
+    await there.close()
+
+
+@pytest_asyncio.fixture
+async def home(settled: Settled, tmp_path: Path) -> AsyncIterator[DomainWorld]:
+    """One side alone; whom it trusts outbound does no harm. Transactions are served."""
+    store = await open_store(copied(settled.home, tmp_path / "home.db"), journals=journals)
+    work = SqlUnitOfWork(store, tenant=DEFAULT_TENANT)
+    yield DomainWorld(work, seed="second life", transactions=True).live_on(settled.border.home)
+    await store.close()
 
 
 class Enterprise:

@@ -129,11 +129,12 @@ class World:
         build: Callable[..., OAuth] = OAuth.build,
         forgetful: bool = False,
         http: HttpOptions | None = None,
+        seed: str = "oauth world",
         **parts: Any,
     ) -> None:
         self.uow = uow
         self.clock = FixedClock()
-        self.entropy = entropy_of("oauth world")
+        self.entropy = entropy_of(seed)
         self.options = options
         parties = [
             party(key_class, issuer=options.issuer)

@@ -15,7 +15,6 @@ from remit.authority.oauth.metadata import server_metadata
 from remit.identity.upstream.linked import LinkedBy, LinkedIdentity, LinkId, LinkState
 from remit.identity.upstream.provider import IdpId, Language
 from remit.kernel.tenancy import DEFAULT_TENANT
-from remit.platform.storage.unit_of_work import SqlUnitOfWork
 from support.domains import ENTERPRISE, DomainWorld, Enterprise
 from support.oauth import ABSENT, BOOK, SEND, claims_in
 
@@ -39,8 +38,8 @@ class Office:
 
 
 @pytest_asyncio.fixture
-async def office(sqlite_uow: SqlUnitOfWork) -> Office:
-    return await Office(await DomainWorld(sqlite_uow).populate()).open()
+async def office(home: DomainWorld) -> Office:
+    return await Office(home).open()
 
 
 @pytest.mark.spec(DRAFT, "4.4")
@@ -247,11 +246,9 @@ async def test_the_metadata_says_that_such_grants_are_taken_and_not_whose(office
 
 @pytest.mark.attack("AS-12")
 async def test_who_signed_in_from_there_needs_no_second_link_and_whose_link_ended_has_none(
-    sqlite_uow: SqlUnitOfWork,
+    office: Office,
 ) -> None:
-    world = await DomainWorld(sqlite_uow).populate()
-    office = Office(world)
-    await office.open()
+    world = office.world
     await world.domains.unlink(office.domain.id, "00u1", by=world.ana, at=world.now)
     assert (await office.redeem()).json()["error"] == "invalid_grant"
     link = LinkedIdentity(

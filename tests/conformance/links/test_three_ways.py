@@ -100,8 +100,8 @@ class Chain:
 
 
 @pytest_asyncio.fixture
-async def office(sqlite_uow: Any) -> World:
-    world = await DomainWorld(sqlite_uow).populate()
+async def office(home: DomainWorld) -> World:
+    world = home
     for name in ("files-bot", "notes-bot"):
         await world.agent(name)
     root = STORY["root"]

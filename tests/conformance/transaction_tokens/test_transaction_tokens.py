@@ -51,8 +51,8 @@ class Desk:
 
 
 @pytest_asyncio.fixture
-async def desk(sqlite_uow: SqlUnitOfWork) -> Desk:
-    return await Desk(await DomainWorld(sqlite_uow, transactions=True).populate()).open()
+async def desk(home: DomainWorld) -> Desk:
+    return await Desk(home).open()
 
 
 @pytest.mark.spec(DRAFT, "5")
