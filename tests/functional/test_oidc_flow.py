@@ -35,8 +35,8 @@ async def sign_in(world: AuthorizingWorld, name: str = "wiki", **changes: Any) -
     return await world.tokens(name, **asked)
 
 
-@pytest.mark.spec("OpenID Connect Core", "2")
-@pytest.mark.spec("OpenID Connect Core", "3.1.3.3")
+@pytest.mark.spec("OIDC Core", "2")
+@pytest.mark.spec("OIDC Core", "3.1.3.3")
 @pytest.mark.req("R22")
 async def test_a_person_signs_in_and_the_application_learns_who_it_is(world: AuthorizingWorld) -> None:
     answer = await sign_in(world)
@@ -60,7 +60,7 @@ async def test_a_person_signs_in_and_the_application_learns_who_it_is(world: Aut
     assert "act" not in access
 
 
-@pytest.mark.spec("OpenID Connect Core", "12.2")
+@pytest.mark.spec("OIDC Core", "12.2")
 async def test_a_refresh_brings_the_same_sign_in_without_its_nonce(world: AuthorizingWorld) -> None:
     first = await sign_in(world)
     world.pass_time(minutes=5)
@@ -73,7 +73,7 @@ async def test_a_refresh_brings_the_same_sign_in_without_its_nonce(world: Author
     assert "nonce" not in after
 
 
-@pytest.mark.spec("OpenID Connect Core", "5.5")
+@pytest.mark.spec("OIDC Core", "5.5")
 async def test_a_claim_that_is_wanted_in_the_token_is_there_and_was_said(world: AuthorizingWorld) -> None:
     person = await world.sign_in()
     wanted = '{"id_token":{"email":{"essential":true},"shoe_size":null},"userinfo":{"groups":null}}'
@@ -96,7 +96,7 @@ async def test_an_agents_client_may_learn_who_it_is_for_beside_its_task(world: A
     assert "id_token" not in await world.tokens("strict")
 
 
-@pytest.mark.spec("OpenID Connect Core", "3.1.3.7")
+@pytest.mark.spec("OIDC Core", "3.1.3.7")
 async def test_an_id_token_is_read_back_as_it_was_meant(world: AuthorizingWorld) -> None:
     text = (await sign_in(world))["id_token"]
     audience = world.clients["wiki"].client_id
@@ -115,7 +115,7 @@ async def userinfo(world: AuthorizingWorld, token: str, *, method: str = "GET", 
     return await world.http.request(method, "/userinfo", headers={k: v for k, v in headers.items() if v})
 
 
-@pytest.mark.spec("OpenID Connect Core", "5.3")
+@pytest.mark.spec("OIDC Core", "5.3")
 @pytest.mark.parametrize("method", ["GET", "POST"])
 async def test_the_userinfo_endpoint_tells_what_the_scopes_open(world: AuthorizingWorld, method: str) -> None:
     answer = await sign_in(world, scope="openid profile")
@@ -125,7 +125,7 @@ async def test_the_userinfo_endpoint_tells_what_the_scopes_open(world: Authorizi
     assert found.headers["cache-control"] == "no-store"
 
 
-@pytest.mark.spec("OpenID Connect Core", "5.3.3")
+@pytest.mark.spec("OIDC Core", "5.3.3")
 @pytest.mark.spec("RFC 6750", "3.1")
 async def test_the_userinfo_endpoint_refuses_with_a_challenge(world: AuthorizingWorld) -> None:
     answer = await sign_in(world)
@@ -147,7 +147,7 @@ async def test_the_userinfo_endpoint_refuses_with_a_challenge(world: Authorizing
 
 
 @pytest.mark.attack("OA-26")
-@pytest.mark.spec("OpenID Connect Core", "3.1.2.1")
+@pytest.mark.spec("OIDC Core", "3.1.2.1")
 async def test_a_yes_counts_again_only_for_what_was_shown(world: AuthorizingWorld) -> None:
     person = await world.sign_in()
     asked: dict[str, Any] = {"resource": ABSENT, "scope": "openid profile", "prompt": "none"}
@@ -185,7 +185,7 @@ async def test_a_program_on_a_persons_machine_is_asked_about_each_time(world: Au
     assert told(await come(world, person, "desk", prompt="none", **asked))["error"] == "consent_required"
 
 
-@pytest.mark.spec("OpenID Connect Core", "3.1.2.6")
+@pytest.mark.spec("OIDC Core", "3.1.2.6")
 async def test_a_client_that_wants_no_page_is_told_what_is_missing(world: AuthorizingWorld) -> None:
     ana, ben = await world.sign_in(), await world.sign_in("ben")
     asked: dict[str, Any] = {"resource": ABSENT, "scope": "openid", "prompt": "none"}
@@ -215,7 +215,7 @@ async def come(world: AuthorizingWorld, person: SignedIn, name: str = "wiki", **
 # -- discovery
 
 
-@pytest.mark.spec("OpenID Connect Discovery", "4")
+@pytest.mark.spec("OIDC Discovery", "4")
 @pytest.mark.spec("RFC 8414", "5")
 @pytest.mark.req("N34")
 async def test_the_documents_agree_wherever_they_are_asked_for(sqlite_uow: SqlUnitOfWork) -> None:

@@ -93,8 +93,8 @@ ENDS: dict[str, Callable[[House, Visitor], Awaitable[None]]] = {
 }
 
 
-@pytest.mark.spec("OpenID Connect Back-Channel Logout", "2.4")
-@pytest.mark.spec("OpenID Connect Back-Channel Logout", "2.5")
+@pytest.mark.spec("OIDC Back-Channel Logout", "2.4")
+@pytest.mark.spec("OIDC Back-Channel Logout", "2.5")
 async def test_every_end_of_a_session_reaches_its_clients(house: House) -> None:
     wiki = await portal(house)
     for number, end in enumerate(ENDS):
@@ -120,7 +120,7 @@ async def test_every_end_of_a_session_reaches_its_clients(house: House) -> None:
     assert len(await house.records("authority.family.ended")) == len(ENDS)
 
 
-@pytest.mark.spec("OpenID Connect Back-Channel Logout", "2.8")
+@pytest.mark.spec("OIDC Back-Channel Logout", "2.8")
 async def test_a_client_is_told_until_it_has_heard(house: House) -> None:
     wiki, who = await portal(house), await visitor(house)
     held = await sign_in(house, wiki, who)
@@ -139,7 +139,7 @@ async def test_a_client_is_told_until_it_has_heard(house: House) -> None:
     assert held
 
 
-@pytest.mark.spec("OpenID Connect Back-Channel Logout", "2.8")
+@pytest.mark.spec("OIDC Back-Channel Logout", "2.8")
 async def test_what_became_of_a_notice_is_on_record(house: House) -> None:
     wiki = await portal(house)
     for status, passed, outcome in ((400, timedelta(0), "refused"), (500, KEEP_TRYING, "abandoned")):
@@ -181,8 +181,8 @@ async def leave(who: Visitor, **asked: str) -> Any:
     return await who.get(f"/end_session?{urlencode(asked)}")
 
 
-@pytest.mark.spec("OpenID Connect RP-Initiated Logout", "2")
-@pytest.mark.spec("OpenID Connect RP-Initiated Logout", "3")
+@pytest.mark.spec("OIDC RP-Initiated Logout", "2")
+@pytest.mark.spec("OIDC RP-Initiated Logout", "3")
 async def test_a_client_that_proves_the_session_signs_out_at_once(house: House) -> None:
     wiki, who = await portal(house), await visitor(house)
     held = await sign_in(house, wiki, who)
@@ -199,7 +199,7 @@ async def test_a_client_that_proves_the_session_signs_out_at_once(house: House) 
 
 
 @pytest.mark.attack("OA-13")
-@pytest.mark.spec("OpenID Connect RP-Initiated Logout", "6")
+@pytest.mark.spec("OIDC RP-Initiated Logout", "6")
 async def test_whoever_proves_nothing_is_asked_about(house: House) -> None:
     wiki, ana, lead = await portal(house), await visitor(house), await visitor(house, "lead")
     held = await sign_in(house, wiki, ana)
@@ -227,7 +227,7 @@ async def test_whoever_proves_nothing_is_asked_about(house: House) -> None:
 
 
 @pytest.mark.attack("OA-01")
-@pytest.mark.spec("OpenID Connect RP-Initiated Logout", "3")
+@pytest.mark.spec("OIDC RP-Initiated Logout", "3")
 async def test_nobody_is_sent_where_a_client_did_not_register(house: House) -> None:
     wiki, who = await portal(house), await visitor(house)
     other = await portal(house, "Other", post_logout_redirect_uris=["https://other.example/bye"])

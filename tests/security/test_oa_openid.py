@@ -52,7 +52,7 @@ async def answered(world: AuthorizingWorld) -> list[dict[str, Any]]:
 
 
 @pytest.mark.attack("OA-11")
-@pytest.mark.spec("OpenID Connect Core", "3.1.2.1")
+@pytest.mark.spec("OIDC Core", "3.1.2.1")
 async def test_no_token_passes_through_a_browser(sqlite_uow: SqlUnitOfWork) -> None:
     world = await open_world(sqlite_uow)
     assert await answered(world) == []
@@ -130,7 +130,7 @@ async def forced_out(uow: SqlUnitOfWork, kind: type[EndSessionEndpoint]) -> bool
 
 
 @pytest.mark.attack("OA-13")
-@pytest.mark.spec("OpenID Connect RP-Initiated Logout", "6")
+@pytest.mark.spec("OIDC RP-Initiated Logout", "6")
 async def test_nobody_is_signed_out_by_anothers_token(sqlite_uow: SqlUnitOfWork) -> None:
     assert not await forced_out(sqlite_uow, EndSessionEndpoint)
 

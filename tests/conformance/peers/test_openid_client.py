@@ -70,10 +70,10 @@ async def converse(world: AuthorizingWorld, script: str, peers: Path) -> dict[st
 
 
 @pytest.mark.needs("npm openid-client")
-@pytest.mark.spec("OpenID Connect Core", "3.1")
-@pytest.mark.spec("OpenID Connect Core", "5.3")
-@pytest.mark.spec("OpenID Connect Discovery", "4")
-@pytest.mark.spec("OpenID Connect RP-Initiated Logout", "2")
+@pytest.mark.spec("OIDC Core", "3.1")
+@pytest.mark.spec("OIDC Core", "5.3")
+@pytest.mark.spec("OIDC Discovery", "4")
+@pytest.mark.spec("OIDC RP-Initiated Logout", "2")
 @pytest.mark.req("R22", "N34")
 async def test_openid_client_goes_from_discovery_to_logout(served: AuthorizingWorld) -> None:
     peers = installed("openid-client", "6.8.9").parents[1]
@@ -88,8 +88,8 @@ async def test_openid_client_goes_from_discovery_to_logout(served: AuthorizingWo
 
 
 @pytest.mark.needs("npm oauth4webapi")
-@pytest.mark.spec("OpenID Connect Core", "3.1.3.7")
-@pytest.mark.spec("OpenID Connect Core", "5.3.4")
+@pytest.mark.spec("OIDC Core", "3.1.3.7")
+@pytest.mark.spec("OIDC Core", "5.3.4")
 @pytest.mark.req("R22")
 async def test_oauth4webapi_takes_the_id_token_and_its_signature(
     served: AuthorizingWorld, peers: Path
