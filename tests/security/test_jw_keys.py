@@ -234,6 +234,12 @@ def test_a_token_of_one_class_is_no_other(claimed: TokenType, expected: TokenTyp
     assert refusal_of(token, keys, expected) == ("wrong_type" if shared else "key_unknown")
 
 
+SAME_TYP = {
+    (TokenType.ENVELOPE, TokenType.TRANSACTION),
+    (TokenType.ID_TOKEN, TokenType.CLIENT_ASSERTION),
+}
+
+
 @pytest.mark.attack("JW-24", "JW-09")
 @pytest.mark.parametrize("expected", list(TokenType))
 def test_a_key_under_two_classes_is_still_held_apart_by_the_type(expected: TokenType) -> None:
@@ -254,7 +260,9 @@ def test_a_key_under_two_classes_is_still_held_apart_by_the_type(expected: Token
         signer = type(one.signer)(kid=one.record.kid, key_class=key_class_of(claimed), private=one.private)
         claims = claims_of(claimed, issuer="ins_1")
         token = jwt.issue(claims, as_type=claimed, signer=signer)
-        assert refusal_of(token, Keys(every), expected) == "wrong_type"
+        # Their standards give both the same `typ`: then what only one of them must have tells them apart.
+        same = (claimed, expected) in SAME_TYP
+        assert refusal_of(token, Keys(every), expected) == ("claim_missing" if same else "wrong_type")
 
 
 @pytest.mark.attack("KM-08")

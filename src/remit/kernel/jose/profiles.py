@@ -103,10 +103,10 @@ _PROFILES: Final = {
             leeway=PEER_LEEWAY,
             audience=AudienceRule.ABSENT,
         ),
-        TokenProfile(  # draft-ietf-oauth-transaction-tokens-10
+        TokenProfile(  # draft-ietf-oauth-transaction-tokens-10; `jti` tells it from the root of an envelope
             type=TokenType.TRANSACTION,
             key_classes=(KeyClass.TRANSACTION,),
-            required=frozenset({"iss", "sub", "txn", "scope", "req_wl"}),
+            required=frozenset({"iss", "sub", "txn", "scope", "req_wl", "jti"}),
             longest=timedelta(minutes=5),
             also_typ=frozenset({"txntoken+jwt"}),
         ),

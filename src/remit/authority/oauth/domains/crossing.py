@@ -36,7 +36,9 @@ class Crossing:
     ) -> Self:
         """Bind the parts. Grants are taken only where tasks can begin and keys can be had."""
         transactions = (
-            (TransactionTokens(mint=mint, options=options, keys=signing),) if options.transactions else ()
+            (TransactionTokens(mint=mint, options=options, keys=signing, entropy=entropy),)
+            if options.transactions
+            else ()
         )
         if not options.domains:
             return cls(elsewhere=transactions)

@@ -30,7 +30,7 @@ from remit.authority.tasks import Task
 from remit.identity.principals import Kind
 from remit.kernel.canonical import Json, JsonLimits, JsonObject, parse_object
 from remit.kernel.errors import RemitError
-from remit.kernel.ids import TaskId
+from remit.kernel.ids import Entropy, TaskId, mint_id
 from remit.kernel.jose import jws, jwt
 from remit.kernel.jose.errors import TokenRejected
 from remit.kernel.jose.keys import KeyClass, KeyLookup
@@ -91,7 +91,8 @@ class TransactionTokens:
 
     token_type: Final = TOKEN_TYPE
 
-    def __init__(self, *, mint: Mint, options: OAuthOptions, keys: KeyLookup) -> None:
+    def __init__(self, *, mint: Mint, options: OAuthOptions, keys: KeyLookup, entropy: Entropy) -> None:
+        self._entropy = entropy
         self._mint = mint
         self._options = options
         self._keys = keys
@@ -163,6 +164,7 @@ class TransactionTokens:
             raise AccessDenied("what was shown has run out", reason="parent_expired")
         claims: JsonObject = {
             "iss": self._options.issuer,
+            "jti": mint_id("txt", at=at, entropy=self._entropy),
             "aud": self._options.trust_domain,
             "iat": int(at.timestamp()),
             "exp": int((at + life).timestamp()),
