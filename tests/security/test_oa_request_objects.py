@@ -206,6 +206,7 @@ async def test_a_server_that_fetches_would_be_seen(sqlite_uow: SqlUnitOfWork) ->
             directory=whole.directory,
             options=whole.options,
             tenant=parts["tenant"],
+            keys=parts["keys"],
             entropy=parts["entropy"],
         )
         planted.listener = listener

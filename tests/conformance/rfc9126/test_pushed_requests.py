@@ -95,6 +95,7 @@ def lenient(**parts: Any) -> Any:
         directory=whole.directory,
         options=whole.options,
         tenant=parts["tenant"],
+        keys=parts["keys"],
         entropy=parts["entropy"],
     )
     return replace(whole, code_flow=replace(flow, authorization=planted))

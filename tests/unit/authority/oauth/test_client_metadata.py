@@ -152,7 +152,7 @@ def test_what_is_not_known_is_ignored_and_what_is_not_said_is_inferred() -> None
 
 def test_a_document_for_every_server_loses_what_is_not_served_here() -> None:
     many = document(
-        grant_types=["authorization_code", "urn:ietf:params:oauth:grant-type:device_code"],
+        grant_types=["authorization_code", "urn:openid:params:grant-type:ciba"],
         response_types=["code", "none"],
     )
     assert read_metadata(many, lenient=True).grant_types == {"authorization_code"}
