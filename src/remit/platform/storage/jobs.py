@@ -145,13 +145,24 @@ class JobRunner:
     async def run_forever(self) -> None:
         """Look for due jobs until cancelled."""
         while True:
-            for job in self._jobs:
+            for job in await self._due():
                 try:
                     await self.run_once(job)
                 except Exception as failed:  # noqa: BLE001 — one broken job must not end all the others
                     # Told, never swallowed. The lease runs out, so the job is tried again.
                     self._on_failure(job.name, failed)
             await asyncio.sleep(TICK_SECONDS)
+
+    async def _due(self) -> Sequence[Job]:
+        """What one look finds due and wanted; where the look itself fails, all of them, each on its own."""
+
+        def look(tx: SqlTransaction) -> list[Job]:
+            return [job for job in self._jobs if self._is_due(tx, job) and job.wanted(tx)]
+
+        try:
+            return await self._uow.read(look)
+        except Exception:  # noqa: BLE001 — whichever job it was raises again by itself, and is told then
+            return self._jobs
 
     async def run_once(self, job: Job) -> bool:
         """Run one job if it is due and free; returns whether it ran.

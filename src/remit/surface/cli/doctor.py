@@ -128,7 +128,9 @@ def _ready(url: str) -> Finding:
 
 
 def _issuer(base: str, issuer: str) -> Finding:
-    found = _get(f"{base}/.well-known/oauth-authorization-server").json().get("issuer", "")
+    from remit.surface.cli.diagnosis.reach import well_known  # noqa: PLC0415 — `--help` needs no network
+
+    found = _get(well_known("oauth-authorization-server", base)).json().get("issuer", "")
     return Finding(
         step="issuer metadata",
         ok=found == issuer,
