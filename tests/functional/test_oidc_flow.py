@@ -8,9 +8,11 @@ from typing import Any
 import pytest
 
 from remit.authority.oauth.registration import ApplicationType
+from remit.authority.oauth.sign_ons import SignOnService
 from remit.authority.oidc import id_token
 from remit.identity.sessions import ACR_PASSKEY_UV
 from remit.kernel.canonical import b64u
+from remit.kernel.ids import UserId
 from remit.kernel.jose.dpop import make_proof
 from remit.platform.storage.unit_of_work import SqlUnitOfWork
 from support.authorizing import LOOPBACK, AuthorizingWorld, SignedIn, told
@@ -233,3 +235,61 @@ async def test_the_documents_agree_wherever_they_are_asked_for(sqlite_uow: SqlUn
     assert found[0]["code_challenge_methods_supported"] == ["S256"]
     assert found[0]["userinfo_endpoint"] == f"{issuer}/userinfo"
     assert set(found[0]["scopes_supported"]) >= {"openid", "profile", "email", "groups"}
+
+
+# -- N2: whatever ends what a token stands on ends it here too
+
+
+async def person_suspended(world: AuthorizingWorld, _held: dict[str, Any]) -> None:
+    ana = world.actors["ana"].principal.id
+    await world.identities.suspend(ana, by=world.actors["ben"].principal.id, because="test", at=world.now)
+
+
+async def application_retired(world: AuthorizingWorld, _held: dict[str, Any]) -> None:
+    by = world.actors["ben"].principal.id
+    await world.identities.retire(world.clients["wiki"].principal, by=by, because="test", at=world.now)
+
+
+async def token_revoked(world: AuthorizingWorld, held: dict[str, Any]) -> None:
+    await world.send("/revoke", "wiki", {"token": held["refresh_token"]}, proof=ABSENT)
+
+
+async def session_ended(world: AuthorizingWorld, _held: dict[str, Any]) -> None:
+    ana = world.actors["ana"].principal.id
+    await world.sessions.end_all(ana, by=ana, because="test")
+
+
+async def taken_back(world: AuthorizingWorld, _held: dict[str, Any]) -> None:
+    ana = world.actors["ana"].principal.id
+    service = SignOnService(uow=world.uow, entropy=world.entropy)
+    for each in await service.of(UserId(ana)):
+        await service.withdraw(each.id, by=ana, at=world.now)
+
+
+async def time_passed(world: AuthorizingWorld, _held: dict[str, Any]) -> None:
+    world.pass_time(minutes=6)
+
+
+CAUSES = {
+    "the person is suspended": (person_suspended, True),
+    "the application is retired": (application_retired, True),
+    "the refresh token is revoked": (token_revoked, True),
+    "the session is ended": (session_ended, True),
+    "the yes is taken back": (taken_back, True),
+    "time": (time_passed, False),
+}
+"""Each cause, and whether it ends what renews the token too."""
+
+
+@pytest.mark.req("N2")
+@pytest.mark.parametrize("cause", CAUSES)
+async def test_a_cause_of_death_ends_an_applications_tokens(world: AuthorizingWorld, cause: str) -> None:
+    held = await sign_in(world)
+    assert (await userinfo(world, held["access_token"])).status_code == 200
+    act, ends_all = CAUSES[cause]
+    await act(world, held)
+    refused = await userinfo(world, held["access_token"])
+    assert refused.status_code == 401
+    assert 'error="invalid_token"' in refused.headers["www-authenticate"]
+    renewed = await world.refresh(held["refresh_token"], "wiki")
+    assert (renewed.status_code == 200) is not ends_all, renewed.text
