@@ -15,9 +15,18 @@ from remit.authority.oauth.minting import Mint
 from remit.authority.oauth.parameters import Parameters
 from remit.authority.oauth.possession import PossessionCheck
 from remit.authority.oauth.presented import read_presented
+from remit.authority.oauth.registration import (
+    ApplicationType,
+    AuthMethod,
+    ClientRegistration,
+    RegistrationKind,
+    digest_of,
+)
 from remit.authority.oauth.repository import TransactionView
+from remit.authority.oauth.request_object import RequestObjects
 from remit.authority.oauth.requests import Asking, TokenRequest
 from remit.authority.oauth.verifier import AccessTokenVerifier
+from remit.kernel.jose import jws
 from remit.kernel.tenancy import DEFAULT_TENANT
 from support.jose import private_key
 from support.jw_corpus import Knowledge, Mutation, corpus
@@ -26,6 +35,7 @@ from support.oauth import ACCESS_TOKEN, EXCHANGE, ISSUER, TXN_TOKEN, World
 RESOURCE = f"{ISSUER}/mcp/business"
 Accepts = Callable[[str], bool]
 AT_JWT = frozenset({"at+jwt"})
+REQUEST_TYPE = "oauth-authz-req+jwt"
 
 
 class Sinks:
@@ -46,6 +56,15 @@ class Sinks:
 
     def client_assertion(self, text: str) -> bool:
         return bool(self._who(text))
+
+    def request_object(self, text: str) -> bool:
+        opened = RequestObjects(options=self.world.options).parameters_of(
+            Parameters(values={"request": (text,)}),
+            registered(self.world),
+            view=self.view,
+            at=self.world.now,
+        )
+        return "state" in opened.values  # an empty parameter is none (RFC 6749 §3.1)
 
     def proof_at_token(self, text: str) -> bool:
         return bool(self.possession.prove((text,), who=self.who, at=self.world.now, generation=0))
@@ -101,6 +120,7 @@ class Sinks:
 
 SINKS = (
     "client_assertion",
+    "request_object",
     "proof_at_token",
     "proof_at_resource",
     "authorization",
@@ -111,7 +131,44 @@ SINKS = (
 )
 
 
-def valid_for(sink: str, world: World, tokens: dict[str, str]) -> tuple[str, Knowledge]:
+def registered(world: World) -> ClientRegistration:
+    """The client that an instance of calendar-bot is."""
+    shown: dict[str, Any] = {
+        "name": "a client",
+        "redirect_uris": ("https://client.example/callback",),
+        "auth_method": AuthMethod.PRIVATE_KEY_JWT,
+    }
+    bot = world.actors["calendar-bot"]
+    return ClientRegistration(
+        client_id=bot.id,
+        tenant=DEFAULT_TENANT,
+        principal=bot.principal.id,
+        kind=RegistrationKind.PRE_REGISTERED,
+        application_type=ApplicationType.WEB,
+        digest=digest_of(**shown, jwks=None, jwks_uri=None),
+        created_at=world.now,
+        changed_at=world.now,
+        **shown,
+    )
+
+
+def signed_request(world: World) -> str:
+    bot, at = world.actors["calendar-bot"], int(world.now.timestamp())
+    members = {
+        "iss": bot.id,
+        "aud": ISSUER,
+        "iat": at,
+        "exp": at + 60,
+        "client_id": bot.id,
+        "response_type": "code",
+        "state": "s",
+    }
+    return jws.sign_named(bot.kid, REQUEST_TYPE, json.dumps(members).encode(), bot.key)
+
+
+def valid_for(  # noqa: PLR0911 — one per place
+    sink: str, world: World, tokens: dict[str, str]
+) -> tuple[str, Knowledge]:
     """A token that the place takes, and what the generator may use against it."""
     bot = world.actors["calendar-bot"].key
     ours = Knowledge(owner=world.access_private, attacker=private_key("attacker"), lawful_types=AT_JWT)
@@ -127,6 +184,12 @@ def valid_for(sink: str, world: World, tokens: dict[str, str]) -> tuple[str, Kno
                 nameless_key=True,
             )  # fmt: skip
             return world.assertion("calendar-bot"), known
+        case "request_object":
+            known = replace(
+                ours, owner=bot, lawful_types=frozenset({REQUEST_TYPE}), lawful_algorithms=alias,
+                one_element_audience=True, nameless_key=True,
+            )  # fmt: skip
+            return signed_request(world), known
         case "proof_at_token":
             return world.proof("calendar-bot"), proof
         case "proof_at_resource":
