@@ -1,10 +1,13 @@
 """N2: one question, who lives, at every endpoint: each cause, each endpoint, each kind of token (RT-06)."""
 
+import hashlib
+import json
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import httpx2
 import pytest
 
 from remit.app.services import build
@@ -16,13 +19,15 @@ from remit.kernel.jose.keys import KeyClass
 from remit.kernel.jose.rotation import compromise
 from remit.oversight.containment.kill import TargetKind
 from remit.platform.storage.clock_marks import ClockMark
-from support.clients import Party, Refused
+from support.carried import BOOK, GIVE, account
+from support.clients import Party, Refused, called
 from support.composed import populated
+from support.gateway import LEGACY, legacy
 from support.house import ACCESS_TOKEN, BOOKING, House
 from twins.memory import HeldSnapshots, Immortal, Make, Unrevoked, forgetting, holding
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(kw_only=True)
 class Held:
     """Everything that an agent holds for a task, once: mail-bot, second in the chain of the user's task."""
 
@@ -32,6 +37,20 @@ class Held:
     envelope: str
     own: str
     delegated: str
+    server: Party
+    """The tool server's own account, which uses capabilities up."""
+    session: str = ""
+    capabilities: list[str] = field(default_factory=list)
+
+    def lines(self, path: str) -> dict[str, str]:
+        """Headers of a request with the delegated token, and a fresh proof."""
+        return {
+            "Authorization": f"DPoP {self.delegated}",
+            "DPoP": self.bot.proof("POST", f"{self.house.issuer}{path}", self.delegated),
+            "Content-Type": "application/json",
+            "Accept": "application/json, text/event-stream",
+            "Remit-Envelope": self.envelope,
+        }
 
 
 class TurnedClock(SystemClock):
@@ -50,7 +69,21 @@ async def hold(house: House) -> Held:
     envelope = house.chained(started, "calendar-bot", "mail-bot")
     own = await house.own_token(bot)
     delegated = await house.exchange(bot, envelope, actor=own)
-    return Held(house=house, started=started, bot=bot, envelope=envelope, own=own, delegated=delegated)
+    server = await account(house, "business-server", serves=f"{house.issuer}/mcp/business")
+    held = Held(
+        house=house,
+        started=started,
+        bot=bot,
+        envelope=envelope,
+        own=own,
+        delegated=delegated,
+        server=server,
+    )
+    opening = {"protocolVersion": LEGACY, "capabilities": {}, "clientInfo": {"name": "c", "version": "1"}}
+    held.session = (await old_wire(held, legacy("initialize", opening))).headers["mcp-session-id"]
+    for _ in range(2):
+        assert await mint_capability(held)
+    return held
 
 
 # -- endpoints: each says whether it still serves
@@ -101,6 +134,49 @@ async def gateway_call(held: Held) -> bool:
     return called.ran
 
 
+async def old_wire(held: Held, message: dict[str, Any]) -> httpx2.Response:
+    """One message of MCP 2025-11-25, in the session if one was opened."""
+    path = "/mcp/business"
+    within = {"Mcp-Session-Id": held.session, "MCP-Protocol-Version": LEGACY} if held.session else {}
+    return await held.house.http.post(
+        f"{held.house.issuer}{path}",
+        content=json.dumps(message).encode(),
+        headers={**held.lines(path), **within},
+    )
+
+
+async def legacy_call(held: Held) -> bool:
+    message = legacy("tools/call", {"name": "rooms_book", "arguments": BOOKING})
+    return called(await old_wire(held, message)).ran
+
+
+async def mint_capability(held: Held) -> bool:
+    asked = {"server": "business", "tool": BOOK, "arguments": BOOKING}
+    reply = await held.house.http.post(
+        f"{held.house.issuer}{GIVE}", content=json.dumps(asked).encode(), headers=held.lines(GIVE)
+    )
+    permitted = reply.status_code == 200 and reply.json()["effect"] == "permit"
+    if permitted:
+        held.capabilities.append(reply.json()["capability"])
+    return permitted
+
+
+async def use_capability(held: Held) -> bool:
+    """One that was minted before, by the server that it is for."""
+    stated = {
+        "capability": held.capabilities.pop(0),
+        "server": "business",
+        "tool": BOOK,
+        "arguments_sha256": hashlib.sha256(json.dumps(BOOKING).encode()).hexdigest(),
+        "key": held.bot.key.public.thumbprint,
+    }
+    try:
+        reply = await held.house.api(held.server, "POST", "/capabilities/consume", stated)
+    except Refused:  # the server's own account is gone
+        return False
+    return reply.status_code == 200
+
+
 async def gateway_with_own(held: Held) -> bool:
     """A token for the API is none for a server, dead or alive."""
     called = await held.house.call(held.bot, held.own, "rooms_book", BOOKING)
@@ -113,7 +189,11 @@ DELEGATED = {
     "exchange_token": exchange_token,
     "introspect_delegated": introspect_delegated,
     "gateway_call": gateway_call,
+    "legacy_call": legacy_call,
+    "mint_capability": mint_capability,
+    "use_capability": use_capability,
 }
+CALLS = frozenset({"gateway_call", "legacy_call", "mint_capability", "use_capability"})
 ENDPOINTS = {**OWN, **DELEGATED}
 
 
@@ -213,7 +293,8 @@ async def compromise_our_key(held: Held) -> None:
 
 EVERYTHING = frozenset(ENDPOINTS)
 TASKS = frozenset(DELEGATED)
-MINTED = EVERYTHING - {"new_token"}
+MINTED = EVERYTHING - {"new_token", "use_capability"}
+"""What stands on the clock's generation, or on the key of access tokens; a capability has its own."""
 CAUSES: dict[str, tuple[Callable[[Held], Awaitable[Any]], frozenset[str]]] = {
     "kill agent": (kill(TargetKind.AGENT, "mail-bot"), EVERYTHING),
     "kill instance": (kill(TargetKind.INSTANCE, "instance"), EVERYTHING),
@@ -224,7 +305,7 @@ CAUSES: dict[str, tuple[Callable[[Held], Awaitable[Any]], frozenset[str]]] = {
     "kill whole chain": (kill(TargetKind.CHAIN, "whole chain"), TASKS),
     "kill user": (kill(TargetKind.USER, "user"), TASKS),
     "kill blueprint": (kill(TargetKind.BLUEPRINT, "office"), EVERYTHING),
-    "kill tool": (kill(TargetKind.TOOL, "business/rooms_book"), frozenset({"gateway_call"})),
+    "kill tool": (kill(TargetKind.TOOL, "business/rooms_book"), CALLS),
     "suspend agent": (suspend(lambda held: str(held.bot.agent)), EVERYTHING),
     "suspend instance": (suspend(lambda held: held.bot.id), EVERYTHING),
     "suspend blueprint": (suspend(office_of), EVERYTHING),
@@ -236,8 +317,8 @@ CAUSES: dict[str, tuple[Callable[[Held], Awaitable[Any]], frozenset[str]]] = {
     "task ended": (end_task, TASKS),
     "consent withdrawn": (withdraw, TASKS),
     "key revoked": (revoke_key, EVERYTHING),
-    "tool quarantined": (quarantine, frozenset({"gateway_call"})),
-    "server retired": (retire_server, frozenset({"gateway_call", "exchange_envelope", "exchange_token"})),
+    "tool quarantined": (quarantine, CALLS),
+    "server retired": (retire_server, CALLS | {"exchange_envelope", "exchange_token"}),
     "clock set back": (turn_the_clock, MINTED),
     "our key compromised": (compromise_our_key, MINTED - {"exchange_envelope"}),
 }
@@ -294,6 +375,6 @@ async def test_an_installation_that_goes_by_its_memory_would_be_open_at_every_en
 async def test_an_installation_that_forgets_in_one_place_is_open_there(tmp_path: Path) -> None:
     views = await still_open(tmp_path / "views", "kill agent", make=holding)
     # A view that lies about its own epoch: a client's own token is judged on it too, an exchange is not.
-    assert views == {"api_own", "gateway_call", "new_token"}
+    assert views == {"api_own", "gateway_call", "legacy_call", "new_token"}
     issuance = await still_open(tmp_path / "issuance", "kill agent", make=forgetting(lineage=Immortal))
     assert issuance == {"new_token", "exchange_token"}

@@ -43,6 +43,11 @@ class RecordedEnvelope:
     expires_at: datetime
     recorded_at: datetime
 
+    @property
+    def names(self) -> frozenset[str]:
+        """Every id and digest by which a kill may name it, or one that it extends."""
+        return frozenset({self.id, self.digest, self.root, *self.parents, *(hop.prefix for hop in self.hops)})
+
 
 def record_of(
     verified: VerifiedEnvelope, *, ident: EnvelopeId, parents: tuple[EnvelopeId, ...], at: datetime

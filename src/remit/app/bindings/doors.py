@@ -127,7 +127,7 @@ def _lineage(subject: VerifiedSubject, snapshot: Snapshot) -> Lineage:
     parents = [snapshot.principals.get(member.parent) for member in members if member and member.parent]
     known = [entry for entry in (*members, *parents) if entry is not None]
     envelope = snapshot.envelopes.get(subject.envelope) if subject.envelope else None
-    ancestors = envelope.parents if envelope else ()
+    ancestors: Iterable[str] = envelope.names if envelope else ()
     above = {ident for entry in known for ident in (entry.owner, entry.blueprint) if ident}
     return Lineage(
         tenant=subject.tenant,

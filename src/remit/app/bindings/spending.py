@@ -1,6 +1,6 @@
 """Where a tool server uses a capability up, and tells how the call ended: each once, in one unit of work."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -247,14 +247,14 @@ def _lineage(
     """Everything that the decision stood on, as it is in this transaction."""
     told = stored.explanation
     envelope = tx.envelopes.by_digest(held.envelope) if held.envelope is not None else None
-    parents: Sequence[str] = envelope.parents if envelope is not None else ()
+    above: Iterable[str] = envelope.names if envelope is not None else ()
     return lineage_of(
         [PrincipalId(member) for member in told.chain] or [PrincipalId(held.instance)],
         Find(tx),
         tenant=held.tenant,
         task=tx.tasks.get(held.task) if held.task is not None else None,
         envelope=EnvelopeId(envelope.id) if envelope is not None else None,
-        others=[each for each in (told.token, held.key, server.id, tool.id, held.id, *parents) if each],
+        others=[each for each in (told.token, held.key, server.id, tool.id, held.id, *above) if each],
     )
 
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -170,14 +170,14 @@ def running_call(tx: SqlTransaction, ident: DecisionId) -> PermittedCall | None:
     if tx.lineage.state_of(PrincipalId(server.id)) is not State.ACTIVE:
         return None
     envelope = tx.envelopes.by_digest(held.envelope) if held is not None and held.envelope else None
-    parents = envelope.parents if envelope is not None else ()
+    above: Iterable[str] = envelope.names if envelope is not None else ()
     lineage = lineage_of(
         [PrincipalId(member) for member in told.chain] or [PrincipalId(told.instance)],
         Find(tx),
         tenant=told.tenant,
         task=tx.tasks.get(told.task) if told.task is not None else None,
         envelope=EnvelopeId(envelope.id) if envelope is not None else None,
-        others=[each for each in (told.token, server.id, *parents) if each],
+        others=[each for each in (told.token, server.id, *above) if each],
     )
     return PermittedCall(
         decision=ident,
