@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from remit.authority.oauth import enrolment, grants
+from remit.authority.oauth import endpoints, enrolment, grants
 from remit.authority.oauth.enrolment import Act
 from remit.authority.oauth.provider import OAuth
 from remit.kernel.ids import GrantId, KeyId, PrincipalId
@@ -231,9 +231,28 @@ async def test_a_server_that_asks_nobody_who_lives_would_go_on_at_every_place(
     assert ends - await open_places(held) <= twice
 
 
+ENDPOINTS = {
+    "authorize": "consent_page",
+    "consent": "consent_page",
+    "device": "poll",
+    "device_authorization": "device_request",
+    "introspect": "introspect_access",
+    "par": "par",
+    "status": "status_list",
+    "token": "own",
+    "userinfo": "userinfo",
+}
+"""By the module of each endpoint: where it is asked here."""
+GIVES_NOTHING = {"register", "revoke", "end_session"}
+"""Endpoints at which nothing dead could go on: they make clients, or end things."""
+BY_ASSERTION = {"jwt_bearer", "saml2_bearer"}
+"""Grants that begin with somebody else's word: `test_as_federation`, `test_as_saml`, `rfc7523`, `id_jag`."""
+
+
 def test_every_way_to_a_token_has_its_place() -> None:
-    """A grant that is new fails here until each cause has been tried on it."""
-    served = {module.name for module in pkgutil.iter_modules(grants.__path__)}
-    elsewhere = {"jwt_bearer", "saml2_bearer"}
-    assert served == {*GRANTS_OF_PLACES, *elsewhere}
-    assert set(GRANTS_OF_PLACES.values()) <= PLACES
+    """A grant or an endpoint that is new fails here until each cause has been tried on it."""
+    found = {module.name for module in pkgutil.iter_modules(grants.__path__)}
+    assert found == {*GRANTS_OF_PLACES, *BY_ASSERTION}
+    served = {module.name for module in pkgutil.iter_modules(endpoints.__path__)}
+    assert served - GIVES_NOTHING == set(ENDPOINTS)
+    assert {*GRANTS_OF_PLACES.values(), *ENDPOINTS.values()} <= PLACES

@@ -17,6 +17,7 @@ from remit.authority.oauth.client_auth import ASSERTION_TYPE, Authenticated, Cli
 from remit.authority.oauth.parameters import Parameters
 from remit.kernel.canonical import b64u, b64u_decode
 from remit.kernel.jose import jws
+from remit.kernel.jose.keys import PrivateKey
 from remit.kernel.tenancy import DEFAULT_TENANT
 from remit.platform.storage.engine import OpenStore
 from remit.platform.storage.unit_of_work import SqlUnitOfWork
@@ -205,6 +206,37 @@ async def test_no_string_in_an_assertion_breaks_an_endpoint(held: Held) -> None:
         answer = await sent(world, path, {**form, "client_assertion": assertion})
         allowed = {"", "invalid_client", "invalid_request", "invalid_target"}
         assert told(answer) in allowed, (path, answer.text)
+
+
+@pytest.mark.attack("OA-22")
+@pytest.mark.spec("RFC 6749", "5.2")
+async def test_nobody_learns_by_the_words_whether_there_is_such_a_client(held: Held) -> None:
+    world = held.world
+    at, issuer = int(world.now.timestamp()), world.options.issuer
+    thief = private_key("key of a thief")
+
+    def stated(who: str, *, key: PrivateKey = thief, kid: str = "key_x") -> str:
+        claims = {"iss": who, "sub": who, "aud": issuer, "iat": at, "exp": at + 60, "jti": world.fresh()}
+        return jws.sign({"typ": "JWT", "kid": kid}, json.dumps(claims).encode(), key)
+
+    web = world.actors["web"]
+    shown = (
+        stated("ins_nobody"),
+        stated("cli_nobody"),
+        stated("usr_nobody"),
+        stated(web.id),
+        stated(web.id, kid=web.kid),
+        stated(world.actors["ana"].id),
+        stated(web.id, key=web.key, kid=world.actors["calendar-bot"].kid),
+    )
+    for path in ("/token", "/introspect", "/revoke", "/par"):
+        told = set()
+        for assertion in shown:
+            form = {"grant_type": "client_credentials", "token": "x", "client_assertion": assertion}
+            answer = await sent(world, path, form)
+            told.add((answer.status_code, answer.text, answer.headers.get("www-authenticate", "")))
+        assert len(told) == 1, (path, told)
+        assert told.pop()[0] == 401
 
 
 async def test_no_string_in_a_proof_breaks_an_endpoint(held: Held) -> None:
