@@ -15,6 +15,7 @@ from remit.identity.sessions import (
     Proof,
     SessionRule,
     begin,
+    confirmed,
 )
 from remit.kernel.canonical import b64u
 from remit.kernel.tenancy import DEFAULT_TENANT
@@ -129,6 +130,12 @@ async def test_a_sign_in_that_falls_short_is_stepped_up_or_refused(world: Author
     assert again.headers["location"].startswith("/sign-in?")
     assert "again=1" in again.headers["location"]
     assert told(await come(world, half, prompt="none"))["error"] == "login_required"
+    begun = await world.begin("wiki", **ASKED)
+    fresh = Proof(amr=AMR_PASSKEY_UV, acr=ACR_PASSKEY_UV, at=world.now)
+    moved, secret = confirmed(half.session, proof=fresh, entropy=world.entropy)
+    await world.uow.commit(lambda tx: tx.sessions.put(moved, was=half.session.secret_digest))
+    stepped = SignedIn(session=moved, cookie=f"__Host-remit-session={b64u(secret.reveal())}")
+    assert (await world.get(begun.headers["location"], stepped)).status_code == 200
     for acr in (ACR_PASSKEY_UV, ACR_UPSTREAM_MFA):
         strong = await signed_in(world, acr, "managed_device")
         assert (await come(world, strong)).status_code == 200
@@ -158,8 +165,8 @@ async def test_what_is_demanded_now_is_judged_at_each_refresh_and_use(world: Aut
     refused = await world.refresh(held["refresh_token"], "wiki")
     assert refused.json()["error"] == "invalid_grant"
     # The person proves a passkey in that very session: it counts from now on.
-    confirmed = replace(person.session, acr=ACR_PASSKEY_UV, authenticated_at=world.now)
-    await world.uow.commit(lambda tx: tx.sessions.put(confirmed, was=person.session.secret_digest))
+    moved = replace(person.session, acr=ACR_PASSKEY_UV, authenticated_at=world.now)
+    await world.uow.commit(lambda tx: tx.sessions.put(moved, was=person.session.secret_digest))
     assert (await world.refresh(held["refresh_token"], "wiki")).status_code == 200
 
 

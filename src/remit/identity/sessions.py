@@ -21,6 +21,7 @@ ACR_UPSTREAM: Final = "urn:remit:acr:upstream"
 """By the word of a provider that the company connected."""
 ACR_UPSTREAM_MFA: Final = "urn:remit:acr:upstream-mfa"
 """The same, and the provider says that two factors were proven."""
+_BY_PASSKEY: Final = frozenset({ACR_PASSKEY, ACR_PASSKEY_UV})
 AMR_PASSKEY_UV: Final = ("pop", "user", "mfa")
 """RFC 8176 §2: possession of a key, presence of the user, two factors (the key, and what unlocks it)."""
 CLIENT_LIMIT: Final = 200
@@ -116,7 +117,8 @@ def confirmed(session: Session, *, proof: Proof, entropy: Entropy) -> tuple[Sess
         amr=proof.amr,
         acr=proof.acr,
         means=proof.means,
-        marks=proof.marks,
+        # A passkey says nothing of the device: what a provider vouched for this browser still stands.
+        marks=session.marks if proof.acr in _BY_PASSKEY else proof.marks,
         authenticated_at=proof.at,
         seen_at=proof.at,
     )
