@@ -16,13 +16,22 @@ from remit.identity.upstream.arrivals import ArrivalService
 from remit.identity.upstream.connecting import IdentityProviderService, StatedProvider
 from remit.identity.upstream.keys import ProviderKeys
 from remit.identity.upstream.leaving import Aim, LeavingBox, Returned
+from remit.identity.upstream.linked import LinkedBy, LinkedIdentity, LinkId, LinkState
 from remit.identity.upstream.links import LinkService, Proposal
 from remit.identity.upstream.logout import UpstreamLogout
-from remit.identity.upstream.provider import IdentityProvider, Product, Proves, Provisioning
+from remit.identity.upstream.provider import (
+    IdentityProvider,
+    IdpId,
+    Language,
+    Product,
+    Proves,
+    Provisioning,
+    Standing,
+)
 from remit.identity.upstream.signing import OidcSignIn, SignedIn
 from remit.identity.upstream.speaker import Speaker
 from remit.kernel.canonical import b64u
-from remit.kernel.ids import system_entropy
+from remit.kernel.ids import PrincipalId, system_entropy
 from remit.kernel.jose import jws
 from remit.kernel.jose.algorithms import Algorithm
 from remit.kernel.jose.keys import KeyClass, PrivateKey, Signer
@@ -219,3 +228,34 @@ def _json(body: Mapping[str, Any], status: int = 200) -> OutboundResponse:
     return OutboundResponse(
         status=status, headers={"content-type": "application/json"}, body=json.dumps(body).encode()
     )
+
+
+async def beside(uow: SqlUnitOfWork, human: PrincipalId, at: datetime, *, subject: str = "ana-1") -> None:
+    """A provider on record, with somebody linked to it: for pages that speak to nobody."""
+    provider = IdentityProvider(
+        id=IdpId("idp_company"),
+        tenant=DEFAULT_TENANT,
+        name="company",
+        product=Product.GENERIC,
+        language=Language.OIDC,
+        issuer=Company.issuer,
+        standing=Standing.ACTIVE,
+        provisioning=Provisioning.LINKED_ONLY,
+        created_by=ADMIN,
+        created_at=at,
+        changed_at=at,
+    )
+    link = LinkedIdentity(
+        id=LinkId("lnk_1"),
+        tenant=DEFAULT_TENANT,
+        provider=provider.id,
+        language=Language.OIDC,
+        issuer=provider.issuer,
+        subject=subject,
+        human=human,
+        state=LinkState.ACTIVE,
+        by=LinkedBy.ADMINISTRATOR,
+        linked_by=ADMIN,
+        linked_at=at,
+    )
+    await uow.commit(lambda tx: (tx.identity_providers.add(provider, None), tx.linked_identities.add(link)))

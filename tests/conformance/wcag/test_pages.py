@@ -7,9 +7,11 @@ from typing import Any
 import pytest
 from playwright.async_api import Page
 
+from remit.kernel.ids import PrincipalId
 from support.absent import absent
 from support.asking import asked
 from support.browsers import CHROMIUM, LOOKS, browser, page_of
+from support.companies import beside
 from support.house import House
 from support.npm import installed
 from support.vault import AGENT, vaulted
@@ -67,6 +69,16 @@ async def test_no_page_of_a_person_shuts_them_out(axe: str, tmp_path: Path) -> N
         assert await toured(axe, person, STRANGERS, signed_in=False) == {}
         assert await toured(axe, person, OWN, signed_in=True) == {}
         await person.http.aclose()
+
+
+async def test_no_page_around_a_provider_shuts_anybody_out(axe: str, house: House) -> None:
+    person = Browser(house)
+    await person.enrol("lead")
+    long = "a-subject-without-any-blank-" * 8 + "\u202e<b>gnp.exe"
+    await beside(house.work, PrincipalId(house["lead"].id), house.now(), subject=long)
+    assert await toured(axe, person, ("sign-in",), signed_in=False) == {}
+    assert await toured(axe, person, ("me/sign-ins",), signed_in=True) == {}
+    await person.http.aclose()
 
 
 async def test_no_question_shuts_anybody_out(axe: str, house: House) -> None:
