@@ -12,6 +12,7 @@ from remit.app.services import Services, Tenancy
 from remit.identity.errors import PasskeysNeedName
 from remit.identity.principals import Environment, Kind
 from remit.identity.registration import Registration
+from remit.identity.tenant_service import TenantNotThere
 from remit.identity.tenants import Tenant
 from remit.kernel.canonical import JsonObject, b64u
 from remit.kernel.errors import Unavailable
@@ -20,7 +21,7 @@ from remit.kernel.tenancy import issuer_of, trust_domain_of
 
 
 class TenantNotServed(Unavailable):
-    """The tenant is suspended or retired, or this process has not opened it yet."""
+    """This process has not opened the tenant yet."""
 
     code = "tenant_not_served"
 
@@ -72,12 +73,17 @@ class TenantDesk:
     ) -> Administrator:
         """Register an administrator there, with a device key and a link for a passkey.
 
-        Always somebody new: nobody's account can be taken over from here. Raises `TenantNotServed`, and what
-        registration raises.
+        Always somebody new: nobody's account can be taken over from here. Raises `UnknownTenant`,
+        `TenantNotThere`, `TenantNotServed`, and what registration raises.
         """
+        tenant = await self.get(name)
+        if not tenant.is_open:
+            raise TenantNotThere(
+                f"tenant `{tenant.name}` is {tenant.state}", next_step=f"remit tenant resume {tenant.name}"
+            )
         house = self._tenancy.open.get(name)
         if house is None:
-            raise TenantNotServed(f"tenant `{name[:64]}` is not served here", next_step="remit tenant list")
+            raise TenantNotServed(f"tenant `{tenant.name}` is not opened here yet", next_step="try again")
         person = await house.identity.register(_administrator(address), by=by, at=at)
         held = None if jwk is None else await house.credentials.register(person.id, jwk, by=by, at=at)
         await house.identity.activate(person.id, by=by, at=at)
