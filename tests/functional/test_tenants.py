@@ -110,16 +110,6 @@ async def test_a_name_is_never_given_twice(house: House) -> None:
     assert (await enter(house, "acme")).json()["code"] == "tenant_taken"
 
 
-async def test_nobody_is_appointed_where_nothing_is_served(house: House) -> None:
-    body = {"admin": "ben@acme.example"}
-    nowhere = await house.api(house["operator"], "POST", "/tenants/acme/administrators", body)
-    assert (nowhere.status_code, nowhere.json()["code"]) == (404, "unknown_tenant")
-    await enter(house, "acme")
-    await house.api(house["operator"], "POST", "/tenants/acme/suspend", {"reason": "unpaid"})
-    asleep = await house.api(house["operator"], "POST", "/tenants/acme/administrators", body)
-    assert (asleep.status_code, asleep.json()["code"]) == (409, "tenant_state")
-
-
 @pytest.mark.attack("MT-09")
 async def test_what_an_operator_does_is_on_the_tenants_own_record(house: House) -> None:
     await enter(house, "acme")
