@@ -105,7 +105,7 @@ def _of_codes(options: OAuthOptions) -> JsonObject:
 
 
 def _of_people(issuer: str) -> JsonObject:
-    """OpenID Connect Discovery §3."""
+    """OpenID Connect Discovery §3, RP-Initiated Logout §2.1, Back-Channel Logout §2.1."""
     return {
         "userinfo_endpoint": f"{issuer}/userinfo",
         "end_session_endpoint": f"{issuer}/end_session",
