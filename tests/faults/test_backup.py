@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 
 from remit.app.backup import BackupOlder, DataExists, NotEmbedded, Restored, back_up, restore
-from remit.app.services import Services, build, open_ground
+from remit.app.ground import open_ground
+from remit.app.services import Services, build
 from remit.identity.lifecycle import State
 from remit.identity.principals import Kind
 from remit.kernel.canonical import b64u

@@ -11,8 +11,9 @@ import pytest
 import pytest_asyncio
 
 from remit.app.bootstrap import SYSTEM, open_kek, prepare_directory
+from remit.app.ground import open_ground
 from remit.app.jobs import jobs
-from remit.app.services import Services, build, open_ground
+from remit.app.services import Services, build
 from remit.authority.capability import CapabilityState
 from remit.identity.principals import Kind
 from remit.identity.registration import Registration

@@ -14,9 +14,10 @@ import asyncpg
 import pytest
 
 from remit.app.bootstrap import SYSTEM, prepare_directory
+from remit.app.ground import open_ground
 from remit.app.rekey import NotTheAdministrator, OtherNodesRun, Rekeyed, adopt, next_file, rotate_kek
 from remit.app.run import running
-from remit.app.services import Services, open_ground
+from remit.app.services import Services
 from remit.identity.principals import Kind
 from remit.identity.registration import Registration
 from remit.kernel.jose.algorithms import Algorithm

@@ -14,8 +14,9 @@ from pathlib import Path
 import pytest
 
 from remit.app.bootstrap import SYSTEM, open_kek, prepare_directory
+from remit.app.ground import open_ground
 from remit.app.jobs import jobs
-from remit.app.services import Services, build, open_ground
+from remit.app.services import Services, build
 from remit.identity.principals import Kind
 from remit.identity.registration import Registration
 from remit.kernel.tenancy import DEFAULT_TENANT

@@ -14,7 +14,8 @@ from typing import Any
 
 import pytest
 
-from remit.app.services import Ground, Services, build
+from remit.app.ground import Ground
+from remit.app.services import Services, build
 from remit.kernel.errors import RemitError
 from remit.kernel.tenancy import DEFAULT_TENANT
 from remit.kernel.uow import Lane

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from remit.app.services import Ground, Services, build
+from remit.app.ground import Ground
+from remit.app.services import Services, build
 from remit.enforcement.mcp.upstream import MAX_REPLY, Breaker, Timeouts
 from remit.kernel.ids import CallId
 from remit.ledger.record import Record

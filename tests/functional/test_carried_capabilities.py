@@ -12,7 +12,8 @@ import httpx2
 import pytest
 
 from remit.app.bindings.spending import CapabilitySpender, Spending
-from remit.app.services import Ground, Services, build
+from remit.app.ground import Ground
+from remit.app.services import Services, build
 from remit.authority.capability import Capability, Use
 from remit.identity.lifecycle import State
 from remit.kernel.ids import PrincipalId

@@ -7,8 +7,9 @@ import httpx2
 import pytest
 
 from remit.app.bootstrap import prepare_directory
+from remit.app.ground import open_ground
 from remit.app.keys import IssuerChanged
-from remit.app.services import build, open_ground
+from remit.app.services import build
 from remit.kernel.jose.dpop import make_proof
 from remit.platform.settings.load import BadSetting, load
 from remit.platform.settings.refusals import StartRefused

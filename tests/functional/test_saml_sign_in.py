@@ -9,7 +9,8 @@ import pytest
 from lxml import etree
 
 from remit.app.bindings.saml import SamlPeople
-from remit.app.services import Ground, Services, build
+from remit.app.ground import Ground
+from remit.app.services import Services, build
 from remit.identity.principals import Kind
 from remit.identity.sessions import ACR_UPSTREAM, ACR_UPSTREAM_MFA
 from remit.identity.upstream.errors import IdentityProviderTaken, IdentityProviderUnfit

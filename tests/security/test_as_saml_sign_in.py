@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from remit.app.bindings.saml import SamlPeople
-from remit.app.services import Ground, Services, build
+from remit.app.ground import Ground
+from remit.app.services import Services, build
 from remit.identity.upstream.errors import ArrivalRefused
 from remit.identity.upstream.links import Proposal
 from remit.identity.upstream.saml_signing import SamlSignIn

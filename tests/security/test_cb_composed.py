@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from remit.app.services import Ground, Services, build
+from remit.app.ground import Ground
+from remit.app.services import Services, build
 from remit.identity.tool_service import Seen
 from remit.kernel.canonical import parse_object
 from remit.kernel.ids import ApprovalId, PrincipalId, TenantId

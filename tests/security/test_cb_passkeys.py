@@ -6,7 +6,8 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from remit.app.services import Ground, Services, build
+from remit.app.ground import Ground
+from remit.app.services import Services, build
 from remit.oversight.approvals.approval import Approval, ApprovalState
 from remit.oversight.approvals.attention import Attention
 from remit.oversight.approvals.repository import ApprovalTransaction

@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from remit.app.services import Ground, Services
+from remit.app.ground import Ground
+from remit.app.services import Services
 from remit.authority.envelope import text_digest
 from remit.kernel.ids import PrincipalId
 from remit.oversight.approvals.approval import ApprovalState

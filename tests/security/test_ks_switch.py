@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
+from remit.app.ground import Ground
 from remit.app.jobs import subscriptions
-from remit.app.services import Ground, Services, build
+from remit.app.services import Services, build
 from remit.identity.errors import Killed
 from remit.identity.lifecycle import IllegalTransition
 from remit.kernel.errors import Unavailable

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from remit.app.services import Ground, Services, build
+from remit.app.ground import Ground
+from remit.app.services import Services, build
 from remit.authority.vault.connection import Connection, ConnectionId, ConnectionState, Place
 from remit.authority.vault.connection_service import ConnectionService
 from remit.authority.vault.provider import ProviderId

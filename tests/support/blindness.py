@@ -4,8 +4,9 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, TypeVar
 
+from remit.app.ground import Ground
 from remit.app.planes import planes
-from remit.app.services import Ground, Services, build
+from remit.app.services import Services, build
 from remit.authority.alive import TaskLife
 from remit.authority.tasks import TaskState
 from remit.decision.facts import Snapshot

@@ -19,8 +19,9 @@ import msgspec
 from mcp import Client
 from starlette.types import ASGIApp
 
+from remit.app.ground import Ground, open_ground, system_clock
 from remit.app.jobs import jobs, subscriptions, sweeps
-from remit.app.services import Ground, Services, build, open_ground, system_clock
+from remit.app.services import Services, build
 from remit.identity.tool_service import Definition
 from remit.identity.tools import ResourceMapping, ToolMapping
 from remit.kernel.clock import Clock

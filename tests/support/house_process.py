@@ -16,7 +16,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from remit.app.services import Ground, Services, build
+from remit.app.ground import Ground
+from remit.app.services import Services, build
 from remit.kernel.ids import ApprovalId, PrincipalId
 from remit.kernel.jose.keys import KeyClass
 from remit.kernel.uow import Lane

@@ -9,8 +9,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from remit.app.ground import Ground, open_ground
 from remit.app.rekey import rotate_kek
-from remit.app.services import Ground, open_ground
 from remit.kernel.sealing import Kek
 from remit.kernel.uow import Lane
 from remit.platform.settings.model import Settings

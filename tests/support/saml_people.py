@@ -14,7 +14,8 @@ import httpx2
 from lxml import etree
 from lxml.etree import _Element as Element
 
-from remit.app.services import Ground, Services, build
+from remit.app.ground import Ground
+from remit.app.services import Services, build
 from remit.identity.upstream.provider import IdentityProvider, Product, Provisioning
 from remit.identity.upstream.saml_stated import StatedSamlProvider
 from support.composed import composed, populate

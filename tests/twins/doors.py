@@ -8,7 +8,8 @@ from sqlalchemy import delete
 from starlette.types import ASGIApp
 
 from remit.app.bindings.doors import Doorman
-from remit.app.services import Ground, Services, build
+from remit.app.ground import Ground
+from remit.app.services import Services, build
 from remit.authority.tokens import VerifiedSubject
 from remit.enforcement.mcp.app import McpApp
 from remit.enforcement.pep.decider import Presented, TokenVerifier

@@ -5,7 +5,8 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
-from remit.app.services import Ground, Services, build
+from remit.app.ground import Ground
+from remit.app.services import Services, build
 from remit.authority.alive import TaskLife
 from remit.authority.consent import GrantState
 from remit.authority.tasks import TaskState

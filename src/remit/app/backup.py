@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Final
 
 from remit.app.bootstrap import SYSTEM, prepare_directory
-from remit.app.services import Services, build, open_ground
+from remit.app.ground import open_ground
+from remit.app.services import Services, build
 from remit.authority.tasks import TaskState
 from remit.identity.lifecycle import State
 from remit.identity.principals import Kind, Principal

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Protocol
 
-from remit.app.services import Ground, open_ground
+from remit.app.ground import Ground, open_ground
 from remit.identity.credentials import CredentialState
 from remit.identity.lifecycle import State
 from remit.identity.principals import Kind

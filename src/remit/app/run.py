@@ -11,9 +11,10 @@ from typing import Final
 import structlog
 
 from remit.app.bootstrap import first_administrator, open_kek
+from remit.app.ground import open_ground
 from remit.app.jobs import jobs, subscriptions, sweeps
 from remit.app.rekey import open_settled
-from remit.app.services import Services, build, open_ground
+from remit.app.services import Services, build
 from remit.kernel.errors import RemitError
 from remit.kernel.uow import Lane
 from remit.platform.settings.model import Settings
