@@ -35,8 +35,8 @@ def forgeries(world: AuthorizingWorld) -> dict[str, str]:
     good = request_object(world)
     header, payload, signature = good.split(".")
     stranger = private_key("key of a stranger")
-    other = {"key": world.actors["calendar-bot"].key, "kid": world.actors["calendar-bot"].kid}
-    person = {"key": world.actors["ana"].key, "kid": world.actors["ana"].kid}
+    other: dict[str, Any] = {"key": world.actors["calendar-bot"].key, "kid": world.actors["calendar-bot"].kid}
+    person: dict[str, Any] = {"key": world.actors["ana"].key, "kid": world.actors["ana"].kid}
     members = json.loads(b64u_decode(payload))
     twice = json.dumps(members)[:-1].encode() + b',"state":"second"}'
     return {
