@@ -8,7 +8,7 @@ from remit.enforcement.mcp.pins import Comparison
 from remit.identity.tools import Pin, Tool
 
 
-class Standing(StrEnum):
+class ToolStanding(StrEnum):
     """What the list says about one tool."""
 
     SAME = "same"
@@ -30,7 +30,7 @@ class Found:
     """One tool. `cause` says what is wrong with a refused one."""
 
     name: str
-    standing: Standing
+    standing: ToolStanding
     cause: str = ""
 
 
@@ -39,18 +39,20 @@ def standings(before: Mapping[str, Tool], seen: Comparison) -> tuple[Found, ...]
     causes = {each.name: each.cause for each in seen.sightings}
     unfit = seen.names - seen.definitions.keys()
     return tuple(
-        Found(name=name, standing=Standing.REFUSED, cause=causes.get(name, "refused before, as it is now"))
+        Found(
+            name=name, standing=ToolStanding.REFUSED, cause=causes.get(name, "refused before, as now")
+        )
         if name in unfit
         else Found(name=name, standing=_standing(before.get(name), seen.definitions.get(name)))
         for name in sorted(seen.names | before.keys())
     )
 
 
-def _standing(pin: Tool | None, definition: str | None) -> Standing:
+def _standing(pin: Tool | None, definition: str | None) -> ToolStanding:
     if definition is None:
-        return Standing.GONE
+        return ToolStanding.GONE
     if pin is None:
-        return Standing.NEW
+        return ToolStanding.NEW
     if pin.pin is Pin.QUARANTINED and definition in {pin.definition, pin.seen_definition}:
-        return Standing.WAITING
-    return Standing.SAME if definition == pin.definition else Standing.CHANGED
+        return ToolStanding.WAITING
+    return ToolStanding.SAME if definition == pin.definition else ToolStanding.CHANGED

@@ -26,8 +26,8 @@ from remit.surface.web.forms import read_fields
 from remit.surface.web.operation import Inbound, Method, Nothing, Operation
 from remit.surface.web.schemas.identity import Because
 from remit.surface.web.schemas.upstream import (
+    AccountLinkView,
     IdentityProviderView,
-    LinkedIdentityView,
     NewIdentityProvider,
     NewLink,
     NewSamlProvider,
@@ -82,7 +82,7 @@ class UpstreamRoutes:
             _operation("showIdentityProvider", "One provider, and what to register there", "GET",
                        "/identity-providers/{name}", self._one, answer=IdentityProviderView),
             _operation("listUserLinks", "Accounts elsewhere that sign a person in here", "GET",
-                       "/users/{ident}/links", self._links, answer=list[LinkedIdentityView]),
+                       "/users/{ident}/links", self._links, answer=list[AccountLinkView]),
         ]  # fmt: skip
 
     def _changing(self) -> list[Operation[Any, Any]]:
@@ -100,10 +100,10 @@ class UpstreamRoutes:
             _operation("retireIdentityProvider", "End a provider, and all sessions from it", "POST",
                        "/identity-providers/{name}/retire", self._retire, answer=IdentityProviderView),
             _operation("linkIdentity", "Say who somebody at a provider is here", "POST",
-                       "/identity-providers/{name}/links", self._link, body=NewLink, answer=LinkedIdentityView,
+                       "/identity-providers/{name}/links", self._link, body=NewLink, answer=AccountLinkView,
                        status=201),
             _operation("unlinkIdentity", "End a link, with the sessions that stand on it", "POST",
-                       "/users/{ident}/links/{link}/end", self._unlink, body=Because, answer=LinkedIdentityView),
+                       "/users/{ident}/links/{link}/end", self._unlink, body=Because, answer=AccountLinkView),
         ]  # fmt: skip
 
     async def _all(self, inbound: Inbound[Nothing, Nothing]) -> list[IdentityProviderView]:
@@ -144,19 +144,19 @@ class UpstreamRoutes:
         moved = await self.providers.retire(inbound.path["name"], by=inbound.caller.principal)
         return IdentityProviderView.of(moved, home=self.home)
 
-    async def _links(self, inbound: Inbound[Nothing, Nothing]) -> list[LinkedIdentityView]:
+    async def _links(self, inbound: Inbound[Nothing, Nothing]) -> list[AccountLinkView]:
         human = await self._person(inbound.path["ident"])
         require_own(inbound.caller, human.id, what="user")
-        return [LinkedIdentityView.of(each) for each in await self.links.of(human.id)]
+        return [AccountLinkView.of(each) for each in await self.links.of(human.id)]
 
-    async def _link(self, inbound: Inbound[NewLink, Nothing]) -> LinkedIdentityView:
+    async def _link(self, inbound: Inbound[NewLink, Nothing]) -> AccountLinkView:
         require_admin(inbound.caller, what="link somebody")
         provider = await self.providers.get(inbound.path["name"])
         human = await self._person(inbound.body.user)
         link = await self.links.assign(provider, inbound.body.subject, human.id, by=inbound.caller.principal)
-        return LinkedIdentityView.of(link)
+        return AccountLinkView.of(link)
 
-    async def _unlink(self, inbound: Inbound[Because, Nothing]) -> LinkedIdentityView:
+    async def _unlink(self, inbound: Inbound[Because, Nothing]) -> AccountLinkView:
         require_admin(inbound.caller, what="unlink somebody")
         human = await self._person(inbound.path["ident"])
         ended = await self.links.end(
@@ -165,7 +165,7 @@ class UpstreamRoutes:
             by=inbound.caller.principal,
             because=inbound.body.reason,
         )
-        return LinkedIdentityView.of(ended)
+        return AccountLinkView.of(ended)
 
     async def _person(self, ident: str) -> Principal:
         if ident.startswith(f"{PREFIX[Kind.HUMAN]}_"):

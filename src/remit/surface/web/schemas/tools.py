@@ -5,7 +5,7 @@ from typing import Annotated, Self
 
 import msgspec
 
-from remit.enforcement.mcp.discovery import Found, Standing
+from remit.enforcement.mcp.discovery import Found, ToolStanding
 from remit.identity.principals import Environment
 from remit.identity.tool_service import Definition
 from remit.identity.tools import (
@@ -169,7 +169,7 @@ class FoundTool(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One tool as its server lists it now. Without `tool` it was not recorded: it is listed no more."""
 
     name: str
-    standing: Standing
+    standing: ToolStanding
     cause: str = ""
     tool: "ToolView | None" = None
 

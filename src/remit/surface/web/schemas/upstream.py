@@ -171,7 +171,7 @@ class NewLink(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     subject: Subject
 
 
-class LinkedIdentityView(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class AccountLinkView(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One link."""
 
     id: str
