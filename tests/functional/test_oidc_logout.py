@@ -9,16 +9,12 @@ from urllib.parse import urlencode
 
 import pytest
 
-from remit.app.jobs import subscriptions
-from remit.authority.oauth.logouts import LogoutService
 from remit.authority.oidc.logout import EVENT, KEEP_TRYING
 from remit.kernel.ids import PrincipalId
 from remit.kernel.jose import jwt
 from remit.kernel.jose.errors import TokenRejected
 from remit.kernel.jose.profiles import TokenType
 from remit.oversight.containment.kill import TargetKind
-from remit.platform.storage.jobs import JobRunner
-from remit.platform.storage.outbox import Dispatcher
 from support.house import House
 from support.oauth import claims_in
 from support.portals import (
@@ -29,46 +25,15 @@ from support.portals import (
     Visitor,
     come,
     portal,
+    settle,
     sign_in,
+    sign_out,
+    telling,
     token,
     told,
     userinfo,
     visitor,
 )
-
-
-def telling(house: House, listener: Listener) -> LogoutService:
-    """The installation's own, towards applications that listen."""
-    ground = house.services.ground
-    return LogoutService(
-        uow=ground.work,
-        keys=ground.keys,
-        outbound=listener,
-        issuer=ground.issuer,
-        clock=ground.clock,
-        entropy=ground.entropy,
-    )
-
-
-async def settle(house: House) -> None:
-    """Let every fact be heard."""
-
-    def failed(_: str, error: Exception) -> None:
-        raise error
-
-    ground = house.services.ground
-    dispatcher = Dispatcher(subscriptions(house.services), on_failure=failed)
-    job = replace(dispatcher.job(), every=timedelta(0))
-    runner = JobRunner(ground.work, (), holder="test", clock=ground.clock, on_failure=failed)
-    while await runner.run_once(job):
-        pass  # a fact may state another
-
-
-async def sign_out(house: House, who: Visitor) -> None:
-    page = await who.get("/sign-out")
-    csrf = re.search(r'name="csrf" value="([0-9a-f]{64})"', page.text)
-    assert csrf is not None
-    await who.post("/sign-out", csrf=csrf.group(1))
 
 
 async def by_an_administrator(house: House, who: Visitor) -> None:

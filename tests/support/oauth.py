@@ -1,7 +1,7 @@
 """A real authorization server over a real database, and people and agents who talk to it."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -72,7 +72,7 @@ from remit.surface.web.app import build_app
 from remit.surface.web.routes.oauth import OAuthRoutes
 from remit.surface.web.routes.register import RegisterRoutes
 from support.clock import FixedClock
-from support.jose import entropy_of, party, private_key
+from support.jose import Party, entropy_of, party, private_key
 
 ISSUER = "https://remit.example"
 TRUST_DOMAIN = "remit.example"
@@ -130,6 +130,7 @@ class World:
         forgetful: bool = False,
         http: HttpOptions | None = None,
         seed: str = "oauth world",
+        more_keys: Sequence[Party] = (),
         **parts: Any,
     ) -> None:
         self.uow = uow
@@ -142,6 +143,7 @@ class World:
         ]
         for_others = (KeyClass.ID_TOKEN, KeyClass.DOMAIN_GRANT, KeyClass.TRANSACTION)
         parties += [party(each, issuer=options.issuer, algorithm=Algorithm.ES256) for each in for_others]
+        parties += more_keys
         self.access_key: KeyRecord = parties[0].record
         self.access_private, self.envelope_private = (each.private for each in parties[:2])
         self.keyring = Keyring.of(

@@ -2,13 +2,16 @@
 
 import re
 import secrets
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from typing import Any
 from urllib.parse import parse_qs, parse_qsl, urlencode, urlsplit
 
 import httpx2
 
+from remit.app.jobs import subscriptions
 from remit.authority.oauth.client_metadata import read_metadata
+from remit.authority.oauth.logouts import LogoutService
 from remit.authority.oauth.pkce import challenge_of
 from remit.authority.oauth.registration import ClientRegistration, SessionLimits
 from remit.identity.principals import Environment
@@ -16,6 +19,8 @@ from remit.identity.sessions import ACR_PASSKEY_UV, AMR_PASSKEY_UV, Proof, Sessi
 from remit.kernel.canonical import b64u
 from remit.kernel.ids import PrincipalId
 from remit.kernel.outbound import OutboundRequest, OutboundResponse
+from remit.platform.storage.jobs import JobRunner
+from remit.platform.storage.outbox import Dispatcher
 from support.house import House
 
 BACK = "https://wiki.example/callback"
@@ -144,3 +149,37 @@ def told(answer: httpx2.Response) -> dict[str, str]:
     """What a redirect tells the client."""
     query = urlsplit(answer.headers["location"]).query
     return {name: values[0] for name, values in parse_qs(query, strict_parsing=True).items()}
+
+
+def telling(house: House, listener: Listener) -> LogoutService:
+    """The installation's own, towards applications that listen."""
+    ground = house.services.ground
+    return LogoutService(
+        uow=ground.work,
+        keys=ground.keys,
+        outbound=listener,
+        issuer=ground.issuer,
+        clock=ground.clock,
+        entropy=ground.entropy,
+    )
+
+
+async def settle(house: House) -> None:
+    """Let every fact be heard."""
+
+    def failed(_: str, error: Exception) -> None:
+        raise error
+
+    ground = house.services.ground
+    dispatcher = Dispatcher(subscriptions(house.services), on_failure=failed)
+    job = replace(dispatcher.job(), every=timedelta(0))
+    runner = JobRunner(ground.work, (), holder="test", clock=ground.clock, on_failure=failed)
+    while await runner.run_once(job):
+        pass  # a fact may state another
+
+
+async def sign_out(house: House, who: Visitor) -> None:
+    page = await who.get("/sign-out")
+    csrf = re.search(r'name="csrf" value="([0-9a-f]{64})"', page.text)
+    assert csrf is not None
+    await who.post("/sign-out", csrf=csrf.group(1))

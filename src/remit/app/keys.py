@@ -29,6 +29,7 @@ RULES: Final[Mapping[KeyClass, RotationRule]] = {
     KeyClass.JWT_SVID: RotationRule(longest_life=timedelta(minutes=5)),
     # An ID token names a session to end long after it has run out (RP-Initiated Logout §4).
     KeyClass.ID_TOKEN: RotationRule(longest_life=timedelta(days=7)),
+    KeyClass.ID_TOKEN_RSA: RotationRule(longest_life=timedelta(days=7)),
     KeyClass.DOMAIN_GRANT: RotationRule(longest_life=timedelta(minutes=5)),
     KeyClass.TRANSACTION: RotationRule(longest_life=timedelta(minutes=5)),
     # Providers keep our set of keys for as long as they like: a day ahead is what most of them bear.
@@ -36,6 +37,9 @@ RULES: Final[Mapping[KeyClass, RotationRule]] = {
     KeyClass.LEDGER: RotationRule(use_for=timedelta(days=365), longest_life=_FOREVER),
 }
 """Every class that this server signs, and how its keys live: a checkpoint is believed for ever."""
+
+ON_DEMAND: Final = frozenset({KeyClass.ID_TOKEN_RSA})
+"""Classes without a key until somebody needs one; from then on they live like the others."""
 
 _ALGORITHMS: Final = dict.fromkeys(
     (
@@ -46,7 +50,7 @@ _ALGORITHMS: Final = dict.fromkeys(
         KeyClass.RELYING_PARTY,
     ),
     Algorithm.ES256,
-)
+) | {KeyClass.ID_TOKEN_RSA: Algorithm.RS256}
 """JWT-SVID §2.2 knows no EdDSA, nor do many relying parties and other domains; the rest is Ed25519."""
 
 
@@ -81,24 +85,44 @@ class KeyHolder:
         """
 
         def work(tx: SqlTransaction) -> tuple[tuple[KeyRecord, ...], Keyring]:
-            _check_issuer(tx.keys.records(), self._issuer)
+            known = tx.keys.records()
+            _check_issuer(known, self._issuer)
+            unused = ON_DEMAND - {record.key_class for record in known}
             changed = [
                 record
-                for key_class, rule in RULES.items()
-                for record in tx.keys.rotate(
-                    key_class,
-                    issuer=self._issuer,
-                    algorithm=_ALGORITHMS.get(key_class, Algorithm.ED25519),
-                    rule=rule,
-                    kek=self._kek,
-                    entropy=self._entropy,
-                    at=at,
-                )
+                for key_class in RULES
+                if key_class not in unused
+                for record in self._stepped(tx, key_class, at)
             ]
             return tuple(changed), tx.keys.keyring(self._kek)
 
         changed, self._ring = await self._work.commit(work)
         return changed
+
+    async def prepare(self, key_class: KeyClass, *, at: datetime) -> None:
+        """See that there is a key of a class to sign with: the first one is made now, if there is none.
+
+        CRASH: made and stored in one commit; of two nodes that want it at once, the later finds it there.
+        """
+        if key_class in self._present().signers:
+            return
+
+        def work(tx: SqlTransaction) -> Keyring:
+            self._stepped(tx, key_class, at)
+            return tx.keys.keyring(self._kek)
+
+        self._ring = await self._work.commit(work)
+
+    def _stepped(self, tx: SqlTransaction, key_class: KeyClass, at: datetime) -> list[KeyRecord]:
+        return tx.keys.rotate(
+            key_class,
+            issuer=self._issuer,
+            algorithm=_ALGORITHMS.get(key_class, Algorithm.ED25519),
+            rule=RULES[key_class],
+            kek=self._kek,
+            entropy=self._entropy,
+            at=at,
+        )
 
     async def force(
         self, key_class: KeyClass, *, compromised: bool, by: PrincipalId, at: datetime

@@ -10,7 +10,7 @@ const input = JSON.parse(await new Promise((resolve) => {
   let text = ''
   process.stdin.on('data', (part) => { text += part }).on('end', () => resolve(text))
 }))
-const config = await client.discovery(new URL(input.issuer), input.client_id, undefined, client.None(), {
+const config = await client.discovery(new URL(input.issuer), input.client_id, input.metadata, client.None(), {
   execute: [client.allowInsecureRequests, client.enableNonRepudiationChecks],
 })
 const headers = { cookie: input.cookie }

@@ -15,11 +15,14 @@ import pytest_asyncio
 import uvicorn
 
 from remit.authority.oauth.endpoints.end_session import EndSessionEndpoint
+from remit.kernel.jose.algorithms import Algorithm
+from remit.kernel.jose.keys import KeyClass
 from remit.platform.storage.unit_of_work import SqlUnitOfWork
 from remit.surface.web.pages.end_session import EndSessionPages
 from remit.surface.web.pages.mine import Own
 from remit.surface.web.pages.paper import Paper
 from support.authorizing import BACK, AuthorizingWorld
+from support.jose import party
 from support.npm import installed
 from support.oauth import OPTIONS
 
@@ -32,7 +35,11 @@ async def served(sqlite_uow: SqlUnitOfWork) -> AsyncIterator[AuthorizingWorld]:
     """The real application on a real socket, with the real time."""
     socket = uvicorn.Config("", port=0).bind_socket()
     issuer = f"http://127.0.0.1:{socket.getsockname()[1]}"
-    world = AuthorizingWorld(sqlite_uow, options=dataclasses.replace(OPTIONS, issuer=issuer))
+    world = AuthorizingWorld(
+        sqlite_uow,
+        options=dataclasses.replace(OPTIONS, issuer=issuer),
+        more_keys=[party(KeyClass.ID_TOKEN_RSA, issuer=issuer, algorithm=Algorithm.RS256)],
+    )
     world.clock.wall = datetime.now(UTC)
     await world.populate()
     await world.application("wiki", bearer=True, post_logout_redirect_uris=(GOODBYE,))
@@ -47,7 +54,7 @@ async def served(sqlite_uow: SqlUnitOfWork) -> AsyncIterator[AuthorizingWorld]:
     await running
 
 
-async def converse(world: AuthorizingWorld, script: str, peers: Path) -> dict[str, Any]:
+async def converse(world: AuthorizingWorld, script: str, peers: Path, **metadata: str) -> dict[str, Any]:
     person = await world.sign_in()
     told = {
         "issuer": world.options.issuer,
@@ -55,6 +62,7 @@ async def converse(world: AuthorizingWorld, script: str, peers: Path) -> dict[st
         "redirect_uri": BACK,
         "goodbye": GOODBYE,
         "cookie": person.cookie,
+        "metadata": metadata,
     }
     process = await asyncio.create_subprocess_exec(
         BIN / "node",
@@ -75,9 +83,14 @@ async def converse(world: AuthorizingWorld, script: str, peers: Path) -> dict[st
 @pytest.mark.spec("OIDC Discovery", "4")
 @pytest.mark.spec("OIDC RP-Initiated Logout", "2")
 @pytest.mark.req("R22", "N34")
-async def test_openid_client_goes_from_discovery_to_logout(served: AuthorizingWorld) -> None:
+@pytest.mark.parametrize("algorithm", [Algorithm.ES256, Algorithm.RS256])
+async def test_openid_client_goes_from_discovery_to_logout(
+    served: AuthorizingWorld, algorithm: Algorithm
+) -> None:
     peers = installed("openid-client", "6.8.9").parents[1]
-    found = await converse(served, "openid_client.mjs", peers)
+    await served.change("wiki", id_token_alg=algorithm)
+    told = {"id_token_signed_response_alg": algorithm}
+    found = await converse(served, "openid_client.mjs", peers, **told)
     ana = served.actors["ana"].id
     assert found["claims"]["sub"] == found["told"]["sub"] == found["renewed"]["sub"] == ana
     assert found["told"]["email"] == "user@company.com"

@@ -20,6 +20,7 @@ def metadata_of(registration: ClientRegistration) -> JsonObject:
         "tls_client_certificate_bound_access_tokens": registration.certificate_bound,
         "require_pushed_authorization_requests": registration.require_par,
         "require_signed_request_object": registration.signed_requests,
+        "id_token_signed_response_alg": str(registration.id_token_alg),
         "post_logout_redirect_uris": [*registration.post_logout_redirect_uris],
         "backchannel_logout_uri": registration.backchannel_logout_uri,
         "jwks_uri": registration.jwks_uri,

@@ -17,7 +17,9 @@ from remit.authority.oauth.errors import (
     UnapprovedSoftwareStatement,
 )
 from remit.authority.oauth.registration import CODE, DEVICE, GRANTS, OFFERED, ApplicationType, AuthMethod
+from remit.authority.oidc.id_token import SIGNED_BY
 from remit.kernel.canonical import Json, canonical_json
+from remit.kernel.jose.algorithms import Algorithm
 
 REDIRECTS_LIMIT: Final = 16
 NAME_LIMIT: Final = 128
@@ -45,6 +47,7 @@ class StatedClient:
     signed_requests: bool = False
     dpop_bound: bool = False
     certificate_bound: bool = False
+    id_token_alg: Algorithm = Algorithm.ES256
     post_logout_redirect_uris: tuple[str, ...] = ()
     backchannel_logout_uri: str | None = None
 
@@ -80,6 +83,7 @@ def read_metadata(document: Mapping[str, Json], *, lenient: bool = False) -> Sta
         signed_requests=_flag(document, "require_signed_request_object"),
         dpop_bound=_flag(document, "dpop_bound_access_tokens"),
         certificate_bound=_flag(document, "tls_client_certificate_bound_access_tokens"),
+        id_token_alg=_id_token_alg(document),
         post_logout_redirect_uris=_logouts(document, native=kind is ApplicationType.NATIVE),
         backchannel_logout_uri=_backchannel(document),
     )
@@ -191,6 +195,15 @@ def _logouts(document: Mapping[str, Json], *, native: bool) -> tuple[str, ...]:
         return tuple(check_redirect(uri, native=native) for uri in uris)
     except UnfitUri as unfit:
         raise InvalidClientMetadata(f"`post_logout_redirect_uris`: {unfit.hint}") from unfit
+
+
+def _id_token_alg(document: Mapping[str, Json]) -> Algorithm:
+    """OpenID Connect Registration §2, but for its default: it says RS256, we say what most of them take."""
+    stated = _text(document, "id_token_signed_response_alg") or Algorithm.ES256
+    if stated not in set(SIGNED_BY):
+        served = ", ".join(f"`{each}`" for each in SIGNED_BY)
+        raise InvalidClientMetadata(f"`id_token_signed_response_alg` is `{stated[:64]}`, served are {served}")
+    return Algorithm(stated)
 
 
 def _backchannel(document: Mapping[str, Json]) -> str | None:

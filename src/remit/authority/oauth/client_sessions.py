@@ -19,6 +19,7 @@ from remit.authority.oidc.disclosure import told
 from remit.authority.oidc.id_token import LIFE, IdToken
 from remit.authority.tasks import Task
 from remit.kernel.ids import EnvelopeId, PrincipalId, TokenId
+from remit.kernel.jose.algorithms import Algorithm
 
 ENDED: Final = "what was allowed here has ended"
 
@@ -57,6 +58,7 @@ class SessionMint:
         if not family.disclosure.identifies or person is None:
             return None
         at = asking.request.at.replace(microsecond=0)
+        registration = asking.who.client.registration
         opened = told(person, family.disclosure.scopes)
         return IdToken(
             tenant=family.tenant,
@@ -73,6 +75,7 @@ class SessionMint:
             ancestors=_ancestors(family),
             agent=asking.who.client.agent,
             task=family.task,
+            algorithm=Algorithm.ES256 if registration is None else registration.id_token_alg,
             told={name: opened[name] for name in family.disclosure.in_token if name in opened},
         )
 

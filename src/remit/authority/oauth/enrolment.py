@@ -190,6 +190,7 @@ def stated_of(present: ClientRegistration, *, jwks: str | None) -> StatedClient:
         signed_requests=present.signed_requests,
         dpop_bound=present.dpop_bound,
         certificate_bound=present.certificate_bound,
+        id_token_alg=present.id_token_alg,
         post_logout_redirect_uris=present.post_logout_redirect_uris,
         backchannel_logout_uri=present.backchannel_logout_uri,
     )
@@ -219,6 +220,7 @@ def _described(before: ClientRegistration, stated: StatedClient, extra: frozense
         signed_requests=stated.signed_requests,
         dpop_bound=before.dpop_bound or stated.dpop_bound,
         certificate_bound=stated.certificate_bound,
+        id_token_alg=stated.id_token_alg,
         post_logout_redirect_uris=stated.post_logout_redirect_uris,
         backchannel_logout_uri=stated.backchannel_logout_uri,
         digest=digest_of(

@@ -107,6 +107,11 @@ class Issuance:
         self._keys = keys
         self._entropy = entropy
 
+    async def prepare(self, draft: Draft | None, request: TokenRequest) -> None:
+        """Have the key for an ID token at hand before the transaction that signs it."""
+        if draft is not None and draft.id_token is not None:
+            await self._keys.prepare(draft.id_token.key_class, at=request.at)
+
     def issue(
         self,
         tx: OAuthTransaction,
@@ -183,7 +188,7 @@ class Issuance:
             return ""
         named = replace(draft.id_token, access_hash=id_token.hash_of(access_token))
         try:
-            return id_token.issue(named, self._keys.signer(KeyClass.ID_TOKEN))
+            return id_token.issue(named, self._keys.signer(named.key_class))
         except jwt.UnfitClaims as unfit:
             raise _too_large() from unfit
 

@@ -12,6 +12,7 @@ from urllib.parse import urlencode
 from remit.authority.oauth.endings import end_family
 from remit.authority.oauth.families import Family, FamilyState
 from remit.authority.oauth.repository import OAuthTransaction, SigningKeys
+from remit.authority.oidc.id_token import SIGNED_BY
 from remit.authority.oidc.logout import (
     LogoutNotice,
     Outcome,
@@ -110,7 +111,9 @@ class LogoutService:
     async def _tell(self, notice: LogoutNotice) -> bool:
         at = self._clock.now()
         try:
-            answer = await self._outbound.send(self._request(notice, at))
+            key_class = await self._uow.read(lambda tx: _key_class(tx, notice))
+            await self._keys.prepare(key_class, at=at)
+            answer = await self._outbound.send(self._request(notice, key_class, at))
             told = judged(notice, answer.status, at=self._clock.now())
         except (
             RemitError
@@ -119,10 +122,10 @@ class LogoutService:
         await self._uow.commit(lambda tx: self._settle(tx, notice, told))
         return told.outcome is Outcome.DELIVERED
 
-    def _request(self, notice: LogoutNotice, at: datetime) -> OutboundRequest:
+    def _request(self, notice: LogoutNotice, key_class: KeyClass, at: datetime) -> OutboundRequest:
         jti = mint_id("lgt", at=at, entropy=self._entropy)
         claims = claims_of(notice, issuer=self._issuer, jti=jti, at=at)
-        token = jwt.issue(claims, as_type=TokenType.LOGOUT_TOKEN, signer=self._keys.signer(KeyClass.ID_TOKEN))
+        token = jwt.issue(claims, as_type=TokenType.LOGOUT_TOKEN, signer=self._keys.signer(key_class))
         return OutboundRequest(
             method="POST",
             url=notice.uri,
@@ -149,3 +152,9 @@ class LogoutService:
                 detail=(("session", after.session), ("tries", str(after.tries)), ("last", after.last)),
             )
         )
+
+
+def _key_class(tx: OAuthTransaction, notice: LogoutNotice) -> KeyClass:
+    """Of the algorithm that the client takes for ID tokens (Back-Channel Logout §2.4, §2.6 (2))."""
+    registration = tx.registrations.get(notice.client_id)
+    return KeyClass.ID_TOKEN if registration is None else SIGNED_BY[registration.id_token_alg]

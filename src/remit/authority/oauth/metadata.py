@@ -13,6 +13,7 @@ from remit.authority.oauth.resources import Target
 from remit.authority.oauth.scopes import AGENT_AT_API, AT_MCP, AT_USERINFO, Scope
 from remit.authority.oidc.conditions import MEETS
 from remit.authority.oidc.disclosure import CLAIMS
+from remit.authority.oidc.id_token import SIGNED_BY
 from remit.kernel.canonical import Json, JsonObject
 from remit.kernel.jose import dpop
 from remit.kernel.jose.algorithms import Algorithm
@@ -112,7 +113,7 @@ def _of_people(issuer: str) -> JsonObject:
         "backchannel_logout_supported": True,
         "backchannel_logout_session_supported": True,
         "subject_types_supported": ["public"],
-        "id_token_signing_alg_values_supported": [str(Algorithm.ES256)],
+        "id_token_signing_alg_values_supported": [*map(str, SIGNED_BY)],
         "claims_supported": [*CLAIMS],
         "claims_parameter_supported": True,
         "prompt_values_supported": ["none", "login", "consent", "select_account"],

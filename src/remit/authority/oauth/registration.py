@@ -10,6 +10,7 @@ from typing import Final
 
 from remit.kernel.canonical import Digest, JsonObject, canonical_json, sha256
 from remit.kernel.ids import PrincipalId, TenantId
+from remit.kernel.jose.algorithms import Algorithm
 
 CODE: Final = "authorization_code"
 REFRESH: Final = "refresh_token"
@@ -98,6 +99,8 @@ class ClientRegistration:
     dpop_bound: bool = True
     certificate_bound: bool = False
     """Whether its tokens are bound to its certificate (RFC 8705 §3.4)."""
+    id_token_alg: Algorithm = Algorithm.ES256
+    """What its ID tokens and logout tokens are signed with (`id_token_signed_response_alg`)."""
     post_logout_redirect_uris: tuple[str, ...] = ()
     backchannel_logout_uri: str | None = None
     limits: SessionLimits = LIMITS

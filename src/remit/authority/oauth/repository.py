@@ -332,6 +332,9 @@ class SigningKeys(KeyLookup, Protocol):
     def signer(self, key_class: KeyClass) -> Signer:
         """The key to sign with now."""
 
+    async def prepare(self, key_class: KeyClass, *, at: datetime) -> None:
+        """See that there is a key of a class to sign with: some are made when the first client needs one."""
+
     def jwks(self, *, at: datetime) -> JsonObject:
         """Public halves, for `/jwks`."""
 

@@ -5,6 +5,7 @@ Whoever verifies one here (`id_token_hint`, a subject of identity chaining) call
 """
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -12,12 +13,18 @@ from typing import Final
 from remit.kernel.canonical import Json, JsonObject, b64u
 from remit.kernel.ids import AgentId, SessionId, TaskId, TenantId, TokenId, UserId
 from remit.kernel.jose import jws, jwt
+from remit.kernel.jose.algorithms import Algorithm
 from remit.kernel.jose.claims import Claims, unverified_members
 from remit.kernel.jose.errors import TokenRejected
 from remit.kernel.jose.keys import KeyClass, KeyLookup, Signer
 from remit.kernel.jose.profiles import TokenType
 
 LIFE: Final = timedelta(hours=1)
+SIGNED_BY: Final[Mapping[Algorithm, KeyClass]] = {
+    Algorithm.ES256: KeyClass.ID_TOKEN,
+    Algorithm.RS256: KeyClass.ID_TOKEN_RSA,
+}
+"""Whose keys sign for a client that takes this algorithm (`id_token_signed_response_alg`)."""
 NAMESPACE: Final = "dev.remit"
 """The one member that is ours alone; all others are registered names."""
 
@@ -47,10 +54,17 @@ class IdToken:
     task: TaskId | None = None
     told: JsonObject = field(default_factory=dict)
     """Claims about the person that the client wanted in the token itself."""
+    algorithm: Algorithm = Algorithm.ES256
+    """What the client verifies; no claim of it."""
+
+    @property
+    def key_class(self) -> KeyClass:
+        """Whose key signs it."""
+        return SIGNED_BY[self.algorithm]
 
 
 def hash_of(access_token: str) -> str:
-    """`at_hash` (Core §3.1.3.6): the left half of the SHA-256 of the token's text, as ES256 has it."""
+    """`at_hash` (Core §3.1.3.6): the left half of the SHA-256 of the text; ES256 and RS256 both have it."""
     return b64u(hashlib.sha256(access_token.encode("ascii")).digest()[:16])
 
 
@@ -79,7 +93,7 @@ def claims_of(token: IdToken) -> JsonObject:
 
 def issue(token: IdToken, signer: Signer) -> str:
     """Sign it."""
-    signer.require(KeyClass.ID_TOKEN)
+    signer.require(token.key_class)
     return jwt.issue(claims_of(token), as_type=TokenType.ID_TOKEN, signer=signer)
 
 
@@ -93,7 +107,7 @@ def read(text: str, *, keys: KeyLookup, audience: str, at: datetime, expired: bo
     verified = jwt.verify(text, as_type=TokenType.ID_TOKEN, keys=keys, at=moment, audience=audience)
     if not verified.record.verifies(at):
         raise TokenRejected(3, "key_not_believed", debug=f"kid `{verified.record.kid}`")
-    return _token_of(verified.claims, tenant=verified.record.tenant)
+    return _token_of(verified.claims, tenant=verified.record.tenant, algorithm=verified.record.algorithm)
 
 
 def audience_of(text: str) -> str:
@@ -117,12 +131,13 @@ def _issued(text: str) -> datetime:
         raise TokenRejected(6, "claim_malformed", debug="`iat` is no time") from odd
 
 
-def _token_of(claims: Claims, *, tenant: TenantId) -> IdToken:
+def _token_of(claims: Claims, *, tenant: TenantId, algorithm: Algorithm) -> IdToken:
     try:
         own = _object(claims.members[NAMESPACE])
         return IdToken(
             tenant=tenant,
             issuer=claims.issuer,
+            algorithm=algorithm,
             subject=UserId(claims.subject),
             audience=claims.audience,
             session=SessionId(claims.text("sid")),

@@ -25,8 +25,8 @@ class Algorithm(StrEnum):
     RS256 = "RS256"
 
 
-SIGNING: Final = frozenset({Algorithm.ED25519, Algorithm.ES256, Algorithm.ES384})
-"""What we make keys for; RSA is for verifying peers alone."""
+SIGNING: Final = frozenset({Algorithm.ED25519, Algorithm.ES256, Algorithm.ES384, Algorithm.RS256})
+"""What we make keys for; RS256 only where a peer knows nothing else (OpenID Connect Core §15.1)."""
 
 EDDSA: Final = "EdDSA"
 """The older name of Ed25519 (RFC 8037 §3.1, deprecated by RFC 9864): never issued, accepted by exception."""
@@ -97,6 +97,11 @@ def check_rsa(public: rsa.RSAPublicKey, algorithm: Algorithm) -> Check:
 def sign_ed25519(secret: bytes, message: bytes) -> bytes:
     """Sign with libsodium's 64 byte form of a key (seed, then public half)."""
     return crypto_sign(message, secret)[:_ED25519_SIGNATURE]
+
+
+def sign_rsa(secret: rsa.RSAPrivateKey, message: bytes) -> bytes:
+    """Sign by PKCS #1 v1.5 with SHA-256 (RFC 7518 §3.3)."""
+    return secret.sign(message, padding.PKCS1v15(), hashes.SHA256())
 
 
 def sign_ecdsa(secret: ec.EllipticCurvePrivateKey, algorithm: Algorithm, message: bytes) -> bytes:

@@ -23,6 +23,7 @@ PUBLISHED: Final = frozenset(
         KeyClass.DOMAIN_GRANT,
         KeyClass.TRANSACTION,
         KeyClass.ID_TOKEN,
+        KeyClass.ID_TOKEN_RSA,
         KeyClass.RELYING_PARTY,
     }
 )
@@ -65,6 +66,10 @@ class Keyring:
         if signer is None:
             raise NoSigningKey(f"there is no active key of class `{key_class}`", next_step="remit key rotate")
         return signer
+
+    async def prepare(self, key_class: KeyClass, *, at: datetime) -> None:  # noqa: ARG002 — of the protocol
+        """See that there is a key of a class; a ring makes none. Raises `NoSigningKey`."""
+        self.signer(key_class)
 
     def jwks(self, *, at: datetime) -> JsonObject:
         """Give the JWK Set (RFC 7517 §5) of what is, or will be, in use: public members alone (KM-05)."""

@@ -7,8 +7,14 @@ from enum import StrEnum
 from functools import partial
 from typing import Final, Protocol, Self
 
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+    load_der_private_key,
+)
 from nacl.bindings import crypto_sign_seed_keypair
 
 from remit.kernel.canonical import b64u
@@ -16,7 +22,7 @@ from remit.kernel.ids import Entropy, KeyId, TenantId
 from remit.kernel.jose import algorithms
 from remit.kernel.jose.algorithms import Algorithm
 from remit.kernel.jose.errors import KeyMisused, KeyRefused
-from remit.kernel.jose.jwk import PublicKey, public_from_members
+from remit.kernel.jose.jwk import PublicKey, parse_jwk, public_from_members
 from remit.kernel.secret import Secret
 
 
@@ -33,6 +39,8 @@ class KeyClass(StrEnum):
     """What the authorization server says of tokens: introspection answers and status lists."""
     ID_TOKEN = "id_token"  # noqa: S105 - a name, not a secret
     """What relying parties of OpenID Connect verify: ID tokens and logout tokens, told apart by `typ`."""
+    ID_TOKEN_RSA = "id_token_rsa"  # noqa: S105 - a name, not a secret
+    """The same for relying parties that know only RS256; there is no such key before one of them comes."""
     DOMAIN_GRANT = "domain_grant"
     """Grants that the authorization servers of other domains redeem; none is ever redeemed here."""
     TRANSACTION = "transaction"
@@ -123,9 +131,14 @@ class PrivateKey:
 
     @classmethod
     def generate(cls, algorithm: Algorithm, entropy: Entropy) -> Self:
-        """Make a key out of 32 bytes (Ed25519) or of 64 bits more than the order has (FIPS 186-5 §A.2.1)."""
+        """Make a key out of 32 bytes (Ed25519) or of 64 bits more than the order has (FIPS 186-5 §A.2.1).
+
+        An RSA key's primes come from OpenSSL's own source: they can't be made out of a few given bytes.
+        """
         if algorithm is Algorithm.ED25519:
             return cls.load(algorithm, Secret(entropy(32)))
+        if algorithm is Algorithm.RS256:
+            return cls._of_rsa(rsa.generate_private_key(public_exponent=65537, key_size=_RSA_SIZE))
         order = _order(algorithm)
         size = algorithms.coordinate_size(algorithm)
         scalar = int.from_bytes(entropy(size + 8), "big") % (order - 1) + 1
@@ -133,9 +146,11 @@ class PrivateKey:
 
     @classmethod
     def load(cls, algorithm: Algorithm, secret: Secret) -> Self:
-        """Read what `export` gave: a seed (Ed25519) or a scalar of full width (ES256, ES384)."""
+        """Read what `export` gave: a seed (Ed25519), a scalar of full width (ECDSA), or PKCS #8 (RS256)."""
         if algorithm is Algorithm.ED25519:
             return cls._load_ed25519(secret)
+        if algorithm is Algorithm.RS256:
+            return cls._load_rsa(secret)
         order, size = _order(algorithm), algorithms.coordinate_size(algorithm)
         scalar = int.from_bytes(secret.reveal(), "big")
         if len(secret.reveal()) != size or not 0 < scalar < order:
@@ -174,6 +189,27 @@ class PrivateKey:
             _sign=partial(algorithms.sign_ecdsa, key, algorithm),
         )
 
+    @classmethod
+    def _load_rsa(cls, secret: Secret) -> Self:
+        try:
+            key = load_der_private_key(secret.reveal(), password=None)
+        except (ValueError, TypeError) as broken:
+            raise KeyRefused("private key is no PKCS #8 of `RS256`") from broken
+        if not isinstance(key, rsa.RSAPrivateKey):
+            raise KeyRefused("private key is of another kind than `RS256`")
+        return cls._of_rsa(key)
+
+    @classmethod
+    def _of_rsa(cls, key: rsa.RSAPrivateKey) -> Self:
+        numbers = key.public_key().public_numbers()
+        members = {name: _uint(getattr(numbers, name)) for name in ("n", "e")}
+        return cls(
+            # The same door as for peers: what we would not verify of them, we don't sign with.
+            public=parse_jwk({"kty": "RSA", **members}, algorithm=Algorithm.RS256),
+            _secret=Secret(key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())),
+            _sign=partial(algorithms.sign_rsa, key),
+        )
+
     @property
     def algorithm(self) -> Algorithm:
         """The one algorithm of this key."""
@@ -202,10 +238,17 @@ class Signer:
             raise KeyMisused(f"key of class `{self.key_class}` can't sign for `{key_class}`")
 
 
+_RSA_SIZE: Final = 2048
+"""Bits (SP 800-57 part 1 §5.6.2: enough until 2030); it lives for weeks, and every peer takes it."""
 _GROUPS: Final[dict[Algorithm, tuple[str, ec.EllipticCurve]]] = {
     Algorithm.ES256: ("P-256", ec.SECP256R1()),
     Algorithm.ES384: ("P-384", ec.SECP384R1()),
 }
+
+
+def _uint(number: int) -> str:
+    """Base64urlUInt, of as few octets as it has (RFC 7518 §2)."""
+    return b64u(number.to_bytes((number.bit_length() + 7) // 8, "big"))
 
 
 def _order(algorithm: Algorithm) -> int:

@@ -151,14 +151,14 @@ _PROFILES: Final = {
         ),
         TokenProfile(  # OpenID Connect Core §2
             type=TokenType.ID_TOKEN,
-            key_classes=(KeyClass.ID_TOKEN,),
+            key_classes=(KeyClass.ID_TOKEN, KeyClass.ID_TOKEN_RSA),
             required=frozenset({"iss", "sub", "sid"}),
             longest=timedelta(hours=1),
             also_typ=frozenset({"jwt"}),
         ),
         TokenProfile(  # OpenID Connect Back-Channel Logout §2.4
             type=TokenType.LOGOUT_TOKEN,
-            key_classes=(KeyClass.ID_TOKEN,),
+            key_classes=(KeyClass.ID_TOKEN, KeyClass.ID_TOKEN_RSA),
             required=frozenset({"iss", "sub", "sid", "jti"}),
             longest=timedelta(minutes=2),
         ),

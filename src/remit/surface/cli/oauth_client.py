@@ -60,6 +60,9 @@ def register(
     backchannel: Annotated[
         str, typer.Option("--backchannel-logout-uri", help="Where it is told that a session has ended.")
     ] = "",
+    id_token_alg: Annotated[
+        str, typer.Option("--id-token-alg", help="ES256, or RS256 for one that knows nothing else.")
+    ] = "ES256",  # noqa: S107 — the name of an algorithm
     lifetime: LifetimeOption = "",
     idle: IdleOption = "",
     sessions: SessionsOption = None,
@@ -83,6 +86,7 @@ def register(
     }
     if keys is not None:
         metadata["jwks"] = _jwks(keys)
+    metadata["id_token_signed_response_alg"] = id_token_alg
     metadata["post_logout_redirect_uris"] = logout_uri or []
     if backchannel:
         metadata["backchannel_logout_uri"] = backchannel

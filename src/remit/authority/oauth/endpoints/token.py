@@ -104,6 +104,7 @@ class TokenEndpoint:
 
     async def _granted(self, request: TokenRequest, judged: _Judged) -> Issued:
         """The one transaction, and what follows if it refuses."""
+        await self._issuance.prepare(judged.draft, request)
         try:
             return await self._uow.commit(lambda tx: self._issue(tx, request, judged))
         except OAuthError as refusal:

@@ -1,7 +1,7 @@
 """Clients of the authorization server, as the API shows and takes them: the names are those of RFC 7591."""
 
 from datetime import timedelta
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 
 import msgspec
 
@@ -22,6 +22,7 @@ from remit.surface.web.schemas.words import Ident, Instant
 
 Uri = Annotated[str, msgspec.Meta(min_length=1, max_length=2048)]
 Uris = Annotated[list[Uri], msgspec.Meta(max_length=16)]
+IdTokenAlg = Literal["ES256", "RS256"]
 Said = Annotated[str, msgspec.Meta(max_length=1024)]
 
 
@@ -53,6 +54,8 @@ class ClientMetadata(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     require_pushed_authorization_requests: bool = False
     require_signed_request_object: bool = False
     scope: Said = ""
+    id_token_signed_response_alg: IdTokenAlg = "ES256"  # noqa: S105 — the name of an algorithm
+    """What its ID tokens and logout tokens are signed with."""
     post_logout_redirect_uris: Uris = []
     backchannel_logout_uri: Uri | None = None
 
@@ -191,6 +194,7 @@ class ClientView(msgspec.Struct, frozen=True, kw_only=True):
     signed_requests: bool
     limits: Limits
     requires: list[str]
+    id_token_alg: str
     post_logout_redirect_uris: list[str]
     backchannel_logout_uri: str | None
     digest: str
@@ -219,6 +223,7 @@ class ClientView(msgspec.Struct, frozen=True, kw_only=True):
             signed_requests=client.signed_requests,
             limits=Limits.of(client.limits),
             requires=[*sorted(client.requires)],
+            id_token_alg=client.id_token_alg,
             post_logout_redirect_uris=[*client.post_logout_redirect_uris],
             backchannel_logout_uri=client.backchannel_logout_uri,
             digest=client.digest,
