@@ -10,7 +10,7 @@ from remit.identity.session_service import end
 from remit.identity.sessions import Session
 from remit.identity.upstream import records
 from remit.identity.upstream.errors import ArrivalRefused, UnknownIdentityProvider
-from remit.identity.upstream.id_token import LogoutToken, judge_logout_token
+from remit.identity.upstream.id_token import SKEW, LogoutToken, judge_logout_token
 from remit.identity.upstream.keys import ProviderKeys
 from remit.identity.upstream.provider import IdentityProvider, IdpId, Standing
 from remit.identity.upstream.repository import UpstreamTransaction
@@ -48,7 +48,8 @@ class UpstreamLogout:
         token = judge_logout_token(text, provider, keys, at=self.clock.now())
 
         def work(tx: UpstreamTransaction) -> int:
-            if not tx.challenges.spend(token.digest, keep_until=token.expires_at):
+            # For as long as it would be believed, which is a little longer than it says (RT-11).
+            if not tx.challenges.spend(token.digest, keep_until=token.expires_at + SKEW):
                 raise ArrivalRefused(8, "replayed")
             found = _named(tx, provider, token)
             for session in found:

@@ -12,7 +12,7 @@ from remit.kernel.canonical import Json
 from remit.kernel.ids import ApprovalId, Entropy, PrincipalId, mint_id
 from remit.kernel.jose.jwt import VerifiedJwt, issue, verify
 from remit.kernel.jose.keys import KeyLookup, Signer
-from remit.kernel.jose.profiles import TokenType
+from remit.kernel.jose.profiles import PEER_LEEWAY, TokenType
 from remit.oversight.approvals.approval import Answer, Approval
 from remit.oversight.approvals.service import AnswerProof
 from remit.oversight.errors import AnswerNotProven
@@ -71,5 +71,6 @@ def _proof(verified: VerifiedJwt, *, by: str, channel: str) -> AnswerProof:
         approval=ApprovalId(claims.text("apr")),
         digest=claims.text("digest"),
         channel=channel,
-        once=Proof(key=f"{channel}:{by}", jti=claims.jti, keep_until=claims.expires_at),
+        # A signature of a peer whose clock lags is believed for that much longer than it says (RT-11).
+        once=Proof(key=f"{channel}:{by}", jti=claims.jti, keep_until=claims.expires_at + PEER_LEEWAY),
     )
