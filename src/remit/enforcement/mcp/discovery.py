@@ -39,9 +39,7 @@ def standings(before: Mapping[str, Tool], seen: Comparison) -> tuple[Found, ...]
     causes = {each.name: each.cause for each in seen.sightings}
     unfit = seen.names - seen.definitions.keys()
     return tuple(
-        Found(
-            name=name, standing=ToolStanding.REFUSED, cause=causes.get(name, "refused before, as now")
-        )
+        Found(name=name, standing=ToolStanding.REFUSED, cause=causes.get(name, "refused before, as now"))
         if name in unfit
         else Found(name=name, standing=_standing(before.get(name), seen.definitions.get(name)))
         for name in sorted(seen.names | before.keys())
