@@ -1,11 +1,17 @@
 """People sign in, confirm and link through a SAML provider: what is sent, what comes of it, who stays out."""
 
+import base64
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 import pytest
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from lxml import etree
 
 from remit.app.bindings.saml import SamlPeople
@@ -93,6 +99,42 @@ async def test_we_tell_the_provider_who_we_are(tmp_path: Path) -> None:
         assert (await one.http.get("/sign-in/with/company/metadata")).status_code == 404
 
 
+@pytest.mark.spec("SAML Bindings", "3.4.4.1")
+@pytest.mark.spec("SAML Metadata", "2.4.1.1")
+async def test_a_provider_that_wants_it_gets_signed_requests(tmp_path: Path) -> None:
+    strict = SamlProvider(entity=ENTITY).metadata(wants_signed=True)
+    async with company(tmp_path, metadata=strict) as (house, them), browser(house) as one:
+        root = etree.fromstring((await one.http.get("/sign-in/with/company/metadata")).content)
+        role = root.find("md:SPSSODescriptor", namespaces=SAML)
+        assert role is not None
+        assert role.get("AuthnRequestsSigned") == "true"
+        # The order of Metadata §2.4.4: keys, then formats, then addresses.
+        names = [etree.QName(each).localname for each in role]
+        assert names == ["KeyDescriptor", "NameIDFormat", "AssertionConsumerService"]
+        (shown,) = role.itertext("{http://www.w3.org/2000/09/xmldsig#}X509Certificate")
+        ours = x509.load_der_x509_certificate(base64.b64decode(str(shown)))
+        ours.verify_directly_issued_by(ours)
+        assert ours.not_valid_before_utc <= house.now() < ours.not_valid_after_utc
+        key = ours.public_key()
+        assert isinstance(key, rsa.RSAPublicKey)
+        query = urlsplit(await leave(one)).query
+        covered, _, signature = query.partition("&Signature=")
+        assert [name for name, _ in parse_qsl(query)] == ["SAMLRequest", "SigAlg", "Signature"]
+        assert dict(parse_qsl(query))["SigAlg"].endswith("#rsa-sha256")
+        raw = base64.b64decode(unquote(signature))
+        key.verify(raw, covered.encode(), padding.PKCS1v15(), hashes.SHA256())
+        with pytest.raises(InvalidSignature):
+            key.verify(
+                raw,
+                covered.replace("SAMLRequest=", "SAMLRequest=A").encode(),
+                padding.PKCS1v15(),
+                hashes.SHA256(),
+            )
+        assert 'url=/me/sessions"' in (await round_trip(them, one)).text
+        again = etree.fromstring((await one.http.get("/sign-in/with/company/metadata")).content)
+        assert etree.tostring(again) == etree.tostring(root), "a certificate that is pinned stays the same"
+
+
 OUTSIDERS: tuple[dict[str, Any], ...] = (
     {"format": "urn:oasis:names:tc:SAML:2.0:nameid-format:transient"},
     {"format": "urn:oasis:names:tc:SAML:1.1:nameid-format:emailAddress", "subject": "ana@company.com"},
@@ -157,7 +199,6 @@ async def test_a_provider_is_connected_as_its_metadata_says_or_not_at_all(tmp_pa
     async with company(tmp_path) as (house, them):
         honest = SamlProvider(entity="https://two.example/realms/a")
         for said in (
-            {"metadata": honest.metadata(wants_signed=True)},
             {"metadata": honest.metadata(sign_in="http://idp.example/sso")},
             {"metadata": honest.metadata(sign_in="javascript:alert(1)")},
             {"metadata": honest.metadata(), "product": Product.ENTRA},

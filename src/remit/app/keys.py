@@ -34,11 +34,13 @@ RULES: Final[Mapping[KeyClass, RotationRule]] = {
     KeyClass.TRANSACTION: RotationRule(longest_life=timedelta(minutes=5)),
     # Providers keep our set of keys for as long as they like: a day ahead is what most of them bear.
     KeyClass.RELYING_PARTY: RotationRule(publish_ahead=timedelta(days=1), longest_life=timedelta(minutes=5)),
+    # Providers pin our certificate and take another from a person's hand: so it changes seldom.
+    KeyClass.SAML_REQUEST: RotationRule(use_for=timedelta(days=1095), longest_life=timedelta(minutes=5)),
     KeyClass.LEDGER: RotationRule(use_for=timedelta(days=365), longest_life=_FOREVER),
 }
 """Every class that this server signs, and how its keys live: a checkpoint is believed for ever."""
 
-ON_DEMAND: Final = frozenset({KeyClass.ID_TOKEN_RSA})
+ON_DEMAND: Final = frozenset({KeyClass.ID_TOKEN_RSA, KeyClass.SAML_REQUEST})
 """Classes without a key until somebody needs one; from then on they live like the others."""
 
 _ALGORITHMS: Final = dict.fromkeys(
@@ -50,7 +52,7 @@ _ALGORITHMS: Final = dict.fromkeys(
         KeyClass.RELYING_PARTY,
     ),
     Algorithm.ES256,
-) | {KeyClass.ID_TOKEN_RSA: Algorithm.RS256}
+) | dict.fromkeys(ON_DEMAND, Algorithm.RS256)
 """JWT-SVID §2.2 knows no EdDSA, nor do many relying parties and other domains; the rest is Ed25519."""
 
 

@@ -238,6 +238,7 @@ def _saml(ground: Ground, upstream: Upstream, people: People, federation: Federa
     return SamlPeople.build(
         ground.settings,
         upstream=upstream,
+        own=ground.keys,
         work=ground.work,
         exits=federation.exits,
         home=people.desk.home,

@@ -4,9 +4,11 @@ from dataclasses import dataclass
 from typing import Self
 
 from remit.app.bindings.upstream import Upstream
+from remit.app.keys import KeyHolder
 from remit.identity.federation.saml.judge import Judge
 from remit.identity.upstream.saml_connecting import SamlProviderService
 from remit.identity.upstream.saml_keys import SamlKeys
+from remit.identity.upstream.saml_requests import RequestSigner
 from remit.identity.upstream.saml_signing import SamlSignIn
 from remit.kernel.clock import Clock
 from remit.kernel.ids import Entropy, TenantId
@@ -29,6 +31,7 @@ class SamlPeople:
         settings: Settings,
         *,
         upstream: Upstream,
+        own: KeyHolder,
         work: SqlUnitOfWork,
         exits: Outbound,
         home: str,
@@ -59,5 +62,6 @@ class SamlPeople:
                 tenant=tenant,
                 home=home,
                 judge=Judge(),
+                requests=RequestSigner(keys=own, name=settings.issuer_url),
             ),
         )

@@ -93,6 +93,8 @@ class SamlPeer:
     """Where its metadata is read anew; empty: what the administrator gave stays until they give another."""
     name_format: str = ""
     """The one `NameID` format that may name a person; empty: an attribute names them."""
+    signed: bool = False
+    """Whether it takes only requests that we sign (`WantAuthnRequestsSigned`)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

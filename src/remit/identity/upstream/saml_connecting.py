@@ -124,6 +124,7 @@ class SamlProviderService:
             saml=SamlPeer(
                 sign_in=described.sign_in,
                 metadata=stated.address,
+                signed=described.wants_signed,
                 name_format=_format(stated) if mapping.subject == NAME_ID else "",
             ),
             created_by=by,
@@ -144,11 +145,6 @@ class SamlProviderService:
         if not described.sign_in:
             raise IdentityProviderUnfit("metadata names no address for sign-in by redirect (`HTTP-Redirect`)")
         check_url(described.sign_in, what="sign-in address", plain_loopback=self.plain_loopback)
-        if described.wants_signed:
-            raise IdentityProviderUnfit(
-                "this provider wants requests signed, which is not done here",
-                next_step="let it take requests that are not signed (`WantAuthnRequestsSigned`)",
-            )
 
 
 def _mapping(stated: StatedSamlProvider) -> Mapping:

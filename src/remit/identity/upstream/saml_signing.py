@@ -32,6 +32,7 @@ from remit.identity.upstream.repository import UpstreamTransaction
 from remit.identity.upstream.saml_keys import SamlKeys
 from remit.identity.upstream.saml_products import saml_of
 from remit.identity.upstream.saml_reading import read_saml_arrival
+from remit.identity.upstream.saml_requests import RequestSigner
 from remit.identity.upstream.signing import AT_ONCE, SignedIn
 from remit.kernel.canonical import framed_digest
 from remit.kernel.clock import Clock
@@ -79,6 +80,7 @@ class SamlSignIn:
     tenant: TenantId
     home: str
     judge: Judge
+    requests: RequestSigner
 
     async def leave(
         self, name: str, *, visit: str, onward: str, aim: Aim, session: Session | None = None
@@ -101,7 +103,8 @@ class SamlSignIn:
         )
         asked = {"SAMLRequest": _packed(self._request(provider, peer, leaving))}
         joint = "&" if urlsplit(peer.sign_in).query else "?"
-        return f"{peer.sign_in}{joint}{urlencode(asked)}", state
+        query = await self.requests.signed(asked, at=at) if peer.signed else urlencode(asked)
+        return f"{peer.sign_in}{joint}{query}", state
 
     async def take(self, name: str, response: str) -> str:
         """Judge what a provider posted, once; what goes on to `land`, sealed.
@@ -163,13 +166,24 @@ class SamlSignIn:
         """Our own metadata for one provider (SAML Metadata §2.4.4)."""
         provider, peer = await self._named(name)
         wanted = f"<md:NameIDFormat>{escape(peer.name_format)}</md:NameIDFormat>" if peer.name_format else ""
+        shown = await self._shown_key() if peer.signed else ""
+        signed = str(peer.signed).lower()
         entity, consumer = quoteattr(self.entity(provider)), quoteattr(self.consumer(provider))
         return (
             f'<md:EntityDescriptor xmlns:md="{names.METADATA_NS}" entityID={entity}>'
-            f'<md:SPSSODescriptor AuthnRequestsSigned="false" WantAssertionsSigned="true"'
-            f' protocolSupportEnumeration="{names.PROTOCOL_NS}">{wanted}'
+            f'<md:SPSSODescriptor AuthnRequestsSigned="{signed}" WantAssertionsSigned="true"'
+            f' protocolSupportEnumeration="{names.PROTOCOL_NS}">{shown}{wanted}'
             f'<md:AssertionConsumerService Binding="{names.POST}" Location={consumer} index="0"'
             ' isDefault="true"/></md:SPSSODescriptor></md:EntityDescriptor>'
+        )
+
+    async def _shown_key(self) -> str:
+        """By what our requests are checked (Metadata §2.4.1.1)."""
+        certificate = await self.requests.certificate(at=self.clock.now())
+        return (
+            f'<md:KeyDescriptor use="signing"><ds:KeyInfo xmlns:ds="{names.SIGNATURE_NS}"><ds:X509Data>'
+            f"<ds:X509Certificate>{certificate}</ds:X509Certificate>"
+            "</ds:X509Data></ds:KeyInfo></md:KeyDescriptor>"
         )
 
     def _request(self, provider: IdentityProvider, peer: SamlPeer, leaving: Leaving) -> str:

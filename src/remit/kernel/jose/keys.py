@@ -47,6 +47,8 @@ class KeyClass(StrEnum):
     """Transaction tokens for services of this trust domain; no token of access, and no envelope."""
     RELYING_PARTY = "relying_party"
     """By which we prove ourselves at the providers that people come from (`private_key_jwt`)."""
+    SAML_REQUEST = "saml_request"
+    """By which SAML providers know our requests; its certificate is in our metadata, not in `/jwks`."""
     JWT_SVID = "jwt_svid"
     """Our own JWT-SVIDs: not in `/jwks`, but in the SPIFFE bundle."""
     HOP = "hop"
@@ -220,7 +222,7 @@ class PrivateKey:
         return self._sign(message)
 
     def export(self) -> Secret:
-        """Give the raw secret, for `sealing.seal` and nothing else."""
+        """Give the raw secret, to be sealed, or to certify the key by itself; for nothing else."""
         return self._secret
 
 

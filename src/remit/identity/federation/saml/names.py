@@ -25,6 +25,7 @@ ENVELOPED: Final = SIGNATURE_NS + "enveloped-signature"
 EXCLUSIVE: Final = "http://www.w3.org/2001/10/xml-exc-c14n#"
 
 _MORE: Final = "http://www.w3.org/2001/04/xmldsig-more#"
+RSA_SHA256: Final = f"{_MORE}rsa-sha256"
 RSA_METHODS: Final = frozenset({f"{_MORE}rsa-sha{bits}" for bits in (256, 384, 512)})
 ECDSA_METHODS: Final = frozenset({f"{_MORE}ecdsa-sha{bits}" for bits in (256, 384, 512)})
 DIGESTS: Final = frozenset({
