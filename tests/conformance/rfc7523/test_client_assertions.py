@@ -65,8 +65,8 @@ async def test_any_other_audience_is_refused(world: World, audience: Any) -> Non
 
 
 class AnyAudience(ClientAuthenticator):
-    def _verify(self, assertion: str, client: Any, at: Any) -> VerifiedJwt:
-        return jwt.verify(
+    def _verify(self, assertion: jwt.Unproven, client: Any, at: Any) -> VerifiedJwt:
+        return jwt.verify_unproven(
             assertion,
             as_type=TokenType.CLIENT_ASSERTION,
             keys=ClientKeys(client),

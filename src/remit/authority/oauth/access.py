@@ -10,6 +10,7 @@ from remit.authority.oauth.rar import ceiling_of, details_of
 from remit.authority.oauth.scopes import render
 from remit.authority.rights import Ceiling
 from remit.authority.tokens import IssuedToken, TokenState
+from remit.kernel.building import builder
 from remit.kernel.canonical import Digest, Json, JsonObject
 from remit.kernel.ids import (
     AgentId,
@@ -31,6 +32,9 @@ ANCESTOR_LIMIT: Final = 20
 
 class UnreadableToken(ValueError):
     """A token that our key signed lacks what we always write: it is treated as any bad token."""
+
+
+_remembered = builder(IssuedToken)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,7 +91,7 @@ class AccessToken:
 
     def row(self) -> IssuedToken:
         """What is remembered of it; never the token itself."""
-        return IssuedToken(
+        return _remembered(
             id=self.id,
             tenant=self.tenant,
             principal=self.client,

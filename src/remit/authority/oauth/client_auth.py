@@ -20,6 +20,7 @@ from remit.authority.oauth.repository import View
 from remit.authority.tokens import Proof
 from remit.identity.credentials import Credential, CredentialState
 from remit.identity.principals import Kind
+from remit.kernel.building import builder
 from remit.kernel.certificate import PresentedCertificate
 from remit.kernel.ids import KeyId, PrincipalId, TenantId
 from remit.kernel.jose import jws, jwt
@@ -60,6 +61,9 @@ class Authenticated:
         return self.client.public
 
 
+_authenticated, _used = builder(Authenticated), builder(Proof)
+
+
 class ClientAuthenticator:
     """Finds out who sends a request, by an assertion that the client signed with a registered key.
 
@@ -94,16 +98,17 @@ class ClientAuthenticator:
         assertion = _one_method(parameters, authorization)
         # The numbers of steps 2 to 5 stand at their checks; the record says which one failed.
         try:
-            client = self._client(jwt.peek_issuer(assertion), view)
-            verified = self._verify(assertion, client, at)
+            shown = jwt.unproven(assertion)
+            client = self._client(shown.issuer, view)
+            verified = self._verify(shown, client, at)
             _check_method(client)
             self._check_claims(verified, parameters, at)
         except TokenRejected as rejected:
             raise InvalidClient(UNVERIFIED, reason=rejected.reason, debug=rejected.debug) from rejected
-        return Authenticated(
+        return _authenticated(
             client=client,
             credential=_credential_id(client, verified),
-            assertion=Proof(
+            assertion=_used(
                 key=f"assertion:{client.id}",
                 jti=verified.claims.jti,
                 keep_until=verified.claims.expires_at + PEER_LEEWAY + _MARGIN,
@@ -127,17 +132,17 @@ class ClientAuthenticator:
             raise InvalidClient(UNVERIFIED, reason="client_unproven")
         return Authenticated(client=client, credential=KeyId(client.client_id), assertion=None)
 
-    def _verify(self, assertion: str, client: Client, at: datetime) -> VerifiedJwt:
+    def _verify(self, assertion: jwt.Unproven, client: Client, at: datetime) -> VerifiedJwt:
         keys = ClientKeys(client)
         # RFC 10070: the issuer identifier is the only audience; no endpoint's URL, no list of several.
-        return jwt.verify(
+        return jwt.verify_unproven(
             assertion,
             as_type=TokenType.CLIENT_ASSERTION,
             keys=keys,
             at=at,
             audience=self._options.issuer,
             # COMPAT: MCP clients sign assertions without `kid`; `iss` names whose few keys are tried.
-            unnamed=keys.all(),
+            unnamed=() if assertion.header.kid else keys.all(),
         )
 
     def _client(self, ident: str, view: View) -> Client:
@@ -211,9 +216,12 @@ class ClientKeys:
         return KeyClass.PERSON if self._client.kind is Kind.HUMAN else KeyClass.CLIENT
 
 
+_record = builder(KeyRecord)
+
+
 def record_of(credential: Credential, *, issuer: str, key_class: KeyClass) -> KeyRecord:
     """See a registered credential as a key record; its owner is the only issuer it speaks for."""
-    return KeyRecord(
+    return _record(
         tenant=credential.tenant,
         issuer=issuer,
         kid=credential.id,

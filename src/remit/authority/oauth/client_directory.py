@@ -132,9 +132,11 @@ def _named(parameters: Parameters) -> str:
     # A JWT-SVID names no client by its `iss`, which may be any https address (JWT-SVID §3).
     if parameters.get("client_assertion_type") not in {"", ASSERTION_TYPE}:
         return ""
-    if assertion := parameters.get("client_assertion"):
-        try:
-            return jwt.peek_issuer(assertion)
-        except TokenRejected:
-            return ""
-    return parameters.get("client_id")
+    stated, assertion = parameters.get("client_id"), parameters.get("client_assertion")
+    # Where both name it they must agree (`ClientAuthenticator`, step 4): the assertion tells nothing more.
+    if stated or not assertion:
+        return stated
+    try:
+        return jwt.peek_issuer(assertion)
+    except TokenRejected:
+        return ""

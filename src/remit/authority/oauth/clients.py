@@ -13,6 +13,7 @@ from remit.identity.credentials import Credential
 from remit.identity.lifecycle import State
 from remit.identity.principals import Environment, Kind, Principal
 from remit.identity.spiffe import spiffe_id
+from remit.kernel.building import builder
 from remit.kernel.ids import AgentId, InstanceId, PrincipalId, TenantId
 
 CLIENT_KINDS: Final = frozenset({Kind.INSTANCE, Kind.HUMAN, Kind.SERVICE_ACCOUNT, Kind.APPLICATION})
@@ -92,6 +93,9 @@ class Client:
         return next((known for known in self.credentials if known.thumbprint == thumbprint), None)
 
 
+_client = builder(Client)
+
+
 def client_of(
     principal: Principal,
     *,
@@ -106,7 +110,7 @@ def client_of(
     attributes = dict(principal.attributes)
     head = (principal.id,) if agent is None else (principal.id, agent.id)
     blueprint = agent.blueprint if agent is not None else None
-    return Client(
+    return _client(
         id=principal.id,
         tenant=principal.tenant,
         kind=principal.kind,

@@ -16,6 +16,7 @@ from remit.authority.rights import Ceiling
 from remit.authority.verify import VerifiedEnvelope
 from remit.identity.lifecycle import State
 from remit.identity.principals import Kind
+from remit.kernel.building import builder
 from remit.kernel.canonical import Digest
 from remit.kernel.ids import Entropy, EnvelopeId, PrincipalId, TaskId, TokenId, UserId, mint_id
 
@@ -53,6 +54,9 @@ class Subjects(Protocol):
 
     def subject(self, asking: Asking) -> Subject:
         """The verified subject token, or an `OAuthError`."""
+
+
+_token = builder(AccessToken)
 
 
 class Mint:
@@ -104,7 +108,7 @@ class Mint:
         who, at = asking.who, asking.request.at
         client = who.client
         own_user = UserId(client.id) if client.kind is Kind.HUMAN else None
-        return AccessToken(
+        return _token(
             id=TokenId(mint_id("tok", at=at, entropy=self._entropy)),
             tenant=client.tenant,
             issuer=self._options.issuer,

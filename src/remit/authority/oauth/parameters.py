@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 from urllib.parse import unquote_to_bytes
 
@@ -15,6 +16,8 @@ REPEATABLE: Final = frozenset({"resource", "audience"})
 """The only names that a standard lets repeat (RFC 8707 §2, RFC 8693 §2.1)."""
 _PLAIN: Final = re.compile(rb"[!-$&-*,-~]*")
 """Printable ASCII without blank, `%` and `+`: what stands for itself, as a whole token does."""
+_SHORT: Final = 128
+"""Bytes: what is escaped and no longer is remembered. Credentials are longer, or need no escape."""
 _BROKEN: Final = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _CONTROL: Final = re.compile("[\x00-\x1f\x7f]")
 
@@ -79,6 +82,10 @@ def _decode(text: bytes) -> str:
     """Undo percent-escapes; a stray `%`, raw control or non-ASCII byte is an error, not a guess."""
     if _PLAIN.fullmatch(text):
         return text.decode("ascii")
+    return _unescape(text) if len(text) > _SHORT else _unescape_short(text)
+
+
+def _unescape(text: bytes) -> str:
     try:
         plain = text.decode("ascii")
         if _BROKEN.search(plain):
@@ -89,3 +96,7 @@ def _decode(text: bytes) -> str:
     if _CONTROL.search(value):
         raise InvalidRequest("form holds a control character", reason="form_malformed")
     return value
+
+
+_unescape_short: Final = lru_cache(maxsize=256)(_unescape)
+"""Pure; the names of grants, methods and resources come escaped again and again."""

@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 from remit.authority.oauth.errors import InvalidTarget
@@ -21,11 +22,13 @@ class Target:
     server: str = ""
 
 
+@lru_cache(maxsize=256)
 def parse_resource(text: str) -> str:
     """Read an absolute URI and lower the case of scheme and host, nothing else (RFC 3986 §6.2.2.1).
 
     Path, query and escapes stay byte for byte: two spellings of a path are two resources.
     Raises `InvalidTarget` for a relative URI, user information, a fragment (RFC 8707 §2) or odd bytes.
+    Pure, and asked about few resources again and again.
     """
     if len(text) > LENGTH_LIMIT or not _PRINTABLE.fullmatch(text):
         raise InvalidTarget("resource is no absolute URI", reason="target_malformed")

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
 
@@ -60,6 +60,31 @@ def issue(claims: Mapping[str, Json], *, as_type: TokenType, signer: Signer) -> 
     return jws.sign_named(signer.kid, as_type.value, payload, signer.private)
 
 
+class Unproven(NamedTuple):
+    """A token taken apart, of which NOTHING is proven yet."""
+
+    text: str
+    parts: Segments
+
+    @property
+    def header(self) -> Header:
+        """What it says of itself; raises `TokenRejected` (step 2)."""
+        return jws.header_of(self.parts.protected)
+
+    @property
+    def issuer(self) -> str:
+        """Its `iss`, only to choose whose keys to look among; raises `TokenRejected`."""
+        issuer = unverified_members(self.parts.payload).get("iss")
+        if not isinstance(issuer, str) or not issuer:
+            raise TokenRejected(6, "claim_missing", debug="`iss` must be a string")
+        return issuer
+
+
+def unproven(token: str) -> Unproven:
+    """Do step 1 alone, for who must look into a token before its key is known."""
+    return Unproven(token, jws.take_apart(token))
+
+
 def verify(
     token: str,
     *,
@@ -77,10 +102,24 @@ def verify(
     Replay (7) and whether all are still alive (8) are the caller's. Raises `TokenRejected` with the step.
     `unnamed` are the few keys that may have signed where the header names none; without them it must.
     """
+    return verify_unproven(
+        unproven(token), as_type=as_type, keys=keys, at=at, audience=audience, unnamed=unnamed
+    )
+
+
+def verify_unproven(
+    token: Unproven,
+    *,
+    as_type: TokenType,
+    keys: KeyLookup,
+    at: datetime,
+    audience: str | None,
+    unnamed: Sequence[KeyRecord] = (),
+) -> VerifiedJwt:
+    """Do the rest of what `verify` does, from step 2 on."""
     profile = profile_of(as_type)
     # (1, 2) Form and header.
-    parts = jws.take_apart(token)
-    header = jws.header_of(parts.protected)
+    parts, header = token.parts, token.header
     # (3) The record decides the algorithm; the header may only agree (RFC 8725 §3.1).
     record = (
         _find_key(header, profile, keys, at) if header.kid else _try_keys(parts, header, profile, unnamed, at)
@@ -93,15 +132,12 @@ def verify(
         raise TokenRejected(5, "bad_signature", debug=f"kid `{record.kid}`")
     # (6) Only now is the payload read.
     claims = _judge_claims(parts.payload, profile, record, audience, at)
-    return _verified(record=record, claims=claims, raw=token)
+    return _verified(record=record, claims=claims, raw=token.text)
 
 
 def peek_issuer(token: str) -> str:
     """Read `iss` of a token of which NOTHING is proven, only to choose whose keys to look among."""
-    issuer = unverified_members(jws.take_apart(token).payload).get("iss")
-    if not isinstance(issuer, str) or not issuer:
-        raise TokenRejected(6, "claim_missing", debug="`iss` must be a string")
-    return issuer
+    return unproven(token).issuer
 
 
 def _try_keys(

@@ -64,6 +64,8 @@ from remit.surface.web.routes.register import RegisterRoutes
 from remit.surface.web.routes.spiffe import SpiffeRoutes
 from remit.surface.web.routes.stream import StreamRoutes
 from remit.surface.web.routes.tenants import TenantRoutes
+from remit.surface.web.routes.token import PATH as TOKEN
+from remit.surface.web.routes.token import TokenDoor
 from remit.surface.web.routes.tools import ToolRoutes
 from remit.surface.web.routes.upstream import UpstreamRoutes
 from remit.surface.web.session import SessionDoor
@@ -109,7 +111,7 @@ def tenant_application(services: Services) -> ASGIApp:
         issuer=ground.issuer,
         metrics=metrics,
         entropy=ground.entropy,
-        direct={CAPABILITIES: issuing},
+        direct={CAPABILITIES: issuing, TOKEN: TokenDoor(services.oauth)},
         below={"/mcp": services.gateway},
     )
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final
 
 from remit.authority.oauth.client_auth import ASSERTION_TYPE, Authenticated, ClientAuthenticator
@@ -22,6 +22,7 @@ from remit.authority.oauth.requests import Asking, Draft, Grant, Outgoing, Token
 from remit.authority.oauth.scopes import render
 from remit.authority.oauth.workloads import Admitted, WorkloadDesk
 from remit.authority.tokens import Proof
+from remit.kernel.building import builder
 from remit.kernel.canonical import JsonObject
 from remit.kernel.clock import Clock
 from remit.kernel.uow import UnitOfWork
@@ -46,6 +47,9 @@ class _Judged:
     """A workload that came by a foreign assertion: its instance is made with the token."""
     epoch: int | None = None
     """Where a view in memory was believed: the epoch that must still be in force."""
+
+
+_judged, _asking = builder(_Judged), builder(Asking)
 
 
 class TokenEndpoint:
@@ -121,21 +125,28 @@ class TokenEndpoint:
             return None
         view = self._views.current()
         try:
-            judged = self._weigh(_Judged(who=self._authenticate(view, request)), request, view, None)
+            judged = self._weigh(self._authenticate(view, request), request, view, epoch=view.epoch())
         except OAuthError:
             return None
-        return replace(judged, epoch=view.epoch()) if judged.refusal is None else None
+        return judged if judged.refusal is None else None
 
     def _judge(self, tx: OAuthTransaction, request: TokenRequest) -> _Judged:
         view = TransactionView(tx)
         admitted = None if self._workloads is None else self._workloads.admit(tx, request)
         who = self._authenticate(view, request) if admitted is None else admitted.who
-        return self._weigh(_Judged(who=who, admitted=admitted), request, view, tx)
+        return self._weigh(who, request, view, tx=tx, admitted=admitted)
 
     def _weigh(
-        self, judged: _Judged, request: TokenRequest, view: View, tx: OAuthTransaction | None
+        self,
+        who: Authenticated,
+        request: TokenRequest,
+        view: View,
+        *,
+        tx: OAuthTransaction | None = None,
+        admitted: Admitted | None = None,
+        epoch: int | None = None,
     ) -> _Judged:
-        who = judged.who
+        proof: Proof | None = None
         try:
             grant = self._grant(request)
             if not who.client.may_use(grant.type):
@@ -147,11 +158,10 @@ class TokenEndpoint:
                 generation=request.generation,
                 registered=grant.type in OF_AN_INSTANCE,
             )
-            judged = replace(judged, proof=proof)
-            asking = Asking(request=request, who=who, proof=proof, reading=tx, view=view)
-            return replace(judged, draft=grant.draft(asking))
+            draft = grant.draft(_asking(request=request, who=who, proof=proof, reading=tx, view=view))
+            return _judged(who=who, proof=proof, draft=draft, admitted=admitted, epoch=epoch)
         except OAuthError as refusal:
-            return replace(judged, refusal=refusal)
+            return _judged(who=who, proof=proof, refusal=refusal, admitted=admitted, epoch=epoch)
 
     def _authenticate(self, view: View, request: TokenRequest) -> Authenticated:
         return self._clients.authenticate(
