@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from remit.authority.alive import TaskLife, Tombstone
 from remit.authority.consent import GrantState
+from remit.authority.lineage import line_of
 from remit.authority.oauth.access import AccessToken, claims_of
 from remit.authority.oauth.errors import OAuthError, ProofRefused
 from remit.authority.oauth.verifier import AccessTokenVerifier, subject_of
@@ -76,6 +77,9 @@ class Ground:
 
     def principal(self, ident: PrincipalId) -> Principal | None:
         return self.entries.get(ident)
+
+    def line(self, ident: PrincipalId) -> frozenset[PrincipalId]:
+        return line_of(ident, self.principal)
 
     def task(self, ident: TaskId) -> Task | None:
         raise AssertionError(ident)

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from remit.app.bindings.doors import Derived, by_name
 from remit.authority.alive import TaskLife, Tombstone
 from remit.authority.consent import GrantState
+from remit.authority.lineage import line_of
 from remit.authority.oauth.registration import ClientRegistration
 from remit.authority.tasks import Task
 from remit.decision.facts import Snapshot, Snapshots
@@ -21,10 +22,21 @@ class SnapshotStanding:
     def __init__(self, snapshot: Snapshot, servers: Mapping[str, Sequence[Server]]) -> None:
         self._snapshot = snapshot
         self._servers = servers
+        self._lines: dict[PrincipalId, frozenset[PrincipalId]] = {}
+        """Pure of the snapshot, which never changes; no more of them than it has principals."""
 
     def principal(self, ident: PrincipalId) -> Principal | None:
         """Anybody or anything of the directory, by id."""
         return self._snapshot.principals.get(ident)
+
+    def line(self, ident: PrincipalId) -> frozenset[PrincipalId]:
+        """A principal with all that stands above it; found once in a snapshot."""
+        found = self._lines.get(ident)
+        if found is None:
+            found = line_of(ident, self.principal)
+            if ident in self._snapshot.principals:
+                self._lines[ident] = found
+        return found
 
     def task(self, ident: TaskId) -> Task | None:
         """A task, running or not."""

@@ -3,7 +3,6 @@
 from datetime import datetime
 
 from remit.authority.alive import Alive, Dead, alive
-from remit.authority.lineage import line_of
 from remit.authority.oauth.access import AccessToken
 from remit.authority.oauth.clients import Client
 from remit.authority.oauth.families import Family, why_over
@@ -34,7 +33,7 @@ def client_dead(view: Standing, client: Client, *, credential: KeyId, at: dateti
         task=None,
         grant=None,
         chain=(client.id,),
-        principals=line_of(client.id, view.principal),
+        principals=view.line(client.id),
         envelope=None,
         others=frozenset({str(credential)}),
     )
@@ -49,7 +48,7 @@ def registration_dead(view: Standing, registration: ClientRegistration, *, at: d
         task=None,
         grant=None,
         chain=(registration.principal,),
-        principals=line_of(registration.principal, view.principal),
+        principals=view.line(registration.principal),
         envelope=None,
         others=frozenset({registration.client_id}),
     )
@@ -65,7 +64,7 @@ def family_dead(view: Standing, family: Family, *, at: datetime) -> str:
         task=family.task,
         grant=None if task is None else task.grant,
         chain=(family.principal,),
-        principals=line_of(family.principal, view.principal),
+        principals=view.line(family.principal),
         envelope=None if task is None else task.root,
         others=frozenset({str(family.id), str(family.session), family.key, family.client_id} - {""}),
     )
@@ -90,7 +89,7 @@ def id_token_dead(view: View, token: IdToken, *, at: datetime) -> str:
         task=token.task,
         grant=None if task is None else task.grant,
         chain=(registration.principal,),
-        principals=line_of(registration.principal, view.principal),
+        principals=view.line(registration.principal),
         envelope=None if task is None else task.root,
         others=frozenset({str(token.session), *token.ancestors, registration.client_id}),
     )
@@ -107,7 +106,7 @@ def token_lineage(view: Standing, token: AccessToken) -> Lineage:
         task=token.task,
         grant=None if task is None else task.grant,
         chain=chain,
-        principals=frozenset().union(*(line_of(member, view.principal) for member in {token.client, *chain})),
+        principals=frozenset().union(*map(view.line, {token.client, *chain})),
         envelope=token.envelopes[-1] if token.envelopes else None,
         others=frozenset(
             {

@@ -8,6 +8,7 @@ from remit.authority.alive import Graveyard, TaskLife, Tombstone
 from remit.authority.consent import GrantState
 from remit.authority.delegations import RecordedEnvelope
 from remit.authority.domains.repository import Domains
+from remit.authority.lineage import line_of
 from remit.authority.oauth.access import AccessToken
 from remit.authority.oauth.codes import AuthorizationCode
 from remit.authority.oauth.device import Devices
@@ -41,6 +42,9 @@ class Standing(Graveyard, Protocol):
 
     def principal(self, ident: PrincipalId) -> Principal | None:
         """Anybody or anything of the directory, by id."""
+
+    def line(self, ident: PrincipalId) -> frozenset[PrincipalId]:
+        """A principal with all whose end is its end (`authority.lineage.line_of`)."""
 
     def task(self, ident: TaskId) -> Task | None:
         """A task, running or not."""
@@ -274,6 +278,10 @@ class TransactionView:
     def principal(self, ident: PrincipalId) -> Principal | None:
         """Anybody or anything of the directory, by id."""
         return self._tx.principals.get(ident)
+
+    def line(self, ident: PrincipalId) -> frozenset[PrincipalId]:
+        """A principal with all whose end is its end, as they stand now."""
+        return line_of(ident, self.principal)
 
     def credentials_of(self, principal: PrincipalId) -> Sequence[Credential]:
         """The registered keys of a principal, revoked ones included."""
