@@ -9,9 +9,15 @@ from typing import Any
 import httpx2
 import pytest
 
+from remit.authority.oauth.errors import InvalidToken
+from remit.kernel.tenancy import DEFAULT_TENANT
+from remit.platform.storage.engine import open_store
+from remit.platform.storage.unit_of_work import SqlUnitOfWork
 from support.composed import composed, populated
 from support.house import ASSERTION, BOOKING, House
 from support.mortal import Mortals
+from support.oauth import ACCESS_TOKEN, EXCHANGE, World
+from support.stores import journals
 
 REVOKE = "RevocationEndpoint.answer"
 
@@ -97,3 +103,35 @@ async def test_a_server_that_answers_before_it_has_written_forgets(tmp_path: Pat
     held = await hold(folder)
     await revoked_and_killed(held, folder, mortals, REVOKE)
     assert await after_a_restart(held, folder) == [True, True]
+
+
+@pytest.mark.attack("RT-10")
+@pytest.mark.promise("P3")
+async def test_what_one_node_has_answered_is_dead_at_the_other(postgres_url: str) -> None:
+    stores = [await open_store(postgres_url, journals=journals) for _ in range(2)]
+    try:
+        here, there = (
+            World(SqlUnitOfWork(store, tenant=DEFAULT_TENANT), seed=store.node) for store in stores
+        )
+        await here.populate()
+        there.actors, there._count = here.actors, 1000  # what is used up at one is used up at the other
+        token = await here.task_token()
+        assert (await there.introspect("calendar-bot", token)).json()["active"]
+        assert (await there.verify(token)).client == here.actors["calendar-bot"].id
+        onward = {
+            "grant_type": EXCHANGE,
+            "subject_token": token,
+            "subject_token_type": ACCESS_TOKEN,
+            "resource": f"{there.options.issuer}/mcp/mail",
+        }
+        assert (await there.ask("calendar-bot", **onward)).status_code == 200
+        assert (await here.revoke("calendar-bot", token)).status_code == 200
+        assert (await there.introspect("calendar-bot", token)).json() == {"active": False}
+        with pytest.raises(InvalidToken):
+            await there.verify(token)
+        again = await there.ask("calendar-bot", **onward)
+        # RFC 8693 §2.2.2 says it so of a subject token that is none.
+        assert (again.status_code, again.json()["error"]) == (400, "invalid_request")
+    finally:
+        for store in stores:
+            await store.close()
