@@ -10,11 +10,15 @@ from urllib.parse import urlencode
 import pytest
 
 from remit.authority.oidc.logout import EVENT, KEEP_TRYING
+from remit.identity.upstream.linked import UpstreamSession
+from remit.identity.upstream.provider import IdentityProvider, OidcClient, Proves
 from remit.kernel.ids import PrincipalId
 from remit.kernel.jose import jwt
 from remit.kernel.jose.errors import TokenRejected
 from remit.kernel.jose.profiles import TokenType
 from remit.oversight.containment.kill import TargetKind
+from remit.platform.storage.unit_of_work import SqlTransaction
+from support.companies import beside
 from support.house import House
 from support.oauth import claims_in
 from support.portals import (
@@ -142,6 +146,17 @@ async def age(house: House, by: timedelta) -> None:
 # -- at the wish of a client
 
 
+SPEAKS = OidcClient(
+    client_id="remit",
+    proves=Proves.KEY,
+    scopes=("openid",),
+    authorization_endpoint="https://login.company.example/in",
+    token_endpoint="https://login.company.example/token",
+    jwks_uri="https://login.company.example/jwks",
+    end_session_endpoint="https://login.company.example/out",
+)
+
+
 async def leave(who: Visitor, **asked: str) -> Any:
     return await who.get(f"/end_session?{urlencode(asked)}")
 
@@ -189,6 +204,40 @@ async def test_whoever_proves_nothing_is_asked_about(house: House) -> None:
     assert answered.headers["location"] == f"{GONE}?state=z"
     assert not await house.services.people.sessions.of(lead.session.human)
     assert len(await house.services.people.sessions.of(ana.session.human)) == 1
+
+
+@pytest.mark.spec("OIDC RP-Initiated Logout", "3")
+async def test_who_came_from_a_provider_is_shown_its_own_way_out(house: House) -> None:
+    wiki, lead = await portal(house), PrincipalId(house["lead"].id)
+    await beside(house.work, lead, house.now())
+
+    def known(tx: SqlTransaction) -> IdentityProvider:
+        found = tx.identity_providers.named("company")
+        assert found is not None
+        there = replace(found, oidc=SPEAKS)
+        assert tx.identity_providers.put(there, was=found)
+        return there
+
+    company = await house.work.commit(known)
+    for onward in ("", GONE):
+        who = await visitor(house, "lead", means=str(company.id))
+        standing = UpstreamSession(
+            tenant=company.tenant,
+            session=who.session.id,
+            provider=company.id,
+            sid="theirs",
+            expires_at=who.session.expires_at,
+        )
+        await house.work.commit(lambda tx, standing=standing: tx.upstream_sessions.add(standing, None))
+        held = await sign_in(house, wiki, who)
+        asked = {"id_token_hint": held["id_token"], "post_logout_redirect_uri": onward}
+        gone = await leave(who, **{name: value for name, value in asked.items() if value})
+        assert 'remit-session=""' in gone.headers["set-cookie"]
+        if onward:
+            assert gone.headers["location"] == GONE, "a client that waits is not held up"
+        else:
+            assert "Sign out at <bdi>company</bdi> too" in gone.text
+            assert "https://login.company.example/out?client_id=remit" in gone.text
 
 
 @pytest.mark.attack("OA-01")

@@ -290,13 +290,14 @@ def _own_pages(services: Services, paper: Paper, door: SessionDoor) -> list[Base
     name_of = SnapshotDirectory(services.ground.snapshots).name_of
     own = Own(paper=paper, door=door, name_of=name_of)
     upstream = services.upstream
+    elsewhere = Providers(providers=upstream.providers, logout=upstream.logout)
     sign_in = SignInPages(
         paper=paper,
         door=door,
         signing=people.signing,
         sessions=people.sessions,
         name_of=name_of,
-        elsewhere=Providers(providers=upstream.providers, logout=upstream.logout),
+        elsewhere=elsewhere,
     )
     return [
         *sign_in.routes(),
@@ -315,6 +316,7 @@ def _own_pages(services: Services, paper: Paper, door: SessionDoor) -> list[Base
             sessions=people.sessions,
             endpoint=services.openid.end_session,
             clock=services.ground.clock,
+            elsewhere=elsewhere,
         ).routes(),
         *ConnectionPages(
             own=own,

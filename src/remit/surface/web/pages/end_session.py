@@ -20,6 +20,7 @@ from remit.surface.web.forms import read_fields
 from remit.surface.web.pages.consent import policy_towards
 from remit.surface.web.pages.mine import Own
 from remit.surface.web.pages.paper import HEADERS
+from remit.surface.web.pages.sign_in import Elsewhere
 from remit.surface.web.session import FORM_LIMIT
 
 END_SESSION: Final = "/end_session"
@@ -34,8 +35,15 @@ class EndSessionPages:
     """Serves `/end_session` and the form of its page."""
 
     def __init__(
-        self, *, own: Own, sessions: SessionService, endpoint: EndSessionEndpoint, clock: Clock
+        self,
+        *,
+        own: Own,
+        sessions: SessionService,
+        endpoint: EndSessionEndpoint,
+        clock: Clock,
+        elsewhere: Elsewhere | None = None,
     ) -> None:
+        self._elsewhere = elsewhere
         self._own = own
         self._sessions = sessions
         self._endpoint = endpoint
@@ -88,8 +96,19 @@ class EndSessionPages:
     async def _end(self, session: Session, leaving: Leaving) -> Response:
         client = leaving.registration
         because = "signed out" if client is None else f"signed out at {client.client_id}"[:256]
+        provider, away = await self._way_out(session, leaving)
         await self._sessions.end(session.id, of=session.human, by=session.human, because=because)
-        return self._gone(leaving, asked=True)
+        if not away:
+            return self._gone(leaving, asked=True)
+        response = self._own.paper.page("signed_out.html", provider=show(provider), away=away)
+        self._own.door.drop(response)
+        return response
+
+    async def _way_out(self, session: Session, leaving: Leaving) -> tuple[str, str]:
+        """The provider's own sign-out, while its hint is there; a client that waits is not held up (§3)."""
+        if self._elsewhere is None or leaving.onward:
+            return "", ""
+        return await self._elsewhere.way_out(session)
 
     def _gone(self, leaving: Leaving, *, asked: bool) -> Response:
         """On to where the client said, if a person or a hint stands behind it; else a page."""
