@@ -39,7 +39,11 @@ class Claims:
     @staticmethod
     def read(payload: bytes, profile: TokenProfile) -> "Claims":
         """Read the payload in the form that the class demands; nothing is compared yet."""
-        members = unverified_members(payload)
+        return Claims.of(unverified_members(payload), profile)
+
+    @staticmethod
+    def of(members: JsonObject, profile: TokenProfile) -> "Claims":
+        """See what a payload was read as in the form that the class demands."""
         for name in profile.required:
             value = members.get(name)
             if not value or not isinstance(value, str):

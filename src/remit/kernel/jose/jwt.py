@@ -3,12 +3,12 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final, NamedTuple
+from typing import Final
 
 import msgspec
 
 from remit.kernel.building import builder
-from remit.kernel.canonical import Json
+from remit.kernel.canonical import Json, JsonObject
 from remit.kernel.errors import Invalid
 from remit.kernel.jose import jws
 from remit.kernel.jose.claims import CLAIM_LIMITS, Claims, unverified_members
@@ -60,11 +60,15 @@ def issue(claims: Mapping[str, Json], *, as_type: TokenType, signer: Signer) -> 
     return jws.sign_named(signer.kid, as_type.value, payload, signer.private)
 
 
-class Unproven(NamedTuple):
+class Unproven:
     """A token taken apart, of which NOTHING is proven yet."""
 
-    text: str
-    parts: Segments
+    __slots__ = ("_members", "parts", "text")
+
+    def __init__(self, text: str, parts: Segments) -> None:
+        self.text = text
+        self.parts = parts
+        self._members: JsonObject | None = None
 
     @property
     def header(self) -> Header:
@@ -74,10 +78,16 @@ class Unproven(NamedTuple):
     @property
     def issuer(self) -> str:
         """Its `iss`, only to choose whose keys to look among; raises `TokenRejected`."""
-        issuer = unverified_members(self.parts.payload).get("iss")
+        issuer = self.members().get("iss")
         if not isinstance(issuer, str) or not issuer:
             raise TokenRejected(6, "claim_missing", debug="`iss` must be a string")
         return issuer
+
+    def members(self) -> JsonObject:
+        """Its claims as strict JSON, read once; raises `TokenRejected` (step 6)."""
+        if self._members is None:
+            self._members = unverified_members(self.parts.payload)
+        return self._members
 
 
 def unproven(token: str) -> Unproven:
@@ -130,8 +140,8 @@ def verify_unproven(
     # (5) Over the exact bytes that came.
     if not record.public.verify(parts.signing_input, parts.signature):
         raise TokenRejected(5, "bad_signature", debug=f"kid `{record.kid}`")
-    # (6) Only now is the payload read.
-    claims = _judge_claims(parts.payload, profile, record, audience, at)
+    # (6) Only now does anything that the payload says count.
+    claims = _judge_claims(token, profile, record, audience, at)
     return _verified(record=record, claims=claims, raw=token.text)
 
 
@@ -177,9 +187,9 @@ def _find_key(header: Header, profile: TokenProfile, keys: KeyLookup, at: dateti
 
 
 def _judge_claims(
-    payload: bytes, profile: TokenProfile, record: KeyRecord, audience: str | None, at: datetime
+    token: Unproven, profile: TokenProfile, record: KeyRecord, audience: str | None, at: datetime
 ) -> Claims:
-    claims = Claims.read(payload, profile)
+    claims = Claims.of(token.members(), profile)
     # INVARIANT: tenant and issuer are the key owner's; a claim can only agree (JW-21).
     if claims.issuer != record.issuer:
         raise TokenRejected(6, "wrong_issuer", debug=f"`{claims.issuer}`, key is of `{record.issuer}`")
