@@ -106,6 +106,12 @@ async def portal(
 
 async def come(house: House, client: ClientRegistration, who: Visitor, **asked: str) -> httpx2.Response:
     """The page of a request, or the redirect that it ends in."""
+    begun = await house.http.get(f"{house.issuer}{asking(client, **asked)}")
+    return await who.get(begun.headers["location"])
+
+
+def asking(client: ClientRegistration, **asked: str) -> str:
+    """The path by which an application sends a browser here."""
     query = {
         "response_type": "code",
         "client_id": client.client_id,
@@ -117,8 +123,7 @@ async def come(house: House, client: ClientRegistration, who: Visitor, **asked: 
         "code_challenge_method": "S256",
         **asked,
     }
-    begun = await house.http.get(f"{house.issuer}/authorize?{urlencode(query)}")
-    return await who.get(begun.headers["location"])
+    return f"/authorize?{urlencode(query)}"
 
 
 async def sign_in(house: House, client: ClientRegistration, who: Visitor, **asked: str) -> dict[str, Any]:

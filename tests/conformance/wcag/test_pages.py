@@ -14,6 +14,7 @@ from support.browsers import CHROMIUM, LOOKS, browser, page_of
 from support.companies import beside
 from support.house import House
 from support.npm import installed
+from support.portals import asking, portal
 from support.vault import AGENT, vaulted
 from support.visitors import Browser
 
@@ -78,6 +79,19 @@ async def test_no_page_around_a_provider_shuts_anybody_out(axe: str, house: Hous
     await beside(house.work, PrincipalId(house["lead"].id), house.now(), subject=long)
     assert await toured(axe, person, ("sign-in",), signed_in=False) == {}
     assert await toured(axe, person, ("me/sign-ins",), signed_in=True) == {}
+    await person.http.aclose()
+
+
+async def test_no_page_around_an_application_shuts_anybody_out(axe: str, house: House) -> None:
+    person = Browser(house)
+    await person.enrol("lead")
+    wiki = await portal(house, "A name without any blank-" * 4 + "<b>gnp.exe")
+    asks = asking(wiki, scope="openid profile email groups").removeprefix("/")
+    leaves = f"end_session?client_id={wiki.client_id}"
+    assert "See which teams you are in." in (await person.open(f"/{asks}")).text
+    assert "Sign out?" in (await person.open(f"/{leaves}")).text
+    assert await toured(axe, person, (asks, leaves), signed_in=True) == {}
+    assert await toured(axe, person, (leaves,), signed_in=False) == {}
     await person.http.aclose()
 
 
