@@ -134,6 +134,7 @@ async def enter(http: httpx2.AsyncClient, home: str) -> httpx2.Response:
     return at
 
 
+@pytest.mark.optional("Keycloak")
 @pytest.mark.timeout(PATIENCE + 120)
 async def test_people_sign_in_through_keycloak_and_out_again(tmp_path: Path) -> None:
     async with keycloak() as address:
