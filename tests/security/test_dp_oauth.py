@@ -16,6 +16,7 @@ from remit.authority.tokens import Proof
 from remit.kernel.canonical import b64u_decode
 from remit.kernel.jose.dpop import make_proof
 from remit.kernel.jose.jwk import parse_jwk
+from remit.kernel.tenancy import DEFAULT_TENANT
 from remit.platform.storage.tables.authority import replay
 from remit.platform.storage.unit_of_work import SqlUnitOfWork
 from support.jose import private_key
@@ -242,3 +243,19 @@ async def test_proofs_of_strangers_are_remembered_nowhere(world: World) -> None:
             "calendar-bot", grant_type="client_credentials", client_assertion="a.b.c", proof=proof
         )
     assert await world.uow.read(rows) == before
+
+
+@pytest.mark.attack("DP-11")
+async def test_what_a_client_itself_fills_the_store_with_is_gone_in_minutes(world: World) -> None:
+    """Its own good proofs are remembered, as long as one could be shown again and no longer."""
+
+    def rows(tx: Any) -> int:
+        return int(tx.sql.row(COUNT)[0])
+
+    before = await world.uow.read(rows)
+    for _ in range(20):
+        await world.own_token("calendar-bot")
+    assert await world.uow.read(rows) >= before + 20
+    late = world.now + timedelta(minutes=5)
+    await world.uow.commit(lambda tx: tx.replay.forget(DEFAULT_TENANT, late, 1000))
+    assert await world.uow.read(rows) == 0

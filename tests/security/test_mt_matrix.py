@@ -391,6 +391,39 @@ async def test_one_table_of_keys_for_all_lets_a_tenant_speak_for_another(tmp_pat
         assert [name for name, is_good in good.items() if not is_good] == ["exchange: subject"]
 
 
+# -- MT-09: an operator is nobody in a tenant
+
+
+async def impersonating(house: House, acme: House) -> int:
+    """What the tenant's API says to its administrator's own token, made anew by who runs the installation."""
+    genuine = await acme.own_token(acme["admin"])
+    claims = msgspec.json.decode(b64u_decode(genuine.split(".")[1]))
+    operator = house["admin"]
+    claims["cnf"] = {"jkt": operator.key.public.thumbprint}
+    signer = house.services.ground.keys.signer(KeyClass.ACCESS_TOKEN)
+    forged = jwt.issue(claims, as_type=TokenType.ACCESS_TOKEN, signer=signer)
+    url = f"{acme.issuer}/api/v1/users"
+    headers = {"Authorization": f"DPoP {forged}", "DPoP": operator.proof("GET", url, forged)}
+    return (await acme.http.get(url, headers=headers)).status_code
+
+
+@pytest.mark.attack("MT-09")
+@pytest.mark.promise("P7", "P11")
+async def test_the_installations_key_opens_no_tenant(pair: tuple[House, House]) -> None:
+    assert await impersonating(*pair) == 401
+
+
+@pytest.mark.twin("MT-09")
+async def test_where_tenants_believe_the_installations_key_its_operator_is_anybody(
+    pair: tuple[House, House],
+) -> None:
+    house, acme = pair
+    keys: Any = acme.services.ground.keys
+    keys.__class__ = Borrowing
+    keys.others = [house.services.ground.keys]
+    assert await impersonating(house, acme) == 200
+
+
 # -- MT-04, MT-06, MT-07: what is shared carries nothing over
 
 
@@ -419,7 +452,7 @@ def test_a_loud_tenants_works_wait_behind_its_own() -> None:
     assert position(Turns()) == 1
 
 
-@pytest.mark.twin("MT-07")
+@pytest.mark.twin("MT-07", "MT-04")
 def test_in_one_queue_everybody_waits_behind_the_loud_one() -> None:
     assert position(OneQueue()) == 1000
 
@@ -439,9 +472,20 @@ async def test_nothing_that_is_shared_tells_of_another(pair: tuple[House, House]
     assert _requests(before) == _requests(after)
     assert house.services.metrics is not acme.services.metrics
     assert (await house.http.get(f"{acme.issuer}/metrics")).status_code == 404
-    await ground.work.commit(lambda tx: tx.touch("task", "tsk_x"))
-    keeper: SnapshotKeeper = theirs.snapshots
-    assert "tsk_x" not in (await keeper.catch_up()).tasks
+    assert not await carried_over(house, theirs.snapshots)
+
+
+async def carried_over(house: House, keeper: SnapshotKeeper) -> bool:
+    """Whether what begins in the installation is in that memory too."""
+    started = await house.task("calendar-bot")
+    return started.task.id in (await keeper.catch_up()).tasks
+
+
+@pytest.mark.twin("MT-04")
+async def test_a_memory_that_is_shared_knows_the_other_tenants_tasks(pair: tuple[House, House]) -> None:
+    house, acme = pair
+    shared = replace(acme.services.ground, snapshots=house.services.ground.snapshots)
+    assert await carried_over(house, shared.snapshots)
 
 
 def _requests(text: str) -> list[str]:

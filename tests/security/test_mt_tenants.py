@@ -1,12 +1,17 @@
 """Two tenants in one store: what belongs to the other looks exactly like what does not exist (P11)."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
+from fnmatch import fnmatchcase
 from typing import Any
 from urllib.parse import quote
 
 import pytest
 
+from remit.identity.errors import UnknownPrincipal
+from remit.identity.principals import Principal
+from remit.identity.service import IdentityService
 from remit.kernel.ids import (
     ApprovalId,
     CallId,
@@ -19,6 +24,7 @@ from remit.kernel.ids import (
     TaskId,
     TenantId,
 )
+from remit.kernel.tenancy import DEFAULT_TENANT
 from remit.platform.storage.snapshot import SnapshotKeeper
 from remit.platform.storage.unit_of_work import SqlTransaction, SqlUnitOfWork
 from support.house import REFUND, House
@@ -119,6 +125,39 @@ async def test_nothing_of_one_tenant_moves_the_other(house: House) -> None:
     assert (await other.read(lambda tx: tx.ledger.head())).size == 0
 
 
+Count = Callable[[SqlUnitOfWork], Awaitable[tuple[int, ...]]]
+
+
+async def own_counts(work: SqlUnitOfWork) -> tuple[int, ...]:
+    return await work.read(lambda tx: (tx.epoch(), tx.ledger.head().size))
+
+
+async def all_counts(work: SqlUnitOfWork) -> tuple[int, ...]:
+    """The numbers that one counter for the whole store would give."""
+    counts = [await own_counts(SqlUnitOfWork(work._store, tenant=each)) for each in (DEFAULT_TENANT, OTHER)]
+    return tuple(map(sum, zip(*counts, strict=True)))
+
+
+async def told_by(count: Count, house: House) -> tuple[int, ...]:
+    """By how much a tenant's numbers move while another tenant works, and it does not."""
+    other = SqlUnitOfWork(house.services.ground.store, tenant=OTHER)
+    before = await count(other)
+    await house.task("support-bot", purpose="support")
+    await house.work.commit(lambda tx: tx.advance_epoch("kill"))
+    return tuple(now - then for now, then in zip(await count(other), before, strict=True))
+
+
+@pytest.mark.attack("MT-06")
+@pytest.mark.promise("P11")
+async def test_how_much_a_tenant_does_shows_in_no_number_of_another(house: House) -> None:
+    assert not any(await told_by(own_counts, house))
+
+
+@pytest.mark.twin("MT-06")
+async def test_one_counter_for_all_tells_how_much_another_does(house: House) -> None:
+    assert all(await told_by(all_counts, house))
+
+
 @pytest.mark.attack("MT-03", "MT-04")
 @pytest.mark.promise("P11", "P7")
 async def test_a_snapshot_and_the_keys_of_another_tenant_know_nobody_of_ours(house: House) -> None:
@@ -143,3 +182,34 @@ async def test_no_wildcard_in_an_id_finds_anything(house: House, odd: str) -> No
         assert 400 <= answer.status_code < 500, answer.text
     found = await house.api(admin, "GET", f"/ledger/records?mentions={quote(odd, safe='')}")
     assert found.status_code == 400 or found.json() == []
+
+
+class Matching(IdentityService):
+    """Takes an id for a pattern, as the name of a channel on a bus is."""
+
+    async def get(self, ident: PrincipalId) -> Principal:
+        every = await self.page()
+        return next((each for each in every if fnmatchcase(each.id, ident)), None) or await super().get(ident)
+
+
+async def reached(identity: IdentityService) -> list[str]:
+    """What ids with wildcards find."""
+    found: list[str] = []
+    for odd in ("*", ">", "agt_*", "agt_?*", "%", "agt_%", "agt_.>"):
+        try:
+            found.append((await identity.get(PrincipalId(odd))).id)
+        except UnknownPrincipal:
+            continue
+    return found
+
+
+@pytest.mark.attack("MT-10")
+async def test_an_id_is_never_a_pattern(house: House) -> None:
+    assert not await reached(house.services.identity)
+
+
+@pytest.mark.twin("MT-10")
+async def test_where_ids_are_patterns_one_finds_whom_it_does_not_name(house: House) -> None:
+    ground = house.services.ground
+    lax = Matching(uow=house.work, entropy=ground.entropy, tenant=ground.tenant)
+    assert len(await reached(lax)) >= 3

@@ -17,7 +17,7 @@ from remit.authority.oauth.requests import Asking
 from remit.platform.storage.unit_of_work import SqlUnitOfWork
 from support.authorizing import BACK, LOOPBACK, MCP, VERIFIER, AuthorizingWorld, told, with_codes
 from support.jose import private_key
-from support.oauth import ABSENT, OPTIONS
+from support.oauth import ABSENT, OPTIONS, claims_in
 
 MUTATIONS = (
     *(
@@ -190,7 +190,7 @@ async def test_any_client_would_be_served_without_the_checks(sqlite_uow: SqlUnit
     assert (await world.redeem(code, "other", code_verifier=ABSENT)).status_code == 200
 
 
-@pytest.mark.attack("OA-09")
+@pytest.mark.attack("OA-09", "DP-08")
 @pytest.mark.spec("RFC 9449", "10")
 async def test_a_code_that_names_a_key_is_redeemed_with_that_key(world: AuthorizingWorld) -> None:
     jkt = world.device.public.thumbprint
@@ -200,6 +200,32 @@ async def test_a_code_that_names_a_key_is_redeemed_with_that_key(world: Authoriz
     answer = await world.redeem(code, proof=thief)
     assert (answer.status_code, answer.json()["error"]) == (400, "invalid_grant")
     assert (await world.redeem(code)).status_code == 200
+
+
+class AnyKey(AuthorizationCodeGrant):
+    """A grant that does not ask which key the code was begun with."""
+
+    def _code(self, asking: Asking, registration: ClientRegistration) -> AuthorizationCode:
+        parameters = asking.request.parameters
+        known = asking.tx.codes.get(opaque.digest_of(parameters.need("code")))
+        assert known is not None
+        whose = Shown(
+            client_id=registration.client_id,
+            redirect_uri=parameters.get("redirect_uri"),
+            verifier=parameters.get("code_verifier"),
+            key="",
+        )
+        codes.check(replace(known, key=""), whose, at=asking.request.at)
+        return known
+
+
+@pytest.mark.twin("DP-08")
+async def test_a_stolen_code_would_be_redeemed_with_the_key_of_a_thief(sqlite_uow: SqlUnitOfWork) -> None:
+    world = await AuthorizingWorld(sqlite_uow, build=planted(AnyKey)).populate()
+    code = await world.code(await world.sign_in(), dpop_jkt=world.device.public.thumbprint)
+    thief = private_key("key of a thief")
+    answer = await world.redeem(code, proof=world.device_proof(key=thief))
+    assert claims_in(answer.json()["access_token"])["cnf"] == {"jkt": thief.public.thumbprint}
 
 
 @pytest.mark.spec("RFC 6749", "4.1.2")
