@@ -11,6 +11,7 @@ import pytest
 
 from remit.kernel.ids import PrincipalId
 from remit.oversight.approvals.approval import ApprovalState
+from remit.oversight.containment.kill import TargetKind
 from support.asking import asked
 from support.browsers import browser, page_of
 from support.composed import populated
@@ -79,6 +80,27 @@ async def test_opening_the_page_changes_nothing_and_its_form_answers_once(house:
         assert dict(granted.detail)["channel"] == "link"
         assert granted.policy_version == ask.approval.policy_version
         assert dict(granted.digests)["arguments"] == ask.approval.arguments_digest
+
+
+@pytest.mark.req("N2")
+@pytest.mark.promise("P1")
+@pytest.mark.parametrize("cause", ["suspended", "retired", "killed"])
+async def test_a_dead_person_answers_nothing_though_their_link_was_good(house: House, cause: str) -> None:
+    async with asked(house) as ask:
+        page = (await house.http.get(ask.url)).text
+        form = {"csrf": field_of(page, "csrf"), "answer": "approve"}
+        lead = PrincipalId(house["lead"].id)
+        by, at = PrincipalId(house["admin"].id), house.now()
+        if cause == "killed":
+            await house.kill(TargetKind.USER, lead)
+        elif cause == "retired":
+            await house.services.identity.retire(lead, by=by, because="left", at=at)
+        else:
+            await house.services.identity.suspend(lead, by=by, because="away", at=at)
+        said = await house.http.post(ask.url, data=form, headers={"Origin": house.issuer})
+        assert said.status_code >= 400, said.text
+        assert await ask.state() is ApprovalState.PENDING
+        assert await house.records("oversight.approval.approved") == []
 
 
 @pytest.mark.attack("CB-08")

@@ -246,7 +246,7 @@ ENDPOINTS = {
 GIVES_NOTHING = {"register", "revoke", "end_session"}
 """Endpoints at which nothing dead could go on: they make clients, or end things."""
 BY_ASSERTION = {"jwt_bearer", "saml2_bearer"}
-"""Grants that begin with somebody else's word: `test_as_federation`, `test_as_saml`, `rfc7523`, `id_jag`."""
+"""Grants that begin with somebody else's word: `test_n2_assertions`, cause by cause."""
 
 
 def test_every_way_to_a_token_has_its_place() -> None:

@@ -5,8 +5,11 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
+from remit.authority.oauth import enrolment
+from remit.authority.oauth.enrolment import Act
 from remit.authority.oauth.metadata import GRANT_TOKEN_EXCHANGE
 from remit.authority.oauth.registration import GRANTS
+from remit.kernel.tenancy import DEFAULT_TENANT
 from support.domains import ID_JAG_TYPE, ID_TOKEN, PARTNER, Border, DomainWorld
 from support.oauth import ABSENT, ACCESS_TOKEN, BOOK, EXCHANGE, claims_in
 
@@ -117,6 +120,38 @@ async def test_nobody_is_vouched_for_after_signing_out(desk: Desk) -> None:
     home = desk.home
     await home.sessions.end_all(home.ana, by=home.ana, because="signed out")
     assert (await desk.ask()).json()["error"] == "invalid_request"
+
+
+@pytest.mark.spec(DRAFT, "4.3")
+@pytest.mark.req("N2")
+@pytest.mark.promise("P1", "P12")
+@pytest.mark.parametrize("cause", ["user", "agent", "instance", "blueprint", "tenant", "client", "retired"])
+async def test_nobody_is_vouched_for_by_the_dead_or_for_them(desk: Desk, cause: str) -> None:
+    home = desk.home
+    assert (await desk.ask()).status_code == 200
+    client = home.clients["web"]
+    who = {
+        "user": home.ana,
+        "agent": home.agent_id(),
+        "instance": client.principal,
+        "blueprint": home.blueprints["bot-production"],
+        "tenant": DEFAULT_TENANT,
+    }
+    if cause == "retired":
+        await home.identities.retire(home.ana, by=home.ana, because="test", at=home.now)
+    elif cause == "client":
+        done = Act(tenant=DEFAULT_TENANT, by=home.ana, at=home.now, entropy=home.entropy)
+        await home.uow.commit(lambda tx: enrolment.revoke(tx, client, done, because="test"))
+    else:
+
+        def bury(tx: Any) -> None:
+            epoch = tx.advance_epoch("test")
+            tx.lineage.bury(cause, who[cause], cause="killed", epoch=epoch, at=home.now)
+
+        await home.uow.commit(bury)
+    assert (await desk.ask()).status_code in {400, 401}
+    (issued,) = await home.records("authority.domain_grant.issued")
+    assert issued.user == home.ana
 
 
 @pytest.mark.req("N30")
