@@ -52,10 +52,11 @@ class Word:
 async def federated(uow: SqlUnitOfWork, way: str, **parts: Any) -> Word:
     """A workload by the word of its platform: `jwt_bearer`, `jwt_spiffe` or `saml2_bearer`."""
     if way == "saml2_bearer":
-        here, provider = await governed(uow, **parts)
+        saml, provider = await governed(uow, **parts)
+        here: Federated = saml
 
         async def ask() -> httpx2.Response:
-            return await here.saml(provider.grant(here.now))
+            return await saml.saml(provider.grant(saml.now))
     else:
         here = await Federated(uow, **parts).populate()
         them = github() if way == "jwt_bearer" else domain()
@@ -67,7 +68,7 @@ async def federated(uow: SqlUnitOfWork, way: str, **parts: Any) -> Word:
             return await (here.bearer(said) if way == "jwt_bearer" else here.svid(said))
 
     issuer, _, (rule,) = await here.service.get("them")
-    stated = {"by": here.ana, "because": OVER, "at": here.now}
+    by, at = here.ana, here.now
     answer = await ask()
     assert answer.status_code == httpx2.codes.OK, answer.text
     token = answer.json()["access_token"]
@@ -80,8 +81,8 @@ async def federated(uow: SqlUnitOfWork, way: str, **parts: Any) -> Word:
         token=token,
         asker="workload",
         trust={
-            "issuer distrusted": lambda: here.service.distrust(issuer.id, **stated),
-            "rule withdrawn": lambda: here.service.withdraw_rule(rule.id, **stated),
+            "issuer distrusted": lambda: here.service.distrust(issuer.id, by=by, because=OVER, at=at),
+            "rule withdrawn": lambda: here.service.withdraw_rule(rule.id, by=by, because=OVER, at=at),
         },
     )
 

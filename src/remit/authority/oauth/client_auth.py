@@ -274,10 +274,10 @@ def _says_only_its_name(parameters: Parameters, authorization: str) -> bool:
 
 
 def _one_method(parameters: Parameters, authorization: str) -> str:
-    assertion = parameters.get("client_assertion")
-    if parameters.get("client_secret") or (authorization and assertion):
+    assertion, secret = parameters.get("client_assertion"), parameters.get("client_secret")
+    if sum(map(bool, (assertion, secret, authorization))) > 1:
         raise InvalidRequest("use one client authentication: `private_key_jwt`", reason="client_auth_several")
-    if authorization:
+    if authorization or secret:
         raise InvalidClient("clients authenticate with `private_key_jwt`", reason="client_auth_method")
     if not assertion:
         raise InvalidClient("`client_assertion` is missing", reason="client_auth_missing")
