@@ -29,7 +29,7 @@ from remit.platform.storage.postgres_migrate import _async_url, migrate_postgres
 from remit.platform.storage.repositories import capabilities
 from remit.platform.storage.statements import Statements
 from remit.platform.storage.tables.schema import metadata
-from support.stores import at_database
+from support.stores import ROLE, at_database
 
 VERSIONS = Path(__file__).parents[2] / "src" / "remit" / "platform" / "storage" / "migrations" / "versions"
 
@@ -162,7 +162,7 @@ async def test_the_chain_makes_what_the_tables_say_on_postgres(
 
 async def fresh_database(server: str, name: str) -> str:
     connection = await asyncpg.connect(server)
-    await connection.execute(f"CREATE DATABASE {name}")
+    await connection.execute(f"CREATE DATABASE {name} OWNER {ROLE}")
     await connection.close()
     return at_database(server, name)
 

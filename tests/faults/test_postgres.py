@@ -23,7 +23,7 @@ from remit.platform.storage import postgres
 from remit.platform.storage.engine import OpenStore, open_store
 from remit.platform.storage.errors import StorageFenced, StorageUnreachable, UnfitDatabase
 from remit.platform.storage.nodes import NODE_LEASE, Nodes
-from remit.platform.storage.postgres_connection import assert_durable
+from remit.platform.storage.postgres_connection import assert_durable, show_tenant
 from remit.platform.storage.postgres_migrate import migrate_postgres
 from remit.platform.storage.postgres_writer import PostgresWriter, tenant_lock
 from remit.platform.storage.queued import TransactionLost
@@ -32,6 +32,7 @@ from remit.platform.storage.unit_of_work import SqlTransaction, SqlUnitOfWork
 from support.pace import paced
 from support.power import writer
 from support.proxy import Break, Proxy
+from support.stores import ROLE, at_database, make_role
 
 BUMP = (
     update(core.setting)
@@ -98,6 +99,13 @@ async def test_repeating_a_commit_whose_reply_was_lost_does_it_twice(proxy: Prox
     await store.close()
 
 
+async def own_database(url: str) -> None:
+    connection = await asyncpg.connect(url)
+    await make_role(connection)
+    await connection.execute(f"CREATE DATABASE owned OWNER {ROLE}")
+    await connection.close()
+
+
 @pytest.fixture
 def own_server() -> Iterator[str]:
     """A server that a test may kill."""
@@ -105,7 +113,9 @@ def own_server() -> Iterator[str]:
 
     folder = Path(tempfile.mkdtemp(prefix="remit-postgres-"))
     server = get_server(folder / "data", cleanup_mode="stop")
-    yield str(server.get_uri("postgres"))
+    url = str(server.get_uri("postgres"))
+    asyncio.run(own_database(url))
+    yield at_database(url, "owned")
     server.cleanup()
     shutil.rmtree(folder)
 
@@ -182,6 +192,7 @@ async def test_a_held_lock_refuses_ordinary_work_in_time_and_leaves_the_kill_lan
     stranger = await asyncpg.connect(postgres_url)
     held = stranger.transaction()
     await held.start()
+    await stranger.execute(show_tenant(DEFAULT_TENANT))
     await stranger.execute("SELECT 1 FROM setting WHERE name = 'count' FOR UPDATE")
     async with paced() as pace:
         waiting = asyncio.ensure_future(uow.commit(bump))

@@ -6,6 +6,8 @@ from types import TracebackType
 from typing import Self
 from urllib.parse import parse_qs, urlsplit
 
+from support.stores import ROLE
+
 
 class Break(Enum):
     """What happens to the next COMMIT."""
@@ -41,7 +43,7 @@ class Proxy:
     @property
     def url(self) -> str:
         port = self._server.sockets[0].getsockname()[1]
-        return f"postgresql://postgres:@127.0.0.1:{port}{self._database}"
+        return f"postgresql://{ROLE}:@127.0.0.1:{port}{self._database}"
 
     async def _serve(self, near: asyncio.StreamReader, back: asyncio.StreamWriter) -> None:
         far, forth = await asyncio.open_unix_connection(self._socket)

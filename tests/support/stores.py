@@ -25,6 +25,7 @@ from remit.platform.storage.repositories.ledger_appender import LedgerAppender
 from remit.platform.storage.unit_of_work import SqlUnitOfWork
 
 TEMPLATE = "remit_template"
+ROLE = "remit_app"
 
 
 TEST_KEK = Kek.of(Secret(bytes(range(32))))
@@ -73,16 +74,27 @@ async def make_template(url: str) -> None:
     connection = await asyncpg.connect(url)
     try:
         if not await connection.fetchval("SELECT 1 FROM pg_database WHERE datname = $1", TEMPLATE):
-            await connection.execute(f"CREATE DATABASE {TEMPLATE}_raw")
+            await make_role(connection)
+            await connection.execute(f"CREATE DATABASE {TEMPLATE}_raw OWNER {ROLE}")
             await migrate_postgres(at_database(url, f"{TEMPLATE}_raw"))
             await connection.execute(f"ALTER DATABASE {TEMPLATE}_raw RENAME TO {TEMPLATE}")
     finally:
         await connection.close()
 
 
+async def make_role(connection: "asyncpg.Connection[asyncpg.Record]") -> None:
+    """The server's own role is a superuser, whom no policy binds."""
+    await connection.execute(f"CREATE ROLE {ROLE} LOGIN NOSUPERUSER NOBYPASSRLS")
+
+
 def at_database(url: str, name: str) -> str:
-    """The same server, another database."""
-    return url.replace("/postgres?", f"/{name}?", 1)
+    """The same server, another database, as the role that owns it."""
+    return as_role(url).replace("/postgres?", f"/{name}?", 1)
+
+
+def as_role(url: str) -> str:
+    """The same database, as an ordinary role."""
+    return url.replace("://postgres:", f"://{ROLE}:", 1)
 
 
 @pytest_asyncio.fixture
@@ -90,7 +102,7 @@ async def postgres_url(postgres_server: str) -> AsyncIterator[str]:
     """A fresh, migrated database."""
     name = f"remit_{secrets.token_hex(8)}"
     connection = await asyncpg.connect(postgres_server)
-    await connection.execute(f"CREATE DATABASE {name} TEMPLATE {TEMPLATE}")
+    await connection.execute(f"CREATE DATABASE {name} TEMPLATE {TEMPLATE} OWNER {ROLE}")
     await connection.close()
     yield at_database(postgres_server, name)
     connection = await asyncpg.connect(postgres_server)

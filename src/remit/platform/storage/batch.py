@@ -1,17 +1,18 @@
 """What one durable commit carries besides the rows of its works: changes, events, epochs, ledger records."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 import msgspec
-from sqlalchemy import bindparam, insert, select, update
+from sqlalchemy import Executable, bindparam, insert, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from remit.kernel.events import Event
 from remit.kernel.ids import TenantId
 from remit.ledger.repository import LedgerFenced
 from remit.platform.storage.errors import StorageFenced
-from remit.platform.storage.sql import Sql
+from remit.platform.storage.sql import Scalar, Sql
 from remit.platform.storage.tables import core
 
 _READ_EPOCH = select(core.tenant_epoch.c.epoch).where(core.tenant_epoch.c.tenant == bindparam("tenant"))
@@ -38,6 +39,12 @@ class TenantNotLocked(BaseException):
 
 class Savepoints(Sql, Protocol):
     """A transaction that can take back a part of itself."""
+
+    def enter(self, tenant: TenantId) -> None:
+        """Have the rows of a tenant in sight from now on, where the engine keeps them apart.
+
+        Rows that wait are another's: they are written first. Raises `BatchSpoiled` if one is refused.
+        """
 
     def savepoint(self) -> None:
         """Open the one savepoint of a work."""
@@ -96,6 +103,7 @@ class Batch:
         epochs: dict[TenantId, int] | None = None,
     ) -> None:
         self.sql = sql
+        self.enter = sql.enter
         self.journal = journal
         self.exclusive = exclusive
         """Whether this transaction alone may advance epochs of the tenants it locked."""
@@ -188,20 +196,29 @@ class Batch:
         if self._touches:
             last = self._take("change", len(self._touches))
             first = last - len(self._touches) + 1
-            self.sql.run_many(_ADD_CHANGE, [
-                {"revision": first + place, "tenant": tenant, "kind": kind, "ident": ident}
+            self._add(_ADD_CHANGE, [
+                (tenant, {"revision": first + place, "tenant": tenant, "kind": kind, "ident": ident})
                 for place, (tenant, kind, ident) in enumerate(self._touches)
             ])  # fmt: skip
             self.revision = last
         if self._events:
             first = self._take("outbox", len(self._events)) - len(self._events) + 1
-            self.sql.run_many(_ADD_EVENT, [
-                {"position": first + place, "tenant": event.tenant, "event": event.name,
-                 "body": msgspec.json.encode(event).decode()}
+            self._add(_ADD_EVENT, [
+                (event.tenant, {"position": first + place, "tenant": event.tenant, "event": event.name,
+                                "body": msgspec.json.encode(event).decode()})
                 for place, event in enumerate(self._events)
             ])  # fmt: skip
         if self.journal is not None:
             self._flush(self.journal)
+
+    def _add(self, statement: Executable, rows: Sequence[tuple[TenantId, Mapping[str, Scalar]]]) -> None:
+        """Insert rows, those of one tenant at a time."""
+        by_tenant: dict[TenantId, list[Mapping[str, Scalar]]] = {}
+        for tenant, row in rows:
+            by_tenant.setdefault(tenant, []).append(row)
+        for tenant, own in by_tenant.items():
+            with self.sql.within(tenant):
+                self.sql.run_many(statement, own)
 
     def _forget_advance(self, tenant: TenantId, before: int | None) -> None:
         if before is None:

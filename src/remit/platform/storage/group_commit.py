@@ -146,6 +146,7 @@ def attempt_all(batch: Batch, units: Iterable[Unit], *, broken: tuple[type[BaseE
     """
     done = Attempted()
     for unit in units:
+        batch.enter(unit.tenant)
         mark = batch.mark()
         try:
             value = unit.work(SqlTransaction(batch, unit.tenant))

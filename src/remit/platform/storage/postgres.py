@@ -21,6 +21,7 @@ from remit.platform.storage.nodes import NODE_LEASE, Nodes
 from remit.platform.storage.postgres_connection import (
     LOST,
     PostgresSql,
+    assert_apart,
     assert_durable,
     connect,
 )
@@ -83,6 +84,7 @@ class PostgresStore:
         """Refuse a server that loses commits; enter the list of nodes; take works from now on."""
         connection = await connect(self._url)
         await assert_durable(connection)
+        await assert_apart(connection)
         self._free.put_nowait(connection)
         for _ in range(READERS - 1):
             self._free.put_nowait(None)
@@ -136,10 +138,16 @@ class PostgresStore:
     async def _view_on(
         self, connection: "asyncpg.Connection[asyncpg.Record]", work: Work[T], tenant: TenantId
     ) -> T:
-        batch = Batch(PostgresSql(connection, self._statements), exclusive=False)
+        sql = PostgresSql(connection, self._statements)
+        batch = Batch(sql, exclusive=False)
         batch.journal = self._journals[Lane.NORMAL]
-        async with connection.transaction(isolation="repeatable_read", readonly=True):
+        sql.control("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+        sql.enter(tenant)
+        try:
             value = await greenlet_spawn(work, SqlTransaction(batch, tenant))
+        finally:
+            if not sql.is_unsent():
+                await _end_view(connection)
         if not batch.is_bare():
             raise RuntimeError("a work that reads has tried to write")
         return value
@@ -166,3 +174,14 @@ class PostgresStore:
 
     def _renew(self, tx: SqlTransaction) -> bool:
         return Nodes(tx.sql).renew(self.node, at=datetime.now(UTC))
+
+
+async def _end_view(connection: "asyncpg.Connection[asyncpg.Record]") -> None:
+    """Leave nothing open: who gets the connection next starts with nothing in sight."""
+    if connection.is_closed():
+        return
+    try:
+        await connection.execute("ROLLBACK")
+    except BaseException:
+        connection.terminate()
+        raise

@@ -1,6 +1,7 @@
 """One connection to PostgreSQL, driven by synchronous works: asyncpg behind a greenlet."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, Final
 
 import asyncpg
@@ -8,6 +9,7 @@ from sqlalchemy import Executable
 from sqlalchemy.util import await_only
 
 from remit.kernel.errors import RemitError
+from remit.kernel.ids import TenantId
 from remit.platform.storage.errors import (
     AlreadyExists,
     ConstraintBroken,
@@ -30,6 +32,18 @@ KILL_LOCK_MILLISECONDS: Final = 5_000
 """How long a kill waits: longer than `IDLE_MILLISECONDS`, after which the server ends a stopped holder."""
 IDLE_MILLISECONDS: Final = 2_000
 """How long the server lets a transaction of ours stand idle: a stopped process must not hold a lock."""
+
+TENANT_SETTING: Final = "remit.tenant"
+"""Names the tenant whose rows a transaction sees; the policies of migration 0004 read it."""
+IS_UNBOUND: Final = "SELECT rolsuper OR rolbypassrls FROM pg_roles WHERE rolname = current_user"
+UNBOUND: Final = (
+    "the role that Remit connects as is a superuser or has BYPASSRLS: nothing keeps tenants apart"
+)
+UNBOUND_NEXT: Final = "connect as an ordinary role that owns the database; see docs/operate, Tenants"
+_BARE_TABLES: Final = """
+    SELECT c.relname FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attname = 'tenant'
+     WHERE c.relkind = 'r' AND c.relnamespace = current_schema()::regnamespace AND NOT a.attisdropped
+       AND NOT (c.relrowsecurity AND c.relforcerowsecurity) ORDER BY 1"""
 
 _NO_VALUES: Final[Mapping[str, Scalar]] = {}
 _DURABLE: Final = {"fsync": {"on"}, "full_page_writes": {"on"}, "synchronous_commit": {"on", "remote_apply"}}
@@ -67,13 +81,40 @@ class PostgresSql(QueuedSql):
         super().__init__(statements, hasty=hasty)
         self._connection = connection
         self._waiting: list[str] = []
+        self._tenant: TenantId | None = None
+        """Whose rows the next statement is about."""
+        self._shown: TenantId | None = None
+        """Whose rows the server shows, as far as we know."""
+
+    def enter(self, tenant: TenantId) -> None:
+        """Have the rows of a tenant in sight from the next statement on (docs/adr/0034)."""
+        if tenant != self._tenant:
+            self._flush()
+            self._tenant = tenant
+
+    @contextmanager
+    def within(self, tenant: TenantId) -> Iterator[None]:
+        """Have another tenant's rows in sight until the block ends."""
+        before = self._tenant
+        self.enter(tenant)
+        try:
+            yield
+        finally:
+            self._leave(before)
 
     def control(self, command: str) -> None:
         """Queue a command that has no result."""
         self._waiting.append(command)
 
+    def is_unsent(self) -> bool:
+        """Whether commands wait, as after a work that asked for nothing: then no transaction is open."""
+        return bool(self._waiting)
+
     def send_control(self) -> None:
         """Let the queued commands take effect now."""
+        if self._tenant is not None and self._shown != self._tenant:
+            self.control(show_tenant(self._tenant))
+            self._shown = self._tenant
         if self._waiting:
             commands, self._waiting = "; ".join(self._waiting), []
             self._wait(self._connection.execute(commands))
@@ -118,6 +159,12 @@ class PostgresSql(QueuedSql):
         else:
             self.control("ROLLBACK TO work")
             self.control("RELEASE work")
+            self._shown = None  # it may have been said since the savepoint, and is taken back with it
+
+    def _leave(self, before: TenantId | None) -> None:
+        if before is not None and before != self._tenant:
+            self._flush()
+        self._tenant = before
 
     def _ask(self, prepared: Prepared, parameters: Mapping[str, Scalar] | None) -> list[Row]:
         values = prepared.values(parameters or _NO_VALUES)
@@ -184,6 +231,15 @@ def _count(status: str) -> int:
     return int(last) if last.isdigit() else 0
 
 
+def show_tenant(tenant: TenantId) -> str:
+    """The command that puts one tenant's rows in sight until the transaction ends.
+
+    INVARIANT: local to the transaction, so that a connection carries nothing into the next one.
+    """
+    name = tenant.replace("'", "''")
+    return f"SELECT set_config('{TENANT_SETTING}', '{name}', true)"
+
+
 async def connect(
     url: str, *, lock_milliseconds: int = LOCK_MILLISECONDS
 ) -> "asyncpg.Connection[asyncpg.Record]":
@@ -221,3 +277,15 @@ async def assert_durable(connection: "asyncpg.Connection[asyncpg.Record]") -> No
                 f"the server runs with `{name}` = `{value}`, it must be {' or '.join(sorted(lawful))}",
                 next_step=f"set `{name}` in postgresql.conf",
             )
+
+
+async def assert_apart(connection: "asyncpg.Connection[asyncpg.Record]") -> None:
+    """Refuse a role that row level security does not bind, and a table that has none (MT-05)."""
+    if await connection.fetchval(IS_UNBOUND):
+        raise UnfitDatabase(UNBOUND, next_step=UNBOUND_NEXT)
+    bare = [str(row[0]) for row in await connection.fetch(_BARE_TABLES)]
+    if bare:
+        raise UnfitDatabase(
+            f"nothing keeps tenants apart in `{bare[0]}`, and in {len(bare) - 1} other tables",
+            next_step="ALTER TABLE … ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY; who took it away?",
+        )

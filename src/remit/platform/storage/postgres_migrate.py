@@ -7,8 +7,9 @@ from sqlalchemy import URL, make_url
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 from sqlalchemy.pool import NullPool
 
-from remit.platform.storage.errors import StorageUnreachable
+from remit.platform.storage.errors import StorageUnreachable, UnfitDatabase
 from remit.platform.storage.migrate import check_version, run_chain
+from remit.platform.storage.postgres_connection import IS_UNBOUND, UNBOUND, UNBOUND_NEXT
 
 MIGRATION_LOCK_MILLISECONDS: Final = 60_000
 _MIGRATION_LOCK: Final = 0x72656D6974  # "remit"
@@ -21,6 +22,8 @@ async def migrate_postgres(url: str) -> None:
         async with engine.begin() as connection:
             await connection.exec_driver_sql(f"SET LOCAL lock_timeout = {MIGRATION_LOCK_MILLISECONDS}")
             await connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_MIGRATION_LOCK})")
+            if (await connection.exec_driver_sql(IS_UNBOUND)).scalar():
+                raise UnfitDatabase(UNBOUND, next_step=UNBOUND_NEXT)  # before it owns a table
             if not check_version(await _postgres_version(connection)):
                 await connection.run_sync(run_chain)
     except (OSError, asyncpg.PostgresConnectionError, asyncpg.CannotConnectNowError) as error:

@@ -6,11 +6,13 @@ with a savepoint per work and every row at once, so that an error reaches its ow
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Final
 
 from sqlalchemy import Executable
 
+from remit.kernel.ids import TenantId
 from remit.platform.storage.sql import Scalar
 from remit.platform.storage.statements import Prepared, Statements, Values
 
@@ -160,6 +162,14 @@ class QueuedSql(ABC):
     @abstractmethod
     def _write(self, prepared: Prepared, rows: Sequence[Values]) -> int:
         """Insert rows; returns how many went in, where the engine says so."""
+
+    def enter(self, tenant: TenantId) -> None:  # noqa: B027  # an engine may keep nothing apart
+        """Have the rows of a tenant in sight from now on, where the engine keeps them apart."""
+
+    @contextmanager
+    def within(self, tenant: TenantId) -> Iterator[None]:  # noqa: ARG002  # as above
+        """Have another tenant's rows in sight until the block ends, where the engine keeps them apart."""
+        yield
 
     def run_many(self, statement: Executable, rows: Sequence[Mapping[str, Scalar]]) -> None:
         """Run once per row."""

@@ -5,15 +5,17 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from sqlalchemy import Column, Executable, Table, bindparam, select, union, update
+from sqlalchemy import Column, Executable, Table, bindparam, select, update
 
 from remit.authority.vault.sealing import connection_place, flow_place, provider_place, revocation_place
 from remit.identity.upstream.secrets import hint_place, secret_place
 from remit.kernel.ids import Entropy, TenantId
 from remit.kernel.sealing import Kek, rewrap
+from remit.kernel.tenancy import DEFAULT_TENANT
 from remit.platform.storage.instants import micros
 from remit.platform.storage.keystore import Keystore
 from remit.platform.storage.nodes import ALIVE
+from remit.platform.storage.repositories.tenants import TenantRepository
 from remit.platform.storage.sql import Row, Scalar, Sql
 from remit.platform.storage.tables import core, upstream, vault
 from remit.platform.storage.tables.ledger import subject_key
@@ -21,8 +23,9 @@ from remit.platform.storage.tables.ledger import subject_key
 _LENGTH: Final = 2
 """Bytes before an answer that say how long its wrapped data key is (`KekSealer.seal_alone`)."""
 _K, _A = subject_key.c, core.idempotency.c
-_TENANTS = union(select(core.signing_key.c.tenant), select(_K.tenant), select(_A.tenant))
-_SUBJECTS = select(_K.tenant, _K.subject, _K.version, _K.sealed).where(_K.sealed.is_not(None))
+_SUBJECTS = select(_K.tenant, _K.subject, _K.version, _K.sealed).where(
+    _K.tenant == bindparam("of"), _K.sealed.is_not(None)
+)
 _RESEAL_SUBJECT = (
     update(subject_key)
     .where(
@@ -31,7 +34,9 @@ _RESEAL_SUBJECT = (
     )
     .values(sealed=bindparam("fresh"))
 )  # fmt: skip
-_ANSWERS = select(_A.tenant, _A.principal, _A.key, _A.response).where(_A.response.is_not(None))
+_ANSWERS = select(_A.tenant, _A.principal, _A.key, _A.response).where(
+    _A.tenant == bindparam("of"), _A.response.is_not(None)
+)
 _RESEAL_ANSWER = (
     update(core.idempotency)
     .where(_A.tenant == bindparam("of"), _A.principal == bindparam("whom"), _A.key == bindparam("which"))
@@ -72,17 +77,29 @@ def reseal_all(sql: Sql, *, old: Kek, new: Kek, entropy: Entropy) -> Resealed:
 
     INVARIANT: all of it in one transaction, so that either key opens the whole store, and never half of it.
     """
-    tenants = sorted(str(row[0]) for row in sql.rows(_TENANTS))
-    keys = sum(
-        Keystore(sql, TenantId(tenant)).reseal(old=old, new=new, entropy=entropy) for tenant in tenants
+    tenants = [DEFAULT_TENANT, *(each.name for each in TenantRepository(sql, DEFAULT_TENANT).all())]
+    done = []
+    for tenant in tenants:
+        with sql.within(tenant):
+            done.append(_reseal_tenant(sql, tenant, old=old, new=new, entropy=entropy))
+    return Resealed(
+        keys=sum(each.keys for each in done),
+        subjects=sum(each.subjects for each in done),
+        answers=sum(each.answers for each in done),
+        credentials=sum(each.credentials for each in done),
     )
-    subjects = [_subject(row, old=old, new=new, entropy=entropy) for row in sql.rows(_SUBJECTS)]
-    answers = [_answer(row, old=old, new=new, entropy=entropy) for row in sql.rows(_ANSWERS)]
+
+
+def _reseal_tenant(sql: Sql, tenant: TenantId, *, old: Kek, new: Kek, entropy: Entropy) -> Resealed:
+    of = {"of": tenant}
+    keys = Keystore(sql, tenant).reseal(old=old, new=new, entropy=entropy)
+    subjects = [_subject(row, old=old, new=new, entropy=entropy) for row in sql.rows(_SUBJECTS, of)]
+    answers = [_answer(row, old=old, new=new, entropy=entropy) for row in sql.rows(_ANSWERS, of)]
     for values in subjects:
         sql.run(_RESEAL_SUBJECT, values)
     for values in answers:
         sql.run(_RESEAL_ANSWER, values)
-    credentials = [_reseal(sql, kind, old=old, new=new, entropy=entropy) for kind in _VAULT]
+    credentials = [_reseal(sql, kind, tenant, old=old, new=new, entropy=entropy) for kind in _VAULT]
     return Resealed(keys=keys, subjects=len(subjects), answers=len(answers), credentials=sum(credentials))
 
 
@@ -101,7 +118,9 @@ def _sealed_rows(
     """`names` are the columns of which the place is made, after tenant and key."""
     columns = [table.c[name] for name in names]
     return _SealedRows(
-        rows=select(table.c.tenant, key, table.c.sealed, *columns).where(table.c.sealed.is_not(None)),
+        rows=select(table.c.tenant, key, table.c.sealed, *columns).where(
+            table.c.tenant == bindparam("of"), table.c.sealed.is_not(None)
+        ),
         change=update(table)
         .where(table.c.tenant == bindparam("of"), key == bindparam("which"))
         .values(sealed=bindparam("fresh")),
@@ -124,8 +143,8 @@ _VAULT: Final = (
 )
 
 
-def _reseal(sql: Sql, kind: _SealedRows, *, old: Kek, new: Kek, entropy: Entropy) -> int:
-    found = sql.rows(kind.rows)
+def _reseal(sql: Sql, kind: _SealedRows, tenant: TenantId, *, old: Kek, new: Kek, entropy: Entropy) -> int:
+    found = sql.rows(kind.rows, {"of": tenant})
     for row in found:
         fresh = rewrap(bytes(row[2]), old=old, new=new, context=kind.place(row), entropy=entropy)
         sql.run(kind.change, {"of": row[0], "which": row[1], "fresh": fresh})

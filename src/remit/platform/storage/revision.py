@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Final
 
-from sqlalchemy import bindparam, delete, func, select
+from sqlalchemy import bindparam, delete, select, update
 
 from remit.kernel.errors import Unavailable
 from remit.kernel.ids import TenantId
@@ -19,8 +19,15 @@ _SINCE = (
     .where(core.change.c.revision > bindparam("known"), core.change.c.tenant == bindparam("this_tenant"))
     .order_by(core.change.c.revision)
 )
-_OLDEST = select(func.min(core.change.c.revision))
-_FORGET = delete(core.change).where(core.change.c.revision <= bindparam("last"))
+_FORGOTTEN = select(core.counter.c.value).where(core.counter.c.name == "forgotten")
+_HAVE_FORGOTTEN = (
+    update(core.counter)
+    .where(core.counter.c.name == "forgotten", core.counter.c.value < bindparam("last"))
+    .values(value=bindparam("last"))
+)
+_FORGET = delete(core.change).where(
+    core.change.c.tenant == bindparam("this_tenant"), core.change.c.revision <= bindparam("last")
+)
 
 
 class ChangesForgotten(Unavailable):
@@ -56,12 +63,17 @@ class ChangeLog:
         """What changed after `known`; raises `ChangesForgotten` if that is too long ago."""
         last = self.revision()
         if known < last:
-            oldest = self._sql.row(_OLDEST)
-            if oldest is None or oldest[0] is None or oldest[0] > known + 1:
+            forgotten = self._sql.row(_FORGOTTEN)
+            if forgotten is None or forgotten[0] > known:
                 raise ChangesForgotten(f"revision {known} is too old; the last is {last}")
         rows = self._sql.rows(_SINCE, {"known": known, "this_tenant": self._tenant})
         return Changes(revision=last, things=tuple(dict.fromkeys((str(row[0]), str(row[1])) for row in rows)))
 
     def forget(self, *, keep: int = CHANGES_KEPT) -> int:
-        """Drop all but the last `keep` changes; returns how many went."""
-        return self._sql.run(_FORGET, {"last": self.revision() - keep})
+        """Drop the tenant's among all but the last `keep` changes; returns how many went.
+
+        Up to where any tenant forgot, every reader loads anew: none can see what the others still have.
+        """
+        last = self.revision() - keep
+        self._sql.run(_HAVE_FORGOTTEN, {"last": last})
+        return self._sql.run(_FORGET, {"this_tenant": self._tenant, "last": last})

@@ -1,9 +1,12 @@
 """One open transaction, as repositories see it: synchronous, the same on both engines."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from typing import Any, Protocol, TypeAlias
 
 from sqlalchemy import Executable
+
+from remit.kernel.ids import TenantId
 
 Scalar: TypeAlias = str | int | bytes | None
 """All that a column holds: text, 64-bit integers (flags as 0 and 1, instants as microseconds UTC), bytes."""
@@ -23,6 +26,13 @@ class Sql(Protocol):
 
     is_hasty: bool
     """Whether what can't be undone spoils the batch, which then runs again with care (`queued`)."""
+
+    def within(self, tenant: TenantId) -> AbstractContextManager[None]:
+        """Have another tenant's rows in sight, and theirs alone, until the block ends.
+
+        For what is about two tenants in one commit: the log of the installation, and the key over all seals.
+        Nothing else may ask for it (docs/adr/0034).
+        """
 
     def run(self, statement: Executable, parameters: Mapping[str, Scalar] | None = None) -> int:
         """Run and return how many rows it changed."""

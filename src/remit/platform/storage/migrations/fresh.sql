@@ -139,6 +139,7 @@ CREATE TABLE counter (
 );
 INSERT INTO "counter" VALUES('change',0);
 INSERT INTO "counter" VALUES('outbox',0);
+INSERT INTO "counter" VALUES('forgotten',0);
 CREATE TABLE credential (
 	tenant TEXT NOT NULL,
 	id TEXT NOT NULL,

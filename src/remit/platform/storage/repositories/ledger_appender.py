@@ -182,7 +182,8 @@ class LedgerAppender:
         for record in self._waiting:
             by_tenant.setdefault(record.tenant, []).append(record)
         for tenant in sorted(by_tenant):
-            self._flush_log(sql, self.open(sql, tenant), by_tenant[tenant])
+            with sql.within(tenant):
+                self._flush_log(sql, self.open(sql, tenant), by_tenant[tenant])
 
     def committed(self) -> None:
         """The transaction is durable: what this batch did is now what is."""
@@ -206,9 +207,10 @@ class LedgerAppender:
         """
         log = self._logs.get(tenant)
         if log is None:
-            row = sql.row(_SHARD, {"tenant": tenant, "shard": self.shard})
-            log = self._create(sql, tenant) if row is None else self._resume(sql, tenant, *row)
-            self._judge_head(sql, log)
+            with sql.within(tenant):
+                row = sql.row(_SHARD, {"tenant": tenant, "shard": self.shard})
+                log = self._create(sql, tenant) if row is None else self._resume(sql, tenant, *row)
+                self._judge_head(sql, log)
             self._logs[tenant] = log
             self._opened.add(tenant)
         return log

@@ -16,6 +16,8 @@ def upgrade() -> None:
     _create_devices()
     _create_domains()
     _create_tenants()
+    _number_what_is_forgotten()
+    _keep_tenants_apart()  # the last: it concerns every table that is there
 
 
 def _create_upstream() -> None:
@@ -193,4 +195,37 @@ def _create_tenants() -> None:
         sa.Column("state", TEXT, nullable=False),
         sa.Column("body", TEXT, nullable=False),
         sa.PrimaryKeyConstraint("tenant"),
+    )
+
+
+def _number_what_is_forgotten() -> None:
+    """Up to where changes are gone stands beside their counter: no tenant sees the others' rows."""
+    op.execute(
+        "INSERT INTO counter (name, value) "
+        "SELECT 'forgotten', COALESCE(MIN(revision) - 1, (SELECT value FROM counter WHERE name = 'change')) "
+        "FROM change"
+    )
+
+
+def _keep_tenants_apart() -> None:
+    """On PostgreSQL a transaction sees and writes the rows of the tenant that it names, or none.
+
+    Also its owner: a migration that moves rows later must first say `NO FORCE ROW LEVEL SECURITY`.
+    """
+    connection = op.get_bind()
+    if connection.dialect.name != "postgresql":
+        return
+    named = connection.exec_driver_sql(
+        "SELECT table_name FROM information_schema.columns "
+        "WHERE table_schema = current_schema() AND column_name = 'tenant' ORDER BY 1"
+    )
+    ours = "tenant = current_setting('remit.tenant', true)"
+    for table in [str(row[0]) for row in named]:
+        op.execute(f'ALTER TABLE "{table}" ENABLE ROW LEVEL SECURITY')
+        op.execute(f'ALTER TABLE "{table}" FORCE ROW LEVEL SECURITY')
+        op.execute(f'CREATE POLICY own_tenant ON "{table}" USING ({ours}) WITH CHECK ({ours})')
+    # The register: who runs the installation reads all of it; each row is written by its tenant alone.
+    op.execute(
+        "CREATE POLICY installation ON tenant FOR SELECT "
+        "USING (current_setting('remit.tenant', true) = 'default')"
     )
