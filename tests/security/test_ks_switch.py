@@ -300,7 +300,7 @@ async def test_a_kill_twice_and_its_events_again_change_nothing(house: House) ->
     stones = await house.work.read(lambda tx: tx.lineage.tombstone(house["calendar-bot"].agent))
     assert stones.epoch == first.epoch
     heard = {name for subscriber in subscriptions(house.services) for name in subscriber.hears}
-    # No event brings anything back to life: whoever listens only takes away (suspends, disconnects, signs out).
+    # No event brings anything back to life: whoever listens takes away (suspends, disconnects, signs out).
     ends = {
         "identity.principal.retired",
         "identity.session.ended",
