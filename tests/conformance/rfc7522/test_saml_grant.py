@@ -159,7 +159,7 @@ async def test_saml_is_off_until_it_is_chosen(sqlite_uow: SqlUnitOfWork) -> None
     assert answer.json()["error"] in {"unsupported_grant_type", "invalid_client"}
     on = replace(OPTIONS, workloads=True, saml=True)
     assert SAML2_BEARER in server_metadata(on)["grant_types_supported"]  # type: ignore[operator]  # a list
-    assert SAML2_BEARER not in server_metadata(OPTIONS)["grant_types_supported"]  # type: ignore[operator]
+    assert SAML2_BEARER not in server_metadata(OPTIONS)["grant_types_supported"]  # type: ignore[operator]  # a list
 
 
 async def test_the_token_endpoint_may_be_the_audience_where_it_is_set_so(sqlite_uow: SqlUnitOfWork) -> None:

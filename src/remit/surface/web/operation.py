@@ -8,6 +8,7 @@ from typing import Any, Generic, TypeVar
 
 import msgspec
 
+from remit.authority.oauth.scopes import Scope
 from remit.surface.web.caller import Caller
 
 B = TypeVar("B")
@@ -95,3 +96,30 @@ class Operation(Generic[B, Q]):
     def changes(self) -> bool:
         """Whether it may change state; then it takes an `Idempotency-Key`."""
         return self.method is not Method.GET
+
+
+def operation(
+    name: str,
+    summary: str,
+    method: str,
+    path: str,
+    handler: Callable[[Inbound[Any, Any]], Awaitable[object]],
+    *,
+    answer: Any,
+    body: Any = Nothing,
+    scope: Scope | None = None,
+    status: int = 200,
+) -> Operation[Any, Any]:
+    """An operation with one scope and no query; unless said otherwise, a change is for administrators."""
+    return Operation(
+        name=name,
+        summary=summary,
+        method=Method(method),
+        path=path,
+        scopes=(scope or (Scope.READ if method == Method.GET else Scope.ADMIN),),
+        handler=handler,
+        body=body,
+        query=Nothing,
+        answer=answer,
+        status=status,
+    )

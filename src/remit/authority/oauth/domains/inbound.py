@@ -50,7 +50,8 @@ from remit.kernel.jose import jws
 from remit.kernel.jose.claims import unverified_members
 from remit.kernel.uow import UnitOfWork
 
-_PLACEHOLDER: Final = TaskId("")
+_NOT_BEGUN: Final = TaskId("")
+"""A task has no id before it begins: `Draft.begin` does that, and names it, where the token is issued."""
 
 
 class KeysBrought(Protocol):
@@ -120,7 +121,7 @@ class Arrivals:
         delegated = Delegated(
             subject=arrival.user,
             user=arrival.user,
-            task=_PLACEHOLDER,
+            task=_NOT_BEGUN,
             chain=(client.subject,),
             ceiling=ceiling,
             envelope="",

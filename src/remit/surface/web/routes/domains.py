@@ -11,7 +11,7 @@ from remit.identity.principals import Kind, Principal
 from remit.identity.service import IdentityService
 from remit.kernel.ids import PrincipalId, UserId
 from remit.surface.web.caller import require_admin
-from remit.surface.web.operation import Inbound, Method, Nothing, Operation
+from remit.surface.web.operation import Inbound, Nothing, Operation, operation
 from remit.surface.web.schemas.domains import (
     DomainPersonView,
     DomainRuleView,
@@ -43,25 +43,25 @@ class DomainRoutes:
     def operations(self) -> list[Operation[Any, Any]]:
         """What is served; only administrators decide whose word counts here, and who goes where."""
         return [
-            _operation("listDomains", "Domains that are, or were, trusted", "GET", "/domains", self._all,
+            operation("listDomains", "Domains that are, or were, trusted", "GET", "/domains", self._all,
                        answer=list[DomainView]),
-            _operation("showDomain", "One domain, its rules, its people", "GET", "/domains/{domain}",
+            operation("showDomain", "One domain, its rules, its people", "GET", "/domains/{domain}",
                        self._one, answer=ShownDomainView),
-            _operation("trustDomain", "Trust another authorization server, in one direction", "POST",
+            operation("trustDomain", "Trust another authorization server, in one direction", "POST",
                        "/domains", self._trust, body=NewDomain, answer=DomainView, scope=Scope.ADMIN),
-            _operation("revokeDomain", "Trust a domain no longer; its tasks end", "POST",
+            operation("revokeDomain", "Trust a domain no longer; its tasks end", "POST",
                        "/domains/{domain}/revoke", self._revoke, body=Because, answer=DomainView,
                        scope=Scope.ADMIN),
-            _operation("addDomainRule", "Say who may use which client across the border", "POST",
+            operation("addDomainRule", "Say who may use which client across the border", "POST",
                        "/domains/{domain}/rules", self._allow, body=NewDomainRule, answer=DomainRuleView,
                        scope=Scope.ADMIN),
-            _operation("withdrawDomainRule", "Take a rule back; the tasks that began by it end", "POST",
+            operation("withdrawDomainRule", "Take a rule back; the tasks that began by it end", "POST",
                        "/domains/rules/{rule}/withdraw", self._disallow, body=Because,
                        answer=DomainRuleView, scope=Scope.ADMIN),
-            _operation("linkDomainPerson", "Say who a subject of a domain is here", "POST",
+            operation("linkDomainPerson", "Say who a subject of a domain is here", "POST",
                        "/domains/{domain}/people", self._link, body=NewDomainPerson,
                        answer=DomainPersonView, scope=Scope.ADMIN),
-            _operation("unlinkDomainPerson", "Forget who a subject is; that person's tasks from there end",
+            operation("unlinkDomainPerson", "Forget who a subject is; that person's tasks from there end",
                        "POST", "/domains/{domain}/people/unlink", self._unlink, body=UnlinkedPerson,
                        answer=DomainPersonView, scope=Scope.ADMIN),
         ]  # fmt: skip
@@ -158,27 +158,3 @@ async def entry_named(identity: IdentityService, kind: Kind, ident: str) -> Prin
         if entry.kind is kind:
             return entry
     return await identity.find(kind, ident)
-
-
-def _operation(
-    name: str,
-    summary: str,
-    method: str,
-    path: str,
-    handler: Any,
-    *,
-    answer: Any,
-    body: Any = Nothing,
-    scope: Scope = Scope.READ,
-) -> Operation[Any, Any]:
-    return Operation(
-        name=name,
-        summary=summary,
-        method=Method(method),
-        path=path,
-        scopes=(scope,),
-        handler=handler,
-        body=body,
-        query=Nothing,
-        answer=answer,
-    )

@@ -18,7 +18,7 @@ from remit.identity.principals import PREFIX, Kind, Principal
 from remit.identity.service import IdentityService
 from remit.kernel.ids import PrincipalId
 from remit.surface.web.caller import require_admin
-from remit.surface.web.operation import Inbound, Method, Nothing, Operation
+from remit.surface.web.operation import Inbound, Nothing, Operation, operation
 from remit.surface.web.schemas.federation import (
     ClaimView,
     IssuerView,
@@ -56,32 +56,32 @@ class FederationRoutes:
 
     def _reading(self) -> list[Operation[Any, Any]]:
         return [
-            _operation("listProfiles", "Kinds of issuers, and what each one's claims are worth", "GET",
+            operation("listProfiles", "Kinds of issuers, and what each one's claims are worth", "GET",
                        "/issuers/profiles", self._profiles, answer=list[ProfileView]),
-            _operation("listIssuers", "Issuers that are, or were, trusted", "GET", "/issuers", self._all,
+            operation("listIssuers", "Issuers that are, or were, trusted", "GET", "/issuers", self._all,
                        answer=list[IssuerView]),
-            _operation("showIssuer", "One issuer, its keys as last seen, rules", "GET", "/issuers/{issuer}",
+            operation("showIssuer", "One issuer, its keys as last seen, rules", "GET", "/issuers/{issuer}",
                        self._one, answer=ShownIssuer),
-            _operation("tryAssertion", "What would come of an assertion; uses nothing up", "POST",
+            operation("tryAssertion", "What would come of an assertion; uses nothing up", "POST",
                        "/issuers/try", self._try, body=Shown, answer=TrialView, scope=Scope.ADMIN),
         ]  # fmt: skip
 
     def _changing(self) -> list[Operation[Any, Any]]:
         return [
-            _operation("trustIssuer", "Trust an issuer's word about its workloads", "POST", "/issuers",
+            operation("trustIssuer", "Trust an issuer's word about its workloads", "POST", "/issuers",
                        self._trust, body=NewIssuer, answer=IssuerView, scope=Scope.ADMIN),
-            _operation("distrustIssuer", "Trust an issuer no longer; all its workloads end", "POST",
+            operation("distrustIssuer", "Trust an issuer no longer; all its workloads end", "POST",
                        "/issuers/{issuer}/distrust", self._distrust, body=Because, answer=IssuerView,
                        scope=Scope.ADMIN),
-            _operation("refreshIssuerKeys", "Ask an issuer for its keys now, at most once a minute", "POST",
+            operation("refreshIssuerKeys", "Ask an issuer for its keys now, at most once a minute", "POST",
                        "/issuers/{issuer}/refresh", self._refresh, answer=KeySetView, scope=Scope.ADMIN),
-            _operation("pinIssuerKeys", "Replace the pinned keys of an issuer", "PUT",
+            operation("pinIssuerKeys", "Replace the pinned keys of an issuer", "PUT",
                        "/issuers/{issuer}/keys", self._pin, body=Pinned, answer=KeySetView,
                        scope=Scope.ADMIN),
-            _operation("addTrustRule", "Say which workloads of an issuer are an agent", "POST",
+            operation("addTrustRule", "Say which workloads of an issuer are an agent", "POST",
                        "/issuers/{issuer}/rules", self._add_rule, body=NewRule, answer=RuleView,
                        scope=Scope.ADMIN),
-            _operation("withdrawTrustRule", "Take a rule back; the workloads that stand on it end", "POST",
+            operation("withdrawTrustRule", "Take a rule back; the workloads that stand on it end", "POST",
                        "/issuers/rules/{rule}/withdraw", self._withdraw, body=Because, answer=RuleView,
                        scope=Scope.ADMIN),
         ]  # fmt: skip
@@ -184,27 +184,3 @@ async def agent_named(identity: IdentityService, ident: str) -> Principal:
         if entry.kind is Kind.AGENT:
             return entry
     return await identity.find(Kind.AGENT, ident)
-
-
-def _operation(
-    name: str,
-    summary: str,
-    method: str,
-    path: str,
-    handler: Any,
-    *,
-    answer: Any,
-    body: Any = Nothing,
-    scope: Scope = Scope.READ,
-) -> Operation[Any, Any]:
-    return Operation(
-        name=name,
-        summary=summary,
-        method=Method(method),
-        path=path,
-        scopes=(scope,),
-        handler=handler,
-        body=body,
-        query=Nothing,
-        answer=answer,
-    )

@@ -7,7 +7,6 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from remit.authority.oauth.scopes import Scope
 from remit.identity.principals import PREFIX, Kind, Principal
 from remit.identity.service import IdentityService
 from remit.identity.upstream.connecting import IdentityProviderService
@@ -23,7 +22,7 @@ from remit.kernel.secret import Secret
 from remit.surface.web.caller import require_admin, require_own
 from remit.surface.web.errors import status_of
 from remit.surface.web.forms import read_fields
-from remit.surface.web.operation import Inbound, Method, Nothing, Operation
+from remit.surface.web.operation import Inbound, Nothing, Operation, operation
 from remit.surface.web.schemas.identity import Because
 from remit.surface.web.schemas.upstream import (
     AccountLinkView,
@@ -77,33 +76,33 @@ class UpstreamRoutes:
 
     def _seeing(self) -> list[Operation[Any, Any]]:
         return [
-            _operation("listIdentityProviders", "Providers that people may sign in with", "GET",
-                       "/identity-providers", self._all, answer=list[IdentityProviderView]),
-            _operation("showIdentityProvider", "One provider, and what to register there", "GET",
-                       "/identity-providers/{name}", self._one, answer=IdentityProviderView),
-            _operation("listUserLinks", "Accounts elsewhere that sign a person in here", "GET",
-                       "/users/{ident}/links", self._links, answer=list[AccountLinkView]),
+            operation("listIdentityProviders", "Providers that people may sign in with", "GET",
+                      "/identity-providers", self._all, answer=list[IdentityProviderView]),
+            operation("showIdentityProvider", "One provider, and what to register there", "GET",
+                      "/identity-providers/{name}", self._one, answer=IdentityProviderView),
+            operation("listUserLinks", "Accounts elsewhere that sign a person in here", "GET",
+                      "/users/{ident}/links", self._links, answer=list[AccountLinkView]),
         ]  # fmt: skip
 
     def _changing(self) -> list[Operation[Any, Any]]:
         return [
-            _operation("connectIdentityProvider", "Let people sign in with a provider", "POST",
-                       "/identity-providers", self._connect, body=NewIdentityProvider,
-                       answer=IdentityProviderView, status=201),
-            _operation("connectSamlProvider", "Let people sign in with a SAML provider", "POST",
-                       "/identity-providers/saml", self._connect_saml, body=NewSamlProvider,
-                       answer=IdentityProviderView, status=201),
-            _operation("suspendIdentityProvider", "Let nobody come from a provider for now", "POST",
-                       "/identity-providers/{name}/suspend", self._suspend, answer=IdentityProviderView),
-            _operation("resumeIdentityProvider", "Let people come from a provider again", "POST",
-                       "/identity-providers/{name}/resume", self._resume, answer=IdentityProviderView),
-            _operation("retireIdentityProvider", "End a provider, and all sessions from it", "POST",
-                       "/identity-providers/{name}/retire", self._retire, answer=IdentityProviderView),
-            _operation("linkIdentity", "Say who somebody at a provider is here", "POST",
-                       "/identity-providers/{name}/links", self._link, body=NewLink, answer=AccountLinkView,
-                       status=201),
-            _operation("unlinkIdentity", "End a link, with the sessions that stand on it", "POST",
-                       "/users/{ident}/links/{link}/end", self._unlink, body=Because, answer=AccountLinkView),
+            operation("connectIdentityProvider", "Let people sign in with a provider", "POST",
+                      "/identity-providers", self._connect, body=NewIdentityProvider,
+                      answer=IdentityProviderView, status=201),
+            operation("connectSamlProvider", "Let people sign in with a SAML provider", "POST",
+                      "/identity-providers/saml", self._connect_saml, body=NewSamlProvider,
+                      answer=IdentityProviderView, status=201),
+            operation("suspendIdentityProvider", "Let nobody come from a provider for now", "POST",
+                      "/identity-providers/{name}/suspend", self._suspend, answer=IdentityProviderView),
+            operation("resumeIdentityProvider", "Let people come from a provider again", "POST",
+                      "/identity-providers/{name}/resume", self._resume, answer=IdentityProviderView),
+            operation("retireIdentityProvider", "End a provider, and all sessions from it", "POST",
+                      "/identity-providers/{name}/retire", self._retire, answer=IdentityProviderView),
+            operation("linkIdentity", "Say who somebody at a provider is here", "POST",
+                      "/identity-providers/{name}/links", self._link, body=NewLink, answer=AccountLinkView,
+                      status=201),
+            operation("unlinkIdentity", "End a link, with the sessions that stand on it", "POST",
+                      "/users/{ident}/links/{link}/end", self._unlink, body=Because, answer=AccountLinkView),
         ]  # fmt: skip
 
     async def _all(self, inbound: Inbound[Nothing, Nothing]) -> list[IdentityProviderView]:
@@ -177,28 +176,3 @@ class UpstreamRoutes:
 
 def _answer(status: int, body: dict[str, str]) -> Response:
     return JSONResponse(body, status_code=status, headers={"Cache-Control": "no-store"})
-
-
-def _operation(
-    name: str,
-    summary: str,
-    method: str,
-    path: str,
-    handler: Any,
-    *,
-    answer: Any,
-    body: Any = Nothing,
-    status: int = 200,
-) -> Operation[Any, Any]:
-    return Operation(
-        name=name,
-        summary=summary,
-        method=Method(method),
-        path=path,
-        scopes=(Scope.READ if method == "GET" else Scope.ADMIN,),
-        handler=handler,
-        body=body,
-        query=Nothing,
-        answer=answer,
-        status=status,
-    )
