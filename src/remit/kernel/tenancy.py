@@ -33,7 +33,8 @@ def check_tenant(name: str) -> TenantId:
     if not 2 <= len(name) <= _LONGEST or not _NAME.fullmatch(name) or name == DEFAULT_TENANT:  # noqa: PLR2004 — said above
         raise MalformedTenant(
             f"`{name[:_LONGEST]}` can't be a tenant's name: 2 to {_LONGEST} of a-z, 0-9 and single hyphens, "
-            f"a letter first, and not `{DEFAULT_TENANT}`"
+            f"a letter first, and not `{DEFAULT_TENANT}`",
+            next_step="choose another name, as in remit tenant new acme",
         )
     return TenantId(name)
 

@@ -126,7 +126,11 @@ def secrets(*, output: OutputOption = Output.TABLE) -> None:
 
     with Client.open() as client:
         found = client.get("/secretless")
-    said = f"{found['secretless']} of {found['agents']} active agents need no secret ({found['share']:.0%})"
+    said = (
+        f"{found['secretless']} of {found['agents']} active agents need no secret ({found['share']:.0%})"
+        if found["agents"]
+        else "no agent is active yet"
+    )
     lines = [said, *(table(found["lasting"], ("id", "name", "owner")) if found["lasting"] else [])]
     first = found["lasting"][0]["name"] if found["lasting"] else ""
     show(found, output=output, lines=lines, hint=f"remit agent init {first} --target TARGET" if first else "")

@@ -26,7 +26,8 @@ def list_(*, output: OutputOption = Output.TABLE) -> None:
     from remit.surface.cli.client import Client  # noqa: PLC0415 — the HTTP client costs `--help` 0.4 s
 
     with Client.open() as client:
-        show(client.get("/domains"), output=output, columns=_COLUMNS)
+        found = client.get("/domains")
+    show(found, output=output, columns=_COLUMNS, hint="" if found else "remit domain trust --help")
 
 
 @app.command("show")

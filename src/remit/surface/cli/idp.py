@@ -23,7 +23,8 @@ def list_(*, output: OutputOption = Output.TABLE) -> None:
     from remit.surface.cli.client import Client  # noqa: PLC0415 — the HTTP client costs `--help` 0.4 s
 
     with Client.open() as client:
-        show(client.get("/identity-providers"), output=output, columns=_COLUMNS)
+        found = client.get("/identity-providers")
+    show(found, output=output, columns=_COLUMNS, hint="" if found else "remit idp connect --help")
 
 
 @app.command("show")

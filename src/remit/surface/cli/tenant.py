@@ -43,7 +43,8 @@ def list_(*, output: OutputOption = Output.TABLE) -> None:
 
     with Client.open() as client:
         found = client.get("/tenants")
-    show(found, output=output, columns=("name", "state", "issuer", "changed_at"))
+    hint = "" if found else "remit tenant new --help"
+    show(found, output=output, columns=("name", "state", "issuer", "changed_at"), hint=hint)
 
 
 @app.command("show")
