@@ -441,7 +441,7 @@ CREATE TABLE schema_version (
 	version_num VARCHAR(32) NOT NULL,
 	CONSTRAINT schema_version_pkc PRIMARY KEY (version_num)
 );
-INSERT INTO "schema_version" VALUES('0004');
+INSERT INTO "schema_version" VALUES('0005');
 CREATE TABLE server (
 	tenant TEXT NOT NULL,
 	id TEXT NOT NULL,

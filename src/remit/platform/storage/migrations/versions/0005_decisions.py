@@ -1,0 +1,31 @@
+"""Tables of what decisions look at besides rights and rules, and of who else is behind a run."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0005"
+down_revision = "0004"
+
+TEXT = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
+
+
+def upgrade() -> None:
+    """Add what relations, history, provenance and asking people need."""
+    _keep_tenants_apart()  # the last: it concerns every table that is there
+
+
+def _keep_tenants_apart() -> None:
+    """Give each new table of tenants the policy that the others have had since 0004."""
+    connection = op.get_bind()
+    if connection.dialect.name != "postgresql":
+        return
+    named = connection.exec_driver_sql(
+        "SELECT table_name FROM information_schema.columns "
+        "WHERE table_schema = current_schema() AND column_name = 'tenant' AND table_name NOT IN "
+        "(SELECT tablename FROM pg_policies WHERE schemaname = current_schema()) ORDER BY 1"
+    )
+    ours = "tenant = current_setting('remit.tenant', true)"
+    for table in [str(row[0]) for row in named]:
+        op.execute(f'ALTER TABLE "{table}" ENABLE ROW LEVEL SECURITY')
+        op.execute(f'ALTER TABLE "{table}" FORCE ROW LEVEL SECURITY')
+        op.execute(f'CREATE POLICY own_tenant ON "{table}" USING ({ours}) WITH CHECK ({ours})')
