@@ -137,7 +137,7 @@ def returned(location: str) -> Returned:
     )
 
 
-async def register(house: House, acme: Provider, name: str = "acme") -> None:
+async def register(house: House, acme: Provider, name: str = "acme", *, server: str = "slow") -> None:
     """An administrator's part: the provider, and which server needs it."""
     admin = PrincipalId(house["admin"].id)
     stated = NewProvider(
@@ -150,7 +150,7 @@ async def register(house: House, acme: Provider, name: str = "acme") -> None:
     secret = Secret(SECRET.encode()) if acme.basic else None
     vault = house.services.vault
     await vault.providers.register(stated, secret, by=admin, at=house.now())
-    await vault.providers.require("slow", name, SCOPES, by=admin, at=house.now())
+    await vault.providers.require(server, name, SCOPES, by=admin, at=house.now())
     await house.services.ground.snapshots.catch_up()
 
 

@@ -9,7 +9,7 @@ from typing import Final
 
 from remit.app.bindings.spending import Find
 from remit.app.planes import PlaneNotStopped
-from remit.authority.capability import CapabilityState
+from remit.authority.capability import Capability, CapabilityState
 from remit.authority.lineage import lineage_of
 from remit.authority.tokens import VerifiedSubject
 from remit.authority.vault.connection_service import ConnectionService
@@ -22,12 +22,14 @@ from remit.authority.vault.provider_service import ProviderService
 from remit.authority.vault.revoker import Revoker
 from remit.authority.vault.sealing import VaultSeal
 from remit.authority.vault.upstream import ProviderClient
+from remit.decision.actions import action_of
 from remit.decision.budget import Settlement
 from remit.decision.response import Decision, Effect
+from remit.decision.trace import Explanation
 from remit.enforcement.pep.credentials import CredentialMissing, Shown
 from remit.identity.events import RETIRED
 from remit.identity.lifecycle import State
-from remit.identity.tools import Server
+from remit.identity.tools import Pin, Server
 from remit.kernel.clock import Clock
 from remit.kernel.events import Event
 from remit.kernel.ids import AgentId, DecisionId, Entropy, EnvelopeId, GrantId, PrincipalId, TenantId, UserId
@@ -167,7 +169,9 @@ def running_call(tx: SqlTransaction, ident: DecisionId) -> PermittedCall | None:
     server = tx.servers.named(told.action.partition("/")[0])
     if told.verdict.effect is not Effect.PERMIT or not used or server is None:
         return None
-    if tx.lineage.state_of(PrincipalId(server.id)) is not State.ACTIVE:
+    if tx.lineage.state_of(PrincipalId(server.id)) is not State.ACTIVE or not _tool_lives(
+        tx, server, told, held
+    ):
         return None
     envelope = tx.envelopes.by_digest(held.envelope) if held is not None and held.envelope else None
     above: Iterable[str] = envelope.names if envelope is not None else ()
@@ -177,7 +181,7 @@ def running_call(tx: SqlTransaction, ident: DecisionId) -> PermittedCall | None:
         tenant=told.tenant,
         task=tx.tasks.get(told.task) if told.task is not None else None,
         envelope=EnvelopeId(envelope.id) if envelope is not None else None,
-        others=[each for each in (told.token, server.id, *above) if each],
+        others=[each for each in (told.token, server.id, *_named(held), *above) if each],
     )
     return PermittedCall(
         decision=ident,
@@ -189,6 +193,24 @@ def running_call(tx: SqlTransaction, ident: DecisionId) -> PermittedCall | None:
         instance=PrincipalId(told.instance),
         lineage=lineage,
     )
+
+
+def _tool_lives(tx: SqlTransaction, server: Server, told: Explanation, held: Capability | None) -> bool:
+    """Whether the tool that was called is pinned and alive; what is no tool's action needs none.
+
+    A decision keeps the action, a capability the definition too: among tools of one action it is that one.
+    """
+    meant = [tool for tool in tx.tools.of(server.id) if action_of(server, tool) == told.action]
+    return not meant or any(
+        tool.pin is Pin.APPROVED
+        and (held is None or tool.digest == held.tool)
+        and tx.lineage.tombstone(tool.id) is None
+        for tool in meant
+    )
+
+
+def _named(held: Capability | None) -> tuple[str, ...]:
+    return () if held is None else (held.id, held.key)
 
 
 class UpstreamPlane:

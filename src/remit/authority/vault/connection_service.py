@@ -6,6 +6,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 
+from remit.authority.alive import Dead, Level, alive
+from remit.authority.lineage import line_of
+from remit.authority.tasks import Lineage
 from remit.authority.vault import facts
 from remit.authority.vault.connection import (
     STATIC_LIFE_CEILING,
@@ -29,9 +32,9 @@ from remit.authority.vault.provider_service import known
 from remit.authority.vault.repository import VaultTransaction
 from remit.authority.vault.sealing import Tokens, VaultSeal, flow_place, place_of, provider_place
 from remit.authority.vault.upstream import Granted, ProviderClient
-from remit.identity.lifecycle import State
 from remit.identity.principals import Kind, Principal
 from remit.identity.sessions import Session
+from remit.identity.tools import Server
 from remit.kernel.canonical import sha256
 from remit.kernel.clock import Clock
 from remit.kernel.errors import NotFound
@@ -88,7 +91,8 @@ class ConnectionService:
 
     async def wanted(self, provider: str, *, server: str, agent: str, user: UserId) -> Wanted:
         """What a connect link asks for. Raises what is missing: provider, server, agent or consent."""
-        return await self._uow.read(lambda tx: self._wanted(tx, provider, server, agent, user))
+        at = self._clock.now()
+        return await self._uow.read(lambda tx: self._wanted(tx, provider, server, agent, user, at))
 
     async def begin(self, provider: str, *, server: str, agent: str, session: Session) -> str:
         """Begin a flow in this session; gives the provider's address to go on to.
@@ -98,7 +102,7 @@ class ConnectionService:
         at, user = self._clock.now(), UserId(session.human)
 
         def work(tx: VaultTransaction) -> str:
-            wanted = self._wanted(tx, provider, server, agent, user)
+            wanted = self._wanted(tx, provider, server, agent, user, at)
             if wanted.provider.kind is not ProviderKind.OAUTH:
                 raise ProviderUnfit("an administrator gives its keys: nobody can connect to it")
             if wanted.present is not None and wanted.present.state is ConnectionState.ACTIVE:
@@ -175,7 +179,7 @@ class ConnectionService:
         return await self._uow.commit(lambda tx: self._seal_key(tx, wanted, key, by=by, at=at))
 
     def _wanted(
-        self, tx: VaultTransaction, name: str, server_name: str, agent_name: str, user: UserId
+        self, tx: VaultTransaction, name: str, server_name: str, agent_name: str, user: UserId, at: datetime
     ) -> Wanted:
         provider = known(tx, name)
         server = tx.servers.named(server_name)
@@ -183,11 +187,10 @@ class ConnectionService:
         if server is None or need is None or need.provider != provider.id:
             raise NotFound("this link asks for nothing that is needed here")
         agent = tx.principals.named(Kind.AGENT, agent_name)
-        if agent is None or agent.state is not State.ACTIVE:
-            raise NotFound("the agent of this link does not act here")
-        if tx.grants.standing(user, AgentId(agent.id)) is None:
-            raise NotFound(f"`{agent.name}` may not work for you: you have given it no consent")
+        if agent is None:
+            raise NotFound("the agent does not act here")
         place = Place(user=user, agent=AgentId(agent.id), provider=provider.id, scopes=need.scopes)
+        _require_living(tx, place, tenant=self._tenant, at=at, server=server)
         held = tx.vault.at(place)
         present = None if held is None else held.connection
         return Wanted(provider=provider, server=server.name, agent=agent, place=place, present=present)
@@ -239,7 +242,7 @@ class ConnectionService:
     ) -> "Connection | FlowRefused":
         flow = opened.flow
         connection = self._new(flow.place, at, given.expires_at, refreshable=given.tokens.refresh is not None)
-        refused = self._unfit(tx, flow, given) or self._taken(tx, connection, given.tokens, at)
+        refused = self._unfit(tx, flow, given, at) or self._taken(tx, connection, given.tokens, at)
         if refused is not None:
             self._ender.order_end(tx, connection, given.tokens, at=at)
             self._tell(tx, flow, refused, by=PrincipalId(flow.user), at=at)
@@ -247,11 +250,11 @@ class ConnectionService:
         self._record(tx, facts.CONNECTION_MADE, connection, PrincipalId(flow.user), at)
         return connection
 
-    def _unfit(self, tx: VaultTransaction, flow: Flow, given: Granted) -> FlowRefused | None:
+    def _unfit(self, tx: VaultTransaction, flow: Flow, given: Granted, at: datetime) -> FlowRefused | None:
         if given.scopes is not None and not given.scopes.issuperset(flow.place.scopes):
             return FlowRefused(8, "scope_not_granted", "the provider did not grant all that the server needs")
         try:
-            _require_living(tx, flow.place)
+            _require_living(tx, flow.place, tenant=self._tenant, at=at)
         except NotFound as gone:
             return FlowRefused(9, "not_alive", gone.hint)
         return None
@@ -278,7 +281,7 @@ class ConnectionService:
             provider=ProviderId(provider.id),
             scopes=scopes_of(wanted.scopes),
         )
-        _require_living(tx, place)
+        _require_living(tx, place, tenant=self._tenant, at=at)
         held = tx.vault.at(place)
         tokens = Tokens(access=key)
         if held is None:
@@ -334,15 +337,30 @@ def unknown(ident: str) -> UnknownConnection:
     return UnknownConnection(f"no connection `{ident[:64]}`", next_step="remit connection list")
 
 
-def _require_living(tx: VaultTransaction, place: Place) -> None:
-    """Person and agent act here, and the person lets this agent work for them; raises `NotFound`."""
+def _require_living(
+    tx: VaultTransaction, place: Place, *, tenant: TenantId, at: datetime, server: Server | None = None
+) -> None:
+    """Agent, person and all that stands above them live, and the person's consent stands; raises `NotFound`.
+
+    With `server` that one must live too: a link may lead to a server that has ended since.
+    """
     agent = tx.principals.get(PrincipalId(place.agent))
-    if agent is None or agent.kind is not Kind.AGENT or agent.state is not State.ACTIVE:
+    if agent is None or agent.kind is not Kind.AGENT:
         raise NotFound("the agent does not act here")
-    if place.user is None:
-        return
-    human = tx.principals.get(PrincipalId(place.user))
-    if human is None or human.kind is not Kind.HUMAN or human.state is not State.ACTIVE:
-        raise NotFound("the person does not act here")
-    if tx.grants.standing(place.user, place.agent) is None:
-        raise NotFound("the person has given this agent no consent")
+    consent = None if place.user is None else tx.grants.standing(place.user, place.agent)
+    if place.user is not None and consent is None:
+        raise NotFound(f"`{agent.name}` may not work for you: you have given it no consent")
+    above = line_of(agent.id, tx.principals.get) | ({PrincipalId(server.id)} if server else set())
+    lineage = Lineage(
+        tenant=tenant,
+        user=place.user,
+        task=None,
+        grant=consent.id if consent else None,
+        chain=(agent.id,),
+        principals=above,
+        envelope=None,
+    )
+    dead = alive(tx.lineage, lineage, at)
+    if isinstance(dead, Dead):
+        whom = "the person" if dead.level is Level.USER else "the agent"
+        raise NotFound(f"{whom} does not act here")
