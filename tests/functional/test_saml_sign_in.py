@@ -14,7 +14,6 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from lxml import etree
 
-from remit.app.bindings.saml import SamlPeople
 from remit.app.ground import Ground
 from remit.app.services import Services, build
 from remit.identity.principals import Kind
@@ -239,7 +238,8 @@ async def test_certificates_rotate_by_metadata_and_last_a_day_without(tmp_path: 
         services = build(ground)
         assert services.saml is not None
         keys = SamlKeys(uow=ground.work, fetcher=pages)
-        saml = SamlPeople(
+        saml = replace(
+            services.saml,
             providers=replace(services.saml.providers, keys=keys),
             signing=replace(services.saml.signing, keys=keys),
         )

@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 
-from remit.app.bindings.saml import SamlPeople
 from remit.app.ground import Ground
 from remit.app.services import Services, build
 from remit.identity.upstream.errors import ArrivalRefused
@@ -68,7 +67,7 @@ def unasking(ground: Ground) -> Services:
     assert services.saml is not None
     honest = services.saml.signing
     planted = Unasking(**{each.name: getattr(honest, each.name) for each in fields(honest)})
-    return replace(services, saml=SamlPeople(providers=services.saml.providers, signing=planted))
+    return replace(services, saml=replace(services.saml, signing=planted))
 
 
 @pytest.mark.twin("AS-13")

@@ -156,7 +156,7 @@ class SamlProvider:
             c14n_algorithm=how.pop("c14n", CanonicalizationMethod.EXCLUSIVE_XML_CANONICALIZATION_1_0),
         )
         place = etree.SubElement(element, names.ds("Signature"), attrib={"Id": "placeholder"})
-        element.insert(1, place)
+        element.insert(how.pop("place", 1), place)
         how.setdefault("cert", self.pem)
         made: Element = signer.sign(
             element, key=key, reference_uri=how.pop("reference", f"#{element.get('ID')}"), **how

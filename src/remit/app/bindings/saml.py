@@ -1,11 +1,14 @@
 """SAML for people: the services of `identity.upstream.saml_*`, put together where it is spoken."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Self
 
 from remit.app.bindings.upstream import Upstream
 from remit.app.keys import KeyHolder
 from remit.identity.federation.saml.judge import Judge
+from remit.identity.upstream.examination.saml import SamlWay
+from remit.identity.upstream.examination.service import ProviderExaminer
+from remit.identity.upstream.provider import Language
 from remit.identity.upstream.saml_connecting import SamlProviderService
 from remit.identity.upstream.saml_keys import SamlKeys
 from remit.identity.upstream.saml_requests import RequestSigner
@@ -24,6 +27,8 @@ class SamlPeople:
 
     providers: SamlProviderService
     signing: SamlSignIn
+    examiner: ProviderExaminer
+    """Of providers in either protocol."""
 
     @classmethod
     def build(
@@ -41,6 +46,20 @@ class SamlPeople:
     ) -> Self:
         """Bind the parts to those of the other protocol: both end in the same arrivals and links."""
         keys = SamlKeys(uow=work, fetcher=GuardedMetadata(exits))
+        signing = SamlSignIn(
+            uow=work,
+            leavings=upstream.signing.box,
+            box=upstream.signing.box.box,
+            keys=keys,
+            arrivals=upstream.arrivals,
+            links=upstream.links,
+            clock=clock,
+            tenant=tenant,
+            home=home,
+            judge=Judge(),
+            requests=RequestSigner(keys=own, name=settings.issuer_url),
+        )
+        way = SamlWay(http=exits, keys=keys, asks=signing)
         return cls(
             providers=SamlProviderService(
                 uow=work,
@@ -51,17 +70,6 @@ class SamlPeople:
                 issuer=settings.issuer_url,
                 plain_loopback=settings.federation.unsafe_loopback_http,
             ),
-            signing=SamlSignIn(
-                uow=work,
-                leavings=upstream.signing.box,
-                box=upstream.signing.box.box,
-                keys=keys,
-                arrivals=upstream.arrivals,
-                links=upstream.links,
-                clock=clock,
-                tenant=tenant,
-                home=home,
-                judge=Judge(),
-                requests=RequestSigner(keys=own, name=settings.issuer_url),
-            ),
+            signing=signing,
+            examiner=replace(upstream.examiner, ways={**upstream.examiner.ways, Language.SAML: way}),
         )

@@ -8,10 +8,14 @@ from remit.app.keys import KeyHolder
 from remit.identity.sessions import SessionRule
 from remit.identity.upstream.arrivals import ArrivalService
 from remit.identity.upstream.connecting import IdentityProviderService
+from remit.identity.upstream.examination.asking import Asker
+from remit.identity.upstream.examination.oidc import OidcWay
+from remit.identity.upstream.examination.service import ProviderExaminer
 from remit.identity.upstream.keys import ProviderKeys
 from remit.identity.upstream.leaving import LeavingBox
 from remit.identity.upstream.links import LinkService
 from remit.identity.upstream.logout import UpstreamLogout
+from remit.identity.upstream.provider import Language
 from remit.identity.upstream.signing import OidcSignIn
 from remit.identity.upstream.speaker import Speaker
 from remit.kernel.clock import Clock
@@ -34,6 +38,7 @@ class Upstream:
     signing: OidcSignIn
     links: LinkService
     logout: UpstreamLogout
+    examiner: ProviderExaminer
 
     @classmethod
     def build(
@@ -53,6 +58,13 @@ class Upstream:
         fetcher, rule, home = GuardedKeys(exits), settings.people.rule(), people.desk.home
         box = SealedBox(key=kek.subkey(purpose=Purpose.UPSTREAM, tenant=tenant), entropy=entropy)
         provider_keys = ProviderKeys(uow=work, fetcher=fetcher)
+        leavings = LeavingBox(box=box, tenant=tenant, entropy=entropy)
+        speaker = Speaker(http=exits, keys=keys, home=home, entropy=entropy)
+        way = OidcWay(
+            http=exits,
+            asker=Asker(speaker=speaker, box=leavings),
+            plain_loopback=settings.federation.unsafe_loopback_http,
+        )
         arrivals = _arrivals(work, clock, entropy, tenant, rule, kek)
         links = LinkService(uow=work, box=box, clock=clock, entropy=entropy, tenant=tenant, rule=rule)
         return cls(
@@ -70,8 +82,8 @@ class Upstream:
             arrivals=arrivals,
             signing=OidcSignIn(
                 uow=work,
-                box=LeavingBox(box=box, tenant=tenant, entropy=entropy),
-                speaker=Speaker(http=exits, keys=keys, home=home, entropy=entropy),
+                box=leavings,
+                speaker=speaker,
                 keys=provider_keys,
                 arrivals=arrivals,
                 links=links,
@@ -82,6 +94,7 @@ class Upstream:
             logout=UpstreamLogout(
                 uow=work, keys=provider_keys, clock=clock, entropy=entropy, tenant=tenant, kek=kek, home=home
             ),
+            examiner=ProviderExaminer(uow=work, clock=clock, kek=kek, ways={Language.OIDC: way}),
         )
 
 

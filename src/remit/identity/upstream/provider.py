@@ -95,6 +95,14 @@ class SamlPeer:
     """The one `NameID` format that may name a person; empty: an attribute names them."""
     signed: bool = False
     """Whether it takes only requests that we sign (`WantAuthnRequestsSigned`)."""
+    sign_out: str = ""
+    """Where it is told that somebody signs out; empty: it does not want to be told."""
+    sign_out_answer: str = ""
+    """Where it takes our answers to its own logout; empty: at `sign_out`."""
+    sign_out_binding: str = ""
+    """How both are sent: redirect, or POST where it has no redirect."""
+    metadata_signers: tuple[str, ...] = ()
+    """Certificates (DER in base64), one of which must have signed its metadata; empty: TLS alone vouches."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,7 +6,7 @@ from datetime import datetime
 from remit.identity.federation.errors import KeysUnfit
 from remit.identity.federation.registering import look
 from remit.identity.federation.saml import names
-from remit.identity.federation.saml.metadata import ProviderMetadata, read_metadata
+from remit.identity.federation.saml.metadata import ProviderMetadata, read_certificates, read_metadata
 from remit.identity.upstream import records
 from remit.identity.upstream.connecting import (
     PROVIDERS,
@@ -92,10 +92,11 @@ class SamlProviderService:
                 next_step="remit idp connect NAME --saml-metadata FILE",
             )
         try:
+            signers = _signers(stated, at)
             if stated.metadata:
-                return read_metadata(stated.metadata, entity=stated.entity, at=at)
+                return read_metadata(stated.metadata, entity=stated.entity, at=at, signers=signers)
             check_url(stated.address, what="metadata", plain_loopback=self.plain_loopback)
-            return await self.keys.fetch(stated.address, entity=stated.entity, at=at)
+            return await self.keys.fetch(stated.address, entity=stated.entity, at=at, signers=signers)
         except KeysUnfit as unfit:
             raise IdentityProviderUnfit(unfit.hint, debug=unfit.debug) from unfit
         except IdentityProviderUnfit:
@@ -126,6 +127,10 @@ class SamlProviderService:
                 metadata=stated.address,
                 signed=described.wants_signed,
                 name_format=_format(stated) if mapping.subject == NAME_ID else "",
+                sign_out=described.sign_out,
+                sign_out_answer=described.sign_out_answer,
+                sign_out_binding=described.sign_out_binding,
+                metadata_signers=_signers(stated, at),
             ),
             created_by=by,
             created_at=at,
@@ -144,7 +149,17 @@ class SamlProviderService:
             raise IdentityProviderUnfit("this is our own issuer: nobody comes from here to here")
         if not described.sign_in:
             raise IdentityProviderUnfit("metadata names no address for sign-in by redirect (`HTTP-Redirect`)")
-        check_url(described.sign_in, what="sign-in address", plain_loopback=self.plain_loopback)
+        for url in filter(None, (described.sign_in, described.sign_out, described.sign_out_answer)):
+            check_url(url, what="address in the metadata", plain_loopback=self.plain_loopback)
+
+
+def _signers(stated: StatedSamlProvider, at: datetime) -> tuple[str, ...]:
+    """Who must have signed its metadata. Raises `KeysUnfit` for what is no certificate."""
+    if not stated.metadata_signers:
+        return ()
+    if not stated.metadata_signers.lstrip().startswith(b"-----BEGIN"):
+        raise KeysUnfit("certificates that sign metadata are PEM")
+    return read_certificates(stated.metadata_signers, entity="", at=at)
 
 
 def _mapping(stated: StatedSamlProvider) -> Mapping:

@@ -1,5 +1,6 @@
 """Certificates of SAML providers, read anew from their metadata: hourly, and at most once a minute."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -24,19 +25,26 @@ class SamlKeys:
 
     async def current(self, provider: IdentityProvider, peer: SamlPeer, *, at: datetime) -> tuple[str, ...]:
         """The last good certificates, a day old at most. Raises `IdentityProviderUnavailable`."""
-        known = await self._known(provider)
+        known = await self.kept(provider)
         if peer.metadata and (known is None or at >= known.refresh_at):
             await self._attempt(provider, peer, at)
-            known = await self._known(provider)
+            known = await self.kept(provider)
         if known is None or (peer.metadata and at - known.seen_at > STALE):
             raise IdentityProviderUnavailable(f"the metadata of `{provider.name}` can't be had now")
         return known.authorities
 
-    async def fetch(self, address: str, *, at: datetime, entity: str = "") -> ProviderMetadata:
+    async def fetch(
+        self, address: str, *, at: datetime, entity: str = "", signers: Sequence[str] = ()
+    ) -> ProviderMetadata:
         """Read metadata from its address. Raises `KeysUnfit`, or what the way out raises."""
-        return read_metadata(await self.fetcher.fetch(address), entity=entity, at=at)
+        return read_metadata(await self.fetcher.fetch(address), entity=entity, at=at, signers=signers)
 
-    async def _known(self, provider: IdentityProvider) -> KeySet | None:
+    async def read(self, provider: IdentityProvider, peer: SamlPeer, *, at: datetime) -> ProviderMetadata:
+        """What a provider's metadata says now; nothing is kept of it."""
+        return await self.fetch(peer.metadata, entity=provider.issuer, at=at, signers=peer.metadata_signers)
+
+    async def kept(self, provider: IdentityProvider) -> KeySet | None:
+        """The certificates on record, however old."""
         return await self.uow.read(lambda tx: tx.issuer_keys.get(place(provider)))
 
     async def _attempt(self, provider: IdentityProvider, peer: SamlPeer, at: datetime) -> None:
@@ -46,7 +54,7 @@ class SamlKeys:
         if not claimed:
             return
         try:
-            found = await self.fetch(peer.metadata, entity=provider.issuer, at=at)
+            found = await self.read(provider, peer, at=at)
         except RemitError:
             return  # the last good certificates stay, for a day; what they do not sign is refused
         await self.uow.commit(lambda tx: tx.issuer_keys.put(keys_of(provider, found.certificates, at)))

@@ -101,10 +101,23 @@ class SamlSignIn:
             at=at,
             session="" if session is None else session.id,
         )
+        return await self._address(provider, peer, leaving, at), state
+
+    async def probe(self, provider: IdentityProvider) -> str:
+        """The address of a request that no browser holds: whatever comes of it lets nobody in."""
+        (provider, peer), at = await self._named(provider.name), self.clock.now()
+        leaving, _ = self.leavings.leave(
+            provider, aim=Aim.SIGN_IN, visit="examination", onward="", max_age=LANDING, at=at
+        )
+        return await self._address(provider, peer, leaving, at)
+
+    async def _address(
+        self, provider: IdentityProvider, peer: SamlPeer, leaving: Leaving, at: datetime
+    ) -> str:
         asked = {"SAMLRequest": _packed(self._request(provider, peer, leaving))}
         joint = "&" if urlsplit(peer.sign_in).query else "?"
         query = await self.requests.signed(asked, at=at) if peer.signed else urlencode(asked)
-        return f"{peer.sign_in}{joint}{query}", state
+        return f"{peer.sign_in}{joint}{query}"
 
     async def take(self, name: str, response: str) -> str:
         """Judge what a provider posted, once; what goes on to `land`, sealed.

@@ -33,4 +33,6 @@ class StatedSamlProvider:
     marks: tuple[MarkRule, ...] = ()
     subject: str = ""
     name_format: str = ""
+    metadata_signers: bytes = b""
+    """Certificates as PEM, one of which must have signed the metadata, each time; empty: none must."""
     email_trusted: bool = False

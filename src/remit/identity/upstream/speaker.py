@@ -67,21 +67,13 @@ class Speaker:
         if client.par_endpoint:
             uri = await self._push(provider, client, secret, asked, at=at)
             asked = {"client_id": client.client_id, "request_uri": uri}
-        joint = "&" if urlsplit(client.authorization_endpoint).query else "?"
-        return f"{client.authorization_endpoint}{joint}{urlencode(asked)}"
+        return f"{client.authorization_endpoint}{_joint(client.authorization_endpoint)}{urlencode(asked)}"
 
     async def redeem(
         self, provider: IdentityProvider, secret: Secret | None, leaving: Leaving, code: str, *, at: datetime
     ) -> Redeemed:
         """Redeem a code (RFC 6749 §4.1.3, RFC 7636 §4.5, OpenID Connect Core §3.1.3)."""
-        client = _client(provider)
-        form = {
-            "grant_type": "authorization_code",
-            "code": code,
-            "redirect_uri": self.back(provider),
-            "code_verifier": leaving.verifier,
-        }
-        reply = await self._post(provider, client, secret, client.token_endpoint, form, at=at)
+        reply = await self.try_code(provider, secret, leaving, code, at=at)
         if reply.status != _OK:
             raise ArrivalRefused(6, "code_refused", debug=f"status {reply.status}")
         found = _object(provider, reply)
@@ -92,6 +84,25 @@ class Speaker:
         if not isinstance(id_token, str) or not isinstance(access, str) or len(access) > _TOKEN_LIMIT:
             raise ArrivalRefused(6, "no_id_token")
         return Redeemed(id_token=id_token, access_token=access)
+
+    async def try_code(
+        self, provider: IdentityProvider, secret: Secret | None, leaving: Leaving, code: str, *, at: datetime
+    ) -> OutboundResponse:
+        """What the token endpoint says to a code; for whoever wants to know if the provider knows us."""
+        client = _client(provider)
+        form = self._redeeming(provider, leaving, code)
+        return await self._post(provider, client, secret, client.token_endpoint, form, at=at)
+
+    async def try_request(
+        self, provider: IdentityProvider, secret: Secret | None, leaving: Leaving, state: str, *, at: datetime
+    ) -> OutboundResponse:
+        """What it says to our request for somebody who is not there (`prompt=none`, Core §3.1.2.1)."""
+        client = _client(provider)
+        asked = {**self._asked(provider, client, leaving, state), "prompt": "none"}
+        if client.par_endpoint:
+            return await self._post(provider, client, secret, client.par_endpoint, asked, at=at)
+        url = f"{client.authorization_endpoint}{_joint(client.authorization_endpoint)}{urlencode(asked)}"
+        return await self._send(provider, OutboundRequest(method="GET", url=url, headers={}))
 
     async def userinfo(self, provider: IdentityProvider, access_token: str, *, subject: str) -> JsonObject:
         """What the provider tells of the person besides; of that very person (Core §5.3.2, §5.3.4)."""
@@ -112,6 +123,14 @@ class Speaker:
     def back(self, provider: IdentityProvider) -> str:
         """Where a provider sends people back: one address per provider, so that no two can be mixed up."""
         return f"{self.home}/sign-in/with/{provider.name}/callback"
+
+    def _redeeming(self, provider: IdentityProvider, leaving: Leaving, code: str) -> dict[str, str]:
+        return {
+            "grant_type": "authorization_code",
+            "code": code,
+            "redirect_uri": self.back(provider),
+            "code_verifier": leaving.verifier,
+        }
 
     def _asked(
         self, provider: IdentityProvider, client: OidcClient, leaving: Leaving, state: str
@@ -204,6 +223,10 @@ class Speaker:
             raise IdentityProviderUnavailable(
                 f"`{provider.name}` can't be reached: {failed.hint}", debug=failed.debug
             ) from failed
+
+
+def _joint(url: str) -> str:
+    return "&" if urlsplit(url).query else "?"
 
 
 def _client(provider: IdentityProvider) -> OidcClient:

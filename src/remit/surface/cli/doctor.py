@@ -26,7 +26,7 @@ def doctor(
         str, typer.Argument(help="Nothing for this installation, or one of `mcp`, `idp`.")
     ] = "",
     url: Annotated[
-        str, typer.Argument(help="With `mcp`: address of an MCP server; with `idp`: an issuer.")
+        str, typer.Argument(help="With `mcp`: address of an MCP server; with `idp`: name or issuer.")
     ] = "",
     *,
     config: Annotated[Path | None, typer.Option("--config", help="Settings file (TOML).")] = None,
@@ -34,8 +34,9 @@ def doctor(
 ) -> None:
     """Check installation, settings, server and clock; name the step that fails.
 
-    `remit doctor mcp URL` follows the way that an MCP client takes to its token, `remit doctor idp ISSUER`
-    looks at what people sign in with. Exit: 0 well, 1 not.
+    `remit doctor mcp URL` follows the way that an MCP client takes to its token. `remit doctor idp NAME` lets
+    the server walk the way to a connected provider, `remit doctor idp ISSUER` looks at one from here.
+    Exit: 0 well, 1 not.
     """
     found = list(_steps(subject, url, config))
     rows = [{"step": each.step, "ok": each.ok, "detail": each.detail, "fix": each.fix} for each in found]
@@ -50,8 +51,10 @@ def _steps(subject: str, url: str, config: Path | None) -> Iterator[Finding]:
     if not subject and not url:
         return _installation(config)
     if subject not in {"mcp", "idp"} or not url:
-        raise Misused("say `mcp URL`, `idp ISSUER`, or nothing", next_step="remit doctor --help")
-    return mcp.steps(url) if subject == "mcp" else idp.steps(url, at=datetime.now(UTC))
+        raise Misused("say `mcp URL`, `idp NAME`, `idp ISSUER`, or nothing", next_step="remit doctor --help")
+    if subject == "mcp":
+        return mcp.steps(url)
+    return idp.steps(url, at=datetime.now(UTC)) if "://" in url else idp.connected(url)
 
 
 def _lines(found: Finding) -> list[str]:

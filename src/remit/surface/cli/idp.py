@@ -1,5 +1,6 @@
 """`remit idp`: identity providers that people sign in with, and who at them is whom here."""
 
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -34,9 +35,7 @@ def show_(name: NameArgument, *, output: OutputOption = Output.TABLE) -> None:
 
     with Client.open() as client:
         found = client.get(f"/identity-providers/{name}")
-    walk = f"remit doctor idp {found['issuer']}"
-    link = f"remit idp link {found['name']} USER SUBJECT"
-    show(found, output=output, lines=details(found), hint=link if found["protocol"] == "saml" else walk)
+    show(found, output=output, lines=details(found), hint=f"remit doctor idp {found['name']}")
 
 
 @app.command()
@@ -74,6 +73,9 @@ def connect(
     saml_metadata: Annotated[
         str, typer.Option("--saml-metadata", help="A SAML provider's metadata: file or https address.")
     ] = "",
+    metadata_signer: Annotated[
+        Path | None, typer.Option("--metadata-signer", help="SAML: PEM of who must have signed the metadata.")
+    ] = None,
     name_format: Annotated[
         str, typer.Option("--name-format", help="SAML: take NameID of this format (persistent, …).")
     ] = "",
@@ -93,6 +95,8 @@ def connect(
     }
     if saml_metadata:
         said = {**common, **saml_stated(saml_metadata), "entity": issuer, "name_format": name_format}
+        if metadata_signer is not None:
+            said["metadata_signers"] = _pem(metadata_signer)
         with Client.open() as client:
             _connected_saml(client.post("/identity-providers/saml", said), output)
         return
@@ -204,6 +208,13 @@ def unlink(
     with Client.open() as client:
         found = client.post(f"/users/{user}/links/{link}/end", {"reason": reason})
     show(found, output=output, lines=[f"{found['id']} is ended"])
+
+
+def _pem(path: Path) -> str:
+    try:
+        return path.read_text(encoding="ascii")
+    except (OSError, UnicodeDecodeError) as failed:
+        raise Misused(f"`{path}` can't be read as PEM", next_step="check the file") from failed
 
 
 def _required(pairs: list[str]) -> dict[str, list[str]]:

@@ -208,6 +208,7 @@ def upstream_routes(services: Services) -> UpstreamRoutes:
         logout=services.upstream.logout,
         identity=services.identity,
         home=services.people.desk.home,
+        examiner=(services.saml or services.upstream).examiner,
         saml=None if services.saml is None else services.saml.providers,
     )
 

@@ -1,11 +1,15 @@
 """Metadata of SAML providers: who they are and whose signatures count, or a reason why not."""
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
+from lxml import etree
 
 from remit.identity.federation.errors import KeysUnfit
 from remit.identity.federation.saml.metadata import read_certificates, read_metadata
+from remit.identity.federation.saml.names import md
+from remit.identity.federation.saml.xml import Element
 from support.clock import NOON
 from support.saml import SamlProvider, certificate, ec_key, rsa_key, stamp
 
@@ -67,3 +71,34 @@ def test_metadata_ends_when_it_says() -> None:
             continue
         with pytest.raises(KeysUnfit, match="valid until"):
             read_metadata(raw, at=NOON)
+
+
+@pytest.mark.spec("SAML Metadata", "3")
+def test_what_is_read_is_what_a_named_signer_signed() -> None:
+    them, federation = SamlProvider(), ec_key("federation")
+    pem = certificate(federation)
+    signers = read_certificates(pem, entity="", at=NOON)
+
+    def signed(key: Any = federation, cert: bytes = pem) -> Element:
+        root = etree.fromstring(them.metadata(), parser=etree.XMLParser(remove_comments=True))
+        root.set("ID", "_m1")
+        return them.sign(root, key=key, cert=cert, place=0)
+
+    assert read_metadata(etree.tostring(signed()), at=NOON, signers=signers).entity == them.entity
+    changed = signed()
+    changed.set("entityID", "https://evil.example")
+    around = etree.Element(md("EntitiesDescriptor"))
+    around.append(signed())
+    moved = signed()
+    moved.append(moved[0])
+    for forged in (
+        them.metadata(),
+        etree.tostring(signed(rsa_key("thief"), certificate(rsa_key("thief")))),
+        etree.tostring(changed),
+        etree.tostring(around),
+        etree.tostring(moved),
+    ):
+        with pytest.raises(KeysUnfit):
+            read_metadata(forged, at=NOON, signers=signers)
+        # The twin of it: where nobody must have signed, each of them is read.
+        assert read_metadata(forged, at=NOON).certificates

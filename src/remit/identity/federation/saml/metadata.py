@@ -1,12 +1,14 @@
 """A provider's metadata (SAML Metadata §2.4.3), or its bare certificates, as an administrator gives them.
 
-SAFETY: a signature over metadata is not judged: who we believe is what the administrator named, and a fetched
-document comes from the address that they gave, over TLS. It can change keys and addresses, never the entity.
+SAFETY: who we believe is what the administrator named, and a fetched document comes from the address that
+they gave, over TLS. It can change keys, never the entity. Where they named signers of it too, nothing of a
+document is read but what one of these signed.
 """
 
 import base64
 import binascii
 import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -18,7 +20,8 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from remit.identity.federation.errors import AssertionRejected, KeysUnfit
 from remit.identity.federation.saml import names
 from remit.identity.federation.saml.assertion import instant
-from remit.identity.federation.saml.names import ds, md
+from remit.identity.federation.saml.names import alg, ds, md
+from remit.identity.federation.saml.signature import AT_THE_FRONT, check_unique_ids, signed_part
 from remit.identity.federation.saml.xml import LONGEST_TEXT, Element, read_document
 
 LARGEST_METADATA: Final = 512 << 10
@@ -38,15 +41,29 @@ class ProviderMetadata:
     """Address of the redirect binding; empty if it has none."""
     wants_signed: bool
     name_formats: tuple[str, ...]
+    signs_by: tuple[str, ...] = ()
+    """Methods that it says it signs with (Algorithm Support §2.4); empty: it does not say."""
+    sign_out: str = ""
+    """Address of single logout; empty if it has none that we speak."""
+    sign_out_answer: str = ""
+    """Where it takes answers to its own logout, if that is elsewhere."""
+    sign_out_binding: str = ""
+    """Redirect, or POST where it has no redirect."""
 
 
-def read_metadata(raw: bytes, *, at: datetime, entity: str = "") -> ProviderMetadata:
+def read_metadata(
+    raw: bytes, *, at: datetime, entity: str = "", signers: Sequence[str] = ()
+) -> ProviderMetadata:
     """Read the metadata of one provider; `entity` chooses among several. Raises `KeysUnfit`.
 
-    Metadata §2.3.1, §2.3.2, §2.4.1: what has run out by its own word is no metadata any more.
+    Metadata §2.3.1, §2.3.2, §2.4.1: what has run out by its own word is no metadata any more. With `signers`
+    (§3), the document bears a signature that one of them made, and what it covers is all that is read.
     """
     try:
         root = read_document(raw, largest=LARGEST_METADATA, comments=True)
+        if signers:
+            check_unique_ids(root)
+            root = signed_part(root, signers, at=at, place=AT_THE_FRONT).element
     except AssertionRejected as odd:
         raise KeysUnfit(f"metadata can't be read: {odd.reason}", debug=odd.debug) from odd
     described = _entity(root, entity)
@@ -61,6 +78,8 @@ def read_metadata(raw: bytes, *, at: datetime, entity: str = "") -> ProviderMeta
         sign_in=_redirect(role[0]),
         wants_signed=role[0].get("WantAuthnRequestsSigned", "false") in {"true", "1"},
         name_formats=tuple(each.text or "" for each in role[0].findall(md("NameIDFormat")))[:16],
+        signs_by=tuple(_methods(described, role[0])),
+        **_sign_out(role[0]),
     )
 
 
@@ -115,6 +134,27 @@ def _redirect(role: Element) -> str:
         if each.get("Binding") == names.REDIRECT
     ]
     return found[0] if found and len(found[0]) <= LONGEST_TEXT else ""
+
+
+def _methods(described: Element, role: Element) -> Iterator[str]:
+    """Algorithm Support §2.4: what the role says, else what the entity says."""
+    for each in (role, described):
+        found = each.findall(f"{md('Extensions')}/{alg('SigningMethod')}")
+        if found:
+            yield from (method.get("Algorithm", "")[:128] for method in found[:32])
+            return
+
+
+def _sign_out(role: Element) -> dict[str, str]:
+    """Its single logout (§2.4.2), by redirect if it has that, else by POST."""
+    offered = {each.get("Binding", ""): each for each in reversed(role.findall(md("SingleLogoutService")))}
+    for binding in (names.REDIRECT, names.POST):
+        found = offered.get(binding)
+        where = "" if found is None else found.get("Location", "")
+        answer = "" if found is None else found.get("ResponseLocation", "")
+        if where and max(len(where), len(answer)) <= LONGEST_TEXT:
+            return {"sign_out": where, "sign_out_answer": answer, "sign_out_binding": binding}
+    return {}
 
 
 def _decoded(text: str) -> x509.Certificate:

@@ -13,6 +13,10 @@ SUCCESS: Final = "urn:oasis:names:tc:SAML:2.0:status:Success"
 REDIRECT: Final = "urn:oasis:names:tc:SAML:2.0:bindings:HTTP-Redirect"
 POST: Final = "urn:oasis:names:tc:SAML:2.0:bindings:HTTP-POST"
 
+ALGORITHMS_NS: Final = "urn:oasis:names:tc:SAML:metadata:algsupport"
+ENCRYPTION_NS: Final = "http://www.w3.org/2001/04/xmlenc#"
+ENCRYPTION_11_NS: Final = "http://www.w3.org/2009/xmlenc11#"
+
 _FORMAT: Final = "urn:oasis:names:tc:SAML:2.0:nameid-format:"
 _FORMAT_1_1: Final = "urn:oasis:names:tc:SAML:1.1:nameid-format:"
 PERSISTENT: Final = _FORMAT + "persistent"
@@ -51,3 +55,13 @@ def md(name: str) -> str:
 def ds(name: str) -> str:
     """A name of XML Signature, as lxml writes it."""
     return f"{{{SIGNATURE_NS}}}{name}"
+
+
+def alg(name: str) -> str:
+    """A name of the algorithm profile of metadata, as lxml writes it."""
+    return f"{{{ALGORITHMS_NS}}}{name}"
+
+
+def xenc(name: str) -> str:
+    """A name of XML Encryption, as lxml writes it."""
+    return f"{{{ENCRYPTION_NS}}}{name}"

@@ -23,8 +23,10 @@ from remit.identity.federation.saml.xml import Element, strict_parser
 _TRANSFORMS: Final = [names.ENVELOPED, names.EXCLUSIVE]
 _LEAST_RSA_BITS: Final = 2048
 _IDS: Final = frozenset({"id"})
-_PLACE: Final = 1
-"""Core §2.3.3, §3.2.2: the signature stands right behind the `Issuer`."""
+BEHIND_ISSUER: Final = 1
+"""Core §2.3.3, §3.2.2: where the signature of an assertion or a message stands."""
+AT_THE_FRONT: Final = 0
+"""Metadata §2.3.1, §2.3.2: where the signature of metadata stands."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,7 +37,9 @@ class Signed:
     covered: bytes
 
 
-def signed_part(element: Element, certificates: Sequence[str], *, at: datetime) -> Signed:
+def signed_part(
+    element: Element, certificates: Sequence[str], *, at: datetime, place: int = BEHIND_ISSUER
+) -> Signed:
     """Verify the signature of one element. Raises `AssertionRejected` at step 3, 4 or 5.
 
     3 some certificate of ours is valid now and has a key for the method   4 the one form of §5.4: a child of
@@ -43,7 +47,7 @@ def signed_part(element: Element, certificates: Sequence[str], *, at: datetime) 
     canonicalization, SHA-256 or better, no `Object`   5 the signature holds under a key of ours, and what it
     covers is this element. `KeyInfo` is never asked.
     """
-    method = _check_form(element)
+    method = _check_form(element, place)
     fit = [each for each in _usable(certificates, at) if _fits(each, method)]
     if not fit:
         raise AssertionRejected(3, "key_unknown", debug=f"no valid certificate for `{method}`")
@@ -55,15 +59,15 @@ def signed_part(element: Element, certificates: Sequence[str], *, at: datetime) 
     raise AssertionRejected(5, "bad_signature", debug=f"{len(fit)} certificates tried")
 
 
-def signature_of(element: Element) -> Element | None:
+def signature_of(element: Element, place: int = BEHIND_ISSUER) -> Element | None:
     """The signature of an element, at the place where the schema puts it; None if it has none."""
     children = list(element)
     found = [index for index, child in enumerate(children) if child.tag == ds("Signature")]
     if not found:
         return None
-    if found != [_PLACE]:
+    if found != [place]:
         raise AssertionRejected(4, "signature_misplaced", debug=f"at {found}")
-    return children[_PLACE]
+    return children[place]
 
 
 def check_unique_ids(root: Element) -> None:
@@ -89,9 +93,9 @@ def _certificate(text: str) -> x509.Certificate:
     return x509.load_der_x509_certificate(base64.b64decode(text, validate=True))
 
 
-def _check_form(element: Element) -> str:
+def _check_form(element: Element, place: int) -> str:
     """The only form that is understood; gives the signature's method."""
-    signature = signature_of(element)
+    signature = signature_of(element, place)
     if signature is None:
         raise AssertionRejected(5, "signature_missing")
     parts = _tags(signature)

@@ -1,4 +1,4 @@
-"""`remit doctor idp ISSUER`: whether people can sign in through a provider (OpenID Discovery 1.0)."""
+"""`remit doctor idp`: whether people can sign in through a provider (OpenID Discovery 1.0, SAML Metadata)."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -12,6 +12,16 @@ from remit.surface.cli.diagnosis.reach import ask, document, is_protected
 
 _SKEW: Final = 60.0
 """Seconds by which a provider's clock may differ; the tolerance of every token check."""
+
+
+def connected(name: str) -> Iterator[Finding]:
+    """What the server itself meets on the way to a connected provider: its keys, its exits, its clock."""
+    from remit.surface.cli.client import Client  # noqa: PLC0415 — as everywhere in the command line
+
+    with Client.open() as client:
+        found = client.post(f"/identity-providers/{name}/examine")
+    for each in found:
+        yield Finding(step=each["step"], ok=each["ok"], detail=each["detail"], fix=each["fix"])
 
 
 def steps(name: str, *, at: datetime) -> Iterator[Finding]:

@@ -11,6 +11,7 @@ from remit.identity.principals import PREFIX, Kind, Principal
 from remit.identity.service import IdentityService
 from remit.identity.upstream.connecting import IdentityProviderService
 from remit.identity.upstream.errors import ArrivalRefused, IdentityProviderUnfit, UnknownIdentityProvider
+from remit.identity.upstream.examination.service import ProviderExaminer
 from remit.identity.upstream.linked import LinkId
 from remit.identity.upstream.links import LinkService
 from remit.identity.upstream.logout import UpstreamLogout
@@ -26,6 +27,7 @@ from remit.surface.web.operation import Inbound, Nothing, Operation, operation
 from remit.surface.web.schemas.identity import Because
 from remit.surface.web.schemas.upstream import (
     AccountLinkView,
+    ExaminedStep,
     IdentityProviderView,
     NewIdentityProvider,
     NewLink,
@@ -52,6 +54,7 @@ class UpstreamRoutes:
     logout: UpstreamLogout
     identity: IdentityService
     home: str
+    examiner: ProviderExaminer
     saml: ConnectsSaml | None = None
     """None where SAML is not spoken."""
 
@@ -92,6 +95,8 @@ class UpstreamRoutes:
             operation("connectSamlProvider", "Let people sign in with a SAML provider", "POST",
                       "/identity-providers/saml", self._connect_saml, body=NewSamlProvider,
                       answer=IdentityProviderView, status=201),
+            operation("examineIdentityProvider", "Walk the way to a provider and name what fails", "POST",
+                      "/identity-providers/{name}/examine", self._examine, answer=list[ExaminedStep]),
             operation("suspendIdentityProvider", "Let nobody come from a provider for now", "POST",
                       "/identity-providers/{name}/suspend", self._suspend, answer=IdentityProviderView),
             operation("resumeIdentityProvider", "Let people come from a provider again", "POST",
@@ -127,6 +132,10 @@ class UpstreamRoutes:
             raise IdentityProviderUnfit("SAML is not spoken here", next_step="set federation.saml")
         made = await self.saml.connect(inbound.body.stated(), by=inbound.caller.principal)
         return IdentityProviderView.of(made, home=self.home)
+
+    async def _examine(self, inbound: Inbound[Nothing, Nothing]) -> list[ExaminedStep]:
+        require_admin(inbound.caller, what="examine a provider")
+        return [ExaminedStep.of(each) for each in await self.examiner.examine(inbound.path["name"])]
 
     async def _suspend(self, inbound: Inbound[Nothing, Nothing]) -> IdentityProviderView:
         require_admin(inbound.caller, what="suspend a provider")

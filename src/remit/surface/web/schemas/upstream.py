@@ -6,6 +6,7 @@ from typing import Annotated, Self
 import msgspec
 
 from remit.identity.upstream.connecting import StatedProvider
+from remit.identity.upstream.examination.step import Step
 from remit.identity.upstream.linked import LinkedBy, LinkedIdentity
 from remit.identity.upstream.mapping import MarkRule
 from remit.identity.upstream.provider import (
@@ -90,6 +91,8 @@ class NewSamlProvider(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     """The attribute that names a person for ever; absent: `NameID`, or the product's own."""
     name_format: Annotated[str, msgspec.Meta(max_length=32)] = ""
     """Take `NameID` of this format: persistent, unspecified, email. The latter two only if you know why."""
+    metadata_signers: Annotated[str, msgspec.Meta(max_length=64 << 10)] = ""
+    """Certificates (PEM), one of which must have signed the metadata, now and whenever it is read anew."""
     email_trusted: bool = False
 
     def stated(self) -> StatedSamlProvider:
@@ -107,6 +110,7 @@ class NewSamlProvider(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
             ),
             subject=self.subject,
             name_format=self.name_format,
+            metadata_signers=self.metadata_signers.encode(),
             email_trusted=self.email_trusted,
         )
 
@@ -198,3 +202,17 @@ class AccountLinkView(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=T
             linked_at=link.linked_at,
             seen_at=link.seen_at,
         )
+
+
+class ExaminedStep(msgspec.Struct, frozen=True, kw_only=True):
+    """One step on the way to a provider; `fix` says what mends it where `ok` is false."""
+
+    step: str
+    ok: bool
+    detail: str
+    fix: str
+
+    @classmethod
+    def of(cls, step: Step) -> Self:
+        """From the domain."""
+        return cls(step=step.name, ok=step.ok, detail=step.detail, fix=step.fix)
