@@ -9,6 +9,7 @@ import pytest
 from remit.authority.capability import CapabilityState
 from remit.authority.rights import Caps, Money
 from remit.decision.budget import Settlement
+from remit.decision.denial import denial_of
 from remit.decision.facts import Snapshot
 from remit.decision.policy.errors import PolicyOutdated
 from remit.decision.policy_service import PolicyService
@@ -365,3 +366,42 @@ async def test_a_view_that_nothing_changed_stays_the_same_object(uow: SqlUnitOfW
     assert await on.keeper.catch_up() is before
     await on.publish('@id("none") forbid(principal, action, resource);')
     assert await on.keeper.catch_up() is not before
+
+
+RULED = (
+    '@id("house") @source("Travel policy 2026, section 4") permit(principal, action, resource)'
+    ' when { context.purpose == "booking" };'
+    '@id("law") @source("GDPR Art. 5(1)(b)") @control("SOC 2 CC6.1; ISO 42001 A.9.2")'
+    ' forbid(principal, action, resource)'
+    ' when { context.arguments has note && context.arguments.note == "pii" };'
+    '@id("ethics") @source("AI charter, section 2") @reason("no machine decides alone about people")'
+    " forbid(principal, action, resource)"
+    ' when { context.arguments has note && context.arguments.note == "layoff" };'
+)
+
+
+@pytest.mark.req("R61")
+@pytest.mark.parametrize(
+    ("note", "rule", "source"),
+    [
+        ("plan", "house", "Travel policy 2026, section 4"),
+        ("pii", "law", "GDPR Art. 5(1)(b)"),
+        ("layoff", "ethics", "AI charter, section 2"),
+    ],
+)
+async def test_where_a_rule_comes_from_is_in_the_answer_and_in_the_evidence(
+    uow: SqlUnitOfWork, note: str, rule: str, source: str
+) -> None:
+    on = await desk(uow, policy=RULED)
+    decision = await on.service.decide(call("rooms.book", {"room": "R", "note": note}))
+    said = decision.verdict.reasons[0]
+    assert (said.rule, said.source) == (rule, source)
+    stored = await on.service.why(decision.id)
+    assert stored.explanation.verdict.reasons[0] == said
+    (placed,) = await uow.read(lambda tx: tx.ledger.mentioning(decision.id))
+    assert (f"source.{rule}", source) in placed.record.detail
+    if rule == "law":
+        assert ("control.law", "SOC 2 CC6.1; ISO 42001 A.9.2") in placed.record.detail
+        shown = denial_of(decision).to_json()["rule"]
+        assert shown["control"] == ["SOC 2 CC6.1", "ISO 42001 A.9.2"]  # type: ignore[index,call-overload]  # JSON
+        assert shown["source"] == source  # type: ignore[index,call-overload]  # JSON

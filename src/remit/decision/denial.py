@@ -105,7 +105,12 @@ def denial_of(decision: Decision, *, call_key: str = "", why: str = "") -> Denia
 
 
 def _rule(said: Reason, version: str) -> JsonObject:
-    return {"id": said.rule, "policy": version, "mode": Mode.ENFORCE}
+    told: JsonObject = {"id": said.rule, "policy": version, "mode": Mode.ENFORCE}
+    if said.controls:
+        told["control"] = list(said.controls)
+    if said.source:
+        told["source"] = said.source
+    return told
 
 
 def _miss(miss: NearestMiss) -> JsonObject:

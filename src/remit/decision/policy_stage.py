@@ -93,7 +93,7 @@ def _plain(request: ActionRequest, outcome: Outcome) -> Finding | None:
     found = Finding(
         stage=Stage.POLICY,
         effect=Effect.PERMIT,
-        reasons=tuple(reason(Code.PERMITTED, rule=rule.id) for rule in permits),
+        reasons=tuple(_reason(Code.PERMITTED, rule) for rule in permits),
         obligations=_obligations(tuple(permits)),
         detail=tuple(rule.id for rule in permits),
     )
@@ -127,13 +127,13 @@ def _refused(request: ActionRequest, bundle: Bundle, env: Env, answer: Answer) -
             agent=request.principal.name,
         )
         return _denied(said, NearestMiss(never=True))
-    said = reason(Code.CONDITION_FAILED, rule=near.rule.id, because=_because(near.rule))
+    said = _reason(Code.CONDITION_FAILED, near.rule, because=_because(near.rule))
     misses = near.misses or (NearestMiss(never=True, rule=near.rule.id),)
     return _denied(said, *misses, disclose=near.rule.disclose)
 
 
 def _forbidden(request: ActionRequest, bundle: Bundle, env: Env, answer: Answer) -> Finding:
-    reasons = tuple(reason(Code.FORBIDDEN, rule=rule.id, because=_because(rule)) for rule in answer.rules)
+    reasons = tuple(_reason(Code.FORBIDDEN, rule, because=_because(rule)) for rule in answer.rules)
     first = answer.rules[0]
     misses = escape(env, bundle, request, first) if len(answer.rules) == 1 else ()
     return Finding(
@@ -169,14 +169,12 @@ def _allowed(request: ActionRequest, bundle: Bundle, env: Env, answer: Answer) -
 
 def _said(rule: Rule, request: ActionRequest) -> Reason:
     if rule.approval:
-        return reason(Code.APPROVAL_REQUIRED, rule=rule.id, approvers=rule.approval, because=_because(rule))
+        return _reason(Code.APPROVAL_REQUIRED, rule, approvers=rule.approval, because=_because(rule))
     if rule.step_up is None or not needs_step_up(rule, request.call):
-        return reason(Code.PERMITTED, rule=rule.id)
+        return _reason(Code.PERMITTED, rule)
     if is_headless(request.call):
-        return reason(
-            Code.APPROVAL_REQUIRED, rule=rule.id, approvers=HEADLESS_APPROVERS, because=_because(rule)
-        )
-    return reason(Code.STEP_UP_REQUIRED, rule=rule.id, acr=rule.step_up.acr)
+        return _reason(Code.APPROVAL_REQUIRED, rule, approvers=HEADLESS_APPROVERS, because=_because(rule))
+    return _reason(Code.STEP_UP_REQUIRED, rule, acr=rule.step_up.acr)
 
 
 def _needs_key(request: ActionRequest) -> bool:
@@ -213,6 +211,14 @@ def _instead(
 def _obligations(rules: tuple[Rule, ...]) -> tuple[Obligation, ...]:
     """Those of every permit that decided, each once: one that is owed is not waived by another permit."""
     return tuple(dict.fromkeys(duty for rule in rules for duty in rule.obligations))
+
+
+def _reason(code: Code, rule: Rule, **places: object) -> Reason:
+    """A reason that a policy gives, with what the policy carries out and where it comes from (R61)."""
+    said = reason(code, rule=rule.id, **places)
+    if not rule.controls and not rule.source:
+        return said
+    return structs.replace(said, controls=rule.controls, source=rule.source)
 
 
 def _because(rule: Rule) -> str:

@@ -1,6 +1,7 @@
 """A decision as the ledger keeps it: ids, codes and digests in the tree, clear text sealed beside it."""
 
 from remit.decision.request import ActionRequest, ProposedCall
+from remit.decision.response import Reason
 from remit.decision.trace import StoredDecision
 from remit.kernel.ids import RecordId
 from remit.ledger.record import Content, Record
@@ -78,11 +79,20 @@ def _digests(call: ProposedCall, stored: StoredDecision) -> tuple[tuple[str, str
 
 
 def _detail(stored: StoredDecision) -> tuple[tuple[str, str], ...]:
-    """What policies that are not in force would have said, and what the permit obliges to."""
+    """What policies not in force would have said, what a permit obliges to, where rules are from."""
     verdict = stored.explanation.verdict
-    if not verdict.observed and not verdict.obligations:
+    origins = _origins(verdict.reasons)
+    if not verdict.observed and not verdict.obligations and not origins:
         return ()
     return (
+        *origins,
         *((f"observed.{seen.rule}", str(seen.effect)) for seen in verdict.observed),
         *((f"obligation.{duty.type}", str(len(duty.properties))) for duty in verdict.obligations),
     )
+
+
+def _origins(reasons: tuple[Reason, ...]) -> tuple[tuple[str, str], ...]:
+    """Law, contract or house rule of each policy that decided, and the controls that it carries out (R61)."""
+    found = [(f"source.{said.rule}", said.source) for said in reasons if said.source]
+    found += [(f"control.{said.rule}", "; ".join(said.controls)) for said in reasons if said.controls]
+    return tuple(dict.fromkeys(found))

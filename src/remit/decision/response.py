@@ -114,6 +114,10 @@ class Reason(Told, frozen=True, kw_only=True):
     """Id of the policy, right or budget that decided."""
     step: int = 0
     """Number of the verification step that failed, where there is one."""
+    controls: tuple[str, ...] = ()
+    """Controls of a standard that the policy carries out (`@control`)."""
+    source: str = ""
+    """Law, contract or house rule that the policy comes from (`@source`)."""
 
 
 class NearestMiss(Told, frozen=True, kw_only=True):

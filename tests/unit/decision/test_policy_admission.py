@@ -52,7 +52,7 @@ def faults(text: str) -> str:
         ('@id("x") @zone("Mars/Olympus") permit(principal, action, resource);', "Mars/Olympus"),
         ('@id("x") @zone("../../etc/passwd") permit(principal, action, resource);', "passwd"),
         ('@id("x") @disclose("nothing") permit(principal, action, resource);', "nothing"),
-        ('@id("x") permit(principal == ?principal, action, resource);', "templates"),
+        ('@id("x") permit(principal == ?principal, action, resource);', "it is a template"),
         ("permit(", "not Cedar"),
         ("\ud800", "not Cedar"),
     ],
@@ -173,3 +173,118 @@ def test_each_instant_has_exactly_one_local_time(quarters: int, name: str) -> No
     assert 0 <= int(str(here["minute"])) < 1440
     later = local_time(name, at + timedelta(days=7))
     assert later["weekday"] == here["weekday"] or later["minute"] != here["minute"]
+
+
+ROOMS = 'resource == Remit::Room::"Room-401"'
+
+
+@pytest.mark.req("N7")
+@pytest.mark.parametrize(
+    ("text", "line", "column", "hint"),
+    [
+        ('@id("x")\npermit(principal, action, resource)\n  wen { true };', 3, 3, "`when`"),
+        (f'{PERMIT_ALL}\n@id("y") permitt(principal, action, resource);', 2, 10, "`permit`"),
+        ('@id("x") permit(principal, action, resource) when { contxt.depth == 1 };', 1, 53, "`context`"),
+        (
+            '@id("x") permit(principal, action, resource)\nwhen { ["a"].containz("a") };',
+            2,
+            14,
+            "`contains`",
+        ),
+        ('@id("x") permit(principal, action, resource)\nwhen { context.depth == };', 2, 25, ""),
+        ('@id("x") permit(principal, action, resource)\nwhen { (context.bound };', 2, 23, ""),
+        ('@id("x") permit(principal, action, resource)\nwhen { context.bound', 2, 6, "never closed"),
+        ('@id("x") permit(principal, action, resource)', 1, 44, "ends with `;`"),
+        (
+            '@id("x") permit(principal, action, resource)\n\n@id("y") forbid(principal, action, resource);',
+            3,
+            1,
+            "",
+        ),
+        ('@id("x") permit(principal, action, resource)\nforbid(principal, action, resource);', 2, 1, "`;`"),
+        ('@id("x") permit(principal, action, resource) when { context.purpose == "a };', 1, 72, "quote"),
+        (f'@id("x") {BOOK}\nwhen {{ context.arguments.atendees > 3 }};', 2, 26, "`attendees`"),
+        ('@id("x") permit(principal is Remit::Agnt,\n action, resource);', 1, 37, "`Agent`"),
+        (
+            '@id("x")\npermit(principal, action == Remit::Action::"business/rooms.bok", resource);',
+            2,
+            44,
+            "`business/rooms.book`",
+        ),
+        (f'@id("x") {BOOK}\nwhen {{ context has monny }};', 2, 20, "`money`"),
+        ('// first\n@id("x") @mode("maybe") permit(principal, action, resource);', 2, 11, ""),
+    ],
+)
+def test_a_fault_has_a_place_and_a_suggestion(text: str, line: int, column: int, hint: str) -> None:
+    with pytest.raises(PolicyRefused) as refused:
+        bundle(text)
+    first = refused.value.faults[0]
+    assert (first.line, first.column) == (line, column), first
+    assert hint in first.hint
+
+
+def test_one_misspelling_in_a_policy_about_every_action_is_told_once() -> None:
+    assert (
+        faults('@id("x") permit(principal, action, resource) when { context.purpos == "a" };').count("|") == 0
+    )
+
+
+TEMPLATE = (
+    '@id("book") @reason("yours") @link("{links}") permit(principal == ?principal,'
+    ' action == Remit::Action::"business/rooms.book", resource == ?resource);'
+)
+TWO = (
+    "ada principal=Agent:calendar-bot resource=Room:Room-401;"
+    " ben principal=Agent:mail-bot resource=Room:R%20%3B2"
+)
+
+
+@pytest.mark.req("R48")
+def test_each_link_of_a_template_is_a_policy() -> None:
+    found = bundle(PERMIT_ALL + TEMPLATE.format(links=TWO) + '@id("z") forbid(principal, action, resource);')
+    assert [rule.id for rule in found.rules.values()] == ["all", "book.ada", "book.ben", "z"]
+    assert str(found.nodes["policy2"].resource.entity) == 'Remit::Room::"R ;2"'  # type: ignore[union-attr]  # a scope with an entity
+    assert found.rules["policy2"].reason == "yours"
+    assert found.enforced is not None
+    assert len(found.enforced) == 4
+
+
+@pytest.mark.req("N7")
+@pytest.mark.parametrize(
+    ("links", "said"),
+    [
+        ("", "needs `@link`"),
+        ("ada principal=Agent:calendar-bot", "must fill ?principal, ?resource"),
+        ("ada principal=Agent:a principal=Agent:b", "must fill ?principal, ?resource"),
+        ("ada principal=Agent:a resource=Room:1; ada principal=Agent:b resource=Room:1", "used twice"),
+        ("ada principal:Agent=a", "it is `<name>"),
+        ("ada principal=Robot:a resource=Room:1", "Robot"),
+        ("ada principal=Room:a resource=Room:1", "applicable action"),
+    ],
+)
+def test_a_link_that_fills_no_slot_rightly_is_refused(links: str, said: str) -> None:
+    assert said in faults(TEMPLATE.format(links=links))
+
+
+def test_a_link_beside_no_template_is_refused() -> None:
+    assert "no slot" in faults(f'@id("x") @link("a principal=Agent:b") {BOOK};')
+
+
+@pytest.mark.req("N7")
+def test_a_template_is_judged_by_the_schema_too() -> None:
+    text = TEMPLATE.format(links=TWO).replace(");", ") when { context.purpos == 1 };")
+    assert "purpos" in faults(text)
+
+
+@pytest.mark.req("R61")
+@pytest.mark.parametrize(
+    ("notes", "said"),
+    [
+        (f'@source("{"x" * 301}")', "300"),
+        (f'@control("{"x" * 81}")', "80 characters"),
+        (f'@control("{"; ".join(f"c{number}" for number in range(17))}")', "at most 16"),
+        ('@controls("x")', "did you mean `@control`"),
+    ],
+)
+def test_what_a_rule_carries_out_is_bounded(notes: str, said: str) -> None:
+    assert said in faults(f'@id("x") {notes} {BOOK};')

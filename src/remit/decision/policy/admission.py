@@ -1,19 +1,23 @@
 """What a policy text must pass before it may decide anything: parse, annotate, validate, compile."""
 
+import re
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Final
 
-from cedarpy import policies_to_pst, pst, validate_policies
+from cedarpy import Schema, policies_to_pst, pst, validate_policies
 
-from remit.decision.policy.bundle import Bundle, PolicyVersion
+from remit.decision.policy.bundle import Bundle, PolicyVersion, policy_set
 from remit.decision.policy.compile import Uncompilable
 from remit.decision.policy.errors import Fault, PolicyRefused
-from remit.decision.policy.extent import check_extent
+from remit.decision.policy.extent import RULE_LIMIT, check_extent
 from remit.decision.policy.guards import misnamed
+from remit.decision.policy.pointing import names_in, pointed, syntax_fault
 from remit.decision.policy.program import Compiled, Program, compile_policy
 from remit.decision.policy.rules import Rule, read_rule
 from remit.decision.policy.schema import compile_schema
+from remit.decision.policy.templates import expand, numbered
 from remit.decision.policy.tree import walk
 from remit.decision.response import Mode
 from remit.kernel.canonical import JsonObject, sha256
@@ -21,36 +25,57 @@ from remit.kernel.canonical import JsonObject, sha256
 _LITERALS: Final = (pst.BoolLit, pst.LongLit, pst.StringLit, pst.EntityLit)
 
 
-def parse(text: str) -> tuple[dict[str, Rule], dict[str, pst.Template]]:
-    """Read the text and its annotations, by Cedar's place names; raises `PolicyRefused` with every fault."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parsed:
+    """A text as read: rules and syntax trees by place, and where in the text each place is from."""
+
+    rules: dict[str, Rule]
+    nodes: dict[str, pst.Template]
+    origins: dict[str, str]
+    """Cedar's own place name in the text; another one where templates stand before."""
+    linked: frozenset[str]
+    """Places that are links of templates."""
+
+
+def read(text: str) -> Parsed:
+    """Read the text and its annotations, templates linked; raises `PolicyRefused` with every fault."""
     check_extent(text)
     try:
         nodes = policies_to_pst(text)
     except ValueError as broken:
-        raise PolicyRefused((Fault(policy="", sentence=f"not Cedar: {_first_line(broken)}"),)) from broken
-    if nodes.templates:
+        raise PolicyRefused((syntax_fault(text, _first_line(broken), _complaint),)) from broken
+    listed, wrong = expand(nodes)
+    placed = numbered(listed)
+    if len(placed) > RULE_LIMIT:
         raise PolicyRefused(
-            (Fault(policy="", sentence="templates (`?principal`, `?resource`) are not taken"),)
+            (Fault(policy="", sentence=f"its links make {len(placed)} policies, the limit is {RULE_LIMIT}"),)
         )
-    rules = _rules(nodes.static_policies)
-    return rules, dict(nodes.static_policies)
+    trees = {place: each.node for place, each in placed.items()}
+    origins = {place: each.origin for place, each in placed.items()}
+    rules, faults = _rules(trees)
+    found = [
+        *(_at(text, _place_of(fault.policy, nodes), fault) for fault in wrong),
+        *(_at(text, origins.get(place), fault) for place, fault in faults),
+    ]
+    if found:
+        raise PolicyRefused(tuple(dict.fromkeys(found)))
+    linked = frozenset(place for place, each in placed.items() if each.linked)
+    return Parsed(rules=rules, nodes=trees, origins=origins, linked=linked)
+
+
+def parse(text: str) -> tuple[dict[str, Rule], dict[str, pst.Template]]:
+    """Rules and syntax trees of a text by place; raises `PolicyRefused` with every fault."""
+    parsed = read(text)
+    return parsed.rules, parsed.nodes
 
 
 def admit(text: str, *, version: PolicyVersion, schema: JsonObject) -> Bundle:
     """Take a text that parses, is annotated and fits the schema; raises `PolicyRefused` with every fault."""
-    bundle = compile_bundle(text, version=version)
-    found = validate_policies(text, compile_schema(schema))
-    faults = [
-        Fault(policy=_name(bundle.rules, error.policy_id), sentence=error.error) for error in found.errors
-    ]
-    for place, node in bundle.nodes.items():
-        faults += [
-            Fault(policy=bundle.rules[place].id, sentence=sentence) for sentence in misnamed(node, schema)
-        ]
-    if not found.validation_passed and not faults:
-        faults.append(Fault(policy="", sentence="the text does not fit the schema"))
+    parsed = read(text)
+    bundle = _bundle(parsed, text, version)
+    faults = tuple(dict.fromkeys(_misfits(parsed, text, schema)))
     if faults:
-        raise PolicyRefused(tuple(faults))
+        raise PolicyRefused(faults)
     return bundle
 
 
@@ -60,7 +85,11 @@ def compile_bundle(text: str, *, version: PolicyVersion) -> Bundle:
     A tool may have changed since: a policy that names what is no longer there then fails when it is
     evaluated, and an error denies.
     """
-    rules, nodes = parse(text)
+    return _bundle(read(text), text, version)
+
+
+def _bundle(parsed: Parsed, text: str, version: PolicyVersion) -> Bundle:
+    rules, nodes = parsed.rules, parsed.nodes
     compiled = _compiled(rules, nodes)
     enforced = {place: node for place, node in nodes.items() if rules[place].mode is Mode.ENFORCE}
     all_in_force = len(enforced) == len(nodes)
@@ -76,25 +105,90 @@ def compile_bundle(text: str, *, version: PolicyVersion) -> Bundle:
     )
 
 
+def _misfits(parsed: Parsed, text: str, schema: JsonObject) -> Iterator[Fault]:
+    """Everything in which a text does not fit the schema, links of templates by themselves too."""
+    compiled, known = compile_schema(schema), names_in(schema)
+    ids = {origin: parsed.rules[place].id for place, origin in parsed.origins.items()}
+    passed, errors = _validated(text, compiled)
+    for policy, said in errors:
+        yield _at(text, policy, Fault(policy=ids.get(policy, policy), sentence=said), known)
+    for place in sorted(parsed.linked):
+        alone, wrong = _validated(str(policy_set({place: parsed.nodes[place]})), compiled)
+        for _, said in wrong if passed else ():
+            fault = Fault(policy=parsed.rules[place].id, sentence=said)
+            yield _at(text, parsed.origins[place], fault, known)
+        if not alone and passed and not wrong:
+            yield Fault(policy=parsed.rules[place].id, sentence="the link does not fit the schema")
+    for place, node in parsed.nodes.items():
+        for sentence in misnamed(node, schema):
+            yield _at(
+                text, parsed.origins[place], Fault(policy=parsed.rules[place].id, sentence=sentence), known
+            )
+    if not passed and not errors:
+        yield Fault(policy="", sentence="the text does not fit the schema")
+
+
+def _validated(text: str, schema: Schema) -> tuple[bool, list[tuple[str, str]]]:
+    """Whether Cedar finds it valid, and what it says, once for all the actions that it says it of."""
+    found = validate_policies(text, schema)
+    told: dict[tuple[str, str], list[str]] = {}
+    for error in found.errors:
+        said = error.error.removeprefix(f"for policy `{error.policy_id}`, ")
+        attribute = _IN_ACTION.fullmatch(said)
+        key = (error.policy_id, attribute[1] if attribute else said)
+        told.setdefault(key, []).extend([attribute[2]] if attribute else [])
+    return found.validation_passed, [
+        (policy, _of_actions(said, sorted(of))) for (policy, said), of in told.items()
+    ]
+
+
+_IN_ACTION: Final = re.compile(r"(attribute `.+`) in context for (.+) not found", re.DOTALL)
+
+
+def _of_actions(said: str, actions: list[str]) -> str:
+    if not actions:
+        return said
+    more = f" and {len(actions) - 1} more" if len(actions) > 1 else ""
+    return f"{said} in context for `{actions[0]}`{more} not found"
+
+
+def _at(text: str, origin: str | None, fault: Fault, known: Sequence[str] = ()) -> Fault:
+    number = origin.removeprefix("policy") if origin else ""
+    return pointed(text, int(number) if number.isdecimal() else None, fault, known)
+
+
+def _place_of(name: str, nodes: pst.PolicySet) -> str | None:
+    every = {**nodes.static_policies, **nodes.templates}
+    return next((place for place, node in every.items() if name in {place, node.annotations.get("id")}), None)
+
+
+def _complaint(text: str) -> str:
+    try:
+        policies_to_pst(text)
+    except ValueError as broken:
+        return _first_line(broken)
+    return ""
+
+
 def version_of(text: str, number: int) -> PolicyVersion:
     """Name a text by its place in the order and by its bytes."""
     return PolicyVersion(number=number, digest=sha256(text.encode(errors="surrogatepass")))
 
 
-def _rules(nodes: Mapping[str, pst.Template]) -> dict[str, Rule]:
+def _rules(nodes: Mapping[str, pst.Template]) -> tuple[dict[str, Rule], list[tuple[str, Fault]]]:
+    """The rules that can be read, and what is wrong with the others by place."""
     rules: dict[str, Rule] = {}
-    faults: list[Fault] = []
+    faults: list[tuple[str, Fault]] = []
     for place, node in nodes.items():
         read = read_rule(place, node.effect, node.annotations)
         if isinstance(read, Rule):
             rules[place] = read
         else:
-            faults.extend(read)
-    twice = [name for name, times in Counter(rule.id for rule in rules.values()).items() if times > 1]
-    faults.extend(Fault(policy=name, sentence="`@id` is used twice") for name in sorted(twice))
-    if faults:
-        raise PolicyRefused(tuple(faults))
-    return rules
+            faults += [(place, fault) for fault in read]
+    times = Counter(rule.id for rule in rules.values())
+    twice = {rule.id: place for place, rule in rules.items() if times[rule.id] > 1}
+    faults += [(twice[name], Fault(policy=name, sentence="`@id` is used twice")) for name in sorted(twice)]
+    return rules, faults
 
 
 def _compiled(rules: Mapping[str, Rule], nodes: Mapping[str, pst.Template]) -> dict[str, Compiled]:
@@ -136,10 +230,6 @@ _COMPARING: Final = frozenset({"eq", "not_eq", "contains", "contains_all", "cont
 
 def _literal_set(node: object) -> bool:
     return isinstance(node, pst.Set) and all(isinstance(part, _LITERALS) for part in node.elements)
-
-
-def _name(rules: Mapping[str, Rule], place: str) -> str:
-    return rules[place].id if place in rules else place
 
 
 def _first_line(broken: ValueError) -> str:

@@ -11,6 +11,16 @@ class Fault:
 
     policy: str
     sentence: str
+    line: int = 0
+    """Of the text, from 1; 0 where the whole text is meant."""
+    column: int = 0
+    hint: str = ""
+    """What was probably meant."""
+
+    def told(self) -> str:
+        """The sentence with its place and hint."""
+        at = f" (line {self.line}, column {self.column})" if self.line else ""
+        return f"{self.sentence}{at}{f'; {self.hint}' if self.hint else ''}"
 
 
 class PolicyRefused(Invalid):
@@ -21,7 +31,7 @@ class PolicyRefused(Invalid):
     def __init__(self, faults: tuple[Fault, ...]) -> None:
         first = faults[0]
         more = f" (and {len(faults) - 1} more)" if len(faults) > 1 else ""
-        super().__init__(f"policy `{first.policy}`: {first.sentence}{more}", next_step="remit policy check")
+        super().__init__(f"policy `{first.policy}`: {first.told()}{more}", next_step="remit policy check")
         self.faults = faults
 
 

@@ -5,10 +5,10 @@ overflow, which ends the process, at about 600 nested brackets and at about 1,40
 limits here stay below half of that.
 """
 
-import re
 from typing import Final
 
 from remit.decision.policy.errors import Fault, PolicyRefused
+from remit.decision.policy.lexis import words
 
 TEXT_LIMIT: Final = 256 << 10
 """Bytes of a text."""
@@ -19,15 +19,6 @@ TOKEN_LIMIT: Final = 1_200
 NESTING_LIMIT: Final = 64
 """Brackets of any kind within each other."""
 
-_TOKEN = re.compile(
-    r"""//[^\n]*            # a comment counts for nothing
-      | \s+
-      | "(?:[^"\\]|\\.)*"   # a string is one token
-      | [A-Za-z_0-9]+
-      | ::|&&|\|\||[=!<>]=
-      | .""",
-    re.VERBOSE | re.DOTALL,
-)
 _OPENING: Final = frozenset("([{")
 _CLOSING: Final = frozenset(")]}")
 
@@ -38,9 +29,8 @@ def check_extent(text: str) -> None:
     if size > TEXT_LIMIT:
         raise _refused("", f"the text has {size} bytes, the limit is {TEXT_LIMIT}")
     place = tokens = depth = 0
-    for word in _TOKEN.findall(text):
-        if word.isspace() or word.startswith("//"):
-            continue
+    for each in words(text):
+        word = each.text
         if word == ";":
             place, tokens, depth = place + 1, 0, 0
             continue

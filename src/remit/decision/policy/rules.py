@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from difflib import get_close_matches
 from typing import Final, Literal
 
 from remit.decision.policy.errors import Fault
@@ -13,10 +14,15 @@ from remit.decision.response import Disclose, Mode, Obligation, StepUp
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _APPROVERS = re.compile(r"owner|self|(team|user):[^\s:]{1,128}")
 _OBLIGATION = re.compile(r"[a-z][a-z0-9_.-]{0,63}( [a-z][a-z0-9_.-]{0,63}=[^\s]{1,256}){0,8}")
+_CONTROL = re.compile(r"[^\s;][^;\n]{0,79}")
+_CONTROLS: Final = 16
 _REASON_LIMIT: Final = 300
 ANNOTATIONS: Final = frozenset(
-    {"id", "mode", "approval", "stepup", "reason", "obligation", "zone", "disclose"}
-)
+    {
+        "id", "mode", "approval", "stepup", "reason", "obligation", "zone", "disclose", "control", "source",
+        "link",
+    }
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +40,10 @@ class Rule:
     obligations: tuple[Obligation, ...] = ()
     zones: tuple[str, ...] = ()
     disclose: Disclose = Disclose.FULL
+    controls: tuple[str, ...] = ()
+    """Controls of a standard that this rule carries out, as `SOC 2 CC6.1` (R61)."""
+    source: str = ""
+    """Where the rule comes from: a law, a contract, a policy of the house, with its section (R61)."""
 
 
 def read_rule(
@@ -53,12 +63,14 @@ def read_rule(
         obligations=tuple(_obligation(text) for text in _listed(notes.get("obligation", ""), ";")),
         zones=tuple(_listed(notes.get("zone", ""), " ")),
         disclose=Disclose(notes.get("disclose", Disclose.FULL)),
+        controls=tuple(_listed(notes.get("control", ""), ";")),
+        source=notes.get("source", "").strip(),
     )
 
 
 def _faults(effect: str, notes: Mapping[str, str]) -> Iterator[str]:
     for name in sorted(notes.keys() - ANNOTATIONS):
-        yield f"annotation `@{name}` is not known; known are {', '.join(sorted(ANNOTATIONS))}"
+        yield f"annotation `@{name}` is not known{_meant(name)}; known are {', '.join(sorted(ANNOTATIONS))}"
     if not _ID.fullmatch(notes.get("id", "")):
         yield "each policy needs an `@id` of at most 64 letters, digits, `.`, `_`, `-`"
     yield from _bad_values(notes)
@@ -69,6 +81,11 @@ def _faults(effect: str, notes: Mapping[str, str]) -> Iterator[str]:
             for name in ("approval", "stepup", "obligation")
             if name in notes
         )
+
+
+def _meant(name: str) -> str:
+    near = get_close_matches(name, ANNOTATIONS, n=1)
+    return f", did you mean `@{near[0]}`?" if near else ""
 
 
 def _bad_values(notes: Mapping[str, str]) -> Iterator[str]:
@@ -82,14 +99,18 @@ def _bad_values(notes: Mapping[str, str]) -> Iterator[str]:
             f"`@stepup` is `{notes['stepup']}`, it is an authentication context class, and if need be"
             f" ` max_age=` and {LEAST_AGE} seconds or more"
         )
-    if len(notes.get("reason", "")) > _REASON_LIMIT:
-        yield f"`@reason` has {len(notes['reason'])} characters, the limit is {_REASON_LIMIT}"
+    for name in ("reason", "source"):
+        if len(notes.get(name, "")) > _REASON_LIMIT:
+            yield f"`@{name}` has {len(notes[name])} characters, the limit is {_REASON_LIMIT}"
 
 
 def _bad_lists(notes: Mapping[str, str]) -> Iterator[str]:
     for text in _listed(notes.get("obligation", ""), ";"):
         if not _OBLIGATION.fullmatch(text):
             yield f"`@obligation` holds `{text}`, it is `type name=value …`, several by `;`"
+    controls = _listed(notes.get("control", ""), ";")
+    if len(controls) > _CONTROLS or not all(map(_CONTROL.fullmatch, controls)):
+        yield f"`@control` names controls of at most 80 characters, by `;`, at most {_CONTROLS}"
     for name in _listed(notes.get("zone", ""), " "):
         if not is_zone(name):
             yield f"`@zone` names `{name}`, which is no IANA time zone"

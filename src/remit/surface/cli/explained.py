@@ -63,7 +63,9 @@ def _counted(found: Sequence[str], one: str, several: str) -> str:
 
 def _reason(reason: Mapping[str, Any]) -> str:
     rule = f"rule {reason['rule']}: " if reason.get("rule") else ""
-    return f"{rule}{reason['sentence']} ({reason['code']})"
+    source = f"; from {reason['source']}" if reason.get("source") else ""
+    controls = f"; control {', '.join(reason['controls'])}" if reason.get("controls") else ""
+    return f"{rule}{reason['sentence']} ({reason['code']}){source}{controls}"
 
 
 def _observed(lines: Sequence[str]) -> list[str]:

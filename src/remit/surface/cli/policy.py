@@ -6,9 +6,9 @@ from typing import Annotated
 import typer
 
 from remit.surface.cli.exits import Exit
-from remit.surface.cli.failures import Misused
 from remit.surface.cli.options import CursorOption, LimitOption, OutputOption, group
 from remit.surface.cli.render import Output, show, visible
+from remit.surface.cli.sources import Sources, fault_line
 
 app = group("Policies: check, publish, list.")
 FilesArgument = Annotated[list[Path], typer.Argument(help="Cedar files; together they are one policy set.")]
@@ -45,8 +45,10 @@ def check(files: FilesArgument, *, output: OutputOption = Output.TABLE) -> None:
     from remit.surface.cli.client import Client  # noqa: PLC0415 — as above
 
     with Client.open() as client:
-        found = client.post("/policies/check", {"text": read_policies(files)})
-    lines = [f"policy {each['policy']}: {visible(each['sentence'])}" for each in found["faults"]]
+        sources = Sources.read(files)
+        found = client.post("/policies/check", {"text": sources.text})
+    found["faults"] = [sources.placed(each) for each in found["faults"]]
+    lines = [fault_line(each) for each in found["faults"]]
     names = " ".join(map(str, files))
     hint = f"remit policy publish {names}" if found["good"] else f"mend it, then remit policy check {names}"
     show(found, output=output, lines=lines or ["good"], hint=hint)
@@ -73,12 +75,4 @@ def publish(
 
 def read_policies(files: list[Path]) -> str:
     """The texts of all files, in the order of their names; a folder stands for its `.cedar` files."""
-    found = [part for file in files for part in (sorted(file.glob("*.cedar")) if file.is_dir() else [file])]
-    return "\n".join(_read(file) for file in found)
-
-
-def _read(file: Path) -> str:
-    try:
-        return file.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as broken:
-        raise Misused(f"policy file `{file}` cannot be read", next_step="remit policy check FILE") from broken
+    return Sources.read(files).text

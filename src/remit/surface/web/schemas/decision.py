@@ -32,6 +32,8 @@ class ReasonView(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     sentence: str
     rule: str = ""
     step: int = 0
+    controls: list[str] = []
+    source: str = ""
 
     @classmethod
     def of(cls, reason: Reason) -> Self:
@@ -42,6 +44,8 @@ class ReasonView(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
             sentence=reason.sentence,
             rule=reason.rule,
             step=reason.step,
+            controls=list(reason.controls),
+            source=reason.source,
         )
 
 
@@ -208,15 +212,24 @@ class PolicyDraft(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
 
 class FaultView(msgspec.Struct, frozen=True, kw_only=True):
-    """One thing wrong with a text."""
+    """One thing wrong with a text: where, counted from 1, and what was probably meant."""
 
     policy: str
     sentence: str
+    line: int = 0
+    column: int = 0
+    hint: str = ""
 
     @classmethod
     def of(cls, fault: Fault) -> Self:
         """From the domain."""
-        return cls(policy=fault.policy, sentence=fault.sentence)
+        return cls(
+            policy=fault.policy,
+            sentence=fault.sentence,
+            line=fault.line,
+            column=fault.column,
+            hint=fault.hint,
+        )
 
 
 class PolicyCheck(msgspec.Struct, frozen=True, kw_only=True):
