@@ -20,8 +20,9 @@ from remit.identity.lifecycle import State
 from remit.identity.principals import Kind, Principal
 from remit.identity.tenants import TenantState
 from remit.kernel.errors import Conflict, Invalid
-from remit.kernel.ids import RecordId, TaskId, mint_id
+from remit.kernel.ids import TaskId
 from remit.kernel.uow import Lane
+from remit.ledger import facts
 from remit.ledger.record import Record
 from remit.platform.settings.model import Settings
 from remit.platform.storage.backup import (
@@ -209,7 +210,7 @@ def _record(
 ) -> Record:
     at, tenant = services.ground.clock.now(), services.ground.tenant
     return Record(
-        id=RecordId(mint_id("rec", at=at, entropy=services.ground.entropy)),
+        id=facts.record_id(at, services.ground.entropy),
         at=at,
         tenant=tenant,
         kind=RESTORED,

@@ -6,13 +6,14 @@ from typing import Final
 
 from remit.kernel.canonical import JsonObject, b64u_decode
 from remit.kernel.errors import Conflict, Invalid, Unavailable
-from remit.kernel.ids import Entropy, PrincipalId, RecordId, mint_id
+from remit.kernel.ids import Entropy, PrincipalId
 from remit.kernel.jose.algorithms import Algorithm
 from remit.kernel.jose.keyring import Keyring
 from remit.kernel.jose.keys import KeyClass, KeyRecord, KeyState, Signer
 from remit.kernel.jose.rotation import RotationRule
 from remit.kernel.sealing import Kek
 from remit.kernel.uow import Lane
+from remit.ledger import facts
 from remit.ledger.checkpoint import LogKey
 from remit.ledger.record import Record
 from remit.platform.storage.unit_of_work import SqlTransaction, SqlUnitOfWork
@@ -185,7 +186,7 @@ class KeyHolder:
         at: datetime,
     ) -> Record:
         return Record(
-            id=RecordId(mint_id("rec", at=at, entropy=self._entropy)),
+            id=facts.record_id(at, self._entropy),
             at=at,
             tenant=tx.tenant,
             kind="platform.key.compromised" if compromised else "platform.key.rotated",

@@ -18,11 +18,12 @@ from remit.identity.credentials import CredentialState
 from remit.identity.lifecycle import State
 from remit.identity.principals import Kind
 from remit.kernel.errors import Conflict, RemitError
-from remit.kernel.ids import Entropy, PrincipalId, RecordId, mint_id
+from remit.kernel.ids import Entropy, PrincipalId
 from remit.kernel.jose.algorithms import Algorithm
 from remit.kernel.jose.keys import PrivateKey
 from remit.kernel.sealing import Kek, KekWrong, SealBroken
 from remit.kernel.uow import Lane
+from remit.ledger import facts
 from remit.ledger.record import Record
 from remit.platform.settings.model import Settings
 from remit.platform.settings.operator import OperatorKey
@@ -162,7 +163,7 @@ def _require_administrator(tx: SqlTransaction, by: OperatorKey) -> None:
 def _record(ground: Ground, tx: SqlTransaction, new: Kek, resealed: Resealed, *, by: OperatorKey) -> Record:
     at = ground.clock.now()
     return Record(
-        id=RecordId(mint_id("rec", at=at, entropy=ground.entropy)),
+        id=facts.record_id(at, ground.entropy),
         at=at,
         tenant=ground.tenant,
         kind=ROTATED,

@@ -11,8 +11,8 @@ from remit.authority.tasks import Task
 from remit.identity.errors import OwnerLoop, OwnerMissing, OwnerUnfit
 from remit.identity.ownership import accountable
 from remit.kernel.canonical import Digest, canonical_json, sha256
-from remit.kernel.events import Event
-from remit.kernel.ids import Entropy, EventId, PrincipalId, RecordId, TenantId, mint_id
+from remit.kernel.ids import Entropy, PrincipalId, TenantId
+from remit.ledger import facts
 from remit.ledger.record import Content, Record
 
 TASK_STARTED: Final = "authority.task.started"
@@ -58,7 +58,7 @@ def state(
     permissions = () if ceiling is None else (("permissions", permissions_digest(ceiling)),)
     goal = () if task is None else (("goal", task.goal),)
     record = Record(
-        id=RecordId(mint_id("rec", at=at, entropy=entropy)),
+        id=facts.record_id(at, entropy),
         at=at,
         tenant=tenant,
         kind=fact,
@@ -80,17 +80,12 @@ def state(
         digests=(*permissions, *goal),
         detail=tuple(detail),
     )
-    tx.ledger.append(record, contents)
-    tx.publish(
-        Event(
-            id=EventId(mint_id("evt", at=at, entropy=entropy)),
-            at=at,
-            tenant=tenant,
-            name=fact,
-            actor=actor,
-            subject=subject or (task.id if task is not None else agent),
-            detail=tuple(detail),
-        )
+    facts.state(
+        tx,
+        record,
+        entropy=entropy,
+        subject=subject or (task.id if task is not None else agent),
+        contents=contents,
     )
 
 

@@ -9,8 +9,8 @@ from remit.identity.ownership import accountable
 from remit.identity.principals import Kind, Principal
 from remit.identity.repository import IdentityTransaction
 from remit.kernel.canonical import Digest
-from remit.kernel.events import Event
-from remit.kernel.ids import Entropy, EventId, PrincipalId, RecordId, mint_id
+from remit.kernel.ids import Entropy, PrincipalId
+from remit.ledger import facts
 from remit.ledger.record import Record
 
 REGISTERED: Final = "identity.principal.registered"
@@ -51,7 +51,7 @@ def state(
 ) -> None:
     """Record a fact about an entry and put it into the outbox, both in the open transaction."""
     record = Record(
-        id=RecordId(mint_id("rec", at=at, entropy=entropy)),
+        id=facts.record_id(at, entropy),
         at=at,
         tenant=about.tenant,
         kind=fact,
@@ -64,18 +64,7 @@ def state(
         digests=tuple(digests),
         detail=(("kind", about.kind), ("state", about.state), *detail),
     )
-    tx.ledger.append(record)
-    tx.publish(
-        Event(
-            id=EventId(mint_id("evt", at=at, entropy=entropy)),
-            at=at,
-            tenant=about.tenant,
-            name=fact,
-            actor=by,
-            subject=about.id,
-            detail=(("kind", about.kind), ("state", about.state), *detail),
-        )
-    )
+    facts.state(tx, record, entropy=entropy)
 
 
 def _agent(about: Principal) -> str:

@@ -11,9 +11,10 @@ from typing import Final, Protocol
 
 from remit.identity.tenants import Tenant, TenantState
 from remit.kernel.errors import Conflict, NotFound
-from remit.kernel.ids import Entropy, PrincipalId, RecordId, TenantId, mint_id
+from remit.kernel.ids import Entropy, PrincipalId, TenantId
 from remit.kernel.tenancy import DEFAULT_TENANT, check_tenant
 from remit.kernel.uow import Lane, Transaction, UnitOfWork
+from remit.ledger import facts
 from remit.ledger.record import Record
 from remit.ledger.repository import Recorder
 
@@ -158,7 +159,7 @@ class TenantService:
         for ledger, owner in ((tx.ledger, tenant.name), (tx.home_ledger, DEFAULT_TENANT)):
             ledger.append(
                 Record(
-                    id=RecordId(mint_id("rec", at=tenant.changed_at, entropy=self._entropy)),
+                    id=facts.record_id(tenant.changed_at, self._entropy),
                     at=tenant.changed_at,
                     tenant=owner,
                     kind=kind,

@@ -20,8 +20,9 @@ from remit.identity.principals import Principal
 from remit.identity.tools import Pin, Server, Tool
 from remit.kernel.canonical import Digest
 from remit.kernel.errors import Conflict, RemitError
-from remit.kernel.ids import CapabilityId, Entropy, EnvelopeId, PrincipalId, RecordId, mint_id
+from remit.kernel.ids import CapabilityId, Entropy, EnvelopeId, PrincipalId
 from remit.kernel.jose.keys import KeyLookup
+from remit.ledger import facts
 from remit.ledger.query import FINISHED
 from remit.ledger.record import Record
 from remit.platform.storage.unit_of_work import SqlTransaction, SqlUnitOfWork
@@ -186,7 +187,7 @@ class CapabilitySpender:
         told = stored.explanation
         agent = tx.principals.get(PrincipalId(told.agent))
         return Record(
-            id=RecordId(mint_id("rec", at=at, entropy=self._entropy)),
+            id=facts.record_id(at, self._entropy),
             at=at,
             tenant=held.tenant,
             kind=FINISHED,

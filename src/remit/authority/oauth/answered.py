@@ -12,7 +12,8 @@ from remit.authority.oauth.registration import ClientRegistration
 from remit.authority.oauth.repository import OAuthTransaction
 from remit.authority.tasks import Task
 from remit.identity.sessions import Session
-from remit.kernel.ids import Entropy, RecordId, TaskId, UserId, mint_id
+from remit.kernel.ids import Entropy, TaskId, UserId, mint_id
+from remit.ledger import facts
 from remit.ledger.record import Record
 
 
@@ -82,7 +83,7 @@ def record_of(
 ) -> Record:
     """The answer as the ledger keeps it."""
     return Record(
-        id=RecordId(mint_id("rec", at=answered.at, entropy=entropy)),
+        id=facts.record_id(answered.at, entropy),
         at=answered.at,
         tenant=answered.pending.tenant,
         kind=kind,

@@ -7,8 +7,8 @@ from remit.authority.oauth.invitations import Invitation
 from remit.authority.oauth.registration import ClientRegistration
 from remit.authority.oauth.repository import OAuthTransaction
 from remit.identity.principals import Kind
-from remit.kernel.events import Event
-from remit.kernel.ids import Entropy, EventId, PrincipalId, RecordId, mint_id
+from remit.kernel.ids import Entropy, PrincipalId
+from remit.ledger import facts
 from remit.ledger.record import Record
 
 REGISTERED: Final = "authority.client.registered"
@@ -22,7 +22,7 @@ def invited(tx: OAuthTransaction, invitation: Invitation, *, entropy: Entropy) -
     """Record that somebody may register clients for an agent; the token itself is nowhere."""
     tx.ledger.append(
         Record(
-            id=RecordId(mint_id("rec", at=invitation.created_at, entropy=entropy)),
+            id=facts.record_id(invitation.created_at, entropy),
             at=invitation.created_at,
             tenant=invitation.tenant,
             kind=INVITED,
@@ -55,9 +55,10 @@ def state(
     )
     principal = tx.principals.get(about.principal)
     agent = principal.parent if principal is not None and principal.kind is Kind.INSTANCE else None
-    tx.ledger.append(
+    facts.state(
+        tx,
         Record(
-            id=RecordId(mint_id("rec", at=at, entropy=entropy)),
+            id=facts.record_id(at, entropy),
             at=at,
             tenant=about.tenant,
             kind=fact,
@@ -67,16 +68,7 @@ def state(
             subject=about.principal,
             digests=(("client", about.digest),),
             detail=detail,
-        )
-    )
-    tx.publish(
-        Event(
-            id=EventId(mint_id("evt", at=at, entropy=entropy)),
-            at=at,
-            tenant=about.tenant,
-            name=fact,
-            actor=by,
-            subject=about.principal,
-            detail=(("client_id", about.client_id),),
-        )
+        ),
+        entropy=entropy,
+        detail=(("client_id", about.client_id),),
     )

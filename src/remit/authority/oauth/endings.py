@@ -8,8 +8,8 @@ from remit.authority.oauth.families import Family, FamilyId, FamilyState
 from remit.authority.oauth.repository import OAuthTransaction
 from remit.authority.task_service import end_task
 from remit.authority.tasks import TaskState
-from remit.kernel.events import Event
-from remit.kernel.ids import Entropy, EventId, PrincipalId, RecordId, mint_id
+from remit.kernel.ids import Entropy, PrincipalId
+from remit.ledger import facts
 from remit.ledger.record import Record
 
 TOMBSTONE_KIND: Final = "family"
@@ -39,18 +39,8 @@ def end_family(
     tx.lineage.bury(TOMBSTONE_KIND, ident, cause=cause, epoch=epoch, at=at)
     tx.touch("tombstone", ident)
     _end_task(tx, family, cause=cause, by=by, at=at, entropy=entropy)
-    tx.ledger.append(_record(family, cause=cause, by=by, epoch=epoch, at=at, entropy=entropy))
-    tx.publish(
-        Event(
-            id=EventId(mint_id("evt", at=at, entropy=entropy)),
-            at=at,
-            tenant=family.tenant,
-            name=ENDED,
-            actor=by,
-            subject=ident,
-            detail=(("cause", cause),),
-        )
-    )
+    record = _record(family, cause=cause, by=by, epoch=epoch, at=at, entropy=entropy)
+    facts.state(tx, record, entropy=entropy, detail=(("cause", cause),))
     return True
 
 
@@ -67,7 +57,7 @@ def _record(
     family: Family, *, cause: str, by: PrincipalId, epoch: int, at: datetime, entropy: Entropy
 ) -> Record:
     return Record(
-        id=RecordId(mint_id("rec", at=at, entropy=entropy)),
+        id=facts.record_id(at, entropy),
         at=at,
         tenant=family.tenant,
         kind=ENDED,

@@ -23,12 +23,13 @@ from remit.authority.oidc.logout import (
 )
 from remit.kernel.clock import Clock
 from remit.kernel.errors import RemitError
-from remit.kernel.ids import Entropy, PrincipalId, RecordId, SessionId, TaskId, UserId, mint_id
+from remit.kernel.ids import Entropy, PrincipalId, SessionId, TaskId, UserId, mint_id
 from remit.kernel.jose import jwt
 from remit.kernel.jose.keys import KeyClass
 from remit.kernel.jose.profiles import TokenType
 from remit.kernel.outbound import Outbound, OutboundRequest
 from remit.kernel.uow import UnitOfWork
+from remit.ledger import facts
 from remit.ledger.record import Record
 
 AT_ONCE: Final = 20
@@ -141,7 +142,7 @@ class LogoutService:
         at = self._clock.now()
         tx.ledger.append(
             Record(
-                id=RecordId(mint_id("rec", at=at, entropy=self._entropy)),
+                id=facts.record_id(at, self._entropy),
                 at=at,
                 tenant=after.tenant,
                 kind=_RECORD + after.outcome,

@@ -13,7 +13,8 @@ from remit.authority.oauth.requests import Outgoing
 from remit.authority.oauth.scopes import render
 from remit.authority.tasks import Task
 from remit.kernel.canonical import canonical_json, sha256
-from remit.kernel.ids import Entropy, RecordId, mint_id
+from remit.kernel.ids import Entropy
+from remit.ledger import facts
 from remit.ledger.record import Record
 
 ISSUED: Final = "authority.token.issued"
@@ -28,7 +29,7 @@ def issued(
 ) -> Record:
     """That a token went out: to whom, for whom, through whom, with which rights, until when."""
     return Record(
-        id=RecordId(mint_id("rec", at=token.issued_at, entropy=entropy)),
+        id=facts.record_id(token.issued_at, entropy),
         at=token.issued_at,
         tenant=token.tenant,
         kind=ISSUED,
@@ -62,7 +63,7 @@ def issued(
 def handed_out(token: AccessToken, outgoing: Outgoing, *, at: datetime, entropy: Entropy) -> Record:
     """That a JWT left which opens nothing here: for whom, on which ground, and what it is."""
     return Record(
-        id=RecordId(mint_id("rec", at=at, entropy=entropy)),
+        id=facts.record_id(at, entropy),
         at=at,
         tenant=token.tenant,
         kind=outgoing.kind,
@@ -87,7 +88,7 @@ def refused(
     """
     asked = "\x00".join(f"{name}={value}" for name, values in parameters.values.items() for value in values)
     return Record(
-        id=RecordId(mint_id("rec", at=at, entropy=entropy)),
+        id=facts.record_id(at, entropy),
         at=at,
         tenant=who.client.tenant,
         kind=REFUSED,
@@ -105,7 +106,7 @@ def refused(
 def revoked(token: AccessToken, *, by: str, epoch: int, at: datetime, entropy: Entropy) -> Record:
     """That a token was taken back, with all that stands on it."""
     return Record(
-        id=RecordId(mint_id("rec", at=at, entropy=entropy)),
+        id=facts.record_id(at, entropy),
         at=at,
         tenant=token.tenant,
         kind=REVOKED,

@@ -13,8 +13,9 @@ from remit.authority.oauth.registration import ClientRegistration
 from remit.authority.oauth.repository import OAuthTransaction
 from remit.authority.oidc.sign_on import Occasion, SignOn, SignOnId, answers
 from remit.kernel.errors import NotFound
-from remit.kernel.ids import Entropy, PrincipalId, RecordId, UserId, mint_id
+from remit.kernel.ids import Entropy, PrincipalId, UserId, mint_id
 from remit.kernel.uow import UnitOfWork
+from remit.ledger import facts
 from remit.ledger.record import Record
 
 REMEMBERED: Final = "authority.authorization.remembered"
@@ -106,7 +107,7 @@ class SignOnService:
             end_family(tx, family.id, cause="withdrawn", by=by, at=at, entropy=self._entropy)
         tx.ledger.append(
             Record(
-                id=RecordId(mint_id("rec", at=at, entropy=self._entropy)),
+                id=facts.record_id(at, self._entropy),
                 at=at,
                 tenant=known.tenant,
                 kind=WITHDRAWN,

@@ -5,8 +5,8 @@ from typing import Final
 
 from remit.identity.federation.repository import FederationTransaction
 from remit.identity.federation.trust import TrustedIssuer, TrustRule
-from remit.kernel.events import Event
-from remit.kernel.ids import Entropy, EventId, PrincipalId, RecordId, TenantId, mint_id
+from remit.kernel.ids import Entropy, PrincipalId, TenantId
+from remit.ledger import facts
 from remit.ledger.record import Record
 
 ISSUER_TRUSTED: Final = "identity.issuer.trusted"
@@ -34,7 +34,7 @@ def state(
 ) -> None:
     """Record a fact and put it into the outbox, both in the open transaction."""
     record = Record(
-        id=RecordId(mint_id("rec", at=at, entropy=entropy)),
+        id=facts.record_id(at, entropy),
         at=at,
         tenant=tenant,
         kind=fact,
@@ -44,18 +44,7 @@ def state(
         epoch=tx.epoch(),
         detail=detail,
     )
-    tx.ledger.append(record)
-    tx.publish(
-        Event(
-            id=EventId(mint_id("evt", at=at, entropy=entropy)),
-            at=at,
-            tenant=tenant,
-            name=fact,
-            actor=by,
-            subject=subject,
-            detail=detail,
-        )
-    )
+    facts.state(tx, record, entropy=entropy)
 
 
 def about_issuer(issuer: TrustedIssuer) -> Detail:

@@ -10,8 +10,8 @@ from remit.identity.upstream.linked import LinkedIdentity
 from remit.identity.upstream.provider import IdentityProvider
 from remit.identity.upstream.repository import UpstreamTransaction
 from remit.kernel.canonical import Digest, framed_digest
-from remit.kernel.events import Event
-from remit.kernel.ids import Entropy, EventId, PrincipalId, RecordId, mint_id
+from remit.kernel.ids import Entropy, PrincipalId
+from remit.ledger import facts
 from remit.ledger.record import Record
 
 CONNECTED: Final = "identity.provider.connected"
@@ -41,9 +41,10 @@ def about_provider(
 ) -> None:
     """Record a fact about a provider and put it into the outbox, both in the open transaction."""
     told = (("name", provider.name), ("issuer", provider.issuer), *detail)
-    tx.ledger.append(
+    facts.state(
+        tx,
         Record(
-            id=RecordId(mint_id("rec", at=at, entropy=entropy)),
+            id=facts.record_id(at, entropy),
             at=at,
             tenant=provider.tenant,
             kind=fact,
@@ -53,18 +54,8 @@ def about_provider(
             codes=tuple(codes),
             digests=tuple(digests),
             detail=told,
-        )
-    )
-    tx.publish(
-        Event(
-            id=EventId(mint_id("evt", at=at, entropy=entropy)),
-            at=at,
-            tenant=provider.tenant,
-            name=fact,
-            actor=by,
-            subject=provider.id,
-            detail=told,
-        )
+        ),
+        entropy=entropy,
     )
 
 

@@ -12,8 +12,9 @@ from remit.identity.passkeys import PasskeyState
 from remit.identity.principals import Kind, Principal
 from remit.kernel.clock import Clock
 from remit.kernel.events import Event
-from remit.kernel.ids import ApprovalId, Entropy, EventId, PrincipalId, RecordId, TaskId, TenantId, mint_id
+from remit.kernel.ids import ApprovalId, Entropy, EventId, PrincipalId, TaskId, TenantId, mint_id
 from remit.kernel.uow import UnitOfWork
+from remit.ledger import facts
 from remit.ledger.record import Content, Record
 from remit.oversight.approvals.approval import Answer, Approval, ApprovalState, cancel, decide, expire
 from remit.oversight.approvals.attention import Attention, check_share, must_suspend
@@ -249,7 +250,7 @@ class ApprovalService:
     ) -> None:
         tx.ledger.append(
             Record(
-                id=RecordId(mint_id("rec", at=at, entropy=self._entropy)),
+                id=facts.record_id(at, self._entropy),
                 at=at,
                 tenant=approval.tenant,
                 kind=_KINDS[verb],

@@ -8,19 +8,17 @@ from remit.authority.tasks import TaskState
 from remit.identity.lifecycle import State
 from remit.kernel.clock import Clock
 from remit.kernel.errors import RemitError
-from remit.kernel.events import Event
 from remit.kernel.ids import (
     CallId,
     Entropy,
-    EventId,
     KillId,
     PrincipalId,
-    RecordId,
     TaskId,
     TenantId,
     mint_id,
 )
 from remit.kernel.uow import Lane, UnitOfWork
+from remit.ledger import facts
 from remit.ledger.record import Record
 from remit.oversight.containment.kill import Kill, KillState, PlaneReport, Reach, Target
 from remit.oversight.containment.reach import reach, resolve
@@ -148,8 +146,8 @@ class ContainmentService:
         for principal in kill.reach.principals:
             _suspend(tx, principal, kill)
         tx.kills.add(kill)
-        self._record(tx, kill, "committed", planes=())
-        tx.publish(self._fact(kill))
+        record = self._record(kill, "committed", planes=())
+        facts.state(tx, record, entropy=self._entropy, detail=(("kill", kill.id),))
 
     async def _confirm(self, kill: Kill, *, since: float) -> Kill:
         done = {report.plane: report for report in kill.planes if report.confirmed}
@@ -161,7 +159,8 @@ class ContainmentService:
 
         def work(tx: ContainmentTransaction) -> Kill:
             tx.kills.save(result)
-            self._record(tx, result, "completed" if finished else "incomplete", planes=reports)
+            verb = "completed" if finished else "incomplete"
+            tx.ledger.append(self._record(result, verb, planes=reports))
             return result
 
         return await self._work.commit(work, lane=Lane.KILL)
@@ -180,41 +179,26 @@ class ContainmentService:
             seconds=round(self._clock.boottime() - since, 4),
         )
 
-    def _record(
-        self, tx: ContainmentTransaction, kill: Kill, verb: str, *, planes: tuple[PlaneReport, ...]
-    ) -> None:
+    def _record(self, kill: Kill, verb: str, *, planes: tuple[PlaneReport, ...]) -> Record:
         at = kill.at if verb == "committed" else self._clock.now()
-        tx.ledger.append(
-            Record(
-                id=RecordId(mint_id("rec", at=at, entropy=self._entropy)),
-                at=at,
-                tenant=kill.tenant,
-                kind=_KINDS[verb],
-                actor=kill.by,
-                agent=kill.target.ident if kill.target.ident.startswith("agt_") else "",
-                task=kill.target.ident if kill.target.ident.startswith("tsk_") else "",
-                subject=kill.target.ident,
-                epoch=kill.epoch,
-                detail=(
-                    ("kill", kill.id),
-                    ("target", kill.target.kind),
-                    ("tasks", " ".join(kill.reach.tasks)),
-                    ("principals", " ".join(kill.reach.principals)),
-                    ("in_flight", " ".join(kill.in_flight)),
-                    *((f"plane.{p.plane}", f"{p.confirmed} {p.seconds:.3f}") for p in planes),
-                ),
-            )
-        )
-
-    def _fact(self, kill: Kill) -> Event:
-        return Event(
-            id=EventId(mint_id("evt", at=kill.at, entropy=self._entropy)),
-            at=kill.at,
+        return Record(
+            id=facts.record_id(at, self._entropy),
+            at=at,
             tenant=kill.tenant,
-            name="oversight.kill.committed",
+            kind=_KINDS[verb],
             actor=kill.by,
+            agent=kill.target.ident if kill.target.ident.startswith("agt_") else "",
+            task=kill.target.ident if kill.target.ident.startswith("tsk_") else "",
             subject=kill.target.ident,
-            detail=(("kill", kill.id),),
+            epoch=kill.epoch,
+            detail=(
+                ("kill", kill.id),
+                ("target", kill.target.kind),
+                ("tasks", " ".join(kill.reach.tasks)),
+                ("principals", " ".join(kill.reach.principals)),
+                ("in_flight", " ".join(kill.in_flight)),
+                *((f"plane.{p.plane}", f"{p.confirmed} {p.seconds:.3f}") for p in planes),
+            ),
         )
 
 

@@ -6,8 +6,8 @@ from typing import Final
 from remit.authority.domains.trust import DomainPerson, DomainRule, TrustedDomain
 from remit.authority.events import permissions_digest
 from remit.authority.oauth.repository import OAuthTransaction
-from remit.kernel.events import Event
-from remit.kernel.ids import Entropy, EventId, RecordId, TenantId, mint_id
+from remit.kernel.ids import Entropy, TenantId
+from remit.ledger import facts
 from remit.ledger.record import Record
 
 DOMAIN_TRUSTED: Final = "authority.domain.trusted"
@@ -40,7 +40,7 @@ def state(
 ) -> None:
     """Record a fact and put it into the outbox, both in the open transaction."""
     record = Record(
-        id=RecordId(mint_id("rec", at=at, entropy=entropy)),
+        id=facts.record_id(at, entropy),
         at=at,
         tenant=tenant,
         kind=fact,
@@ -53,18 +53,7 @@ def state(
         epoch=tx.epoch(),
         detail=detail,
     )
-    tx.ledger.append(record)
-    tx.publish(
-        Event(
-            id=EventId(mint_id("evt", at=at, entropy=entropy)),
-            at=at,
-            tenant=tenant,
-            name=fact,
-            actor=actor,
-            subject=subject,
-            detail=detail,
-        )
-    )
+    facts.state(tx, record, entropy=entropy)
 
 
 def about_domain(domain: TrustedDomain) -> Detail:

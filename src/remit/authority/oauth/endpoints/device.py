@@ -33,9 +33,10 @@ from remit.authority.oauth.repository import OAuthTransaction
 from remit.authority.tasks import Task
 from remit.identity.sessions import Session
 from remit.kernel.errors import Invalid, RemitError
-from remit.kernel.ids import Entropy, RecordId, mint_id
+from remit.kernel.ids import Entropy, mint_id
 from remit.kernel.secret import Secret
 from remit.kernel.uow import UnitOfWork
+from remit.ledger import facts
 from remit.ledger.record import Record
 
 LOCKED: Final = "authority.device.locked"
@@ -194,7 +195,7 @@ class DeviceDesk:
 
     def _locked(self, session: Session, at: datetime) -> Record:
         return Record(
-            id=RecordId(mint_id("rec", at=at, entropy=self._entropy)),
+            id=facts.record_id(at, self._entropy),
             at=at,
             tenant=session.tenant,
             kind=LOCKED,

@@ -17,10 +17,10 @@ from remit.authority.oauth.presented import read_presented
 from remit.authority.oauth.renewing import refresh_of
 from remit.authority.oauth.repository import OAuthTransaction, TransactionView
 from remit.kernel.certificate import PresentedCertificate
-from remit.kernel.events import Event
-from remit.kernel.ids import Entropy, EventId, mint_id
+from remit.kernel.ids import Entropy
 from remit.kernel.jose.keys import KeyLookup
 from remit.kernel.uow import UnitOfWork
+from remit.ledger import facts
 
 TOMBSTONE_KIND: Final = "token"
 _ENVELOPE_MARK: Final = "~"
@@ -104,14 +104,5 @@ class RevocationEndpoint:
         epoch = tx.advance_epoch("token_revoked")
         tx.lineage.bury(TOMBSTONE_KIND, token.id, cause="revoked", epoch=epoch, at=at)
         tx.touch("tombstone", token.id)
-        tx.ledger.append(records.revoked(token, by=by, epoch=epoch, at=at, entropy=self._entropy))
-        tx.publish(
-            Event(
-                id=EventId(mint_id("evt", at=at, entropy=self._entropy)),
-                at=at,
-                tenant=token.tenant,
-                name=records.REVOKED,
-                actor=by,
-                subject=token.id,
-            )
-        )
+        record = records.revoked(token, by=by, epoch=epoch, at=at, entropy=self._entropy)
+        facts.state(tx, record, entropy=self._entropy, subject=token.id, detail=())
