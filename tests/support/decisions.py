@@ -20,6 +20,7 @@ from remit.authority.tasks import Initiative, Mode, Task, TaskState
 from remit.authority.tokens import Proof, VerifiedSubject
 from remit.decision.currency import minor_units
 from remit.decision.facts import Snapshot
+from remit.decision.history.monitors import marks_of, past_type
 from remit.decision.policy.admission import admit, parse, version_of
 from remit.decision.policy.bundle import Bundle
 from remit.decision.policy.schema import build_schema
@@ -189,7 +190,8 @@ def bundle(text: str, *, tools: tuple[Tool, ...] = TOOLS, number: int = 1) -> Bu
     """A text admitted against the office's own schema."""
     rules, _ = parse(text)
     zones = [zone for rule in rules.values() for zone in rule.zones]
-    schema = build_schema([server()], tools, zones)
+    marks = marks_of(rules.values())
+    schema = build_schema([server()], tools, zones, past_type(marks.values()) if marks else None)
     return admit(text, version=version_of(text, number), schema=schema)
 
 

@@ -58,6 +58,7 @@ def jobs(services: Services) -> tuple[Job, ...]:
         Job(name="proofs.forget", every=minute, run=work.forget_proofs),
         Job(name="requests.forget", every=hour, run=work.forget_requests),
         Job(name="authorizations.forget", every=minute, run=work.forget_authorizations),
+        Job(name="history.forget", every=hour, run=work.forget_history),
         *(
             (
                 Job(name="clock.mark", every=10 * second, run=work.mark_clock),
@@ -240,6 +241,11 @@ class _Works:
         await _drain(run, lambda tx: tx.codes.forget(at - _KEEP_KEYS, _AT_ONCE))
         await _drain(run, lambda tx: tx.families.forget(at - _KEEP_KEYS, _AT_ONCE))
         await _drain(run, lambda tx: tx.logouts.forget(at - _KEEP_KEYS, _AT_ONCE))
+
+    async def forget_history(self, run: JobRun) -> None:
+        """Drop marks whose window is over."""
+        at = self._clock.now()
+        await _drain(run, lambda tx: tx.history.forget(at, _AT_ONCE))
 
     async def forget_changes(self, run: JobRun) -> None:
         """Drop change numbers that no reader is behind: one that is loads everything anew."""

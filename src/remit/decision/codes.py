@@ -372,6 +372,31 @@ TABLE: Final[dict[Code, Entry]] = {
         "A capability is taken to the tool server itself, so nobody could redact its answer: call it through "
         "the gateway.",
     ),
+    Code.HISTORY_FORBIDS: _deny(
+        Stage.HISTORY,
+        DenialKind.FORBIDDEN,
+        "policy `{rule}` forbids it after what was done before{because}",
+        RemedyAction.NONE,
+        "A rule forbids this after what was done before.",
+        "Each half is allowed, both together are not; the nearest miss says when that is forgotten, if ever.",
+    ),
+    Code.HISTORY_ASKS: Entry(
+        stage=Stage.HISTORY,
+        effect=Effect.ASK,
+        kind=DenialKind.APPROVAL_REQUIRED,
+        sentence="after what was done before, policy `{rule}` asks for a yes from {approvers}{because}",
+        remedy=RemedyAction.REQUEST_APPROVAL,
+        tell="I need a person to approve this.",
+        help_="A person must approve exactly this call; it is then decided again.",
+    ),
+    Code.HISTORY_ERROR: _deny(
+        Stage.HISTORY,
+        DenialKind.UNAVAILABLE,
+        "what was done before can't be told: {why}",
+        RemedyAction.CONTACT_OWNER,
+        _LATER,
+        "A rule about the past failed, or looks at too much; whoever keeps the policy must mend it.",
+    ),
     Code.CALLS_EXHAUSTED: _deny(
         Stage.BUDGET,
         DenialKind.BUDGET_EXHAUSTED,

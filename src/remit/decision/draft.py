@@ -8,6 +8,7 @@ from remit.decision.codes import Code, reason
 from remit.decision.facts import Snapshot
 from remit.decision.finding import Finding
 from remit.decision.footing import Footing
+from remit.decision.history.stage import Recollection
 from remit.decision.pipeline import denied, fold, refusal
 from remit.decision.request import ActionRequest, ProposedCall
 from remit.decision.response import Decision, Handing, Verdict
@@ -29,6 +30,8 @@ class Draft(Told, frozen=True, kw_only=True):
     key: Digest
     handing: Handing = Handing.USED
     footing: Footing | None = None
+    recollection: Recollection | None = None
+    """What the transaction has to ask the past; None where no rule looks at it."""
 
 
 class Outcome(Told, frozen=True, kw_only=True):

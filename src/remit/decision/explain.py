@@ -12,6 +12,7 @@ _SAME_CALL: Final = frozenset({RemedyAction.REQUEST_APPROVAL, RemedyAction.WAIT,
 _DEPENDS: Final = frozenset(
     {
         Code.FORBIDDEN,
+        Code.HISTORY_FORBIDS,
         Code.CONDITION_FAILED,
         Code.RESOURCE_OUTSIDE,
         Code.ARGUMENT_OUTSIDE,
@@ -21,6 +22,7 @@ _DEPENDS: Final = frozenset(
     }
 )
 """Codes whose remedy follows from what was nearest: other arguments, another time, or nothing."""
+_FINAL: Final = frozenset({Code.FORBIDDEN, Code.HISTORY_FORBIDS})
 
 
 def remedy_for(said: Reason, misses: Sequence[NearestMiss]) -> Remedy:
@@ -38,7 +40,7 @@ def remedy_for(said: Reason, misses: Sequence[NearestMiss]) -> Remedy:
 def _nearest_action(code: Code, misses: Sequence[NearestMiss]) -> RemedyAction:
     if any(miss.never for miss in misses) or not misses:
         # What no other argument and no other time would change, only other rights or rules do.
-        return RemedyAction.NONE if code is Code.FORBIDDEN else _beyond(code)
+        return RemedyAction.NONE if code in _FINAL else _beyond(code)
     if all(miss.at is not None for miss in misses):
         return RemedyAction.RETRY_AT
     return RemedyAction.NARROW_ARGUMENTS

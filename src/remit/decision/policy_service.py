@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Final
 
 from remit.decision.facts import Snapshot, Snapshots
+from remit.decision.history.monitors import marks_of, past_type
 from remit.decision.policy.admission import admit, parse, version_of
 from remit.decision.policy.bundle import Bundle, PolicyVersion
 from remit.decision.policy.errors import Fault, PolicyOutdated, PolicyRefused
@@ -108,10 +109,12 @@ class PolicyService:
 
 
 def schema_of(text: str, snapshot: Snapshot) -> JsonObject:
-    """The schema of the present directory, with the time zones that the text names."""
+    """The schema of the present directory, with the time zones and the marks that the text names."""
     rules, _ = parse(text)
     zones = (zone for rule in rules.values() for zone in rule.zones)
-    return build_schema(snapshot.servers.values(), snapshot.tools.values(), zones)
+    marks = marks_of(rules.values())
+    past = past_type(marks.values()) if marks else None
+    return build_schema(snapshot.servers.values(), snapshot.tools.values(), zones, past)
 
 
 def _content(text: str, by: PrincipalId) -> Content:

@@ -8,6 +8,7 @@ from typing import Protocol
 from remit.authority.capability import Capability, Minted
 from remit.authority.tokens import Proof
 from remit.decision.budget import Line
+from remit.decision.history.past import HistoryStore
 from remit.decision.policy.bundle import PolicyVersion
 from remit.decision.request import ActionRequest
 from remit.decision.trace import StoredDecision
@@ -144,6 +145,10 @@ class DecisionTransaction(Transaction, Protocol):
     @property
     def budgets(self) -> BudgetStore:
         """Counters."""
+
+    @property
+    def history(self) -> HistoryStore:
+        """Marks of what was done before."""
 
     @property
     def decisions(self) -> DecisionStore:

@@ -59,6 +59,7 @@ class Stage(StrEnum):
     ALIVE = "alive"
     AUTHORITY = "authority"
     POLICY = "policy"
+    HISTORY = "history"
     BUDGET = "budget"
     OVERSIGHT = "oversight"
 

@@ -28,6 +28,7 @@ from remit.decision.draft import (
 )
 from remit.decision.facts import Snapshot, Snapshots
 from remit.decision.grounding import ground, known_lines
+from remit.decision.history.stage import nothing_against, recalled, recollect
 from remit.decision.oversight import asks, nothing_asked, unanswered
 from remit.decision.pipeline import STEPS, Step, agreed, denied, fold, judge, permitted, refusal
 from remit.decision.preview import visible
@@ -116,8 +117,7 @@ class DecisionService:
         """What `decide` would answer now, every stage, with no effect and no record."""
         snapshot = await self._snapshots.catch_up()
         draft = self._draft(call, snapshot, thorough=True)
-        outcome = await self._uow.read(lambda tx: self._rehearse(tx, draft))
-        return explanation_of(draft, outcome, decision=None)
+        return await self._uow.read(lambda tx: self._rehearse(tx, draft))
 
     async def why(self, decision: DecisionId) -> StoredDecision:
         """A decision as it was made, with the trace of that moment; raises `DecisionUnknown`."""
@@ -183,6 +183,7 @@ class DecisionService:
             key=action_key(request, str(snapshot.bundle.version)) if asks(findings) else "",
             handing=handing,
             footing=footing,
+            recollection=None if denied(findings) else recollect(request, snapshot),
         )
 
     def _foresee(self, draft: Draft) -> Prepared | None:
@@ -195,8 +196,13 @@ class DecisionService:
         request = draft.request
         if request is None or not permitted(draft.findings) or cost_fault(request) is not None:
             return None
-        lines = known_lines(draft.footing, request)
-        whole = (*draft.findings, _NOTHING_ASKED, nothing_short(lines) if lines else _NOTHING_SHORT)
+        lines, past = known_lines(draft.footing, request), draft.recollection
+        whole = (
+            *draft.findings,
+            *((nothing_against(past),) if past is not None else ()),
+            _NOTHING_ASKED,
+            nothing_short(lines) if lines else _NOTHING_SHORT,
+        )
         outcome = Outcome(
             verdict=agreed(whole, snapshot=draft.snapshot),
             findings=whole,
@@ -216,6 +222,7 @@ class DecisionService:
             outcome=Settlement.RESERVED if passed else None,
             capability=capability.id if capability else None,
             approval=outcome.approval,
+            footprints=draft.recollection.footprints if passed and draft.recollection else (),
         )
         records = [decided(self._record_id(draft), stored, draft.call, draft.request)]
         if outcome.approval and passed:
@@ -243,6 +250,8 @@ class DecisionService:
         prepared = self._spend(tx, draft, foreseen)
         if prepared.capability is not None:
             self._keep(tx, prepared.capability, draft)
+        for footprint in prepared.stored.footprints:
+            tx.history.leave(footprint)
         tx.decisions.add(prepared.stored)
         for record, contents in prepared.records:
             tx.ledger.append(record, contents)
@@ -281,11 +290,23 @@ class DecisionService:
             return self._prepare(draft, concluded(draft, (refusal(reason(Code.PROOF_REPLAYED)),)))
         if not denied(draft.findings) and (full := self._no_room(tx, draft)) is not None:
             return self._prepare(draft, concluded(draft, (*draft.findings, refusal(full))))
-        if foreseen is not None and draft.request is not None:
+        draft = self._recall(tx, draft, hold=True)
+        if foreseen is not None and draft.request is not None and _as_foreseen(draft):
             paid = reserve(tx.budgets, draft.request, foreseen.lines) if foreseen.lines else None
             if paid is None or paid.effect is Effect.PERMIT:
                 return foreseen
         return self._prepare(draft, self._weigh(tx, draft))
+
+    def _recall(self, tx: DecisionTransaction, draft: Draft, *, hold: bool) -> Draft:
+        """What the past says, as a further finding; nothing where no rule looks at it."""
+        past, request = draft.recollection, draft.request
+        if past is None or request is None or denied(draft.findings):
+            return draft
+        findings = (*draft.findings, recalled(tx.history, past, hold=hold))
+        asked = draft.key or (
+            action_key(request, str(draft.snapshot.bundle.version)) if asks(findings) else ""
+        )
+        return structs.replace(draft, findings=findings, key=asked)
 
     def _weigh(self, tx: DecisionTransaction, draft: Draft) -> Outcome:
         """What people and accounts say to what the stages found."""
@@ -314,13 +335,15 @@ class DecisionService:
             return None
         return self._capabilities.mint(draft.request, decision=draft.id, at=draft.call.at)
 
-    def _rehearse(self, tx: DecisionTransaction, draft: Draft) -> Outcome:
+    def _rehearse(self, tx: DecisionTransaction, draft: Draft) -> Explanation:
         """As `_spend`, with nothing used up: `can` is the real call minus its effects (N12)."""
         if draft.request is None:
-            return concluded(draft, draft.findings)
-        findings, approval = heard(tx, draft)
+            return explanation_of(draft, concluded(draft, draft.findings), decision=None)
+        whole = self._recall(tx, draft, hold=False)
+        findings, approval = heard(tx, whole)
         budget, _ = charged(tx, draft.request, balance)
-        return concluded(draft, (*findings, budget), approval=approval)
+        outcome = concluded(whole, (*findings, budget), approval=approval)
+        return explanation_of(whole, outcome, decision=None)
 
     async def _give_up(self, call: ProposedCall, snapshot: Snapshot) -> Decision:
         """Authority shrank faster than we could look: refuse, and say that it was not the caller's doing."""
@@ -330,3 +353,9 @@ class DecisionService:
 
     def _record_id(self, draft: Draft) -> RecordId:
         return RecordId(mint_id("rec", at=draft.call.at, entropy=self._entropy))
+
+
+def _as_foreseen(draft: Draft) -> bool:
+    """Whether the past said what was expected of it: nothing at all."""
+    past = draft.recollection
+    return past is None or draft.findings[-1] == nothing_against(past)

@@ -46,6 +46,9 @@ def settle(tx: DecisionTransaction, decision: DecisionId, outcome: Settlement) -
         return False
     # Only what was not used needs to be read again: every other outcome leaves its reservations spent.
     unused = tx.decisions.get(decision) if outcome is Settlement.UNUSED else None
-    for line in unused.lines if unused is not None else ():
-        tx.budgets.release(line)
+    if unused is not None:
+        for line in unused.lines:
+            tx.budgets.release(line)
+        for footprint in unused.footprints:
+            tx.history.unleave(footprint)
     return True

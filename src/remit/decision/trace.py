@@ -4,6 +4,7 @@ from datetime import datetime
 
 from remit.decision.budget import Line, Settlement
 from remit.decision.finding import Finding
+from remit.decision.history.past import Footprint
 from remit.decision.response import Verdict
 from remit.decision.told import Told
 from remit.kernel.canonical import Digest
@@ -59,3 +60,5 @@ class StoredDecision(Told, frozen=True, kw_only=True):
     """None unless permitted."""
     capability: CapabilityId | None = None
     approval: ApprovalId | None = None
+    footprints: tuple[Footprint, ...] = ()
+    """The marks that it left; empty unless permitted."""

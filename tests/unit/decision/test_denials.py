@@ -143,6 +143,9 @@ ELSEWHERE = {
     Code.PROOF_REPLAYED: "tests/functional/test_decision_service.py",
     Code.SNAPSHOT_STALE: "tests/unit/decision/test_service_races.py",
     Code.TOO_MANY_CAPABILITIES: "tests/functional/test_carried_capabilities.py",
+    Code.HISTORY_FORBIDS: "tests/functional/test_history.py",
+    Code.HISTORY_ASKS: "tests/functional/test_history.py",
+    Code.HISTORY_ERROR: "tests/functional/test_history.py",
     Code.GATEWAY_ONLY: "tests/functional/test_carried_capabilities.py",
 }
 """Codes that need more than a request and a snapshot, and where they are reached."""

@@ -8,6 +8,7 @@ from typing import Final
 
 from cedarpy import Schema, policies_to_pst, pst, validate_policies
 
+from remit.decision.history.monitors import faults_of, looks_back, marks_of, monitors
 from remit.decision.policy.bundle import Bundle, PolicyVersion, policy_set
 from remit.decision.policy.compile import Uncompilable
 from remit.decision.policy.errors import Fault, PolicyRefused
@@ -89,8 +90,13 @@ def compile_bundle(text: str, *, version: PolicyVersion) -> Bundle:
 
 
 def _bundle(parsed: Parsed, text: str, version: PolicyVersion) -> Bundle:
-    rules, nodes = parsed.rules, parsed.nodes
-    compiled = _compiled(rules, nodes)
+    compiled = _compiled(parsed.rules, parsed.nodes)
+    nodes = {
+        place: node
+        for place, node in parsed.nodes.items()
+        if parsed.rules[place].remember is None and not looks_back(node)
+    }
+    rules = {place: parsed.rules[place] for place in nodes}
     enforced = {place: node for place, node in nodes.items() if rules[place].mode is Mode.ENFORCE}
     all_in_force = len(enforced) == len(nodes)
     return Bundle(
@@ -100,8 +106,9 @@ def _bundle(parsed: Parsed, text: str, version: PolicyVersion) -> Bundle:
         nodes=nodes,
         program=Program((compiled[place], node) for place, node in enforced.items()) if enforced else None,
         rehearsal=None if all_in_force else Program((compiled[place], nodes[place]) for place in nodes),
-        zones=tuple(sorted({zone for rule in rules.values() for zone in rule.zones})),
-        named=_named(nodes.values()),
+        zones=tuple(sorted({zone for rule in parsed.rules.values() for zone in rule.zones})),
+        named=_named(parsed.nodes.values()),
+        history=monitors(parsed.rules, parsed.nodes, compiled),
     )
 
 
@@ -180,7 +187,7 @@ def _rules(nodes: Mapping[str, pst.Template]) -> tuple[dict[str, Rule], list[tup
     rules: dict[str, Rule] = {}
     faults: list[tuple[str, Fault]] = []
     for place, node in nodes.items():
-        read = read_rule(place, node.effect, node.annotations)
+        read = read_rule(place, node.effect, node.annotations, looks_back=looks_back(node))
         if isinstance(read, Rule):
             rules[place] = read
         else:
@@ -188,6 +195,8 @@ def _rules(nodes: Mapping[str, pst.Template]) -> tuple[dict[str, Rule], list[tup
     times = Counter(rule.id for rule in rules.values())
     twice = {rule.id: place for place, rule in rules.items() if times[rule.id] > 1}
     faults += [(twice[name], Fault(policy=name, sentence="`@id` is used twice")) for name in sorted(twice)]
+    about_the_past = faults_of(rules, nodes, marks_of(rules.values()))
+    faults += [(place, Fault(policy=rules[place].id, sentence=said)) for place, said in about_the_past]
     return rules, faults
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from cedarpy import PolicySet, pst
 
+from remit.decision.history.monitors import Monitors
 from remit.decision.policy.program import Program
 from remit.decision.policy.rules import Rule
 from remit.decision.response import Mode
@@ -39,6 +40,8 @@ class Bundle:
     zones: tuple[str, ...]
     named: frozenset[str] | None
     """Names of arguments that any policy looks at; None if a policy compares whole records."""
+    history: Monitors | None = None
+    """What is remembered and forbidden over time; those policies are in no other member."""
 
     @property
     def enforced(self) -> PolicySet | None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Final, Literal
 
+from remit.decision.history.marks import GRAMMAR, Mark, read_mark
 from remit.decision.policy.errors import Fault
 from remit.decision.policy.step_up import LEAST_AGE, read_step_up
 from remit.decision.policy.zones import is_zone
@@ -20,7 +21,7 @@ _REASON_LIMIT: Final = 300
 ANNOTATIONS: Final = frozenset(
     {
         "id", "mode", "approval", "stepup", "reason", "obligation", "zone", "disclose", "control", "source",
-        "link",
+        "link", "remember",
     }
 )  # fmt: skip
 
@@ -44,13 +45,20 @@ class Rule:
     """Controls of a standard that this rule carries out, as `SOC 2 CC6.1` (R61)."""
     source: str = ""
     """Where the rule comes from: a law, a contract, a policy of the house, with its section (R61)."""
+    remember: Mark | None = None
+    """The mark that a call leaves if this applies to it; such a policy decides nothing."""
 
 
 def read_rule(
-    place: str, effect: Literal["permit", "forbid"], notes: Mapping[str, str]
+    place: str,
+    effect: Literal["permit", "forbid"],
+    notes: Mapping[str, str],
+    *,
+    looks_back: bool = False,
 ) -> Rule | list[Fault]:
     """Read the annotations of one policy, or say everything that is wrong with them."""
-    faults = [Fault(policy=notes.get("id") or place, sentence=said) for said in _faults(effect, notes)]
+    said = (*_faults(notes), *_misplaced(effect, notes, looks_back=looks_back))
+    faults = [Fault(policy=notes.get("id") or place, sentence=sentence) for sentence in said]
     if faults:
         return faults
     return Rule(
@@ -65,22 +73,38 @@ def read_rule(
         disclose=Disclose(notes.get("disclose", Disclose.FULL)),
         controls=tuple(_listed(notes.get("control", ""), ";")),
         source=notes.get("source", "").strip(),
+        remember=read_mark(notes["remember"]) if "remember" in notes else None,
     )
 
 
-def _faults(effect: str, notes: Mapping[str, str]) -> Iterator[str]:
+def _faults(notes: Mapping[str, str]) -> Iterator[str]:
     for name in sorted(notes.keys() - ANNOTATIONS):
         yield f"annotation `@{name}` is not known{_meant(name)}; known are {', '.join(sorted(ANNOTATIONS))}"
     if not _ID.fullmatch(notes.get("id", "")):
         yield "each policy needs an `@id` of at most 64 letters, digits, `.`, `_`, `-`"
     yield from _bad_values(notes)
     yield from _bad_lists(notes)
+
+
+def _misplaced(effect: str, notes: Mapping[str, str], *, looks_back: bool) -> Iterator[str]:
+    """Annotations that mean nothing on a policy of this kind."""
     if effect == "forbid":
+        # A forbid over time may be lifted by a person; any other is final.
+        of_permits = ("stepup", "obligation") if looks_back else ("approval", "stepup", "obligation")
         yield from (
-            f"`@{name}` belongs to a permit, this is a forbid"
-            for name in ("approval", "stepup", "obligation")
-            if name in notes
+            f"`@{name}` belongs to a permit, this is a forbid" for name in of_permits if name in notes
         )
+    if "remember" not in notes:
+        return
+    if read_mark(notes["remember"]) is None:
+        yield f"`@remember` is `{notes['remember']}`, it is {GRAMMAR}"
+    if effect == "forbid" or looks_back:
+        yield "`@remember` belongs to a permit that does not look at the past itself"
+    yield from (
+        f"a policy with `@remember` decides nothing, `@{name}` has no meaning on it"
+        for name in ("mode", "approval", "stepup", "obligation", "disclose")
+        if name in notes
+    )
 
 
 def _meant(name: str) -> str:

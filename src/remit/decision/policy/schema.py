@@ -51,11 +51,19 @@ class _Action:
     discovery: bool = False
 
 
-def build_schema(servers: Iterable[Server], tools: Iterable[Tool], zones: Iterable[str]) -> JsonObject:
-    """Lay out the schema, in Cedar's JSON format, for a directory and the zones that policies name."""
+def build_schema(
+    servers: Iterable[Server],
+    tools: Iterable[Tool],
+    zones: Iterable[str],
+    past: JsonObject | None = None,
+) -> JsonObject:
+    """Lay out the schema, in Cedar's JSON format, for a directory and the zones that policies name.
+
+    `past` is the type of what is remembered; without it there is none.
+    """
     actions = _collect({server.id: server for server in servers}, tools)
     types = {name for action in actions.values() for name in action.types}
-    context = _context(sorted(set(zones)))
+    context = _context(sorted(set(zones))) | ({"past": past} if past else {})
     principals: JsonObject = {name: _principal() for name in _PRINCIPALS}
     others: JsonObject = {name: {} for name in sorted(types | {"Blueprint", "Segment"})}
     groups: JsonObject = {f"server:{action.group}": {} for action in actions.values()}

@@ -36,6 +36,7 @@ from remit.platform.storage.repositories.federation import (
     TrustRuleRepository,
     WorkloadRepository,
 )
+from remit.platform.storage.repositories.history import HistoryRepository
 from remit.platform.storage.repositories.idempotency import IdempotencyRepository
 from remit.platform.storage.repositories.identity import (
     CredentialRepository,
@@ -287,6 +288,11 @@ class SqlTransaction:
     def budgets(self) -> BudgetRepository:
         """What accounts have spent."""
         return BudgetRepository(self.sql, self.tenant)
+
+    @property
+    def history(self) -> HistoryRepository:
+        """Marks of what was done before."""
+        return HistoryRepository(self.sql, self.tenant)
 
     @property
     def decisions(self) -> DecisionRepository:

@@ -49,6 +49,8 @@ def _found(stage: str, detail: Sequence[str]) -> str:
             return _counted(detail, "identity", "identities") + " looked at, none of them stopped"
         case "authority":
             return f"allowed by each of: {', '.join(detail)}" if detail else ""
+        case "history":
+            return f"nothing against it in: {', '.join(detail)}" if detail else "no rule looks back at this"
         case "budget":
             return f"{_counted(detail, 'limit', 'limits')}, none used up" if detail else "no limit applies"
         case "oversight":

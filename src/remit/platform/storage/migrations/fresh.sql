@@ -234,6 +234,17 @@ CREATE TABLE envelope (
 	body TEXT NOT NULL,
 	PRIMARY KEY (tenant, id)
 );
+CREATE TABLE history (
+	tenant TEXT NOT NULL,
+	mark TEXT NOT NULL,
+	holder TEXT NOT NULL,
+	value TEXT NOT NULL,
+	bucket BIGINT NOT NULL,
+	times BIGINT NOT NULL,
+	last_at BIGINT NOT NULL,
+	until BIGINT NOT NULL,
+	PRIMARY KEY (tenant, mark, holder, value, bucket)
+);
 CREATE TABLE idempotency (
 	tenant TEXT NOT NULL,
 	principal TEXT NOT NULL,
@@ -719,3 +730,4 @@ CREATE INDEX domain_run_rule ON domain_run (tenant, rule, user_id, agent, ends_a
 CREATE INDEX domain_run_domain ON domain_run (tenant, domain, ends_at);
 CREATE INDEX domain_run_task ON domain_run (tenant, task);
 CREATE INDEX domain_run_end ON domain_run (tenant, ends_at);
+CREATE INDEX history_until ON history (tenant, until);

@@ -43,3 +43,21 @@ decision: Final = Table(
     Index("decision_agent", "tenant", "agent", "id"),
 )
 """`outcome` is the truth about the reservation of a permit; `body` holds the trace."""
+
+history: Final = Table(
+    "history",
+    metadata,
+    Column("tenant", Text, primary_key=True),
+    Column("mark", Text, primary_key=True),
+    Column("holder", Text, primary_key=True),
+    Column("value", Text, primary_key=True),
+    Column("bucket", BigInteger, primary_key=True, autoincrement=False),
+    Column("times", BigInteger, nullable=False),
+    Column("last_at", BigInteger, nullable=False),
+    Column("until", BigInteger, nullable=False),
+    Index("history_until", "tenant", "until"),
+)
+"""Marks of permitted calls, counted per part of their window; one without a window ends at the last instant.
+
+The row with bucket -1 is the lock of a mark on a holder: it counts nothing and is made on first use.
+"""

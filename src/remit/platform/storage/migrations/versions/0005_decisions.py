@@ -11,7 +11,24 @@ TEXT = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
 
 def upgrade() -> None:
     """Add what relations, history, provenance and asking people need."""
+    _create_history()
     _keep_tenants_apart()  # the last: it concerns every table that is there
+
+
+def _create_history() -> None:
+    op.create_table(
+        "history",
+        sa.Column("tenant", TEXT, nullable=False),
+        sa.Column("mark", TEXT, nullable=False),
+        sa.Column("holder", TEXT, nullable=False),
+        sa.Column("value", TEXT, nullable=False),
+        sa.Column("bucket", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("times", sa.BigInteger(), nullable=False),
+        sa.Column("last_at", sa.BigInteger(), nullable=False),
+        sa.Column("until", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("tenant", "mark", "holder", "value", "bucket"),
+    )
+    op.create_index("history_until", "history", ["tenant", "until"], unique=False)
 
 
 def _keep_tenants_apart() -> None:
