@@ -177,7 +177,7 @@ def looking(site: Site) -> Callable[[Ground], Services]:
         assert services.saml is not None
         keys = SamlKeys(uow=ground.work, fetcher=site)
         signing = replace(services.saml.signing, keys=keys)
-        way = SamlWay(http=site, keys=keys, asks=signing)
+        way = SamlWay(http=site, keys=keys, asks=signing, places=signing.ours.places)
         saml = replace(
             services.saml,
             providers=replace(services.saml.providers, keys=keys),

@@ -44,7 +44,8 @@ class Company:
         request = request_in(asked)
         to = changes.pop("to", request.get("ID"))
         around = ABSENT if to is ABSENT else to
-        made = self.them.signed(self.house.now(), **{"in_response_to": to, "subject": ANA, **changes})
+        seal = changes.pop("seal", lambda each: each)
+        made = seal(self.them.signed(self.house.now(), **{"in_response_to": to, "subject": ANA, **changes}))
         return self.them.response(self.house.now(), made, InResponseTo=around)
 
     async def post(self, response: Element, **headers: str) -> httpx2.Response:

@@ -9,7 +9,7 @@ from remit.kernel.errors import Conflict, Invalid, Unavailable
 from remit.kernel.ids import Entropy, PrincipalId
 from remit.kernel.jose.algorithms import Algorithm
 from remit.kernel.jose.keyring import Keyring
-from remit.kernel.jose.keys import KeyClass, KeyRecord, KeyState, Signer
+from remit.kernel.jose.keys import KeyClass, KeyRecord, KeyState, PrivateKey, Signer
 from remit.kernel.jose.rotation import RotationRule
 from remit.kernel.sealing import Kek
 from remit.kernel.uow import Lane
@@ -37,11 +37,13 @@ RULES: Final[Mapping[KeyClass, RotationRule]] = {
     KeyClass.RELYING_PARTY: RotationRule(publish_ahead=timedelta(days=1), longest_life=timedelta(minutes=5)),
     # Providers pin our certificate and take another from a person's hand: so it changes seldom.
     KeyClass.SAML_REQUEST: RotationRule(use_for=timedelta(days=1095), longest_life=timedelta(minutes=5)),
+    # What a provider seals to an older certificate of ours is opened for a season longer.
+    KeyClass.SAML_ENCRYPTION: RotationRule(use_for=timedelta(days=1095), longest_life=timedelta(days=90)),
     KeyClass.LEDGER: RotationRule(use_for=timedelta(days=365), longest_life=_FOREVER),
 }
 """Every class that this server signs, and how its keys live: a checkpoint is believed for ever."""
 
-ON_DEMAND: Final = frozenset({KeyClass.ID_TOKEN_RSA, KeyClass.SAML_REQUEST})
+ON_DEMAND: Final = frozenset({KeyClass.ID_TOKEN_RSA, KeyClass.SAML_REQUEST, KeyClass.SAML_ENCRYPTION})
 """Classes without a key until somebody needs one; from then on they live like the others."""
 
 _ALGORITHMS: Final = dict.fromkeys(
@@ -220,6 +222,10 @@ class KeyHolder:
     def signer(self, key_class: KeyClass) -> Signer:
         """The active key of a class."""
         return self._present().signer(key_class)
+
+    def opening(self, key_class: KeyClass, *, at: datetime) -> tuple[PrivateKey, ...]:
+        """The keys that open what was sealed to a class."""
+        return self._present().opening(key_class, at=at)
 
     def jwks(self, *, at: datetime) -> JsonObject:
         """Public halves, for `/jwks`."""

@@ -11,6 +11,7 @@ from remit.identity.upstream.examination.service import ProviderExaminer
 from remit.identity.upstream.provider import Language
 from remit.identity.upstream.saml_connecting import SamlProviderService
 from remit.identity.upstream.saml_keys import SamlKeys
+from remit.identity.upstream.saml_ours import OurMetadata, Places
 from remit.identity.upstream.saml_requests import RequestSigner
 from remit.identity.upstream.saml_signing import SamlSignIn
 from remit.kernel.clock import Clock
@@ -46,6 +47,8 @@ class SamlPeople:
     ) -> Self:
         """Bind the parts to those of the other protocol: both end in the same arrivals and links."""
         keys = SamlKeys(uow=work, fetcher=GuardedMetadata(exits))
+        requests = RequestSigner(keys=own, name=settings.issuer_url)
+        places = Places(home=home)
         signing = SamlSignIn(
             uow=work,
             leavings=upstream.signing.box,
@@ -55,11 +58,11 @@ class SamlPeople:
             links=upstream.links,
             clock=clock,
             tenant=tenant,
-            home=home,
+            ours=OurMetadata(places=places, keys=requests),
             judge=Judge(),
-            requests=RequestSigner(keys=own, name=settings.issuer_url),
+            requests=requests,
         )
-        way = SamlWay(http=exits, keys=keys, asks=signing)
+        way = SamlWay(http=exits, keys=keys, asks=signing, places=places)
         return cls(
             providers=SamlProviderService(
                 uow=work,

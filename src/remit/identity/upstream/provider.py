@@ -95,6 +95,8 @@ class SamlPeer:
     """The one `NameID` format that may name a person; empty: an attribute names them."""
     signed: bool = False
     """Whether it takes only requests that we sign (`WantAuthnRequestsSigned`)."""
+    encrypted: bool = False
+    """Whether it encrypts its assertions to our key; then none that comes in the clear is taken."""
     sign_out: str = ""
     """Where it is told that somebody signs out; empty: it does not want to be told."""
     sign_out_answer: str = ""

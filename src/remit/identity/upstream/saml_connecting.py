@@ -127,6 +127,7 @@ class SamlProviderService:
                 metadata=stated.address,
                 signed=described.wants_signed,
                 name_format=_format(stated) if mapping.subject == NAME_ID else "",
+                encrypted=stated.encrypted,
                 sign_out=described.sign_out,
                 sign_out_answer=described.sign_out_answer,
                 sign_out_binding=described.sign_out_binding,

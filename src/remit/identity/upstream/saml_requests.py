@@ -1,11 +1,13 @@
-"""Requests that we sign for SAML providers that want it (Bindings §3.4.4.1), and our certificate.
+"""Our keys towards SAML providers: one signs requests (Bindings §3.4.4.1), one opens what they encrypted.
 
-The certificate is made anew whenever it is shown, the same to the last octet: nothing of it is stored.
+A certificate is made anew whenever it is shown, the same to the last octet: nothing of it is stored.
 """
 
 import base64
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Final, Protocol
 from urllib.parse import urlencode
 
@@ -16,6 +18,8 @@ from cryptography.hazmat.primitives.serialization import Encoding, load_der_priv
 from cryptography.x509.oid import NameOID
 
 from remit.identity.federation.saml import names
+from remit.identity.federation.saml.encryption import opened
+from remit.identity.federation.saml.xml import Element
 from remit.kernel.errors import Unavailable
 from remit.kernel.jose.keys import KeyClass, KeyRecord, PrivateKey, Signer
 
@@ -31,6 +35,9 @@ class RequestKeys(Protocol):
     async def prepare(self, key_class: KeyClass, *, at: datetime) -> None:
         """See that there is a key of a class."""
 
+    def opening(self, key_class: KeyClass, *, at: datetime) -> tuple[PrivateKey, ...]:
+        """The keys that open what was sealed to a class: the present one, and the one before for a while."""
+
     def signer(self, key_class: KeyClass) -> Signer:
         """The active key of a class."""
 
@@ -45,6 +52,12 @@ class RequestSigner:
     keys: RequestKeys
     name: str
 
+    async def unsealing(self, *, at: datetime) -> Callable[[Element], bytes]:
+        """What opens an assertion that was encrypted to us: the present key, or the one before it."""
+        await self.keys.prepare(KeyClass.SAML_ENCRYPTION, at=at)
+        keys = [_rsa(each) for each in self.keys.opening(KeyClass.SAML_ENCRYPTION, at=at)]
+        return partial(opened, keys=keys)
+
     async def signed(self, asked: dict[str, str], *, at: datetime) -> str:
         """The query of a signed request: `SigAlg` goes in, and `Signature` covers the very text before it."""
         await self.keys.prepare(KeyClass.SAML_REQUEST, at=at)
@@ -52,11 +65,11 @@ class RequestSigner:
         signature = self.keys.signer(KeyClass.SAML_REQUEST).private.sign(query.encode("ascii"))
         return f"{query}&{urlencode({'Signature': base64.b64encode(signature).decode()})}"
 
-    async def certificate(self, *, at: datetime) -> str:
-        """The certificate of the present key: DER in base64, as metadata have it."""
-        await self.keys.prepare(KeyClass.SAML_REQUEST, at=at)
-        signer = self.keys.signer(KeyClass.SAML_REQUEST)
-        record = self.keys.find(signer.kid, KeyClass.SAML_REQUEST)
+    async def certificate(self, key_class: KeyClass = KeyClass.SAML_REQUEST, *, at: datetime) -> str:
+        """The certificate of the present key of a class: DER in base64, as metadata have it."""
+        await self.keys.prepare(key_class, at=at)
+        signer = self.keys.signer(key_class)
+        record = self.keys.find(signer.kid, key_class)
         if record is None:
             raise Unavailable("the key for requests changed just now")
         made = self_signed(signer.private, name=self.name, since=record.not_before)
@@ -65,9 +78,7 @@ class RequestSigner:
 
 def self_signed(private: PrivateKey, *, name: str, since: datetime) -> bytes:
     """A certificate of an RSA key by itself, DER; the same each time, as PKCS #1 v1.5 has no salt."""
-    key = load_der_private_key(private.export().reveal(), password=None)
-    if not isinstance(key, rsa.RSAPrivateKey):
-        raise Unavailable("the key for requests is no RSA key")
+    key = _rsa(private)
     whose = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name[:_COMMON_NAME])])
     start = since.replace(microsecond=0)
     made = (
@@ -81,3 +92,10 @@ def self_signed(private: PrivateKey, *, name: str, since: datetime) -> bytes:
         .sign(key, hashes.SHA256())
     )
     return made.public_bytes(Encoding.DER)
+
+
+def _rsa(private: PrivateKey) -> rsa.RSAPrivateKey:
+    key = load_der_private_key(private.export().reveal(), password=None)
+    if not isinstance(key, rsa.RSAPrivateKey):
+        raise Unavailable("the key for SAML is no RSA key")
+    return key

@@ -30,6 +30,7 @@ from remit.identity.upstream.links import LinkService, Proposal
 from remit.identity.upstream.provider import IdentityProvider, SamlPeer, Standing
 from remit.identity.upstream.repository import UpstreamTransaction
 from remit.identity.upstream.saml_keys import SamlKeys
+from remit.identity.upstream.saml_ours import OurMetadata
 from remit.identity.upstream.saml_products import saml_of
 from remit.identity.upstream.saml_reading import read_saml_arrival
 from remit.identity.upstream.saml_requests import RequestSigner
@@ -65,10 +66,7 @@ _SAID: Final = msgspec.json.Decoder(Said)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SamlSignIn:
-    """Sends visitors to a SAML provider, and believes what it says of them when they come back.
-
-    `home` is the address below which our pages are seen.
-    """
+    """Sends visitors to a SAML provider, and believes what it says of them when they come back."""
 
     uow: UnitOfWork[UpstreamTransaction]
     leavings: LeavingBox
@@ -78,7 +76,7 @@ class SamlSignIn:
     links: LinkService
     clock: Clock
     tenant: TenantId
-    home: str
+    ours: OurMetadata
     judge: Judge
     requests: RequestSigner
 
@@ -128,7 +126,7 @@ class SamlSignIn:
         at, raw = self.clock.now(), _bytes(response)
         provider, peer = await self._named(name)
         certificates = await self.keys.current(provider, peer, at=at)
-        judged = self._judged(raw, provider, certificates, at)
+        judged = await self._judged(raw, provider, peer, certificates, at)
         said = Said(arrival=read_saml_arrival(provider, peer, judged), to=judged.in_response_to, judged_at=at)
         await self._burn(provider, judged)
         packed = zlib.compress(msgspec.json.encode(said))
@@ -167,37 +165,10 @@ class SamlSignIn:
         await self._spend(request)
         return await self._arrived(request, found.arrival, session, leaving_secret, client)
 
-    def entity(self, provider: IdentityProvider) -> str:
-        """What we are called there; also where our own metadata is."""
-        return f"{self.home}/sign-in/with/{provider.name}/metadata"
-
-    def consumer(self, provider: IdentityProvider) -> str:
-        """Where a provider posts its answer: one address per provider, so that no two can be mixed up."""
-        return f"{self.home}/sign-in/with/{provider.name}/saml"
-
     async def metadata(self, name: str) -> str:
-        """Our own metadata for one provider (SAML Metadata §2.4.4)."""
+        """Our own metadata for one provider."""
         provider, peer = await self._named(name)
-        wanted = f"<md:NameIDFormat>{escape(peer.name_format)}</md:NameIDFormat>" if peer.name_format else ""
-        shown = await self._shown_key() if peer.signed else ""
-        signed = str(peer.signed).lower()
-        entity, consumer = quoteattr(self.entity(provider)), quoteattr(self.consumer(provider))
-        return (
-            f'<md:EntityDescriptor xmlns:md="{names.METADATA_NS}" entityID={entity}>'
-            f'<md:SPSSODescriptor AuthnRequestsSigned="{signed}" WantAssertionsSigned="true"'
-            f' protocolSupportEnumeration="{names.PROTOCOL_NS}">{shown}{wanted}'
-            f'<md:AssertionConsumerService Binding="{names.POST}" Location={consumer} index="0"'
-            ' isDefault="true"/></md:SPSSODescriptor></md:EntityDescriptor>'
-        )
-
-    async def _shown_key(self) -> str:
-        """By what our requests are checked (Metadata §2.4.1.1)."""
-        certificate = await self.requests.certificate(at=self.clock.now())
-        return (
-            f'<md:KeyDescriptor use="signing"><ds:KeyInfo xmlns:ds="{names.SIGNATURE_NS}"><ds:X509Data>'
-            f"<ds:X509Certificate>{certificate}</ds:X509Certificate>"
-            "</ds:X509Data></ds:KeyInfo></md:KeyDescriptor>"
-        )
+        return await self.ours.written(provider, peer, at=self.clock.now())
 
     def _request(self, provider: IdentityProvider, peer: SamlPeer, leaving: Leaving) -> str:
         """An `AuthnRequest` (Core §3.4.1); its id is the request's own, which only this browser holds."""
@@ -207,21 +178,27 @@ class SamlSignIn:
             f'<samlp:AuthnRequest xmlns:samlp="{names.PROTOCOL_NS}" xmlns:saml="{names.ASSERTION_NS}"'
             f' ID="{request_id(leaving)}" Version="2.0" IssueInstant="{leaving.asked_at:%Y-%m-%dT%H:%M:%SZ}"'
             f' Destination={quoteattr(peer.sign_in)} ProtocolBinding="{names.POST}"{again}'
-            f" AssertionConsumerServiceURL={quoteattr(self.consumer(provider))}>"
-            f"<saml:Issuer>{escape(self.entity(provider))}</saml:Issuer>"
+            f" AssertionConsumerServiceURL={quoteattr(self.ours.places.consumer(provider))}>"
+            f"<saml:Issuer>{escape(self.ours.places.entity(provider))}</saml:Issuer>"
             f"{policy if peer.name_format else ''}</samlp:AuthnRequest>"
         )
 
-    def _judged(
-        self, raw: bytes, provider: IdentityProvider, certificates: tuple[str, ...], at: datetime
+    async def _judged(
+        self,
+        raw: bytes,
+        provider: IdentityProvider,
+        peer: SamlPeer,
+        certificates: tuple[str, ...],
+        at: datetime,
     ) -> Judged:
         expected = Expected(
             issuer=provider.issuer,
-            audience=self.entity(provider),
-            recipient=self.consumer(provider),
+            audience=self.ours.places.entity(provider),
+            recipient=self.ours.places.consumer(provider),
             certificates=certificates,
             longest=LONGEST,
             response=True,
+            unseal=await self.requests.unsealing(at=at) if peer.encrypted else None,
         )
         try:
             return self.judge.judge(raw, expected, at=at)

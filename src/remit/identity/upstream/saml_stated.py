@@ -35,4 +35,6 @@ class StatedSamlProvider:
     name_format: str = ""
     metadata_signers: bytes = b""
     """Certificates as PEM, one of which must have signed the metadata, each time; empty: none must."""
+    encrypted: bool = False
+    """Whether it encrypts its assertions to us, each of them."""
     email_trusted: bool = False

@@ -1,7 +1,7 @@
 """The keys that one tenant's server signs with, as one immutable value that is swapped, never edited."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from types import MappingProxyType
 from typing import Final, Self
@@ -29,6 +29,10 @@ PUBLISHED: Final = frozenset(
 )
 """Classes of which others verify signatures, and which `/jwks` therefore shows."""
 
+OPENING: Final = frozenset({KeyClass.SAML_ENCRYPTION})
+"""Classes that open what others sealed: the key before the present one still does, until its end."""
+
+_OPENS: Final = (KeyState.ACTIVE, KeyState.VERIFY_ONLY)
 _SHOWN: Final = frozenset({KeyState.PENDING, KeyState.ACTIVE, KeyState.VERIFY_ONLY})
 
 
@@ -38,12 +42,14 @@ class Keyring:
 
     records: Mapping[tuple[KeyClass, str], KeyRecord]
     signers: Mapping[KeyClass, Signer]
+    openers: Mapping[KeyClass, tuple[Signer, ...]] = field(default_factory=dict)
 
     @classmethod
     def of(cls, records: Iterable[KeyRecord], privates: Mapping[KeyId, PrivateKey]) -> Self:
         """Put a ring together. Raises `Invalid` for a kid that comes twice, or halves that do not fit."""
         known: dict[tuple[KeyClass, str], KeyRecord] = {}
         signers: dict[KeyClass, Signer] = {}
+        openers: dict[KeyClass, tuple[Signer, ...]] = {}
         kids: set[str] = set()
         for record in records:
             if record.kid in kids:
@@ -54,7 +60,14 @@ class Keyring:
                 if record.key_class in signers:
                     raise Invalid(f"two keys of class `{record.key_class}` are active")
                 signers[record.key_class] = _signer(record, privates[record.kid])
-        return cls(records=MappingProxyType(known), signers=MappingProxyType(signers))
+            if record.key_class in OPENING and record.state in _OPENS and record.kid in privates:
+                before = openers.get(record.key_class, ())
+                openers[record.key_class] = (*before, _signer(record, privates[record.kid]))
+        return cls(
+            records=MappingProxyType(known),
+            signers=MappingProxyType(signers),
+            openers=MappingProxyType(openers),
+        )
 
     def find(self, kid: str, key_class: KeyClass) -> KeyRecord | None:
         """Give the record of that id and class, whatever its state."""
@@ -66,6 +79,11 @@ class Keyring:
         if signer is None:
             raise NoSigningKey(f"there is no active key of class `{key_class}`", next_step="remit key rotate")
         return signer
+
+    def opening(self, key_class: KeyClass, *, at: datetime) -> tuple[PrivateKey, ...]:
+        """Give the keys that open what was sealed to a class: all that are not at their end."""
+        found = self.openers.get(key_class, ())
+        return tuple(each.private for each in found if self.records[key_class, each.kid].verifies(at))
 
     async def prepare(self, key_class: KeyClass, *, at: datetime) -> None:  # noqa: ARG002 — of the protocol
         """See that there is a key of a class; a ring makes none. Raises `NoSigningKey`."""

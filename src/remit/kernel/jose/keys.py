@@ -49,6 +49,8 @@ class KeyClass(StrEnum):
     """By which we prove ourselves at the providers that people come from (`private_key_jwt`)."""
     SAML_REQUEST = "saml_request"
     """By which SAML providers know our requests; its certificate is in our metadata, not in `/jwks`."""
+    SAML_ENCRYPTION = "saml_encryption"
+    """To which SAML providers encrypt; it opens what they sent, and signs nothing but its own certificate."""
     JWT_SVID = "jwt_svid"
     """Our own JWT-SVIDs: not in `/jwks`, but in the SPIFFE bundle."""
     HOP = "hop"

@@ -11,7 +11,7 @@ from remit.kernel.ids import Entropy, KeyId, TenantId, mint_id
 from remit.kernel.jose import rotation
 from remit.kernel.jose.algorithms import Algorithm
 from remit.kernel.jose.jwk import parse_jwk
-from remit.kernel.jose.keyring import Keyring
+from remit.kernel.jose.keyring import OPENING, Keyring
 from remit.kernel.jose.keys import KeyClass, KeyRecord, KeyState, PrivateKey
 from remit.kernel.jose.rotation import Publish, RotationRule
 from remit.kernel.sealing import Kek, rewrap, seal, unseal
@@ -74,7 +74,7 @@ class Keystore:
                 record.algorithm, unseal(row[_SEALED], kek=kek, context=_place(record))
             )
             for record, row in zip(records, rows, strict=True)
-            if record.state in _LIVE
+            if record.state in _LIVE or (record.key_class in OPENING and record.state in _BELIEVED)
         }
         return Keyring.of(records, privates)
 

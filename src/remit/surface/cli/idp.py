@@ -73,6 +73,9 @@ def connect(
     saml_metadata: Annotated[
         str, typer.Option("--saml-metadata", help="A SAML provider's metadata: file or https address.")
     ] = "",
+    encrypted: Annotated[
+        bool, typer.Option("--encrypted", help="SAML: take assertions only if encrypted to our key.")
+    ] = False,
     metadata_signer: Annotated[
         Path | None, typer.Option("--metadata-signer", help="SAML: PEM of who must have signed the metadata.")
     ] = None,
@@ -94,7 +97,13 @@ def connect(
         "email_trusted": trust_email,
     }
     if saml_metadata:
-        said = {**common, **saml_stated(saml_metadata), "entity": issuer, "name_format": name_format}
+        said: dict[str, Any] = {
+            **common,
+            **saml_stated(saml_metadata),
+            "entity": issuer,
+            "name_format": name_format,
+        }
+        said["encrypted"] = encrypted
         if metadata_signer is not None:
             said["metadata_signers"] = _pem(metadata_signer)
         with Client.open() as client:

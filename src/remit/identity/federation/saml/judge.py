@@ -49,6 +49,8 @@ class Expected:
     longest: timedelta
     in_response_to: str | None = None
     response: bool = False
+    unseal: Callable[[Element], bytes] | None = None
+    """Opens an `EncryptedAssertion`; then a plain one is refused (a response only). None: sealed ones are."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,14 +91,31 @@ class Judge:
         holds, and one covers the assertion   6 status, issuer, audience, times, confirmation
         """
         root = self.read(raw)
-        assertion = check_shape(root, response=expected.response)
-        signed = self._signed(root, assertion, expected, at)
+        if expected.unseal is None:
+            assertion = check_shape(root, response=expected.response)
+            signed = self._signed(root, assertion, expected, at)
+        else:
+            signed = self._unsealed(root, expected.unseal, expected, at)
         if expected.response:
             _check_response(root, expected)
         judged = judge_said(read_assertion(signed.element), signed, expected, at)
         if expected.response:
             _check_answer(root, judged, expected)
         return judged
+
+    def _unsealed(
+        self, root: Element, unseal: Callable[[Element], bytes], expected: Expected, at: datetime
+    ) -> Signed:
+        """The assertion inside a sealed one, by its own signature: what is around it says nothing of it.
+
+        Anybody can encrypt to us. A signature of the response covers the ciphertext, and must hold as well.
+        """
+        sealed = check_sealed_shape(root)
+        if signature_of(root) is not None:
+            sealed = need(self.verify(root, expected.certificates, at).element, saml("EncryptedAssertion"))
+        inside = self.read(unseal(sealed))
+        assertion = check_shape(inside, response=False)
+        return self.verify(assertion, expected.certificates, at)
 
     def _signed(self, root: Element, assertion: Element, expected: Expected, at: datetime) -> Signed:
         """The assertion as it was signed: by itself, or as part of the response."""
@@ -109,13 +128,26 @@ class Judge:
         return Signed(element=need(whole.element, saml("Assertion")), covered=whole.covered)
 
 
+def check_sealed_shape(root: Element) -> Element:
+    """Find the one sealed assertion of a response, at its one place, with no plain one beside it. Step 4."""
+    _check_children(root)
+    found = list(root.iter(saml("EncryptedAssertion")))
+    plain = any(True for _ in root.iter(saml("Assertion")))
+    if not found and not plain:
+        _check_status(root)
+    if len(found) != 1 or found[0].getparent() is not root or plain:
+        raise AssertionRejected(4, "assertion_plain", debug=f"{len(found)} sealed assertions")
+    check_unique_ids(root)
+    _check_signatures(root, {id(root)})
+    return found[0]
+
+
 def check_shape(root: Element, *, response: bool) -> Element:
     """Find the assertion where it must be, and nowhere else (signature wrapping, AS-13). Step 4."""
-    if root.tag != (samlp("Response") if response else saml("Assertion")):
+    if response:
+        _check_children(root)
+    elif root.tag != saml("Assertion"):
         raise AssertionRejected(4, "wrong_type", debug=str(root.tag)[-64:])
-    strange = [each for each in root if response and each.tag not in _OF_A_RESPONSE]
-    if strange:
-        raise AssertionRejected(4, "wrong_type", debug=f"`{local(strange[0])}` in a response")
     if any(True for _ in root.iter(saml("EncryptedAssertion"))):
         raise AssertionRejected(4, "assertion_encrypted", debug="encrypted assertions are not read")
     found = list(root.iter(saml("Assertion")))
@@ -125,11 +157,22 @@ def check_shape(root: Element, *, response: bool) -> Element:
         raise AssertionRejected(4, "assertion_several", debug=f"{len(found)} assertions")
     (assertion,) = found
     check_unique_ids(root)
-    homes = {id(root), id(assertion)}
+    _check_signatures(root, {id(root), id(assertion)})
+    return assertion
+
+
+def _check_children(root: Element) -> None:
+    if root.tag != samlp("Response"):
+        raise AssertionRejected(4, "wrong_type", debug=str(root.tag)[-64:])
+    strange = [each for each in root if each.tag not in _OF_A_RESPONSE]
+    if strange:
+        raise AssertionRejected(4, "wrong_type", debug=f"`{local(strange[0])}` in a response")
+
+
+def _check_signatures(root: Element, homes: set[int]) -> None:
     for signature in root.iter(ds("Signature")):
         if id(signature.getparent()) not in homes:
             raise AssertionRejected(4, "signature_misplaced", debug="not of the response or assertion itself")
-    return assertion
 
 
 def judge_said(said: Said, signed: Signed, expected: Expected, at: datetime) -> Judged:

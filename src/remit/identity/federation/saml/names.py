@@ -36,6 +36,12 @@ DIGESTS: Final = frozenset({
     "http://www.w3.org/2001/04/xmlenc#sha256", f"{_MORE}sha384", "http://www.w3.org/2001/04/xmlenc#sha512",
 })  # fmt: skip
 
+GCM: Final = {f"{ENCRYPTION_11_NS}aes{bits}-gcm": bits // 8 for bits in (128, 192, 256)}
+"""Content encryption that is taken, with octets of its key. CBC never: it says nothing of who changed it."""
+OAEP_SHA1: Final = f"{ENCRYPTION_NS}rsa-oaep-mgf1p"
+OAEP: Final = f"{ENCRYPTION_11_NS}rsa-oaep"
+ELEMENT: Final = f"{ENCRYPTION_NS}Element"
+
 
 def saml(name: str) -> str:
     """A name of assertions, as lxml writes it."""

@@ -13,6 +13,7 @@ from remit.identity.federation.saml.signature import certificate_of
 from remit.identity.upstream.examination.step import Step, Steps, either, failed, ill, moved, well
 from remit.identity.upstream.provider import IdentityProvider, SamlPeer
 from remit.identity.upstream.saml_keys import SamlKeys
+from remit.identity.upstream.saml_ours import Places
 from remit.kernel.errors import RemitError
 from remit.kernel.outbound import Outbound, OutboundRequest
 from remit.kernel.secret import Secret
@@ -31,9 +32,6 @@ class AsksNobody(Protocol):
     async def probe(self, provider: IdentityProvider) -> str:
         """The address that a browser would be sent to."""
 
-    def entity(self, provider: IdentityProvider) -> str:
-        """What we are called there."""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SamlWay:
@@ -42,6 +40,7 @@ class SamlWay:
     http: Outbound
     keys: SamlKeys
     asks: AsksNobody
+    places: Places
 
     async def steps(self, provider: IdentityProvider, _secret: Secret | None, *, at: datetime) -> Steps:
         """Metadata, entity, addresses, `NameID` format, signatures, certificates, and our request."""
@@ -95,7 +94,7 @@ class SamlWay:
             ok=reply.status < _REFUSED,
             well=f"answers {reply.status}",
             ill=f"answers {reply.status} to our request",
-            fix=f"register {self.asks.entity(provider)} at `{provider.name}`",
+            fix=f"register {self.places.entity(provider)} at `{provider.name}`",
         )
 
 

@@ -93,6 +93,8 @@ class NewSamlProvider(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     """Take `NameID` of this format: persistent, unspecified, email. The latter two only if you know why."""
     metadata_signers: Annotated[str, msgspec.Meta(max_length=64 << 10)] = ""
     """Certificates (PEM), one of which must have signed the metadata, now and whenever it is read anew."""
+    encrypted: bool = False
+    """It encrypts its assertions to the key in our metadata; none in the clear is taken any more."""
     email_trusted: bool = False
 
     def stated(self) -> StatedSamlProvider:
@@ -110,6 +112,7 @@ class NewSamlProvider(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
             ),
             subject=self.subject,
             name_format=self.name_format,
+            encrypted=self.encrypted,
             metadata_signers=self.metadata_signers.encode(),
             email_trusted=self.email_trusted,
         )
