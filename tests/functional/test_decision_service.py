@@ -372,7 +372,7 @@ RULED = (
     '@id("house") @source("Travel policy 2026, section 4") permit(principal, action, resource)'
     ' when { context.purpose == "booking" };'
     '@id("law") @source("GDPR Art. 5(1)(b)") @control("SOC 2 CC6.1; ISO 42001 A.9.2")'
-    ' forbid(principal, action, resource)'
+    " forbid(principal, action, resource)"
     ' when { context.arguments has note && context.arguments.note == "pii" };'
     '@id("ethics") @source("AI charter, section 2") @reason("no machine decides alone about people")'
     " forbid(principal, action, resource)"

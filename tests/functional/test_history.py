@@ -17,9 +17,9 @@ from remit.authority.tokens import VerifiedSubject
 from remit.decision.budget import Settlement
 from remit.decision.draft import Draft
 from remit.decision.facts import Snapshot
-from remit.decision.history.marks import Mark
 from remit.decision.history.past import Footprint, Memory, Question
 from remit.decision.policy.errors import PolicyRefused
+from remit.decision.policy.marks import Mark
 from remit.decision.repository import DecisionTransaction
 from remit.decision.request import ProposedCall
 from remit.decision.response import Decision, Effect

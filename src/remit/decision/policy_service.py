@@ -5,10 +5,10 @@ from datetime import datetime
 from typing import Final
 
 from remit.decision.facts import Snapshot, Snapshots
-from remit.decision.history.monitors import marks_of, past_type
 from remit.decision.policy.admission import admit, parse, version_of
 from remit.decision.policy.bundle import Bundle, PolicyVersion
 from remit.decision.policy.errors import Fault, PolicyOutdated, PolicyRefused
+from remit.decision.policy.monitors import marks_of, past_type
 from remit.decision.policy.schema import build_schema
 from remit.decision.repository import DecisionTransaction, PublishedPolicy
 from remit.kernel.canonical import JsonObject

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Final, Protocol, TypeAlias
 
 from remit.authority.arguments import pointed_at
-from remit.decision.history.marks import RESOURCE, Mark, Whose
+from remit.decision.policy.marks import RESOURCE, Mark, Whose
 from remit.decision.policy.values import Value
 from remit.decision.request import ActionRequest
 from remit.decision.told import Told
@@ -58,8 +58,6 @@ class Memory:
 NOTHING: Final = Memory(times=0, values=frozenset(), last=None)
 Memories: TypeAlias = Mapping[tuple[str, str], Memory]
 """By mark and holder."""
-Reading: TypeAlias = tuple[str, Whose]
-"""A mark and about whom, as a rule names them: `context.past.<mark>.<whose>`."""
 
 
 class HistoryStore(Protocol):

@@ -10,15 +10,12 @@ from msgspec import structs
 from remit.decision.codes import Code, reason
 from remit.decision.facts import Snapshot
 from remit.decision.finding import Finding
-from remit.decision.history.marks import Mark
-from remit.decision.history.monitors import Monitors
 from remit.decision.history.past import (
     NOTHING,
     Footprint,
     HistoryStore,
     Memories,
     Question,
-    Reading,
     Unmemorable,
     footprints,
     holders,
@@ -26,6 +23,8 @@ from remit.decision.history.past import (
 )
 from remit.decision.policy.compile import Context, Env
 from remit.decision.policy.given import Unaskable, pose
+from remit.decision.policy.marks import Mark, Reading
+from remit.decision.policy.monitors import Monitors
 from remit.decision.policy.program import Outcome
 from remit.decision.policy.rules import Rule
 from remit.decision.policy.shapes import Misfit

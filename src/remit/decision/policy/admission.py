@@ -8,12 +8,12 @@ from typing import Final
 
 from cedarpy import Schema, policies_to_pst, pst, validate_policies
 
-from remit.decision.history.monitors import faults_of, looks_back, marks_of, monitors
 from remit.decision.policy.bundle import Bundle, PolicyVersion, policy_set
 from remit.decision.policy.compile import Uncompilable
 from remit.decision.policy.errors import Fault, PolicyRefused
 from remit.decision.policy.extent import RULE_LIMIT, check_extent
 from remit.decision.policy.guards import misnamed
+from remit.decision.policy.monitors import faults_of, looks_back, marks_of, monitors
 from remit.decision.policy.pointing import names_in, pointed, syntax_fault
 from remit.decision.policy.program import Compiled, Program, compile_policy
 from remit.decision.policy.rules import Rule, read_rule

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from cedarpy import PolicySet, pst
 
-from remit.decision.history.monitors import Monitors
+from remit.decision.policy.monitors import Monitors
 from remit.decision.policy.program import Program
 from remit.decision.policy.rules import Rule
 from remit.decision.response import Mode

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Final, Literal
 
-from remit.decision.history.marks import GRAMMAR, Mark, read_mark
 from remit.decision.policy.errors import Fault
+from remit.decision.policy.marks import GRAMMAR, Mark, read_mark
 from remit.decision.policy.step_up import LEAST_AGE, read_step_up
 from remit.decision.policy.zones import is_zone
 from remit.decision.response import Disclose, Mode, Obligation, StepUp

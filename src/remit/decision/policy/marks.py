@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Final
+from typing import Final, TypeAlias
 
 _TEXT: Final = re.compile(
     r"(?P<name>[a-z][a-z0-9_]{0,63})"
@@ -39,6 +39,10 @@ class Whose(StrEnum):
     """The segments of the person, or of the agent where nobody is behind it."""
     RESOURCE = "resource"
     """What was touched: the mark stays on the data, whoever comes next."""
+
+
+Reading: TypeAlias = tuple[str, Whose]
+"""A mark and about whom, as a rule names them: `context.past.<mark>.<whose>`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,8 +10,7 @@ from dataclasses import dataclass
 
 from cedarpy import pst
 
-from remit.decision.history.marks import Mark, Whose
-from remit.decision.history.past import Reading
+from remit.decision.policy.marks import Mark, Reading, Whose
 from remit.decision.policy.program import Compiled, Program
 from remit.decision.policy.rules import Rule
 from remit.decision.policy.tree import walk
