@@ -30,6 +30,9 @@ from twins.memory import ForgetfulWork, Immortal, Unrevoked
 Cause = Callable[[SessionWorld, Held], Awaitable[Any]]
 SYSTEM = PrincipalId("system")
 AGENT = CLIENT | BEGUN | FAMILY
+ASKED = frozenset({"backchannel_page", "backchannel_poll"})
+FETCHED = frozenset({"redeem", "poll", "backchannel_poll"})
+"""What a person gave, and its client has still to fetch."""
 PERSON = BEGUN | FAMILY | APPLICATION
 
 
@@ -155,9 +158,9 @@ async def clock_back(world: SessionWorld, _: Held) -> None:
 
 
 CAUSES: dict[str, tuple[Cause, frozenset[str]]] = {
-    "person suspended": (suspended(person), PERSON),
-    "person retired": (retired(person), PERSON),
-    "person killed": (killed("user", person), PERSON),
+    "person suspended": (suspended(person), PERSON | {"backchannel_request"}),
+    "person retired": (retired(person), PERSON | {"backchannel_request"}),
+    "person killed": (killed("user", person), PERSON | {"backchannel_request"}),
     "agent suspended": (suspended(agent), AGENT),
     "agent retired": (retired(agent), AGENT),
     "agent killed": (killed("agent", agent), AGENT),
@@ -172,16 +175,16 @@ CAUSES: dict[str, tuple[Cause, frozenset[str]]] = {
     "tenant killed": (killed("tenant", lambda _: DEFAULT_TENANT), PLACES),
     "client revoked": (client_revoked("web"), AGENT),
     "application revoked": (client_revoked("wiki"), APPLICATION),
-    "key revoked": (key_revoked, AGENT - {"consent_page"}),
-    "consent withdrawn": (consent_withdrawn, FAMILY | {"redeem", "poll"}),
-    "tasks killed": (tasks_killed, FAMILY | {"redeem", "poll"}),
-    "tasks ended": (tasks_ended, FAMILY | {"redeem", "poll"}),
+    "key revoked": (key_revoked, AGENT - {"consent_page", "backchannel_page"}),
+    "consent withdrawn": (consent_withdrawn, FAMILY | FETCHED),
+    "tasks killed": (tasks_killed, FAMILY | FETCHED),
+    "tasks ended": (tasks_ended, FAMILY | FETCHED),
     "signed out": (signed_out, PERSON),
     "signed out everywhere": (signed_out_everywhere, PERSON),
     "refresh token stolen": (refresh_reused, FAMILY | {"redeem"}),
     "refresh token revoked": (lambda world, held: revoked(world, held.renewal), FAMILY),
     "access token revoked": (lambda world, held: revoked(world, held.access), TOKEN),
-    "time passed": (time_passed, TOKEN - {"status_list"} | {"redeem", "userinfo"}),
+    "time passed": (time_passed, TOKEN - {"status_list"} | {"redeem", "userinfo"} | ASKED),
     "clock set back": (clock_back, TOKEN | {"userinfo"}),
 }
 
@@ -226,13 +229,15 @@ async def test_a_server_that_asks_nobody_who_lives_would_go_on_at_every_place(
     act, ends = CAUSES[cause]
     held = await Held(world).gather()
     await act(world, held)
-    # A resource asks for itself, by what its own node holds; two offer nothing for who is not active.
-    twice = {"resource", "resource_elsewhere", "par", "device_request"}
+    # A resource asks for itself, by what its own node holds; three offer nothing for who is not active.
+    twice = {"resource", "resource_elsewhere", "par", "device_request", "backchannel_request"}
     assert ends - await open_places(held) <= twice
 
 
 ENDPOINTS = {
     "authorize": "consent_page",
+    "backchannel": "backchannel_poll",
+    "backchannel_authentication": "backchannel_request",
     "consent": "consent_page",
     "device": "poll",
     "device_authorization": "device_request",

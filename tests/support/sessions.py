@@ -1,5 +1,6 @@
 """What a client and an application hold of a person's session, and every place at which it could go on."""
 
+import re
 import zlib
 from dataclasses import replace
 from typing import Any, Self
@@ -7,20 +8,23 @@ from typing import Any, Self
 import httpx2
 
 from remit.authority.oauth.errors import OAuthError
-from remit.authority.oauth.registration import OFFERED
+from remit.authority.oauth.registration import CIBA, OFFERED
 from remit.authority.oauth.verifier import AccessTokenVerifier
 from remit.kernel.canonical import b64u_decode
 from remit.platform.settings.options import HttpOptions
 from remit.platform.storage.unit_of_work import SqlUnitOfWork
 from remit.platform.telemetry.metrics import Metrics
 from remit.surface.web.app import build_app
+from remit.surface.web.pages.asks import ASKS, AskPages
+from remit.surface.web.pages.mine import Own
 from remit.surface.web.pages.paper import Paper
 from remit.surface.web.routes.authorize import AuthorizeRoutes
 from remit.surface.web.routes.device import DeviceRoutes
 from remit.surface.web.routes.oauth import OAuthRoutes
 from remit.surface.web.routes.oidc import OpenIdRoutes
 from remit.surface.web.routes.register import RegisterRoutes
-from support.authorizing import told
+from support.authorizing import Shown, told
+from support.backchannel import flow_of
 from support.devices import DeviceWorld
 from support.oauth import ABSENT, ACCESS_TOKEN, EXCHANGE, OPTIONS, claims_in
 
@@ -38,12 +42,14 @@ class SessionWorld(DeviceWorld):
         assert flow is not None
         assert devices is not None
         paper = Paper(issuer=issuer, origin=issuer)
+        own = Own(paper=paper, door=self.door, name_of=lambda ident: ident)
         self.app = build_app(
             [
                 *OAuthRoutes(self.oauth).routes(),
                 *RegisterRoutes(self.oauth).routes(),
                 *OpenIdRoutes(self.oauth, flow).routes(),
                 *DeviceRoutes(self.oauth, devices, door=self.door, paper=paper).routes(),
+                *AskPages(own=own, flow=flow_of(self.oauth), now=self.clock.now).routes(),
                 *AuthorizeRoutes(self.oauth, flow, door=self.door, paper=paper).routes(),
             ],
             options=HttpOptions(),
@@ -75,6 +81,10 @@ class Held:
         asked = await world.asked("web")
         await world.answer(person, asked["user_code"])
         self.device = asked["device_code"]
+        self.asked = await self._asked()
+        await world.say(person, await self._ask_page())
+        self.left = await self._asked()
+        self.ask_page = await self._ask_page()
         self.page = await world.show(person, "web", state="another")
         wanted = {"resource": ABSENT, "scope": "openid profile"}
         answer = await world.redeem(await world.code(person, "wiki", **wanted), "wiki")
@@ -88,6 +98,28 @@ class Held:
         assert answer.status_code == 200, answer.text
         return dict(answer.json())
 
+    async def _asked(self) -> str:
+        """What the client asks this person behind the scenes, by the name that it polls with."""
+        answer = await self._ask()
+        assert answer.status_code == 200, answer.text
+        return str(answer.json()["auth_req_id"])
+
+    async def _ask(self) -> httpx2.Response:
+        world = self.world
+        form = {
+            **world.form("web"),
+            "scope": "openid",
+            "login_hint": world.actors[BEN].id,
+            "resource": world.options.mcp("business"),
+        }
+        return await world.post("/bc-authorize", form)
+
+    async def _ask_page(self) -> Shown:
+        listed = await self.world.get(ASKS, self.person)
+        found = re.search(r'href="(/me/asks/[0-9a-f]{64})"', listed.text)
+        assert found is not None, listed.text
+        return await self.world.open(self.person, found.group(1))
+
     # -- the client itself
 
     async def own(self) -> bool:
@@ -99,7 +131,18 @@ class Held:
     async def device_request(self) -> bool:
         return (await self.world.ask_device("web")).status_code == 200
 
+    async def backchannel_request(self) -> bool:
+        return (await self._ask()).status_code == 200
+
     # -- what a person began and nobody has finished
+
+    async def backchannel_page(self) -> bool:
+        answer = await self.world.say(self.person, self.ask_page)
+        return answer.status_code == 200 and "goes on by itself" in answer.text
+
+    async def backchannel_poll(self) -> bool:
+        answer = await self.world.ask("web", grant_type=CIBA, auth_req_id=self.asked)
+        return answer.status_code == 200
 
     async def consent_page(self) -> bool:
         answer = await self.world.say(self.person, self.page)
@@ -177,8 +220,8 @@ class Held:
         return (await self.world.refresh(self.wiki["refresh_token"], "wiki")).status_code == 200
 
 
-CLIENT = frozenset({"own", "par", "device_request"})
-BEGUN = frozenset({"consent_page", "redeem", "poll"})
+CLIENT = frozenset({"own", "par", "device_request", "backchannel_request"})
+BEGUN = frozenset({"consent_page", "backchannel_page", "redeem", "poll", "backchannel_poll"})
 TOKEN = frozenset({"exchange", "introspect_access", "status_list", "resource", "resource_elsewhere"})
 FAMILY = TOKEN | {"refresh", "introspect_refresh"}
 APPLICATION = frozenset({"userinfo", "application_refresh"})
@@ -187,6 +230,7 @@ GRANTS_OF_PLACES = {
     "authorization_code": "redeem",
     "refresh_token": "refresh",
     "device_code": "poll",
+    "ciba": "backchannel_poll",
     "client_credentials": "own",
     "token_exchange": "exchange",
 }

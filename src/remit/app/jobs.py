@@ -12,6 +12,7 @@ from remit.app.services import Services
 from remit.authority.capability_service import sweep
 from remit.authority.domains.trust import SESSION
 from remit.authority.events import GRANT_WITHDRAWN
+from remit.authority.oauth.endpoints.backchannel import DENIED_REPEATEDLY
 from remit.identity.errors import UnknownPrincipal
 from remit.identity.events import RETIRED
 from remit.identity.lifecycle import IllegalTransition
@@ -33,6 +34,8 @@ _AT_ONCE: Final = 1000
 _ROUNDS: Final = 60
 """Units of one run at most, so that other jobs get their turn."""
 _KEEP_KEYS: Final = timedelta(hours=24)
+_KEEP_ASKS: Final = timedelta(minutes=10)
+"""What people were asked counts against who asked for longer than it waits."""
 
 
 def jobs(services: Services) -> tuple[Job, ...]:
@@ -114,7 +117,7 @@ def subscriptions(services: Services) -> tuple[Subscriber, ...]:
         ),
         Subscriber(
             name="identity.suspend_denied",
-            hears=frozenset({"oversight.agent.denied_repeatedly"}),
+            hears=frozenset({"oversight.agent.denied_repeatedly", DENIED_REPEATEDLY}),
             handle=suspend,
         ),
         *services.openid.subscribers(),
@@ -238,6 +241,7 @@ class _Works:
         # What a person took back is remembered for as long as it would have stood.
         await _drain(run, lambda tx: tx.domains.forget(at - SESSION, _AT_ONCE))
         await _drain(run, lambda tx: tx.devices.forget(at, _AT_ONCE))
+        await _drain(run, lambda tx: tx.backchannels.forget(at - _KEEP_ASKS, _AT_ONCE))
         await _drain(run, lambda tx: tx.codes.forget(at - _KEEP_KEYS, _AT_ONCE))
         await _drain(run, lambda tx: tx.families.forget(at - _KEEP_KEYS, _AT_ONCE))
         await _drain(run, lambda tx: tx.logouts.forget(at - _KEEP_KEYS, _AT_ONCE))

@@ -126,7 +126,9 @@ def read_request(
 def read_device_request(
     parameters: Parameters, registration: ClientRegistration, *, key: str
 ) -> AuthorizationRequest:
-    """Read what a device asks (RFC 8628 §3.1): no answer goes anywhere, so nothing says where to.
+    """Read what a device asks (RFC 8628 §3.1), or a client behind the scenes (CIBA §7.1).
+
+    No answer goes anywhere, so nothing says where to.
 
     `key` is the thumbprint that it proved, or empty. Raises `InvalidDpopProof` if it names another.
     """

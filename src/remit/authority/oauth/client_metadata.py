@@ -16,7 +16,15 @@ from remit.authority.oauth.errors import (
     InvalidSoftwareStatement,
     UnapprovedSoftwareStatement,
 )
-from remit.authority.oauth.registration import CODE, DEVICE, GRANTS, OFFERED, ApplicationType, AuthMethod
+from remit.authority.oauth.registration import (
+    CIBA,
+    CODE,
+    DEVICE,
+    GRANTS,
+    OFFERED,
+    ApplicationType,
+    AuthMethod,
+)
 from remit.authority.oidc.id_token import SIGNED_BY
 from remit.kernel.canonical import Json, canonical_json
 from remit.kernel.jose.algorithms import Algorithm
@@ -67,6 +75,9 @@ def read_metadata(document: Mapping[str, Json], *, lenient: bool = False) -> Sta
     _check_redirects(redirects, native=kind is ApplicationType.NATIVE, needed=CODE in granted)
     jwks, jwks_uri = _keys(document)
     method = _method(document, keyed=bool(jwks or jwks_uri))
+    if CIBA in granted and method is AuthMethod.NONE:
+        # CIBA §5: in the name of a client that proves nothing anybody could ask people.
+        raise InvalidClientMetadata("a client that asks people behind the scenes proves itself: give it keys")
     certificate = _certificate(document, method)
     _check_proof(method, jwks, jwks_uri)
     return StatedClient(
@@ -166,7 +177,7 @@ def _grants(document: Mapping[str, Json], *, lenient: bool) -> frozenset[str]:
     stated = frozenset(_texts(document, "grant_types"))
     responses = frozenset(_texts(document, "response_types")) or {"code"}
     granted = stated & OFFERED if stated else GRANTS
-    if DEVICE not in granted and ("code" not in responses or CODE not in granted):
+    if not granted & {DEVICE, CIBA} and ("code" not in responses or CODE not in granted):
         raise InvalidClientMetadata("a client here uses `authorization_code` with response type `code`")
     if not lenient and (stated - OFFERED or responses != {"code"}):
         raise InvalidClientMetadata("a grant or response type is none that a client may register for")

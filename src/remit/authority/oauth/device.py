@@ -14,6 +14,7 @@ from enum import StrEnum
 from typing import Final, Protocol
 
 from remit.authority.oauth.authorization_request import AuthorizationRequest
+from remit.authority.oauth.polling import FRESH, Pace, Paced
 from remit.kernel.canonical import Digest
 from remit.kernel.ids import Entropy, PrincipalId, TenantId
 from remit.kernel.secret import Secret
@@ -22,12 +23,6 @@ ALPHABET: Final = "BCDFGHJKLMNPQRSTVWXZ"
 """RFC 8628 §6.1: no vowels, so no words; no digits, so nothing that looks like a letter."""
 LENGTH: Final = 8
 LIFE: Final = timedelta(minutes=10)
-INTERVAL: Final = timedelta(seconds=5)
-"""How long a device waits between two polls (RFC 8628 §3.2), until it is told to slow down."""
-SLOWER: Final = timedelta(seconds=5)
-"""By how much all later polls are slower after one that came too soon (RFC 8628 §3.5)."""
-JITTER: Final = timedelta(seconds=1)
-"""How much sooner a poll may come than it should: networks are no clocks."""
 WAITING_LIMIT: Final = 400
 """Requests of one tenant that may wait at one time."""
 WAITING_SHARE: Final = 50
@@ -64,6 +59,9 @@ class MarkKind(StrEnum):
 
     WRONG_CODE = "wrong_code"
     DENIED = "denied"
+    """A client, by a person at the page of a device."""
+    REFUSED_AGENT = "refused_agent"
+    """An agent, by a person whom it asked behind the scenes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,7 +69,6 @@ class DeviceRequest:
     """One request, kept under the digest of its device code; `user_code` is a keyed digest too.
 
     `place` says from where the device asked, as we saw it; `holder` is the person who opened it.
-    `interval` and `polled_at` are those of its polls.
     """
 
     id: Digest
@@ -89,8 +86,8 @@ class DeviceRequest:
     """How often it moved."""
     cause: str = ""
     """Why it was denied: a person said no, or a rule did."""
-    interval: timedelta = INTERVAL
-    polled_at: datetime | None = None
+    pace: Pace = FRESH
+    """Of its polls."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,7 +101,7 @@ class Mark:
     expires_at: datetime
 
 
-class Devices(Protocol):
+class Devices(Paced, Protocol):
     """Requests of devices, and what is counted about them."""
 
     def add(self, request: DeviceRequest) -> None:
@@ -118,9 +115,6 @@ class Devices(Protocol):
 
     def move(self, changed: DeviceRequest, *, was: DeviceRequest) -> bool:
         """Store the next step, not its polls; False if it moved meanwhile. One conditional update."""
-
-    def poll(self, polled: DeviceRequest, *, was: DeviceRequest) -> bool:
-        """Store when it was polled; False if it was polled meanwhile. One conditional update."""
 
     def crowded(self, client: str, *, share: int, limit: int, at: datetime) -> bool:
         """Whether as many as `share` wait of this client, or `limit` of all."""
@@ -167,8 +161,3 @@ def lives(request: DeviceRequest, at: datetime) -> bool:
 def may_open(request: DeviceRequest, person: PrincipalId, at: datetime) -> bool:
     """Whether this person may see it: nobody else has opened it."""
     return lives(request, at) and request.holder in {"", person}
-
-
-def too_soon(request: DeviceRequest, at: datetime) -> bool:
-    """Whether a poll comes before its time (RFC 8628 §3.5)."""
-    return request.polled_at is not None and at < request.polled_at + request.interval - JITTER

@@ -15,7 +15,7 @@ class ErrorName(StrEnum):
     """Names of the standards.
 
     RFC 6749 §4.1.2.1, §5.2, 6750 §3.1, 7009 §2.2.1, 8628 §3.5, 8693 §2.2.2, 8707 §2, 9101 §7, 9396 §5, 9449,
-    9470; OpenID Connect Core §3.1.2.6.
+    9470; OpenID Connect Core §3.1.2.6; CIBA Core §11, §13.
     """
 
     INVALID_REQUEST = "invalid_request"
@@ -48,6 +48,8 @@ class ErrorName(StrEnum):
     AUTHORIZATION_PENDING = "authorization_pending"
     SLOW_DOWN = "slow_down"
     EXPIRED_TOKEN = "expired_token"  # noqa: S105 — an error name
+    UNKNOWN_USER_ID = "unknown_user_id"
+    INVALID_BINDING_MESSAGE = "invalid_binding_message"
 
 
 UNVERIFIED: Final = "the presented token or proof does not verify"
@@ -313,19 +315,23 @@ class UnmetAuthentication(OAuthError):
 
 
 class AuthorizationPending(OAuthError):
-    """Nobody has answered the device's request yet (RFC 8628 §3.5); `device` is its code's digest."""
+    """Nobody has answered yet (RFC 8628 §3.5, CIBA §11); `asked` is the digest of what is polled.
+
+    `backchannel`: whether a client polls that asks behind the scenes, and not a device.
+    """
 
     code = "oauth_authorization_pending"
     kind = "invalid"
     error = ErrorName.AUTHORIZATION_PENDING
 
-    def __init__(self, hint: str, *, device: str) -> None:
+    def __init__(self, hint: str, *, asked: str, backchannel: bool = False) -> None:
         super().__init__(hint)
-        self.device = device
+        self.asked = asked
+        self.backchannel = backchannel
 
 
 class SlowDown(OAuthError):
-    """The device polls too fast: this and all later polls are 5 s slower (RFC 8628 §3.5)."""
+    """The client polls too fast: this and all later polls are 5 s slower (RFC 8628 §3.5, CIBA §11)."""
 
     code = "oauth_slow_down"
     kind = "invalid"
@@ -333,8 +339,24 @@ class SlowDown(OAuthError):
 
 
 class ExpiredToken(OAuthError):
-    """The device code has run out before anybody answered, or before it was fetched (RFC 8628 §3.5)."""
+    """What is polled has run out before anybody answered, or before it was fetched (RFC 8628 §3.5)."""
 
     code = "oauth_expired_token"
     kind = "invalid"
     error = ErrorName.EXPIRED_TOKEN
+
+
+class UnknownUser(OAuthError):
+    """A hint names nobody who could be asked, and needs no guessing to be tried (CIBA Core §13)."""
+
+    code = "oauth_unknown_user_id"
+    kind = "invalid"
+    error = ErrorName.UNKNOWN_USER_ID
+
+
+class InvalidBindingMessage(OAuthError):
+    """What a person should be shown is too long, or can't be read as it is written (CIBA Core §13)."""
+
+    code = "oauth_invalid_binding_message"
+    kind = "invalid"
+    error = ErrorName.INVALID_BINDING_MESSAGE

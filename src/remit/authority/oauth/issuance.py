@@ -29,8 +29,8 @@ from remit.authority.oauth.errors import (
     InvalidRequest,
     OAuthError,
 )
-from remit.authority.oauth.grants.device_code import count_poll
 from remit.authority.oauth.lineage import token_lineage, why_dead
+from remit.authority.oauth.polled_grant import count_poll
 from remit.authority.oauth.repository import (
     Delegations,
     IssuanceGate,
@@ -161,7 +161,7 @@ class Issuance:
             if used is not None:
                 tx.replay.burn(who.client.tenant, used)
         if isinstance(error, AuthorizationPending):
-            return count_poll(tx, error.device, at=request.at)
+            return count_poll(tx, error, at=request.at)
         if who.public and not isinstance(error, Compromised):
             return error
         tx.ledger.append(

@@ -10,6 +10,7 @@ from remit.authority.oauth.registration import ClientRegistration
 from remit.authority.oauth.repository import Standing, View
 from remit.authority.oidc.id_token import IdToken
 from remit.authority.tasks import Lineage
+from remit.identity.principals import Kind
 from remit.kernel.ids import KeyId, PrincipalId
 
 
@@ -80,7 +81,10 @@ def id_token_dead(view: View, token: IdToken, *, at: datetime) -> str:
     if at >= token.expires_at:
         return "token_expired"
     registration = view.registration(token.audience)
-    if registration is None or not registration.live:
+    # An instance that nobody registered is called by its own id.
+    principal = PrincipalId(token.audience) if registration is None else registration.principal
+    known = view.principal(principal)
+    if known is None or not (known.kind is Kind.INSTANCE if registration is None else registration.live):
         return "client_unknown"
     task = None if token.task is None else view.task(token.task)
     lineage = Lineage(
@@ -88,10 +92,10 @@ def id_token_dead(view: View, token: IdToken, *, at: datetime) -> str:
         user=token.subject,
         task=token.task,
         grant=None if task is None else task.grant,
-        chain=(registration.principal,),
-        principals=view.line(registration.principal),
+        chain=(principal,),
+        principals=view.line(principal),
         envelope=None if task is None else task.root,
-        others=frozenset({str(token.session), *token.ancestors, registration.client_id}),
+        others=frozenset({str(token.session), *token.ancestors, token.audience}),
     )
     return _reason(alive(view, lineage, at))
 

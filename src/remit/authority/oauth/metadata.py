@@ -8,7 +8,7 @@ from typing import Final
 from remit.authority.oauth.options import OAuthOptions
 from remit.authority.oauth.pkce import METHOD
 from remit.authority.oauth.rar import TYPE
-from remit.authority.oauth.registration import CODE, DEVICE, REFRESH
+from remit.authority.oauth.registration import CIBA, CODE, DEVICE, REFRESH
 from remit.authority.oauth.resources import Target
 from remit.authority.oauth.scopes import AGENT_AT_API, AT_MCP, AT_USERINFO, Scope
 from remit.authority.oidc.conditions import MEETS
@@ -93,7 +93,13 @@ def _of_codes(options: OAuthOptions) -> JsonObject:
         "require_pushed_authorization_requests": False,
         "response_types_supported": ["code"],
         "response_modes_supported": ["query"],
-        "grant_types_supported": [*_grants(options), CODE, REFRESH, *([DEVICE] if options.devices else [])],
+        "grant_types_supported": [
+            *_grants(options),
+            CODE,
+            REFRESH,
+            CIBA,
+            *([DEVICE] if options.devices else []),
+        ],
         **({"device_authorization_endpoint": f"{issuer}/device_authorization"} if options.devices else {}),
         "code_challenge_methods_supported": [METHOD],
         "authorization_response_iss_parameter_supported": True,
@@ -102,6 +108,17 @@ def _of_codes(options: OAuthOptions) -> JsonObject:
         "request_object_signing_alg_values_supported": [*ALGORITHMS],
         "require_signed_request_object": False,
         **_of_people(issuer),
+        **_of_the_backchannel(issuer),
+    }
+
+
+def _of_the_backchannel(issuer: str) -> JsonObject:
+    """CIBA Core §4."""
+    return {
+        "backchannel_authentication_endpoint": f"{issuer}/bc-authorize",
+        "backchannel_token_delivery_modes_supported": ["poll"],
+        "backchannel_authentication_request_signing_alg_values_supported": [*ALGORITHMS],
+        "backchannel_user_code_parameter_supported": False,
     }
 
 

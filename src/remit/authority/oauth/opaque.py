@@ -16,6 +16,7 @@ CODE: Final = "rmt_ac_"
 REFRESH: Final = "rmt_rt_"
 REQUEST: Final = "rmt_ar_"
 DEVICE: Final = "rmt_dc_"
+BACKCHANNEL: Final = "rmt_br_"
 SIZE: Final = 32
 _FORM: Final = re.compile(r"rmt_[a-z]{2}_[A-Za-z0-9_-]{43}")
 _SUCCESSOR: Final = b"remit/refresh-successor/v1\0"

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Self
 
 from remit.authority.consent_service import ConsentService
+from remit.authority.oauth.backchannel_flow import BackchannelFlow
 from remit.authority.oauth.client_auth import ClientAuthenticator
 from remit.authority.oauth.client_certificates import CertificateTrust
 from remit.authority.oauth.client_directory import ClientDirectory
@@ -21,6 +22,7 @@ from remit.authority.oauth.endpoints.status import StatusEndpoint
 from remit.authority.oauth.endpoints.token import TokenEndpoint
 from remit.authority.oauth.endpoints.userinfo import UserinfoEndpoint
 from remit.authority.oauth.grants.authorization_code import AuthorizationCodeGrant
+from remit.authority.oauth.grants.ciba import BackchannelGrant
 from remit.authority.oauth.grants.client_credentials import ClientCredentials
 from remit.authority.oauth.grants.device_code import DeviceCodeGrant
 from remit.authority.oauth.grants.jwt_bearer import JwtBearer
@@ -87,6 +89,8 @@ class OAuth:
     """None where nobody can be asked: then nothing of it is served or named."""
     devices: DeviceFlow | None = None
     """None unless the settings allow devices to ask."""
+    backchannel: BackchannelFlow | None = None
+    """None where nobody can be asked."""
 
     @classmethod
     def build(
@@ -185,6 +189,18 @@ class OAuth:
                 entropy=entropy,
                 codes=consenting.successors,
             ),
+            backchannel=None
+            if consenting is None
+            else BackchannelFlow.open(
+                uow=uow,
+                clients=clients,
+                possession=possession,
+                options=options,
+                keys=keys,
+                consents=consenting.consents,
+                tasks=consenting.tasks,
+                entropy=entropy,
+            ),
             code_flow=None
             if consenting is None
             else CodeFlow(
@@ -213,5 +229,6 @@ def _code_grants(
     return (
         AuthorizationCodeGrant(mint=sessions, entropy=entropy),
         RefreshTokenGrant(mint=sessions, successors=consenting.successors),
+        BackchannelGrant(mint=sessions, entropy=entropy),
         *((DeviceCodeGrant(mint=sessions, entropy=entropy),) if options.devices else ()),
     )

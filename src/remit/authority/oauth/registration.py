@@ -17,7 +17,8 @@ REFRESH: Final = "refresh_token"
 GRANTS: Final = frozenset({CODE, REFRESH})
 """Grants of a client that says nothing: a person signs in, and need not do so every five minutes."""
 DEVICE: Final = "urn:ietf:params:oauth:grant-type:device_code"
-OFFERED: Final = GRANTS | {DEVICE}
+CIBA: Final = "urn:openid:params:grant-type:ciba"
+OFFERED: Final = GRANTS | {DEVICE, CIBA}
 """Grants that a client may register for."""
 
 

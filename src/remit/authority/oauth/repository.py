@@ -10,6 +10,7 @@ from remit.authority.delegations import RecordedEnvelope
 from remit.authority.domains.repository import Domains
 from remit.authority.lineage import line_of
 from remit.authority.oauth.access import AccessToken
+from remit.authority.oauth.backchannel import Backchannels
 from remit.authority.oauth.codes import AuthorizationCode
 from remit.authority.oauth.device import Devices
 from remit.authority.oauth.families import Family, FamilyId, RefreshToken
@@ -231,6 +232,10 @@ class OAuthTransaction(AuthorityTransaction, FederationTransaction, Protocol):
     @property
     def devices(self) -> Devices:
         """Requests of devices without a browser."""
+
+    @property
+    def backchannels(self) -> Backchannels:
+        """Requests to people behind the scenes."""
 
     @property
     def sign_ons(self) -> SignOns:

@@ -21,6 +21,7 @@ from remit.platform.storage.repositories.authorization import (
     FamilyRepository,
     PendingRepository,
 )
+from remit.platform.storage.repositories.backchannel import BackchannelRepository
 from remit.platform.storage.repositories.capabilities import CapabilityRepository
 from remit.platform.storage.repositories.clock import ClockRepository
 from remit.platform.storage.repositories.decision import (
@@ -248,6 +249,11 @@ class SqlTransaction:
     def devices(self) -> DeviceRepository:
         """Requests of devices without a browser."""
         return DeviceRepository(self.sql, self.tenant)
+
+    @property
+    def backchannels(self) -> BackchannelRepository:
+        """Requests to people behind the scenes."""
+        return BackchannelRepository(self.sql, self.tenant)
 
     @property
     def sign_ons(self) -> SignOnRepository:

@@ -47,6 +47,9 @@ def register(
     device: Annotated[
         bool, typer.Option("--device", help="It has no browser: people type a code elsewhere (RFC 8628).")
     ] = False,
+    ciba: Annotated[
+        bool, typer.Option("--ciba", help="It asks people behind the scenes (CIBA); needs `--keys`.")
+    ] = False,
     native: Annotated[
         bool, typer.Option("--native", help="It runs on a person's machine; any loopback port will do.")
     ] = False,
@@ -78,7 +81,9 @@ def register(
     metadata: dict[str, Any] = {
         "client_name": name,
         "redirect_uris": redirect_uri or [],
-        "grant_types": _grant_types(codes=bool(redirect_uri) or not device, device=device),
+        "grant_types": _grant_types(
+            codes=bool(redirect_uri) or not (device or ciba), device=device, ciba=ciba
+        ),
         "require_signed_request_object": signed,
         "application_type": "native" if native else "web",
         "require_pushed_authorization_requests": par,
@@ -243,10 +248,14 @@ def _limits(
     return seconds | {name: count for name, count in counts.items() if count is not None}
 
 
-def _grant_types(*, codes: bool, device: bool) -> list[str]:
-    """By the names of RFC 7591; refresh tokens go with either."""
+def _grant_types(*, codes: bool, device: bool, ciba: bool) -> list[str]:
+    """By the names of RFC 7591; refresh tokens go with each."""
     own = ["authorization_code"] if codes else []
-    return [*own, *(["urn:ietf:params:oauth:grant-type:device_code"] if device else []), "refresh_token"]
+    elsewhere = {
+        "urn:ietf:params:oauth:grant-type:device_code": device,
+        "urn:openid:params:grant-type:ciba": ciba,
+    }
+    return [*own, *(grant for grant, wanted in elsewhere.items() if wanted), "refresh_token"]
 
 
 def _jwks(path: Path) -> dict[str, Any]:

@@ -30,6 +30,7 @@ from remit.surface.web.door import Door
 from remit.surface.web.idempotency import Idempotency
 from remit.surface.web.openapi import document
 from remit.surface.web.pages.approval import ApprovalPages
+from remit.surface.web.pages.asks import AskPages
 from remit.surface.web.pages.connections import ConnectionPages
 from remit.surface.web.pages.end_session import EndSessionPages
 from remit.surface.web.pages.enrol import EnrolPages
@@ -290,7 +291,7 @@ def _own_pages(services: Services, paper: Paper, door: SessionDoor) -> list[Base
     people, now = services.people, services.ground.clock.now
     name_of = SnapshotDirectory(services.ground.snapshots).name_of
     own = Own(paper=paper, door=door, name_of=name_of)
-    upstream = services.upstream
+    upstream, backchannel = services.upstream, services.oauth.backchannel
     elsewhere = Providers(providers=upstream.providers, logout=upstream.logout)
     sign_in = SignInPages(
         paper=paper,
@@ -312,6 +313,7 @@ def _own_pages(services: Services, paper: Paper, door: SessionDoor) -> list[Base
             name_of=name_of,
             now=now,
         ).routes(),
+        *([] if backchannel is None else AskPages(own=own, flow=backchannel, now=now).routes()),
         *EndSessionPages(
             own=own,
             sessions=people.sessions,

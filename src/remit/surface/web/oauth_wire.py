@@ -7,6 +7,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope
 
 from remit.authority.oauth.errors import (
+    AccessDenied,
     InvalidClient,
     InvalidRequest,
     OAuthError,
@@ -61,8 +62,8 @@ async def _whole(receive: Receive) -> bytes:
             return bytes(body)
 
 
-def refuse(error: OAuthError, scope: Scope) -> Response:
-    """The answer to a request that is refused (RFC 6749 §5.2)."""
+def refuse(error: OAuthError, scope: Scope, *, denied: int = 400) -> Response:
+    """The answer to a request that is refused (RFC 6749 §5.2); `denied` is the status of `access_denied`."""
     headers = dict(NO_STORE)
     if isinstance(error, UseDpopNonce):
         headers["dpop-nonce"] = error.nonce
@@ -74,7 +75,8 @@ def refuse(error: OAuthError, scope: Scope) -> Response:
         # RFC 6749 §5.2: the scheme that the client used.
         headers["www-authenticate"] = f'{_SCHEMES[scheme]} realm="remit"'
     body: JsonObject = {"error": str(error.error), "error_description": _described(error.hint)}
-    return json_answer(body, status=_status(error), headers=headers)
+    status = denied if isinstance(error, AccessDenied) else _status(error)
+    return json_answer(body, status=status, headers=headers)
 
 
 def _status(error: OAuthError) -> int:

@@ -19,6 +19,7 @@ from remit.authority.oauth.desk import Desk
 from remit.authority.oauth.device import DeviceRequest, DeviceState, MarkKind
 from remit.authority.oauth.errors import InvalidDpopProof, TemporarilyUnavailable, UnauthorizedClient
 from remit.authority.oauth.options import OAuthOptions
+from remit.authority.oauth.polling import INTERVAL
 from remit.authority.oauth.possession import PossessionCheck
 from remit.authority.oauth.registration import DEVICE, ClientRegistration
 from remit.authority.oauth.repository import OAuthTransaction, TransactionView
@@ -74,7 +75,7 @@ class DeviceAuthorizationEndpoint:
             "user_code": rules.spell(user_code),
             "verification_uri": f"{self._options.issuer}/device",
             "expires_in": int(rules.LIFE.total_seconds()),
-            "interval": int(rules.INTERVAL.total_seconds()),
+            "interval": int(INTERVAL.total_seconds()),
         }
 
     def _judge(self, tx: OAuthTransaction, asked: TokenRequest) -> _Asked:

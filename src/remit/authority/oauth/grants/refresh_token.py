@@ -23,7 +23,7 @@ from remit.authority.oauth.families import (
     judge,
     within,
 )
-from remit.authority.oauth.grants.authorization_code import registered_for
+from remit.authority.oauth.redeeming import registered_for
 from remit.authority.oauth.registration import LIMITS, REFRESH, ClientRegistration, SessionLimits
 from remit.authority.oauth.repository import OAuthTransaction
 from remit.authority.oauth.requests import Asking, Draft

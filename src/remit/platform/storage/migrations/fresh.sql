@@ -28,6 +28,20 @@ CREATE TABLE authorization_code (
 	body TEXT NOT NULL,
 	PRIMARY KEY (tenant, id)
 );
+CREATE TABLE backchannel_request (
+	tenant TEXT NOT NULL,
+	id TEXT NOT NULL,
+	person TEXT NOT NULL,
+	agent TEXT NOT NULL,
+	state TEXT NOT NULL,
+	step BIGINT NOT NULL,
+	pause BIGINT NOT NULL,
+	polled_at BIGINT NOT NULL,
+	begun_at BIGINT NOT NULL,
+	expires_at BIGINT NOT NULL,
+	body TEXT NOT NULL,
+	PRIMARY KEY (tenant, id)
+);
 CREATE TABLE budget (
 	tenant TEXT NOT NULL,
 	id TEXT NOT NULL,
@@ -731,3 +745,6 @@ CREATE INDEX domain_run_domain ON domain_run (tenant, domain, ends_at);
 CREATE INDEX domain_run_task ON domain_run (tenant, task);
 CREATE INDEX domain_run_end ON domain_run (tenant, ends_at);
 CREATE INDEX history_until ON history (tenant, until);
+CREATE INDEX backchannel_request_person ON backchannel_request (tenant, person, expires_at);
+CREATE INDEX backchannel_request_agent ON backchannel_request (tenant, agent, expires_at);
+CREATE INDEX backchannel_request_expiry ON backchannel_request (tenant, expires_at);

@@ -10,6 +10,7 @@ from sqlalchemy import bindparam, delete, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from remit.authority.oauth.device import DeviceRequest, Mark, MarkKind
+from remit.authority.oauth.polling import Pace
 from remit.kernel.canonical import Digest
 from remit.kernel.ids import TenantId
 from remit.platform.storage.instants import micros, moment
@@ -22,6 +23,7 @@ _SECOND: Final = timedelta(seconds=1)
 _COLUMNS = (d.c.body, d.c.pause, d.c.polled_at)
 
 _ADD = upsert(d)
+_PACE = select(d.c.pause, d.c.polled_at).where(d.c.tenant == bindparam("ours"), d.c.id == bindparam("this"))
 _GET = select(*_COLUMNS).where(d.c.tenant == bindparam("ours"), d.c.id == bindparam("this"))
 _BY_CODE = select(*_COLUMNS).where(d.c.tenant == bindparam("ours"), d.c.user_code == bindparam("typed"))
 _MOVE = (
@@ -87,8 +89,8 @@ class DeviceRepository:
             "user_code": request.user_code,
             "client": request.request.returning.client_id,
             "step": request.step,
-            "pause": _seconds(request.interval),
-            "polled_at": _polled(request),
+            "pause": _seconds(request.pace.interval),
+            "polled_at": _polled(request.pace),
             "expires_at": micros(request.expires_at),
             "body": _text(request),
         }
@@ -114,11 +116,16 @@ class DeviceRepository:
         }
         return self._sql.run(_MOVE, values) == 1
 
-    def poll(self, polled: DeviceRequest, *, was: DeviceRequest) -> bool:
+    def pace(self, ident: Digest) -> Pace | None:
+        """How one is polled; None if it is not there."""
+        row = self._sql.row(_PACE, {"ours": self._tenant, "this": ident})
+        return None if row is None else _paced(row[0], row[1])
+
+    def poll(self, ident: Digest, polled: Pace, *, was: Pace) -> bool:
         """Store when it was polled; False if it was polled meanwhile. One conditional update."""
         values: dict[str, Scalar] = {
             "ours": self._tenant,
-            "this": was.id,
+            "this": ident,
             "was": _polled(was),
             "new_polled_at": _polled(polled),
             "new_pause": _seconds(polled.interval),
@@ -162,13 +169,16 @@ class DeviceRepository:
 def _read(row: Row | None) -> DeviceRequest | None:
     if row is None:
         return None
-    found = _REQUEST.decode(str(row[0]))
-    polled = int(row[2])
-    return replace(found, interval=int(row[1]) * _SECOND, polled_at=moment(polled) if polled else None)
+    return replace(_REQUEST.decode(str(row[0])), pace=_paced(row[1], row[2]))
 
 
-def _polled(request: DeviceRequest) -> int:
-    return 0 if request.polled_at is None else micros(request.polled_at)
+def _paced(pause: Scalar, polled_at: Scalar) -> Pace:
+    polled = int(str(polled_at))
+    return Pace(interval=int(str(pause)) * _SECOND, polled_at=moment(polled) if polled else None)
+
+
+def _polled(pace: Pace) -> int:
+    return 0 if pace.polled_at is None else micros(pace.polled_at)
 
 
 def _seconds(span: timedelta) -> int:

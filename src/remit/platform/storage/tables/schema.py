@@ -3,6 +3,7 @@
 from remit.platform.storage.tables import (
     authority,
     authorization,
+    backchannel,
     clients,
     core,
     decision,
@@ -23,6 +24,7 @@ from remit.platform.storage.tables.metadata import metadata
 __all__ = [
     "authority",
     "authorization",
+    "backchannel",
     "clients",
     "core",
     "decision",

@@ -31,6 +31,8 @@ from remit.surface.web.routes.token import TokenDoor
 _PUBLIC: Final = {"cache-control": "public, max-age=300"}
 _INTROSPECTION_JWT: Final = "application/token-introspection+jwt"
 _CREATED: Final = 201
+_FORBIDDEN: Final = 403
+"""What CIBA §13 says for `access_denied`; RFC 6749 §5.2 says 400."""
 
 Handler = Callable[[Request], Awaitable[Response]]
 
@@ -52,6 +54,7 @@ class OAuthRoutes:
             Route("/revoke", _guarded(self._revoke), methods=["POST"]),
             *([] if flow is None else [Route("/par", _guarded(self._push(flow)), methods=["POST"])]),
             *self._of_devices(),
+            *self._of_the_backchannel(),
             Route("/jwks", self._jwks, methods=["GET"]),
             Route(server, self._server, methods=["GET"]),
             Route(f"{resource}/api", self._api, methods=["GET"]),
@@ -75,6 +78,19 @@ class OAuthRoutes:
             return json_answer(body, headers=NO_STORE)
 
         return [Route("/device_authorization", _guarded(ask), methods=["POST"])]
+
+    def _of_the_backchannel(self) -> list[Route]:
+        backchannel = self._oauth.backchannel
+        if backchannel is None:
+            return []
+
+        async def ask(request: Request) -> Response:
+            body = await backchannel.authentication.answer(
+                await self._asked(request), place=place_of(request)
+            )
+            return json_answer(body, headers=NO_STORE)
+
+        return [Route("/bc-authorize", _guarded(ask, denied=_FORBIDDEN), methods=["POST"])]
 
     async def _asked(self, request: Request) -> TokenRequest:
         """What came to an endpoint at which clients prove themselves."""
@@ -131,14 +147,14 @@ class OAuthRoutes:
         return json_answer(resource_metadata(target, self._oauth.options, bearer=True), headers=_PUBLIC)
 
 
-def _guarded(handler: Handler) -> Handler:
+def _guarded(handler: Handler, *, denied: int = 400) -> Handler:
     """Answer OAuth errors in OAuth's form (RFC 6749 §5.2); all others are the outer door's."""
 
     async def answer(request: Request) -> Response:
         try:
             return await handler(request)
         except OAuthError as refused:
-            return refuse(refused, request.scope)
+            return refuse(refused, request.scope, denied=denied)
         except Unavailable as missing:
             return refuse(TemporarilyUnavailable(missing.hint, reason=missing.code), request.scope)
 

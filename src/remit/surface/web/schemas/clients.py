@@ -37,9 +37,9 @@ class ClientMetadata(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
 
     client_name: Annotated[str, msgspec.Meta(min_length=1, max_length=128)]
     redirect_uris: Uris = []
-    """Where people are sent back to; only a client of devices alone has none."""
+    """Where people are sent back to; a client of devices, or one that asks behind the scenes, has none."""
     grant_types: Annotated[list[Said], msgspec.Meta(max_length=8)] = []
-    """Absent: authorization code and refresh tokens; for devices RFC 8628's `…:grant-type:device_code`."""
+    """Absent: authorization code and refresh tokens; else by their names, as of RFC 8628 or CIBA."""
     application_type: ApplicationType | None = None
     token_endpoint_auth_method: AuthMethod | None = None
     jwks: dict[str, Any] | None = None

@@ -12,6 +12,7 @@ TEXT = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
 def upgrade() -> None:
     """Add what relations, history, provenance and asking people need."""
     _create_history()
+    _create_backchannel()
     _keep_tenants_apart()  # the last: it concerns every table that is there
 
 
@@ -29,6 +30,30 @@ def _create_history() -> None:
         sa.PrimaryKeyConstraint("tenant", "mark", "holder", "value", "bucket"),
     )
     op.create_index("history_until", "history", ["tenant", "until"], unique=False)
+
+
+def _create_backchannel() -> None:
+    op.create_table(
+        "backchannel_request",
+        sa.Column("tenant", TEXT, nullable=False),
+        sa.Column("id", TEXT, nullable=False),
+        sa.Column("person", TEXT, nullable=False),
+        sa.Column("agent", TEXT, nullable=False),
+        sa.Column("state", TEXT, nullable=False),
+        sa.Column("step", sa.BigInteger(), nullable=False),
+        sa.Column("pause", sa.BigInteger(), nullable=False),
+        sa.Column("polled_at", sa.BigInteger(), nullable=False),
+        sa.Column("begun_at", sa.BigInteger(), nullable=False),
+        sa.Column("expires_at", sa.BigInteger(), nullable=False),
+        sa.Column("body", TEXT, nullable=False),
+        sa.PrimaryKeyConstraint("tenant", "id"),
+    )
+    for index, columns in (
+        ("backchannel_request_person", ["tenant", "person", "expires_at"]),
+        ("backchannel_request_agent", ["tenant", "agent", "expires_at"]),
+        ("backchannel_request_expiry", ["tenant", "expires_at"]),
+    ):
+        op.create_index(index, "backchannel_request", columns, unique=False)
 
 
 def _keep_tenants_apart() -> None:
