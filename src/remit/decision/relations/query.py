@@ -29,6 +29,10 @@ class Bounds:
     listed: int = LISTED
 
 
+LIST_BOUNDS: Final = Bounds(steps=500_000)
+"""What a list may cost."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Given:
     """What a request brings along: tuples that hold for it alone, and values for the conditions."""
@@ -108,7 +112,7 @@ class Answer:
     allowed: bool
     complete: bool = True
     cause: Cause | None = None
-    failure: RelationError | None = None
+    failure: RelationError | None = field(default=None, compare=False)
     resolution: tuple[Step, ...] = ()
 
 
@@ -118,7 +122,7 @@ class Listing:
 
     items: tuple[str, ...]
     complete: bool = True
-    failure: RelationError | None = None
+    failure: RelationError | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

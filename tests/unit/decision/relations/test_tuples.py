@@ -21,7 +21,7 @@ def test_a_tuple_reads_back_as_it_was_written() -> None:
     assert parse_tuple("doc:1#viewer@group:eng#member").key == ("doc:1", "viewer", "group:eng#member")
 
 
-MALFORMED = [
+MALFORMED = (
     "order:8812",
     "order:8812#owner",
     "order:8812@user:ana",
@@ -32,7 +32,7 @@ MALFORMED = [
     "o:1#owner@",
     "o:1:2#owner@user:ana",
     "o:1#owner@user:a\x07na",
-]
+)
 
 
 @pytest.mark.parametrize("text", MALFORMED)
