@@ -203,6 +203,8 @@ _WHAT: Final = {
     "POST /sign-in/with/{name}/logout": "the provider signed somebody out (OpenID Back-Channel Logout)",
     "POST /sign-in/with/{name}/saml": "what a SAML provider says, where that is on (SAML Bindings §3.5)",
     "GET /sign-in/with/{name}/saml": "its one step on our own site, in the browser that asked",
+    "GET /sign-in/with/{name}/slo": "a SAML provider signs somebody out, or says it did (SAML Bindings §3.4)",
+    "POST /sign-in/with/{name}/slo": "the same by a form (SAML Bindings §3.5)",
     "GET /sign-in/with/{name}/metadata": "our metadata for a SAML provider (SAML Metadata §2.4.4)",
     "GET /sign-out": "ask before signing out",
     "POST /sign-out": "sign out",

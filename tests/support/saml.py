@@ -80,7 +80,15 @@ class SamlProvider:
     def __post_init__(self) -> None:
         self.pem = self.pem or certificate(self.key)
 
-    def metadata(self, *, sign_in: str = "https://idp.example/sso", wants_signed: bool = False) -> bytes:
+    def metadata(
+        self,
+        *,
+        sign_in: str = "https://idp.example/sso",
+        wants_signed: bool = False,
+        sign_out: str = "",
+        binding: str = names.REDIRECT,
+    ) -> bytes:
+        leaving = f"<md:SingleLogoutService Binding={quoteattr(binding)} Location={quoteattr(sign_out)}/>"
         body = b"".join(self.pem.splitlines()[1:-1]).decode()
         return f"""<?xml version="1.0" encoding="UTF-8"?>
 <!-- as exported -->
@@ -89,6 +97,7 @@ class SamlProvider:
    protocolSupportEnumeration="{names.PROTOCOL_NS}">
   <md:KeyDescriptor use="signing"><ds:KeyInfo xmlns:ds="{names.SIGNATURE_NS}"><ds:X509Data>
    <ds:X509Certificate>{body}</ds:X509Certificate></ds:X509Data></ds:KeyInfo></md:KeyDescriptor>
+  {leaving if sign_out else ""}
   <md:NameIDFormat>{names.PERSISTENT}</md:NameIDFormat>
   <md:SingleSignOnService Binding="{names.REDIRECT}" Location={quoteattr(sign_in)}/>
  </md:IDPSSODescriptor>

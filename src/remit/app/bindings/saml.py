@@ -10,7 +10,9 @@ from remit.identity.upstream.examination.saml import SamlWay
 from remit.identity.upstream.examination.service import ProviderExaminer
 from remit.identity.upstream.provider import Language
 from remit.identity.upstream.saml_connecting import SamlProviderService
+from remit.identity.upstream.saml_farewell import Farewell
 from remit.identity.upstream.saml_keys import SamlKeys
+from remit.identity.upstream.saml_logout import SamlLogout
 from remit.identity.upstream.saml_ours import OurMetadata, Places
 from remit.identity.upstream.saml_requests import RequestSigner
 from remit.identity.upstream.saml_signing import SamlSignIn
@@ -28,6 +30,7 @@ class SamlPeople:
 
     providers: SamlProviderService
     signing: SamlSignIn
+    logout: SamlLogout
     examiner: ProviderExaminer
     """Of providers in either protocol."""
 
@@ -74,5 +77,16 @@ class SamlPeople:
                 plain_loopback=settings.federation.unsafe_loopback_http,
             ),
             signing=signing,
+            logout=SamlLogout(
+                uow=work,
+                keys=keys,
+                farewell=Farewell(keys=requests, places=places, entropy=entropy),
+                places=places,
+                box=upstream.signing.box.box,
+                clock=clock,
+                entropy=entropy,
+                tenant=tenant,
+                kek=upstream.logout.kek,
+            ),
             examiner=replace(upstream.examiner, ways={**upstream.examiner.ways, Language.SAML: way}),
         )

@@ -21,7 +21,8 @@ from remit.kernel.sealing import Kek, unseal
 from remit.kernel.uow import UnitOfWork
 
 BECAUSE: Final = "signed out at the provider"
-_PAGE: Final = 200
+PAGE: Final = 200
+"""Sessions that are looked at in one go."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,8 +105,8 @@ def end_all_of(
 ) -> int:
     """End every session that stands on a provider, inside an open transaction; how many were open."""
     count, after = 0, ""
-    while page := tx.upstream_sessions.of_provider(provider.id, after=after, limit=_PAGE):
-        for session in _open(tx, (each.session for each in page)):
+    while page := tx.upstream_sessions.of_provider(provider.id, after=after, limit=PAGE):
+        for session in open_among(tx, (each.session for each in page)):
             end(tx, session, by=by, because=because, at=at, entropy=entropy)
             count += 1
         after = page[-1].session
@@ -116,14 +117,15 @@ def _named(tx: UpstreamTransaction, provider: IdentityProvider, token: LogoutTok
     """Open sessions by the provider's session, else by person; where it names both, by both."""
     link = tx.linked_identities.of_subject(provider.issuer, token.subject) if token.subject else None
     if token.sid:
-        found = _open(tx, (each.session for each in tx.upstream_sessions.named(provider.id, token.sid)))
+        found = open_among(tx, (each.session for each in tx.upstream_sessions.named(provider.id, token.sid)))
         return [each for each in found if link is None or each.human == link.human]
     if link is None:
         return []
     return [each for each in tx.sessions.of(link.human) if each.means == provider.id]
 
 
-def _open(tx: UpstreamTransaction, idents: Iterable[SessionId]) -> list[Session]:
+def open_among(tx: UpstreamTransaction, idents: Iterable[SessionId]) -> list[Session]:
+    """Those of some sessions that are not ended."""
     found = [tx.sessions.get(ident) for ident in idents]
     return [each for each in found if each is not None and each.ended_at is None]
 

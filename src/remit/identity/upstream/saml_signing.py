@@ -8,7 +8,7 @@ our own site; there the browser shows that it is the one that asked.
 import base64
 import binascii
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 from urllib.parse import urlencode, urlsplit
@@ -19,6 +19,8 @@ import msgspec
 from remit.identity.errors import CeremonyOver
 from remit.identity.federation.errors import AssertionRejected
 from remit.identity.federation.saml import names
+from remit.identity.federation.saml.assertion import NameId
+from remit.identity.federation.saml.binding import deflated
 from remit.identity.federation.saml.judge import Expected, Judge, Judged
 from remit.identity.sessions import Session
 from remit.identity.upstream.arrival import Arrival, Confirming
@@ -59,6 +61,8 @@ class Said:
     arrival: Arrival
     to: str
     judged_at: datetime
+    name: NameId | None = None
+    """What to call them when they sign out there."""
 
 
 _SAID: Final = msgspec.json.Decoder(Said)
@@ -112,7 +116,7 @@ class SamlSignIn:
     async def _address(
         self, provider: IdentityProvider, peer: SamlPeer, leaving: Leaving, at: datetime
     ) -> str:
-        asked = {"SAMLRequest": _packed(self._request(provider, peer, leaving))}
+        asked = {"SAMLRequest": deflated(self._request(provider, peer, leaving))}
         joint = "&" if urlsplit(peer.sign_in).query else "?"
         query = await self.requests.signed(asked, at=at) if peer.signed else urlencode(asked)
         return f"{peer.sign_in}{joint}{query}"
@@ -127,7 +131,12 @@ class SamlSignIn:
         provider, peer = await self._named(name)
         certificates = await self.keys.current(provider, peer, at=at)
         judged = await self._judged(raw, provider, peer, certificates, at)
-        said = Said(arrival=read_saml_arrival(provider, peer, judged), to=judged.in_response_to, judged_at=at)
+        said = Said(
+            arrival=read_saml_arrival(provider, peer, judged),
+            to=judged.in_response_to,
+            judged_at=at,
+            name=judged.name,
+        )
         await self._burn(provider, judged)
         packed = zlib.compress(msgspec.json.encode(said))
         sealed = self.box.seal(packed, context=self._context(provider))
@@ -163,7 +172,9 @@ class SamlSignIn:
         if found.arrival.authenticated_at < request.asked_at - request.max_age - SKEW:
             raise ArrivalRefused(4, "authenticated_long_ago")
         await self._spend(request)
-        return await self._arrived(request, found.arrival, session, leaving_secret, client)
+        hint = None if found.name is None else Secret(msgspec.json.encode(found.name))
+        arrival = replace(found.arrival, hint=hint)
+        return await self._arrived(request, arrival, session, leaving_secret, client)
 
     async def metadata(self, name: str) -> str:
         """Our own metadata for one provider."""
@@ -258,12 +269,6 @@ class SamlSignIn:
 def request_id(leaving: Leaving) -> str:
     """The id of a request: a name as XML has it, with 256 random bits."""
     return f"_{leaving.nonce}"
-
-
-def _packed(text: str) -> str:
-    """DEFLATE without a header, then base64 (SAML Bindings §3.4.4.1)."""
-    packer = zlib.compressobj(wbits=-zlib.MAX_WBITS)
-    return base64.b64encode(packer.compress(text.encode()) + packer.flush()).decode()
 
 
 def _bytes(response: str) -> bytes:

@@ -292,7 +292,8 @@ def _own_pages(services: Services, paper: Paper, door: SessionDoor) -> list[Base
     name_of = SnapshotDirectory(services.ground.snapshots).name_of
     own = Own(paper=paper, door=door, name_of=name_of)
     upstream, backchannel = services.upstream, services.oauth.backchannel
-    elsewhere = Providers(providers=upstream.providers, logout=upstream.logout)
+    further = () if services.saml is None else (services.saml.logout,)
+    elsewhere = Providers(providers=upstream.providers, ways=(upstream.logout, *further))
     sign_in = SignInPages(
         paper=paper,
         door=door,
@@ -344,11 +345,12 @@ def _elsewhere(services: Services, own: Own) -> list[BaseRoute]:
     if saml is None:
         return pages().routes()
     from remit.surface.web.pages.saml import SamlPages, SamlWay  # noqa: PLC0415 — an XML reader that few need
+    from remit.surface.web.pages.saml_logout import SamlLogoutPages  # noqa: PLC0415 — an XML reader that few need
 
     way = SamlWay(own=own, signing=saml.signing, issuer=issuer)
     whole = pages(others={Language.SAML: way.leave})
     back = SamlPages(own=own, signing=saml.signing, way=way, upstream=whole, issuer=issuer)
-    return [*back.routes(), *whole.routes()]
+    return [*back.routes(), *SamlLogoutPages(own=own, logout=saml.logout).routes(), *whole.routes()]
 
 
 def _approval_pages(services: Services, paper: Paper, door: SessionDoor) -> ApprovalPages:

@@ -80,7 +80,7 @@ def read_assertion(element: Element) -> Said:
         ident=attribute_of(element, "ID"),
         issuer=issuer_in(element),
         issued_at=_required(element, "IssueInstant"),
-        name=None if name is None else _name(name),
+        name=None if name is None else name_in(name),
         confirmations=tuple(_confirmation(each) for each in subject.findall(saml("SubjectConfirmation"))),
         not_before=_moment(conditions, "NotBefore"),
         not_on_or_after=_moment(conditions, "NotOnOrAfter"),
@@ -122,7 +122,8 @@ def _required(element: Element, name: str) -> datetime:
     return found
 
 
-def _name(element: Element) -> NameId:
+def name_in(element: Element) -> NameId:
+    """Read a `NameID`."""
     return NameId(
         value=text_of(element),
         format=attribute_of(element, "Format") or names.UNSPECIFIED,

@@ -1,9 +1,9 @@
 """To a provider and back; and "my sign-ins", where a person links accounts elsewhere and takes them back."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final, TypeAlias
+from typing import Final, Protocol, TypeAlias
 
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
@@ -17,7 +17,6 @@ from remit.identity.upstream.errors import ArrivalRefused, UnknownIdentityProvid
 from remit.identity.upstream.leaving import Aim, Returned
 from remit.identity.upstream.linked import LinkedIdentity, LinkId
 from remit.identity.upstream.links import LinkService, Proposal
-from remit.identity.upstream.logout import UpstreamLogout
 from remit.identity.upstream.provider import IdentityProvider, Language, Standing
 from remit.identity.upstream.signing import OidcSignIn, SignedIn
 from remit.kernel.errors import RemitError
@@ -47,12 +46,19 @@ class LinkLine:
     seen_at: datetime | None
 
 
+class WaysOut(Protocol):
+    """The sign-outs of providers that speak one protocol."""
+
+    async def way_out(self, session: Session) -> tuple[str, str]:
+        """Name and address of the provider's own sign-out; empty for a session that is none of theirs."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Providers:
     """`Elsewhere` of the sign-in pages: providers of any protocol, and their own sign-out."""
 
     providers: IdentityProviderService
-    logout: UpstreamLogout
+    ways: Sequence[WaysOut]
 
     async def offered(self, session: Session | None) -> tuple[str, ...]:
         """All that are active; for a session, the one that it came from."""
@@ -61,7 +67,11 @@ class Providers:
 
     async def way_out(self, session: Session) -> tuple[str, str]:
         """Name and address of the provider's own sign-out."""
-        return await self.logout.way_out(session)
+        for each in self.ways:
+            name, address = await each.way_out(session)
+            if address:
+                return name, address
+        return "", ""
 
 
 class UpstreamPages:
