@@ -129,7 +129,9 @@ Count = Callable[[SqlUnitOfWork], Awaitable[tuple[int, ...]]]
 
 
 async def own_counts(work: SqlUnitOfWork) -> tuple[int, ...]:
-    return await work.read(lambda tx: (tx.epoch(), tx.ledger.head().size))
+    """What a tenant is shown: its epoch, the length of its log, and the revision that decisions name."""
+    seen = await SnapshotKeeper(work, tenant=work._tenant).catch_up()
+    return await work.read(lambda tx: (tx.epoch(), tx.ledger.head().size, seen.revision))
 
 
 async def all_counts(work: SqlUnitOfWork) -> tuple[int, ...]:

@@ -30,6 +30,7 @@ class Snapshot:
 
     tenant: TenantId
     revision: int
+    """How many changes the tenant has had: decisions name it, and a caller may demand it."""
     epoch: int
     principals: Map[PrincipalId, Principal]
     servers: Map[ServerId, Server]

@@ -1,5 +1,6 @@
 """What one durable commit carries besides the rows of its works: changes, events, epochs, ledger records."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -20,6 +21,11 @@ _first_epoch = upsert(core.tenant_epoch).values(tenant=bindparam("tenant"), epoc
 _ADVANCE_EPOCH = _first_epoch.on_conflict_do_update(
     index_elements=[core.tenant_epoch.c.tenant], set_={"epoch": core.tenant_epoch.c.epoch + 1}
 ).returning(core.tenant_epoch.c.epoch)
+_own = upsert(core.tenant_revision).values(tenant=bindparam("tenant"), revision=bindparam("many"))
+_COUNT_OWN = _own.on_conflict_do_update(
+    index_elements=[core.tenant_revision.c.tenant],
+    set_={"revision": core.tenant_revision.c.revision + _own.excluded.revision},
+)
 _TAKE_NUMBERS = (
     update(core.counter)
     .where(core.counter.c.name == bindparam("sequence"))
@@ -200,6 +206,7 @@ class Batch:
                 (tenant, {"revision": first + place, "tenant": tenant, "kind": kind, "ident": ident})
                 for place, (tenant, kind, ident) in enumerate(self._touches)
             ])  # fmt: skip
+            self._count_own()
             self.revision = last
         if self._events:
             first = self._take("outbox", len(self._events)) - len(self._events) + 1
@@ -210,6 +217,12 @@ class Batch:
             ])  # fmt: skip
         if self.journal is not None:
             self._flush(self.journal)
+
+    def _count_own(self) -> None:
+        """Move each tenant's own revision; the counter's lock, which is held, keeps writers in one order."""
+        for tenant, many in Counter(tenant for tenant, _, _ in self._touches).items():
+            with self.sql.within(tenant):
+                self.sql.run(_COUNT_OWN, {"tenant": tenant, "many": many})
 
     def _add(self, statement: Executable, rows: Sequence[tuple[TenantId, Mapping[str, Scalar]]]) -> None:
         """Insert rows, those of one tenant at a time."""

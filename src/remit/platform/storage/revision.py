@@ -14,6 +14,9 @@ CHANGES_KEPT: Final = 100_000
 """Numbers that can still be read on from; a reader further behind loads everything anew."""
 
 _LAST = select(core.counter.c.value).where(core.counter.c.name == "change")
+_OWN = select(core.tenant_revision.c.revision).where(
+    core.tenant_revision.c.tenant == bindparam("this_tenant")
+)
 _SINCE = (
     select(core.change.c.kind, core.change.c.ident)
     .where(core.change.c.revision > bindparam("known"), core.change.c.tenant == bindparam("this_tenant"))
@@ -53,11 +56,16 @@ class ChangeLog:
         self._tenant = tenant
 
     def revision(self) -> int:
-        """Number of the last change of any tenant that this view shows."""
+        """Number of the last change of any tenant that this view shows: to read on from, never to show."""
         row = self._sql.row(_LAST)
         if row is None:
             raise RuntimeError("the counter `change` has no row; the migrations put it there")
         return int(row[0])
+
+    def own(self) -> int:
+        """How many changes the tenant has had, as this view shows; 0 if none."""
+        row = self._sql.row(_OWN, {"this_tenant": self._tenant})
+        return 0 if row is None else int(row[0])
 
     def since(self, known: int) -> Changes:
         """What changed after `known`; raises `ChangesForgotten` if that is too long ago."""

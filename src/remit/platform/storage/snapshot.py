@@ -114,7 +114,10 @@ _ALL_TOMBSTONES = (
 class _Tables:
     """What was read in one view; None for a table that was not asked for."""
 
+    position: int
+    """Number of the last change of any tenant: where the next reading goes on."""
     revision: int
+    """How many changes the tenant itself has had."""
     epoch: int
     policy: PublishedPolicy | None
     whole: Mapping[str, dict[str, Any]]
@@ -130,6 +133,8 @@ class SnapshotKeeper:
         self._uow = uow
         self._tenant = tenant
         self._present: Snapshot | None = None
+        self._position = 0
+        """Where reading goes on. SAFETY: it counts over all tenants, so no snapshot shows it (MT-06)."""
         self._next: asyncio.Task[None] | None = None
         self._turn = asyncio.Lock()
         self._hint = asyncio.Event()
@@ -179,16 +184,17 @@ class SnapshotKeeper:
         async with self._turn:
             self._next = None
             known = self._present
-            read = await self._uow.read(lambda tx: _read(tx, known))
+            read = await self._uow.read(lambda tx: _read(tx, known, self._position))
             self._present = _load(self._tenant, read) if known is None or read.whole else _carry(known, read)
+            self._position = read.position
 
 
-def _read(tx: SqlTransaction, known: Snapshot | None) -> _Tables:
+def _read(tx: SqlTransaction, known: Snapshot | None, position: int) -> _Tables:
     """Everything that differs from the known snapshot, all from one view."""
     if known is None:
         return _read_all(tx)
     try:
-        changes = tx.changes.since(known.revision)
+        changes = tx.changes.since(position)
     except ChangesForgotten:
         return _read_all(tx)
     things: dict[str, dict[str, Any]] = {}
@@ -199,7 +205,8 @@ def _read(tx: SqlTransaction, known: Snapshot | None) -> _Tables:
             key = _owner(tx, ident) if kind == "credential" else ident
             things.setdefault(member, {})[key] = get(tx, key)
     policy = tx.policies.newest() if any(kind == "policy" for kind, _ in changes.things) else None
-    return _Tables(changes.revision, tx.epoch(), policy, {}, things)
+    own = tx.changes.own() if changes.things else known.revision
+    return _Tables(changes.revision, own, tx.epoch(), policy, {}, things)
 
 
 def _read_all(tx: SqlTransaction) -> _Tables:
@@ -210,7 +217,8 @@ def _read_all(tx: SqlTransaction) -> _Tables:
         row[1]: Tombstone(kind=row[0], ident=row[1], epoch=row[2], cause=row[3])
         for row in tx.sql.rows(_ALL_TOMBSTONES, values)
     }
-    return _Tables(tx.changes.revision(), tx.epoch(), tx.policies.newest(), whole)
+    changes = tx.changes
+    return _Tables(changes.revision(), changes.own(), tx.epoch(), tx.policies.newest(), whole)
 
 
 _ONE: Final[dict[str, tuple[str, Callable[[SqlTransaction, Any], Any]]]] = {

@@ -542,6 +542,11 @@ CREATE TABLE tenant_epoch (
 	epoch BIGINT NOT NULL,
 	PRIMARY KEY (tenant)
 );
+CREATE TABLE tenant_revision (
+	tenant TEXT NOT NULL,
+	revision BIGINT NOT NULL,
+	PRIMARY KEY (tenant)
+);
 CREATE TABLE token (
 	tenant TEXT NOT NULL,
 	id TEXT NOT NULL,

@@ -43,6 +43,14 @@ change: Final = Table(
     Column("ident", Text, nullable=False),
 )
 
+tenant_revision: Final = Table(
+    "tenant_revision",
+    metadata,
+    Column("tenant", Text, primary_key=True),
+    Column("revision", BigInteger, nullable=False),
+)
+"""How many changes each tenant has had: the number that it sees says nothing of the others (MT-06)."""
+
 outbox: Final = Table(
     "outbox",
     metadata,

@@ -13,6 +13,7 @@ def upgrade() -> None:
     """Add what relations, history, provenance and asking people need."""
     _create_history()
     _create_backchannel()
+    _create_tenant_revision()
     _keep_tenants_apart()  # the last: it concerns every table that is there
 
 
@@ -54,6 +55,27 @@ def _create_backchannel() -> None:
         ("backchannel_request_expiry", ["tenant", "expires_at"]),
     ):
         op.create_index(index, "backchannel_request", columns, unique=False)
+
+
+def _create_tenant_revision() -> None:
+    """Each tenant counts its own changes, on from the number that it has been shown so far (MT-06)."""
+    op.create_table(
+        "tenant_revision",
+        sa.Column("tenant", TEXT, nullable=False),
+        sa.Column("revision", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("tenant"),
+    )
+    # SAFETY: in this transaction alone, the owner of the tables sees the rows of every tenant.
+    apart = op.get_bind().dialect.name == "postgresql"
+    for table in ("change", "tenant_epoch") if apart else ():
+        op.execute(f'ALTER TABLE "{table}" NO FORCE ROW LEVEL SECURITY')
+    op.execute(
+        "INSERT INTO tenant_revision (tenant, revision) "
+        "SELECT tenant, (SELECT value FROM counter WHERE name = 'change') "
+        "FROM (SELECT tenant FROM change UNION SELECT tenant FROM tenant_epoch) AS known"
+    )
+    for table in ("change", "tenant_epoch") if apart else ():
+        op.execute(f'ALTER TABLE "{table}" FORCE ROW LEVEL SECURITY')
 
 
 def _keep_tenants_apart() -> None:
