@@ -184,7 +184,7 @@ async def test_a_retired_tenants_data_and_keys_are_gone_and_its_log_still_verifi
 
     # Of what changed one row is left, which says that the tenant has ended.
     assert await house.work.read(left) == {
-        "tenant", "tenant_epoch", "change", "signing_key",
+        "tenant", "tenant_epoch", "tenant_revision", "change", "signing_key",
         "ledger_shard", "ledger_entries", "ledger_checkpoint",
     }  # fmt: skip
     sealed = select(signing_key.c.sealed).where(signing_key.c.tenant == acmes)

@@ -30,6 +30,7 @@ def authorization_server(
             access_token_life=options.lifetimes.access_token,
             bearer_token_life=chosen.authority.bearer_token,
             require_nonce=chosen.oauth.require_nonce,
+            proofs_per_minute=chosen.oauth.proofs_per_minute,
             strict_assertion_type=chosen.oauth.strict_assertion_type,
             workloads=True,
             saml=chosen.federation.saml,

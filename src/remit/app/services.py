@@ -25,6 +25,7 @@ from remit.app.tenants import Tenants
 from remit.authority.consent_service import ConsentService
 from remit.authority.delegation_service import DelegationService
 from remit.authority.oauth.domains.service import DomainService
+from remit.authority.oauth.proof_pace import ProofPace
 from remit.authority.oauth.provider import OAuth
 from remit.authority.oauth.registration_service import RegistrationService
 from remit.authority.oauth.verifier import AccessTokenVerifier
@@ -119,7 +120,8 @@ def build(ground: Ground) -> Services:
         issuer=ground.issuer, trust_domain=chosen.trust_domain, lifetimes=chosen.authority.lifetimes()
     )
     standings = SnapshotStandings(ground.snapshots)
-    verifier = AccessTokenVerifier(keys=ground.keys, standings=standings, clock=clock)
+    pace = ProofPace(per_minute=chosen.oauth.proofs_per_minute)
+    verifier = AccessTokenVerifier(keys=ground.keys, standings=standings, clock=clock, pace=pace)
     approvals = ApprovalService(
         work=work,
         clock=clock,

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Final
 
+from remit.authority.oauth import decoy
 from remit.authority.oauth.client_certificates import CertificateTrust
 from remit.authority.oauth.client_keys import stated_keys
 from remit.authority.oauth.clients import Client, client_of
@@ -19,7 +20,7 @@ from remit.authority.oauth.registration import AuthMethod, ClientRegistration
 from remit.authority.oauth.repository import View
 from remit.authority.tokens import Proof
 from remit.identity.credentials import Credential, CredentialState
-from remit.identity.principals import Kind
+from remit.identity.principals import Kind, Principal
 from remit.kernel.building import builder
 from remit.kernel.certificate import PresentedCertificate
 from remit.kernel.ids import KeyId, PrincipalId, TenantId
@@ -35,6 +36,8 @@ ASSERTION_TYPE: Final = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 _OWN_NAMES: Final = ("https://", "cli_")
 """How the ids of clients begin that are not those of their principals."""
 _STRICT_TYP: Final = TokenType.CLIENT_ASSERTION.value
+_SIGNATURE: Final = 5
+"""The step of `jwt.verify` that looks at the signature."""
 _MARGIN: Final = timedelta(seconds=30)
 """Kept that much longer than it lives, so that a small step back of the clock revives nothing."""
 
@@ -99,8 +102,7 @@ class ClientAuthenticator:
         # The numbers of steps 2 to 5 stand at their checks; the record says which one failed.
         try:
             shown = jwt.unproven(assertion)
-            client = self._client(shown.issuer, view)
-            verified = self._verify(shown, client, at)
+            client, verified = self._proven(shown, view, at)
             _check_method(client)
             self._check_claims(verified, parameters, at)
         except TokenRejected as rejected:
@@ -114,6 +116,16 @@ class ClientAuthenticator:
                 keep_until=verified.claims.expires_at + PEER_LEEWAY + _MARGIN,
             ),
         )
+
+    def _proven(self, shown: jwt.Unproven, view: View, at: datetime) -> tuple[Client, VerifiedJwt]:
+        """SAFETY: whatever is refused before a signature was looked at costs one all the same (OA-22)."""
+        try:
+            client = self._client(shown.issuer, view)
+            return client, self._verify(shown, client, at)
+        except TokenRejected as rejected:
+            if rejected.step < _SIGNATURE:
+                decoy.spend(shown)
+            raise
 
     def _named(
         self, ident: str, certificate: PresentedCertificate | None, view: View, at: datetime
@@ -146,15 +158,20 @@ class ClientAuthenticator:
         )
 
     def _client(self, ident: str, view: View) -> Client:
-        registration = _registered(ident, view)
+        """The client of that id.
+
+        SAFETY: each lookup is made, whatever those before it have found (OA-22).
+        """
+        registration, refused = _registered(ident, view)
         principal = view.principal(PrincipalId(ident) if registration is None else registration.principal)
-        if principal is None or principal.tenant != self._tenant:
-            raise TokenRejected(3, "client_unknown")
-        is_instance = principal.kind is Kind.INSTANCE and principal.parent is not None
+        agent = view.principal(_agent_of(ident, principal))
+        credentials = tuple(view.credentials_of(PrincipalId(ident) if principal is None else principal.id))
+        if refused or principal is None or principal.tenant != self._tenant:
+            raise TokenRejected(3, refused or "client_unknown")
         client = client_of(
             principal,
-            agent=view.principal(principal.parent) if is_instance and principal.parent else None,
-            credentials=tuple(view.credentials_of(principal.id)),
+            agent=agent if principal.kind is Kind.INSTANCE and principal.parent is not None else None,
+            credentials=credentials,
             trust_domain=self._options.trust_domain,
             registration=registration,
         )
@@ -241,18 +258,26 @@ def _public(jwk: str, algorithm: str) -> PublicKey:
     return parse_jwk(jwk, algorithm=Algorithm(algorithm))
 
 
-def _registered(ident: str, view: View) -> ClientRegistration | None:
-    """The registration of that id; an instance that is a client under another name is none under its own."""
+def _registered(ident: str, view: View) -> tuple[ClientRegistration | None, str]:
+    """The registration of that id, or why it is none any more.
+
+    An instance that is a client under another name is none under its own.
+    """
     if ident.startswith(_OWN_NAMES):
         found = view.registration(ident)
     else:
         known = view.registrations_of(PrincipalId(ident))
         found = next((each for each in known if each.client_id == ident), None)
         if known and found is None:
-            raise TokenRejected(3, "client_renamed")
-    if found is not None and not found.live:
-        raise TokenRejected(3, "client_revoked")
-    return found
+            return None, "client_renamed"
+    return found, "" if found is None or found.live else "client_revoked"
+
+
+def _agent_of(ident: str, principal: Principal | None) -> PrincipalId:
+    """Whose instance it is; who is none stands for itself, so that the same is asked for everybody."""
+    if principal is None:
+        return PrincipalId(ident)
+    return principal.id if principal.parent is None else PrincipalId(principal.parent)
 
 
 def _check_method(client: Client) -> None:

@@ -5,6 +5,7 @@ from datetime import timedelta
 
 from remit.authority.oauth.client_options import DocumentClients, DynamicClients
 from remit.authority.oauth.errors import InvalidRequest
+from remit.authority.oauth.proof_pace import PROOFS_PER_MINUTE
 
 
 class BadIssuer(InvalidRequest):
@@ -30,6 +31,8 @@ class OAuthOptions:
     """How far ahead a client assertion may expire."""
     require_nonce: bool = False
     """Whether proofs at the token endpoint must carry our nonce (RFC 9449 §8)."""
+    proofs_per_minute: int = PROOFS_PER_MINUTE
+    """Proofs of one key that each door takes in a minute."""
     strict_assertion_type: bool = False
     """Whether a client assertion must have `typ` `client-authentication+jwt` (RFC 10070)."""
     documents: DocumentClients = field(default_factory=DocumentClients)

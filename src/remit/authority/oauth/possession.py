@@ -6,6 +6,7 @@ from remit.authority.oauth.client_auth import Authenticated
 from remit.authority.oauth.clients import Binding
 from remit.authority.oauth.errors import UNVERIFIED, InvalidDpopProof, InvalidRequest, UseDpopNonce
 from remit.authority.oauth.options import OAuthOptions
+from remit.authority.oauth.proof_pace import ProofPace
 from remit.authority.tokens import Proof
 from remit.identity.credentials import CredentialState
 from remit.kernel.errors import Invalid
@@ -34,6 +35,7 @@ class PossessionCheck:
             raise NoNonceKey("`require_nonce` is set, but there is no key for nonces")
         self._options = options
         self._nonces = nonces if options.require_nonce else None
+        self._pace = ProofPace(per_minute=options.proofs_per_minute)
 
     def prove(
         self,
@@ -49,6 +51,7 @@ class PossessionCheck:
 
         `target` is the endpoint that it was made for, if that is not the token endpoint. `registered`: only
         the client's own word earns this token, so that its key must be one of the client's, whoever it is.
+        Raises an `OAuthError`, or `TooManyProofs`, of which nothing is put on record.
         """
         if len(proofs) > 1:
             # RFC 9449 §4.3 (1)
@@ -58,6 +61,7 @@ class PossessionCheck:
                 raise InvalidDpopProof("a `DPoP` proof is required", reason="proof_missing")
             return None
         proof = self._verify(proofs[0], target or self._options.token_endpoint, at, generation)
+        self._pace.take(proof.thumbprint, at)
         known = who.client.credential_of(proof.thumbprint)
         # A registered client has a key per session: its code or refresh token says which one is meant.
         if known is None and who.client.any_key and not registered:

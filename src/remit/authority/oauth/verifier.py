@@ -18,6 +18,7 @@ from remit.authority.oauth.errors import (
 )
 from remit.authority.oauth.lineage import why_dead
 from remit.authority.oauth.presented import read_access_token
+from remit.authority.oauth.proof_pace import ProofPace
 from remit.authority.oauth.repository import Standing, Standings
 from remit.authority.tokens import Proof, VerifiedSubject
 from remit.kernel.building import builder, changer
@@ -64,14 +65,23 @@ class AccessTokenVerifier:
 
     Step 2 is remembered by the digest of the whole token and the audience, bounded; times are judged on
     every hit, and step 3 again as soon as the epoch has moved. Raises `MissingToken`, `InvalidToken`,
-    `ProofRefused` or `InsufficientScope`.
+    `ProofRefused`, `InsufficientScope`, or `TooManyProofs`.
     """
 
-    def __init__(self, *, keys: KeyLookup, standings: Standings, clock: Clock, size: int = 10_000) -> None:
+    def __init__(
+        self,
+        *,
+        keys: KeyLookup,
+        standings: Standings,
+        clock: Clock,
+        size: int = 10_000,
+        pace: ProofPace | None = None,
+    ) -> None:
         self._keys = keys
         self._standings = standings
         self._clock = clock
         self._size = size
+        self._pace = pace or ProofPace()
         self._known: OrderedDict[tuple[bytes, str], KnownToken] = OrderedDict()
 
     def verify(
@@ -181,6 +191,7 @@ class AccessTokenVerifier:
             proof.require_key(key)
         except ProofRejected as rejected:
             raise ProofRefused(UNVERIFIED, reason=rejected.reason, debug=rejected.debug) from rejected
+        self._pace.take(proof.thumbprint, at)
         return _proof(key=proof.thumbprint, jti=proof.jti, keep_until=proof.keep_until)
 
 

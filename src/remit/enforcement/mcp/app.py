@@ -4,6 +4,7 @@ import asyncio
 import re
 from collections.abc import Awaitable, Callable, MutableMapping
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Any, Final, Protocol
 from urllib.parse import urlsplit
 
@@ -338,6 +339,8 @@ class McpApp:
                 await responder.finish_error(code, error.hint, error.data, status=error.status)
             case SessionUnknown():
                 await responder.refuse(404, error.hint, close=False)
+            case RemitError(kind="rate_limited"):
+                await responder.refuse(HTTPStatus.TOO_MANY_REQUESTS, error.hint, close=False)
             case Unauthenticated() | ScopeMissing() | Cut() | RemitError(kind="unauthenticated"):
                 await self._challenge(responder, resource, error)
             case _:

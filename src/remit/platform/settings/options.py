@@ -52,6 +52,10 @@ _CEILINGS: Final = {
 }
 
 
+_MOST_PROOFS: Final = 1_000_000
+"""Of one key in a minute: what one node could not even verify."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HttpOptions:
     """The one port, and how much anybody may send to it."""
@@ -152,6 +156,8 @@ class OAuthChoices:
 
     require_nonce: bool = False
     """Whether proofs at the token endpoint must carry our nonce (RFC 9449 section 8)."""
+    proofs_per_minute: int = 120_000
+    """How many proofs of one key are taken in a minute, at the token endpoint and at every other door."""
     strict_assertion_type: bool = False
     """Whether a client assertion must have the type `client-authentication+jwt` (RFC 10070)."""
     status_lists: bool = False
@@ -160,6 +166,12 @@ class OAuthChoices:
     """Whether services can have transaction tokens (draft-ietf-oauth-transaction-tokens-10)."""
     devices: bool = False
     """Whether devices without a browser may ask (RFC 8628); off, as people can be tricked into answering."""
+
+    def __post_init__(self) -> None:
+        """Refuse a limit that lets nobody in, or that everybody could lift."""
+        if not 1 <= self.proofs_per_minute <= _MOST_PROOFS:
+            told = f"setting `oauth.proofs_per_minute` is {self.proofs_per_minute}"
+            raise ValueError(f"{told}, it goes from 1 to {_MOST_PROOFS}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,13 +15,14 @@ from remit.authority.oauth.errors import (
     UseDpopNonce,
 )
 from remit.authority.oauth.parameters import BODY_LIMIT, Parameters, parse_form
+from remit.authority.oauth.proof_pace import TooManyProofs
 from remit.kernel.canonical import JsonObject
 from remit.kernel.pace import retry_after
 
 NO_STORE: Final = {"cache-control": "no-store", "pragma": "no-cache"}
 _FORM: Final = "application/x-www-form-urlencoded"
 _SCHEMES: Final = {"basic": "Basic", "bearer": "Bearer", "dpop": "DPoP"}
-_BAD_REQUEST, _UNAUTHORIZED, _TOO_LARGE, _UNAVAILABLE = 400, 401, 413, 503
+_BAD_REQUEST, _UNAUTHORIZED, _TOO_LARGE, _TOO_MANY, _UNAVAILABLE = 400, 401, 413, 429, 503
 
 
 def values_of(scope: Scope, wanted: bytes) -> list[str]:
@@ -77,6 +78,12 @@ def refuse(error: OAuthError, scope: Scope, *, denied: int = 400) -> Response:
     body: JsonObject = {"error": str(error.error), "error_description": _described(error.hint)}
     status = denied if isinstance(error, AccessDenied) else _status(error)
     return json_answer(body, status=status, headers=headers)
+
+
+def turn_away(many: TooManyProofs) -> Response:
+    """The answer to who asks too fast: when to come back (RFC 6585 §4)."""
+    body: JsonObject = {"error": "temporarily_unavailable", "error_description": _described(many.hint)}
+    return json_answer(body, status=_TOO_MANY, headers={**NO_STORE, "retry-after": retry_after()})
 
 
 def _status(error: OAuthError) -> int:

@@ -26,6 +26,7 @@ _STATE: Final = select(t.c.state).where(t.c.tenant == bindparam("this"))
 KEPT: Final = frozenset({
     t.name,
     core.tenant_epoch.name,
+    core.tenant_revision.name,
     core.tombstone.name,
     core.signing_key.name,
     *(each.name for each in (
@@ -36,7 +37,7 @@ KEPT: Final = frozenset({
         ledger.ledger_checkpoint,
     )),
 })  # fmt: skip
-"""What outlives a tenant: its name, what was stopped, its log, and the public keys that verify it."""
+"""What outlives a tenant: name, numbers, what was stopped, its log, and the public keys that verify it."""
 _DELETED: Final = tuple(
     table for name, table in sorted(metadata.tables.items()) if "tenant" in table.c and name not in KEPT
 )

@@ -10,6 +10,7 @@ from starlette.routing import Route
 
 from remit.authority.oauth.errors import OAuthError, TemporarilyUnavailable
 from remit.authority.oauth.metadata import resource_metadata, server_metadata, well_known
+from remit.authority.oauth.proof_pace import TooManyProofs
 from remit.authority.oauth.provider import CodeFlow, OAuth
 from remit.authority.oauth.requests import TokenRequest
 from remit.authority.oauth.resources import Target
@@ -22,6 +23,7 @@ from remit.surface.web.oauth_wire import (
     json_answer,
     read_form,
     refuse,
+    turn_away,
     values_of,
 )
 from remit.surface.web.peers import place_of
@@ -155,6 +157,8 @@ def _guarded(handler: Handler, *, denied: int = 400) -> Handler:
             return await handler(request)
         except OAuthError as refused:
             return refuse(refused, request.scope, denied=denied)
+        except TooManyProofs as many:
+            return turn_away(many)
         except Unavailable as missing:
             return refuse(TemporarilyUnavailable(missing.hint, reason=missing.code), request.scope)
 

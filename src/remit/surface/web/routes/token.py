@@ -13,12 +13,13 @@ from starlette.types import Receive, Scope, Send
 
 from remit.authority.oauth.endpoints.token import render_issued
 from remit.authority.oauth.errors import OAuthError, TemporarilyUnavailable
+from remit.authority.oauth.proof_pace import TooManyProofs
 from remit.authority.oauth.provider import OAuth
 from remit.authority.oauth.requests import TokenRequest
 from remit.kernel.building import builder
 from remit.kernel.certificate import SCOPE_KEY
 from remit.kernel.errors import Unavailable
-from remit.surface.web.oauth_wire import NO_STORE, authorization_of, read_form, refuse, values_of
+from remit.surface.web.oauth_wire import NO_STORE, authorization_of, read_form, refuse, turn_away, values_of
 
 PATH: Final = "/token"
 _METHOD_NOT_ALLOWED: Final = 405
@@ -55,6 +56,8 @@ class TokenDoor:
             body = await self._answer(scope, receive)
         except OAuthError as refused:
             await refuse(refused, scope)(scope, receive, send)
+        except TooManyProofs as many:
+            await turn_away(many)(scope, receive, send)
         except Unavailable as missing:
             busy = TemporarilyUnavailable(missing.hint, reason=missing.code)
             await refuse(busy, scope)(scope, receive, send)
