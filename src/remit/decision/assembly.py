@@ -6,6 +6,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Final
 
 from msgspec import structs
 
@@ -21,6 +22,9 @@ from remit.decision.response import Reason
 from remit.identity.principals import Kind, Principal, Tier
 from remit.identity.tools import Pin, Tool
 from remit.kernel.ids import EnvelopeId, PrincipalId
+
+OWN: Final = "own"
+"""Purpose of a person who acts by themselves, for nobody's task."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,8 +88,13 @@ def _assemble(call: ProposedCall, snapshot: Snapshot) -> ActionRequest:
         lineage=lineage,
         factors=factors,
         # PD-19: from the signed task alone; a principal without a task has the purpose it was registered for.
-        purpose=task.purpose if task else principal.purpose,
+        purpose=task.purpose if task else _own_purpose(principal),
     )
+
+
+def _own_purpose(principal: Principal) -> str:
+    """That of somebody who acts without a task: what it was registered for, or a person's own business."""
+    return OWN if principal.kind is Kind.HUMAN else principal.purpose
 
 
 def _known(ident: PrincipalId, snapshot: Snapshot, what: str) -> Principal:

@@ -33,6 +33,7 @@ class Code(StrEnum):
     TOOL_QUARANTINED = "tool_quarantined"
     TOOL_UNMAPPED = "tool_unmapped"
     ARGUMENT_UNMAPPED = "argument_unmapped"
+    ARGUMENTS_UNREAD = "arguments_unread"
     CEILING_MISSING = "ceiling_missing"
     CEILING_EMPTY = "ceiling_empty"
     RIGHT_MISSING = "right_missing"

@@ -224,6 +224,14 @@ TABLE: Final[dict[Code, Entry]] = {
         "I used an argument that is not allowed for this tool.",
         "A consequential tool takes only the arguments that its mapping lists; leave the others out.",
     ),
+    Code.ARGUMENTS_UNREAD: _deny(
+        Stage.AUTHORITY,
+        DenialKind.ARGUMENTS_UNMAPPED,
+        "the arguments can't be read as the tool's mapping wants: {why}",
+        RemedyAction.NARROW_ARGUMENTS,
+        _OUTSIDE,
+        "An enforcement point asked about arguments that do not name what it asked about.",
+    ),
     Code.CEILING_MISSING: _deny(
         Stage.AUTHORITY,
         DenialKind.NO_PERMIT,

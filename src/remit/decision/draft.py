@@ -93,4 +93,5 @@ def explanation_of(draft: Draft, outcome: Outcome, *, decision: DecisionId | Non
         stages=outcome.findings,
         key=draft.key,
         token=subject.token,
+        asked_by=call.asked_by or "",
     )

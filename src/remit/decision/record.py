@@ -43,7 +43,7 @@ def decided(
         revision=verdict.revision,
         epoch=verdict.epoch,
         digests=_digests(call, stored),
-        detail=_detail(stored),
+        detail=_detail(stored, call),
     )
     owner = call.subject.user or call.subject.agent
     clear = Content(name="arguments", subject=owner, text=call.raw_arguments.decode(errors="strict"))
@@ -78,13 +78,15 @@ def _digests(call: ProposedCall, stored: StoredDecision) -> tuple[tuple[str, str
     return tuple(found)
 
 
-def _detail(stored: StoredDecision) -> tuple[tuple[str, str], ...]:
-    """What policies not in force would have said, what a permit obliges to, where rules are from."""
+def _detail(stored: StoredDecision, call: ProposedCall) -> tuple[tuple[str, str], ...]:
+    """Who asked, what policies not in force would have said, what a permit obliges to, rules' origins."""
     verdict = stored.explanation.verdict
     origins = _origins(verdict.reasons)
+    asked = (("asked_by", str(call.asked_by)),) if call.asked_by else ()
     if not verdict.observed and not verdict.obligations and not origins:
-        return ()
+        return asked
     return (
+        *asked,
         *origins,
         *((f"observed.{seen.rule}", str(seen.effect)) for seen in verdict.observed),
         *((f"obligation.{duty.type}", str(len(duty.properties))) for duty in verdict.obligations),

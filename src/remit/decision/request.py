@@ -9,7 +9,7 @@ from remit.authority.tokens import VerifiedSubject
 from remit.identity.principals import Principal
 from remit.identity.tools import Server, Tool
 from remit.kernel.canonical import Digest, JsonObject
-from remit.kernel.ids import CallId, ServerId
+from remit.kernel.ids import CallId, PrincipalId, ServerId
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +41,8 @@ class ProposedCall:
     money: Money | None
     consequential: bool
     at: datetime
+    asked_by: PrincipalId | None = None
+    """The enforcement point that asks for somebody else; None where the caller itself was verified."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

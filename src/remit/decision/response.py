@@ -43,6 +43,8 @@ class Handing(StrEnum):
     """The enforcement point that asks carries the call out at once: it is used up by the decision itself."""
     LIVE = "live"
     """Its holder takes it to the tool server, which uses it up."""
+    TOLD = "told"
+    """There is none: an enforcement point of its own lets the call pass, and does what it is obliged to."""
 
 
 class Disclose(StrEnum):

@@ -119,6 +119,18 @@ class DecisionService:
         draft = self._draft(call, snapshot, thorough=True)
         return await self._uow.read(lambda tx: self._rehearse(tx, draft))
 
+    async def refuse(self, call: ProposedCall, said: Reason) -> Decision:
+        """Refuse a call for what its enforcement point found, and put that on record like any decision."""
+        draft = self._draft(call, self._snapshots.current())
+        return await self._commit(structs.replace(draft, findings=(refusal(said),), recollection=None))
+
+    async def foresee(self, calls: Sequence[ProposedCall]) -> tuple[Effect, ...]:
+        """What `decide` would answer to each now, on one view of everything, with no effect and no record."""
+        snapshot = await self._snapshots.catch_up()
+        drafts = [self._draft(call, snapshot) for call in calls]
+        told = await self._uow.read(lambda tx: [self._rehearse(tx, draft) for draft in drafts])
+        return tuple(each.verdict.effect for each in told)
+
     async def why(self, decision: DecisionId) -> StoredDecision:
         """A decision as it was made, with the trace of that moment; raises `DecisionUnknown`."""
         found = await self._uow.read(lambda tx: tx.decisions.get(decision))
@@ -219,7 +231,7 @@ class DecisionService:
             id=draft.id,
             explanation=explanation_of(draft, outcome, decision=draft.id),
             lines=outcome.lines,
-            outcome=Settlement.RESERVED if passed else None,
+            outcome=_begun(draft.handing) if passed else None,
             capability=capability.id if capability else None,
             approval=outcome.approval,
             footprints=draft.recollection.footprints if passed and draft.recollection else (),
@@ -266,6 +278,8 @@ class DecisionService:
                 tx.capabilities.insert_consumed(capability, call=call.call, node=self._node, at=call.at)
             case Handing.LIVE:
                 tx.capabilities.insert_live(capability)
+            case Handing.TOLD:
+                raise AssertionError("nothing was minted")
 
     def _no_room(self, tx: DecisionTransaction, draft: Draft) -> Reason | None:
         """Whether the task may not hold another unused capability.
@@ -273,7 +287,7 @@ class DecisionService:
         INVARIANT: its row is held until the commit, so two decisions can't both take the last place.
         """
         task, at = draft.call.subject.task, draft.call.at
-        if draft.handing is Handing.USED or task is None:
+        if draft.handing is not Handing.LIVE or task is None:
             return None
         if not tx.tasks.hold(task, at):
             # Whatever ended it has moved the epoch, or its deadline has passed since.
@@ -331,7 +345,7 @@ class DecisionService:
 
     def _mint(self, draft: Draft) -> Minted | None:
         """A capability for a call of a tool; discovery needs none."""
-        if draft.request is None or draft.call.tool is None:
+        if draft.request is None or draft.call.tool is None or draft.handing is Handing.TOLD:
             return None
         return self._capabilities.mint(draft.request, decision=draft.id, at=draft.call.at)
 
@@ -359,3 +373,8 @@ def _as_foreseen(draft: Draft) -> bool:
     """Whether the past said what was expected of it: nothing at all."""
     past = draft.recollection
     return past is None or draft.findings[-1] == nothing_against(past)
+
+
+def _begun(handing: Handing) -> Settlement:
+    """How a permitted call stands at first: what somebody else lets pass is never heard of again."""
+    return Settlement.SPENT if handing is Handing.TOLD else Settlement.RESERVED

@@ -47,6 +47,8 @@ class Explanation(Told, frozen=True, kw_only=True):
     key: Digest
     token: str = ""
     """Id of the access token that was shown: its end is the end of a capability that is not used yet."""
+    asked_by: str = ""
+    """The enforcement point that asked for somebody else."""
 
 
 class StoredDecision(Told, frozen=True, kw_only=True):

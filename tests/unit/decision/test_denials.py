@@ -143,6 +143,7 @@ ELSEWHERE = {
     Code.PROOF_REPLAYED: "tests/functional/test_decision_service.py",
     Code.SNAPSHOT_STALE: "tests/unit/decision/test_service_races.py",
     Code.TOO_MANY_CAPABILITIES: "tests/functional/test_carried_capabilities.py",
+    Code.ARGUMENTS_UNREAD: "tests/conformance/authzen/test_access.py",
     Code.HISTORY_FORBIDS: "tests/functional/test_history.py",
     Code.HISTORY_ASKS: "tests/functional/test_history.py",
     Code.HISTORY_ERROR: "tests/functional/test_history.py",

@@ -8,10 +8,10 @@ from enum import StrEnum
 from typing import Final
 
 from remit.authority.oauth.registration import ClientRegistration
-from remit.authority.oauth.scopes import AGENT_AT_API, AT_MCP, Scope, scopes_of_roles
+from remit.authority.oauth.scopes import AGENT_AT_API, AT_MCP, Scope, scopes_of_roles, scopes_of_workload
 from remit.identity.credentials import Credential
 from remit.identity.lifecycle import State
-from remit.identity.principals import Environment, Kind, Principal
+from remit.identity.principals import Environment, Kind, Principal, Tier, tier_of
 from remit.identity.spiffe import spiffe_id
 from remit.kernel.building import builder
 from remit.kernel.ids import AgentId, InstanceId, PrincipalId, TenantId
@@ -86,6 +86,8 @@ class Client:
             return frozenset()
         if self.kind is Kind.HUMAN:
             return frozenset() if server else scopes_of_roles(self.roles)
+        if tier_of(self.kind) is Tier.WORKLOAD:
+            return AT_MCP if server else scopes_of_workload(self.roles)
         return AT_MCP if server else AGENT_AT_API
 
     def credential_of(self, thumbprint: str) -> Credential | None:
@@ -121,7 +123,7 @@ def client_of(
         owner=principal.owner if agent is None else agent.owner,
         environment=principal.environment if agent is None else agent.environment,
         binding=_binding(principal, attributes, registration),
-        roles=attributes.get(ROLES_ATTRIBUTE, "") if principal.kind is Kind.HUMAN else "",
+        roles="" if principal.tier is Tier.AGENTIC else attributes.get(ROLES_ATTRIBUTE, ""),
         credentials=credentials,
         line=head if blueprint is None else (*head, PrincipalId(blueprint)),
         registration=registration,

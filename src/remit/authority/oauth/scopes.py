@@ -13,7 +13,8 @@ class Scope(StrEnum):
     """The closed set of scopes.
 
     The first five are people's, given by role; `ACT` is an agent's at the API (its own tasks, hops,
-    capabilities, approvals), `MCP` anyone's at the gateway. The last four say what a client learns of a
+    capabilities, approvals), `DECIDE` that of a workload which enforces by itself and asks for others
+    (AuthZEN), `MCP` anyone's at the gateway. The last four say what a client learns of a
     person (OpenID Connect Core §5.4) and open nothing but that.
     """
 
@@ -23,6 +24,7 @@ class Scope(StrEnum):
     KILL = "remit.kill"
     ADMIN = "remit.admin"
     ACT = "remit.act"
+    DECIDE = "remit.decide"
     MCP = "mcp"
     OPENID = disclosure.OPENID
     PROFILE = disclosure.PROFILE
@@ -41,6 +43,8 @@ OF_EVERY_PERSON: Final = frozenset({Scope.WRITE, Scope.READ})
 """What a person without any role has: own tasks, own grants, own agents; whose they are is checked there."""
 
 AGENT_AT_API: Final = frozenset({Scope.ACT})
+PEP: Final = "pep"
+"""Role of a workload: it asks for decisions about others."""
 AT_MCP: Final = frozenset({Scope.MCP})
 AT_USERINFO: Final = frozenset({Scope.OPENID, Scope.PROFILE, Scope.EMAIL, Scope.GROUPS})
 """What an application may have; a task's tokens never carry one of these."""
@@ -74,6 +78,11 @@ def parse_scope(text: str) -> frozenset[Scope]:
 def scopes_of_roles(roles: str) -> frozenset[Scope]:
     """What the space-separated roles of a human earn together."""
     return OF_EVERY_PERSON.union(*(BY_ROLE.get(role, frozenset()) for role in roles.split()))
+
+
+def scopes_of_workload(roles: str) -> frozenset[Scope]:
+    """What a workload's own token may have at the API."""
+    return AGENT_AT_API | ({Scope.DECIDE} if PEP in roles.split() else frozenset())
 
 
 def scopes_of_envelope(text: str) -> frozenset[Scope]:

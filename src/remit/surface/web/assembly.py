@@ -14,6 +14,7 @@ from remit.app.live import LiveLog
 from remit.app.services import Services
 from remit.app.tenant_desk import TenantDesk
 from remit.decision.policy_service import PolicyService
+from remit.enforcement.access.desk import AccessDesk
 from remit.enforcement.mcp.catalogue import Catalogue, CatalogueOptions
 from remit.identity.credential_keys import CredentialKeys
 from remit.identity.upstream.provider import Language
@@ -42,6 +43,7 @@ from remit.surface.web.pages.sign_in import SignInPages
 from remit.surface.web.pages.upstream import Providers, UpstreamPages
 from remit.surface.web.probes import probes
 from remit.surface.web.rehearsal import SnapshotRehearsal
+from remit.surface.web.routes.access import AccessRoutes
 from remit.surface.web.routes.approvals import ApprovalRoutes
 from remit.surface.web.routes.authority import AuthorityRoutes
 from remit.surface.web.routes.authorize import AuthorizeRoutes
@@ -104,6 +106,7 @@ def tenant_application(services: Services) -> ASGIApp:
         *SpiffeRoutes(svids=services.federation.svids).routes(),
         *upstream_routes(services).routes(),
         *api.routes(operations),
+        *AccessRoutes(desk=access_desk(services), door=door, issuer=ground.issuer).routes(),
         *pages(services),
     ]
     return build_app(
@@ -198,6 +201,18 @@ def nouns(services: Services) -> Nouns:
         ),
         domains=DomainRoutes(service=services.domains, named=partial(entry_named, services.identity)),
         upstream=upstream_routes(services),
+    )
+
+
+def access_desk(services: Services) -> AccessDesk:
+    """Answers to enforcement points of others."""
+    ground = services.ground
+    return AccessDesk(
+        judge=services.decisions,
+        snapshots=ground.snapshots,
+        issuer=ground.issuer,
+        clock=ground.clock,
+        entropy=ground.entropy,
     )
 
 

@@ -27,7 +27,7 @@ _JSON: Final = re.compile(JSON_MEDIA, re.IGNORECASE)
 async def read_body(request: Request, kind: type[T]) -> tuple[T, bytes]:
     """Read strict I-JSON into a type; give the raw bytes too, for the idempotency digest."""
     media = request.headers.get("content-type", "")
-    if not _JSON.fullmatch(media.strip()):
+    if not is_json(media):
         raise MediaTypeUnsupported(f"body is `{media[:80]}`, not `application/json`")
     raw = await request.body()
     document = parse_object(raw)
@@ -36,6 +36,11 @@ async def read_body(request: Request, kind: type[T]) -> tuple[T, bytes]:
         return msgspec.convert(document, kind), raw
     except msgspec.ValidationError as wrong:
         raise InvalidBody(sentence(wrong)) from wrong
+
+
+def is_json(media: str) -> bool:
+    """Whether a media type is JSON in the one encoding that is read here."""
+    return _JSON.fullmatch(media.strip()) is not None
 
 
 def read_query(request: Request, kind: type[T]) -> T:

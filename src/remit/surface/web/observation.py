@@ -1,6 +1,7 @@
 """The outermost door: a request id, a span, a figure, and the last word on every error."""
 
 import asyncio
+import re
 import time
 from collections.abc import Awaitable
 from typing import Final
@@ -29,6 +30,18 @@ _HEADER: Final = b"remit-request-id"
 _log = structlog.stdlib.get_logger("remit.surface.web")
 
 
+_ECHOING: Final = "/access/v1/"
+"""Below it a request's `X-Request-ID` comes back with the answer, whatever that is (AuthZEN 1.0 §10.1.3)."""
+_GIVEN: Final = b"x-request-id"
+_PLAIN_ID: Final = re.compile(rb"[\x21-\x7e]{1,128}")
+
+
+def _given_id(scope: Scope) -> bytes:
+    """The caller's own id of the request; empty if there is none, or it is no plain word."""
+    found = next((value for name, value in scope["headers"] if name == _GIVEN), b"")
+    return found if _PLAIN_ID.fullmatch(found) else b""
+
+
 class _Answer:
     """A `send` that adds the request id and remembers the status."""
 
@@ -36,6 +49,8 @@ class _Answer:
         self._send = send
         self.request_id = request_id
         self.status = 0
+        self.echo = b""
+        """What the caller calls the request by, where the protocol wants it back."""
 
     def __call__(self, message: Message) -> Awaitable[None]:
         if message["type"] == "http.response.start":
@@ -45,6 +60,8 @@ class _Answer:
                 message["headers"] = [*lines, (_HEADER, self.request_id.encode())]
             else:
                 MutableHeaders(scope=message)["remit-request-id"] = self.request_id
+            if self.echo:
+                message["headers"] = [*message["headers"], (_GIVEN, self.echo)]
         return self._send(message)
 
 
@@ -69,6 +86,8 @@ class Observation:
             await self._app(scope, receive, send)
             return
         answer = _Answer(send, request_id=f"req_{b64u(self._entropy(NAME_BYTES)[:_ID_BYTES])}")
+        if scope["path"].startswith(_ECHOING):
+            answer.echo = _given_id(scope)
         scope[REQUEST_ID] = answer.request_id
         started, before = time.perf_counter(), REQUEST.set(answer.request_id)
         with opened(Span.HTTP_REQUEST, kind=SpanKind.SERVER) as span:

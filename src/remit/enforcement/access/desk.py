@@ -1,0 +1,87 @@
+"""Answers questions of enforcement points: each is decided and on record like a call of our own gateway."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Final, Protocol
+
+from remit.decision.facts import Snapshot, Snapshots
+from remit.decision.request import ProposedCall
+from remit.decision.response import Decision, Effect, Handing, Reason
+from remit.enforcement.access.posing import Posed, Tools, pose
+from remit.enforcement.access.question import Asked
+from remit.kernel.clock import Clock
+from remit.kernel.ids import CallId, Entropy, PrincipalId, mint_id
+
+AT_ONCE: Final = 16
+"""Questions of one batch that wait for the writer together."""
+
+
+class Judge(Protocol):
+    """The decision point."""
+
+    async def decide(
+        self, call: ProposedCall, *, at_least: int | None = None, handing: Handing = Handing.USED
+    ) -> Decision:
+        """Decide and record."""
+
+    async def refuse(self, call: ProposedCall, said: Reason) -> Decision:
+        """Refuse and record."""
+
+    async def foresee(self, calls: Sequence[ProposedCall]) -> tuple[Effect, ...]:
+        """What would be decided, with no effect."""
+
+
+class AccessDesk:
+    """One tenant's answers."""
+
+    def __init__(
+        self, *, judge: Judge, snapshots: Snapshots, issuer: str, clock: Clock, entropy: Entropy
+    ) -> None:
+        self._judge = judge
+        self._snapshots = snapshots
+        self._issuer = issuer
+        self._clock = clock
+        self._entropy = entropy
+        self._tools = Tools()
+
+    async def evaluate(self, asked: Asked, *, by: PrincipalId) -> Decision:
+        """Decide one question; a permit has used up what it needs when this returns."""
+        posed = self.posed(asked, self._snapshots.current(), by=by)
+        if posed.refused is not None:
+            # Whatever was pinned since may read the arguments otherwise: refuse only on what is true now.
+            posed = self.posed(asked, await self._snapshots.catch_up(), by=by)
+        if posed.refused is not None:
+            return await self._judge.refuse(posed.call, posed.refused)
+        return await self._judge.decide(posed.call, at_least=asked.at_least, handing=Handing.TOLD)
+
+    async def evaluate_all(self, asked: Sequence[Asked], *, by: PrincipalId) -> tuple[Decision, ...]:
+        """Decide several, each by itself (PD-25); the answers are in the order of the questions."""
+        found: list[Decision] = []
+        for start in range(0, len(asked), AT_ONCE):
+            some = asked[start : start + AT_ONCE]
+            found += await asyncio.gather(*(self.evaluate(each, by=by) for each in some))
+        return tuple(found)
+
+    async def foresee(self, asked: Sequence[Asked], *, by: PrincipalId) -> tuple[bool, ...]:
+        """Which questions would be permitted now; nothing is used up and nothing recorded."""
+        snapshot = await self._snapshots.catch_up()
+        posed = [self.posed(each, snapshot, by=by) for each in asked]
+        effects = iter(await self._judge.foresee([each.call for each in posed if each.refused is None]))
+        return tuple(each.refused is None and next(effects) is Effect.PERMIT for each in posed)
+
+    def posed(self, asked: Asked, snapshot: Snapshot, *, by: PrincipalId) -> Posed:
+        """The call that a question stands for."""
+        now = self._clock.now()
+        return pose(
+            asked,
+            snapshot,
+            self._tools,
+            issuer=self._issuer,
+            call=CallId(mint_id("call", at=now, entropy=self._entropy)),
+            at=now,
+            by=by,
+        )
+
+    async def snapshot(self) -> Snapshot:
+        """The newest view of everything."""
+        return await self._snapshots.catch_up()

@@ -1,0 +1,189 @@
+"""A question as the call that it stands for, with nothing believed that the directory does not say.
+
+What is not there (subject, server, tool, task, chain) is left to the decision itself, which refuses it by its
+own code and puts that on record like any other refusal.
+"""
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Final
+
+import msgspec
+from immutables import Map
+
+from remit.authority.tokens import VerifiedSubject
+from remit.decision.actions import METHODS, action_of
+from remit.decision.codes import Code, reason
+from remit.decision.facts import Snapshot
+from remit.decision.request import ProposedCall, Resource
+from remit.decision.response import Reason
+from remit.enforcement.access.question import Asked, Entity
+from remit.enforcement.mcp.mapping import ArgumentsUnmapped, Meaning, meaning_of_tool
+from remit.identity.principals import Kind, Principal, Tier
+from remit.identity.tools import Server, Tool
+from remit.kernel.canonical import JsonObject, sha256
+from remit.kernel.ids import (
+    AgentId,
+    CallId,
+    InstanceId,
+    PrincipalId,
+    ServerId,
+    TaskId,
+    TenantId,
+    TokenId,
+    ToolId,
+    UserId,
+)
+
+TYPES: Final = {"agent": Tier.AGENTIC, "workload": Tier.WORKLOAD, "user": Tier.HUMAN}
+"""Types of subjects, and the tier of the directory that each stands for."""
+_LIFE: Final = timedelta(minutes=5)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Posed:
+    """The call to be decided; `refused` where the question itself contradicts the tool's mapping."""
+
+    call: ProposedCall
+    refused: Reason | None = None
+
+
+@dataclass(slots=True)
+class Tools:
+    """The tools of a snapshot by their action; made anew when either map of the snapshot is another one."""
+
+    _made_of: tuple[Map[ToolId, Tool], Map[ServerId, Server]] | None = None
+    _by_action: dict[str, list[tuple[Server, Tool]]] = field(default_factory=dict)
+
+    def of(self, snapshot: Snapshot) -> dict[str, list[tuple[Server, Tool]]]:
+        """Servers and tools that an action can mean."""
+        present = (snapshot.tools, snapshot.servers)
+        if self._made_of is None or any(
+            one is not other for one, other in zip(self._made_of, present, strict=True)
+        ):
+            self._by_action, self._made_of = _indexed(snapshot), present
+        return self._by_action
+
+
+def pose(
+    asked: Asked,
+    snapshot: Snapshot,
+    tools: Tools,
+    *,
+    issuer: str,
+    call: CallId,
+    at: datetime,
+    by: PrincipalId,
+) -> Posed:
+    """The call that a question stands for."""
+    server, tool = _tool(asked, snapshot, tools)
+    arguments = asked.arguments if asked.arguments is not None else _known(asked.resource, tool)
+    meaning, refused = _meaning(asked, server, tool, arguments)
+    raw = msgspec.json.encode(arguments)
+    return Posed(
+        call=ProposedCall(
+            call=call,
+            subject=_subject(asked, snapshot, server, issuer=issuer, at=at, by=by),
+            server=server.id if server else ServerId(""),
+            method="tools/call" if _is_call(asked.action, server) else "",
+            action=asked.action,
+            resource=Resource(type=asked.resource.type, id=asked.resource.id),
+            tool=tool,
+            arguments=arguments,
+            raw_arguments=raw,
+            arguments_digest=sha256(raw),
+            money=meaning.money if meaning else None,
+            consequential=bool(tool and tool.consequential),
+            at=at,
+            asked_by=by,
+        ),
+        refused=refused,
+    )
+
+
+def actor_of(subject: Entity, snapshot: Snapshot) -> Principal | None:
+    """Who is meant: an id, or a SPIFFE ID of ours, which ends with one. Names can change hands, ids can't."""
+    found = snapshot.principals.get(PrincipalId(subject.id.rsplit("/", 1)[-1]))
+    tier = TYPES.get(subject.type)
+    if found is None or tier is None or found.tier is not tier:
+        return None
+    # An agent acts by one of its instances, and an instance is what proves itself (R2).
+    return found if tier is not Tier.AGENTIC or found.kind is Kind.INSTANCE else None
+
+
+def _indexed(snapshot: Snapshot) -> dict[str, list[tuple[Server, Tool]]]:
+    found: dict[str, list[tuple[Server, Tool]]] = {}
+    for tool in snapshot.tools.values():
+        server = snapshot.servers.get(tool.server)
+        if server is not None:
+            found.setdefault(action_of(server, tool), []).append((server, tool))
+    return found
+
+
+def _tool(asked: Asked, snapshot: Snapshot, tools: Tools) -> tuple[Server | None, Tool | None]:
+    found = tools.of(snapshot).get(asked.action, [])
+    named = [pair for pair in found if asked.tool in {"", pair[1].name}]
+    if len(named) == 1:
+        return named[0]
+    if named:
+        return named[0][0], None  # several share the action, and nothing says which is meant
+    name = asked.action.partition("/")[0]
+    return next((server for server in snapshot.servers.values() if server.name == name), None), None
+
+
+def _is_call(action: str, server: Server | None) -> bool:
+    return server is None or action.removeprefix(f"{server.name}/") not in METHODS
+
+
+def _known(resource: Entity, tool: Tool | None) -> JsonObject:
+    """What follows of the arguments from the resource alone."""
+    pointer = tool.mapping.resource.pointer if tool is not None and tool.mapping is not None else ""
+    if pointer.count("/") != 1:
+        return {}
+    return {pointer[1:].replace("~1", "/").replace("~0", "~"): resource.id}
+
+
+def _meaning(
+    asked: Asked, server: Server | None, tool: Tool | None, arguments: JsonObject
+) -> tuple[Meaning | None, Reason | None]:
+    if server is None or tool is None:
+        return None, None
+    try:
+        meaning = meaning_of_tool(server, tool, arguments)
+    except ArgumentsUnmapped as unmapped:
+        return None, reason(Code.ARGUMENTS_UNREAD, why=unmapped.hint)
+    meant = Entity(type=meaning.resource.type, id=meaning.resource.id)
+    if meant != asked.resource:
+        why = f"they mean `{meant.type}:{meant.id}`, asked was `{asked.resource.type}:{asked.resource.id}`"
+        return meaning, reason(Code.ARGUMENTS_UNREAD, why=why)
+    return meaning, None
+
+
+def _subject(
+    asked: Asked, snapshot: Snapshot, server: Server | None, *, issuer: str, at: datetime, by: PrincipalId
+) -> VerifiedSubject:
+    """The enforcement point has authenticated it, and answers for its proof; what it may is ours alone."""
+    actor = actor_of(asked.subject, snapshot)
+    instance = InstanceId(actor.id if actor else asked.subject.id)
+    agent = actor.parent if actor is not None and actor.kind is Kind.INSTANCE else instance
+    task = snapshot.tasks.get(TaskId(asked.task))
+    envelope = snapshot.envelopes.get(asked.envelope)
+    givers = tuple(InstanceId(hop.by) for hop in envelope.hops) if envelope else ()
+    return VerifiedSubject(
+        tenant=TenantId(snapshot.tenant),
+        token=TokenId(""),
+        instance=instance,
+        agent=AgentId(agent or ""),
+        user=UserId(task.user) if task is not None and task.user is not None else None,
+        task=TaskId(asked.task) if asked.task else None,
+        chain=(*givers, instance) if TYPES.get(asked.subject.type) is Tier.AGENTIC else (),
+        envelope=asked.envelope or None,
+        ceiling=None,
+        audience=f"{issuer}/mcp/{server.name}" if server else issuer,
+        scopes=frozenset({"mcp"}),
+        key=by,
+        proof=None,
+        issued_at=at,
+        expires_at=at + _LIFE,
+        client=PrincipalId(instance),
+    )

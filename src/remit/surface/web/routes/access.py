@@ -1,0 +1,254 @@
+"""AuthZEN (Authorization API 1.0): questions of enforcement points, searches, and where both are asked."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Final, Protocol, TypeAlias, TypeVar
+from urllib.parse import urlsplit
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from remit.authority.oauth.errors import InsufficientScope
+from remit.authority.oauth.metadata import well_known
+from remit.authority.oauth.scopes import Scope
+from remit.decision.denial import denial_of
+from remit.decision.response import Decision, Effect
+from remit.enforcement.access import search
+from remit.enforcement.access.desk import AccessDesk
+from remit.enforcement.access.question import Asked
+from remit.kernel.canonical import Json, JsonObject, canonical_json, parse_object, sha256
+from remit.kernel.errors import Invalid
+from remit.kernel.ids import PrincipalId
+from remit.surface.web.caller import Caller, Doorkeeper
+from remit.surface.web.errors import InvalidBody, MediaTypeUnsupported
+from remit.surface.web.inbound import is_json, refuse_nul, sentence
+from remit.surface.web.schemas.access import (
+    NAMESPACE,
+    AccessPage,
+    ActionSearch,
+    Evaluation,
+    ResourceSearch,
+    SubjectSearch,
+)
+
+BASE: Final = "/access/v1"
+BATCH_LIMIT: Final = 50
+"""Questions of one batch."""
+PAGE_LIMIT: Final = 1000
+"""Results of one page."""
+_PAGE: Final = 100
+_NAME: Final = "authzen-configuration"
+_SHARED: Final[tuple[str, ...]] = ("subject", "action", "resource", "context")
+T = TypeVar("T", Evaluation, SubjectSearch, ResourceSearch, ActionSearch)
+_Answer: TypeAlias = Callable[[Caller, JsonObject], Awaitable[JsonObject]]
+
+
+class Semantic(StrEnum):
+    """When a batch stops (Authorization API 1.0 §7.1.2.1)."""
+
+    ALL = "execute_all"
+    FIRST_DENY = "deny_on_first_deny"
+    FIRST_PERMIT = "permit_on_first_permit"
+
+
+class PageUnknown(Invalid):
+    """The token of a page belongs to another search (§8.2.2)."""
+
+    code = "page_unknown"
+
+
+class _Search(Protocol):
+    async def __call__(
+        self, desk: AccessDesk, asked: Asked, *, by: PrincipalId, after: str, limit: int
+    ) -> search.Found:
+        """One page."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccessRoutes:
+    """What AuthZEN needs: who keeps the door, who answers, and our own address."""
+
+    desk: AccessDesk
+    door: Doorkeeper
+    issuer: str
+
+    def routes(self) -> list[Route]:
+        """What is served, below the issuer's path; the well-known name stands before it (§9.1)."""
+        served: dict[str, _Answer] = {
+            "/evaluation": self._evaluate,
+            "/evaluations": self._evaluate_all,
+            "/search/subject": self._subjects,
+            "/search/resource": self._resources,
+            "/search/action": self._actions,
+        }
+        return [
+            Route(urlsplit(well_known(_NAME, self.issuer)).path, self._metadata, methods=["GET"]),
+            *(Route(BASE + path, self._served(answer), methods=["POST"]) for path, answer in served.items()),
+        ]
+
+    async def _metadata(self, _: Request) -> Response:
+        ends = ("evaluation", "evaluations")
+        found = {"policy_decision_point": self.issuer} | {
+            f"access_{name}_endpoint": f"{self.issuer}{BASE}/{name}" for name in ends
+        }
+        for name in ("subject", "resource", "action"):
+            found[f"search_{name}_endpoint"] = f"{self.issuer}{BASE}/search/{name}"
+        return _json(found)
+
+    def _served(self, answer: _Answer) -> Callable[[Request], Awaitable[Response]]:
+        async def endpoint(request: Request) -> Response:
+            caller = await self.door.admit(request)
+            if Scope.DECIDE not in caller.scopes:
+                raise InsufficientScope(
+                    f"this needs the scope `{Scope.DECIDE}`", scopes=frozenset({Scope.DECIDE})
+                )
+            return _json(await answer(caller, await _document(request)))
+
+        return endpoint
+
+    async def _evaluate(self, caller: Caller, document: JsonObject) -> JsonObject:
+        asked = _read(document, Evaluation).asked()
+        return _told(await self.desk.evaluate(asked, by=caller.principal))
+
+    async def _evaluate_all(self, caller: Caller, document: JsonObject) -> JsonObject:
+        items = document.get("evaluations")
+        if items is None or items == []:
+            return await self._evaluate(caller, document)
+        if not isinstance(items, list) or len(items) > BATCH_LIMIT:
+            raise InvalidBody(f"`evaluations` is no list of at most {BATCH_LIMIT}")
+        semantic = _semantic(document.get("options"))
+        shared: JsonObject = {name: document[name] for name in _SHARED if name in document}
+        read = [_item(each, shared) for each in items]
+        if semantic is not Semantic.ALL:
+            return {"evaluations": await self._stepwise(caller, read, semantic)}
+        asked = [each.asked() for each in read if isinstance(each, Evaluation)]
+        found = iter(await self.desk.evaluate_all(asked, by=caller.principal))
+        # One that can't be read is a no of its own, in its place (§7.2.1).
+        return {
+            "evaluations": [_unread(each) if isinstance(each, str) else _told(next(found)) for each in read]
+        }
+
+    async def _stepwise(
+        self, caller: Caller, items: Sequence[Evaluation | str], semantic: Semantic
+    ) -> list[Json]:
+        answers: list[Json] = []
+        for each in items:
+            told = (
+                _unread(each)
+                if isinstance(each, str)
+                else _told(await self.desk.evaluate(each.asked(), by=caller.principal))
+            )
+            answers.append(told)
+            if (told["decision"] is True) is (semantic is Semantic.FIRST_PERMIT):
+                break
+        return answers
+
+    async def _subjects(self, caller: Caller, document: JsonObject) -> JsonObject:
+        read = _read(document, SubjectSearch)
+        found = await self._found(caller, document, read.page, read.asked(), search.subjects)
+        return _page(found, document, lambda name: {"type": read.subject.type, "id": name})
+
+    async def _resources(self, caller: Caller, document: JsonObject) -> JsonObject:
+        read = _read(document, ResourceSearch)
+        found = await self._found(caller, document, read.page, read.asked(), search.resources)
+        return _page(found, document, lambda name: {"type": read.resource.type, "id": name})
+
+    async def _actions(self, caller: Caller, document: JsonObject) -> JsonObject:
+        read = _read(document, ActionSearch)
+        found = await self._found(caller, document, read.page, read.asked(), search.actions)
+        return _page(found, document, lambda name: {"name": name})
+
+    async def _found(
+        self, caller: Caller, document: JsonObject, page: AccessPage, asked: Asked, wanted: _Search
+    ) -> search.Found:
+        limit = min(page.limit or _PAGE, PAGE_LIMIT)
+        after = _after(page.token, document)
+        return await wanted(self.desk, asked, by=caller.principal, after=after, limit=limit)
+
+
+async def _document(request: Request) -> JsonObject:
+    media = request.headers.get("content-type", "")
+    if not is_json(media):
+        raise MediaTypeUnsupported(f"body is `{media[:80]}`, not `application/json`")
+    document = parse_object(await request.body())
+    refuse_nul(document)
+    return document
+
+
+def _read(document: JsonObject, kind: type[T]) -> T:
+    try:
+        return msgspec.convert(document, kind)
+    except msgspec.ValidationError as wrong:
+        raise InvalidBody(sentence(wrong)) from wrong
+
+
+def _item(item: Json, shared: JsonObject) -> Evaluation | str:
+    """One question of a batch, each member of it in place of the whole default (§7.1.1); or what is wrong."""
+    if not isinstance(item, dict):
+        return "an evaluation is an object"
+    try:
+        return _read({**shared, **item}, Evaluation)
+    except InvalidBody as wrong:
+        return wrong.hint
+
+
+def _semantic(options: Json) -> Semantic:
+    wanted = options.get("evaluations_semantic", Semantic.ALL) if isinstance(options, dict) else Semantic.ALL
+    try:
+        return Semantic(str(wanted))
+    except ValueError as unknown:
+        known = ", ".join(f"`{each}`" for each in Semantic)
+        raise InvalidBody(f"`evaluations_semantic` is one of {known}") from unknown
+
+
+def _told(decision: Decision) -> JsonObject:
+    verdict = decision.verdict
+    if verdict.effect is not Effect.PERMIT:
+        return denial_of(decision).authzen()
+    context: JsonObject = {
+        "evaluation_id": decision.id,
+        "evaluated_at": decision.at.isoformat().replace("+00:00", "Z"),
+        NAMESPACE: {"revision": verdict.revision, "policy_version": verdict.policy_version},
+    }
+    if verdict.obligations:
+        context["obligations"] = [
+            {"id": f"{decision.id}.{number}", "type": duty.type, "properties": dict(duty.properties)}
+            for number, duty in enumerate(verdict.obligations, start=1)
+        ]
+    return {"decision": True, "context": context}
+
+
+def _unread(why: str) -> JsonObject:
+    return {"decision": False, "context": {"error": {"status": 400, "message": why}}}
+
+
+def _page(found: search.Found, document: JsonObject, shown: Callable[[str], JsonObject]) -> JsonObject:
+    token = f"{_search_digest(document)}.{found.after}" if found.after else ""
+    return {
+        "results": [shown(name) for name in found.names],
+        "page": {"next_token": token},
+        "context": {NAMESPACE: {"complete": found.complete and not found.after}},
+    }
+
+
+def _after(token: str, document: JsonObject) -> str:
+    """Where the page begins; raises `PageUnknown` for the token of another search."""
+    if not token:
+        return ""
+    digest, _, after = token.partition(".")
+    if digest != _search_digest(document):
+        raise PageUnknown("the token is of another search", next_step="ask again without `page.token`")
+    return after
+
+
+def _search_digest(document: JsonObject) -> str:
+    return sha256(canonical_json({name: value for name, value in document.items() if name != "page"}))[:32]
+
+
+def _json(answer: Any) -> Response:
+    return Response(
+        msgspec.json.encode(answer), media_type="application/json", headers={"cache-control": "no-store"}
+    )
