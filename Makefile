@@ -13,7 +13,7 @@ WORKERS ?= 2
 help:  ## what can be done here
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
-$(STAMP): requirements.lock pyproject.toml
+$(STAMP): requirements.lock pyproject.toml sdk/pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 	  || { echo 'remit needs Python 3.11 or newer; next: make PYTHON=python3.11 up' >&2; exit 2; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) \
@@ -22,8 +22,8 @@ $(STAMP): requirements.lock pyproject.toml
 	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(BIN)/python -m ensurepip >/dev/null
 	@$(BIN)/python -m pip install --quiet --require-hashes --only-binary :all: -r tools/bootstrap.lock
 	@$(BIN)/uv pip sync --quiet --compile-bytecode --python $(BIN)/python --require-hashes requirements.lock
-	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --editable .
-	@$(BIN)/python -m compileall -q src
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --editable . --editable ./sdk
+	@$(BIN)/python -m compileall -q src sdk/src
 	@touch $@
 
 up: $(STAMP)  ## start Remit and watch a real agent being governed; Ctrl-C stops it

@@ -108,14 +108,16 @@ def init(
 ) -> None:
     """Print the set-up of an agent for its runtime: no secret in it, only who vouches for the workload."""
     from remit.surface.cli.client import Place  # noqa: PLC0415 — as above
-    from remit.surface.cli.targets import ending_of, setup_of  # noqa: PLC0415 — as above
+    from remit.surface.cli.targets import ending_of, program_of, setup_of  # noqa: PLC0415 — as above
 
     issuer = Place.find(os.environ).server.issuer
     made, last = setup_of(target, name=name, issuer=issuer), ending_of(replaces, name=name)
     shown = {"agent": name, "target": target, "once": made.once, "file": made.file, "text": made.text}
+    shown["program"] = program_of()
     once = ["# once, as an administrator", *made.once.splitlines(), ""]
     after = ["", "# when it runs so: end what it had", *last.splitlines()] if last else []
-    lines = [*once, f"# {made.file}", *made.text.splitlines(), *after]
+    program = ["", "# agent.py, the same for every target", *program_of().splitlines()]
+    lines = [*once, f"# {made.file}", *made.text.splitlines(), *program, *after]
     show(shown | ({"after": last} if last else {}), output=output, lines=lines)
 
 

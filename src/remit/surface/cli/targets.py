@@ -58,6 +58,11 @@ def setup_of(target: str, *, name: str, issuer: str) -> Setup:
     return Setup(once=fill(found.once), file=fill(found.file), text=fill(found.text))
 
 
+def program_of() -> str:
+    """The whole program of an agent, the same for every target: what differs is around it."""
+    return _PROGRAM.strip("\n")
+
+
 def ending_of(found: str, *, name: str) -> str:
     """How what an agent had before is ended; empty if nothing was named. Raises `Misused`."""
     if not found:
@@ -71,6 +76,14 @@ def ending_of(found: str, *, name: str) -> str:
         ) from unknown
 
 
+_PROGRAM: Final = """
+import remit_sdk  # pip install remit-sdk
+
+with remit_sdk.connect(server="SERVER", ask="PERSON", message="WHAT FOR") as session:
+    for tool in session.tools():
+        print(tool["name"])
+    print(session.call("TOOL", ARGUMENT="VALUE"))
+"""
 _OURS: Final = "remit agent unkey {name} --yes"
 _ENDINGS: Final = {
     Found.FILE: f"{_OURS}\nshred -u {{name}}.key",

@@ -1,0 +1,16 @@
+"""An agent's side of Remit: the same program on a laptop, in a cluster and in a pipeline."""
+
+from remit_sdk.connection import connect
+from remit_sdk.errors import Denied, NoProof, NotAllowed, Refused, RemitError, Unreachable
+from remit_sdk.session import Session
+
+__all__ = [
+    "Denied",
+    "NoProof",
+    "NotAllowed",
+    "Refused",
+    "RemitError",
+    "Session",
+    "Unreachable",
+    "connect",
+]
