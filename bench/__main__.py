@@ -11,7 +11,15 @@ from typing import Final, Protocol
 
 from bench.figures import Goal, Report, machine, said
 
-from bench import goal2_policy, goal4_tokens, goal5_authorization, goal6_gateway, goal7_ledger, starts
+from bench import (
+    goal2_policy,
+    goal3_relations,
+    goal4_tokens,
+    goal5_authorization,
+    goal6_gateway,
+    goal7_ledger,
+    starts,
+)
 
 
 class Measure(Protocol):
@@ -81,6 +89,7 @@ def _sizes(found: object) -> dict[str, int]:
 
 PROGRAMS: Final[dict[str, Measure]] = {
     "goal2": goal2_policy.measure,
+    "goal3": goal3_relations.measure,
     "goal4": goal4_tokens.measure,
     "goal5": goal5_authorization.measure,
     "goal6": goal6_gateway.measure,

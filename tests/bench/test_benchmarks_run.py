@@ -10,6 +10,7 @@ import pytest
 ROOT = Path(__file__).parent.parent.parent
 TABLES = {
     "goal2": ("goal2_policy", "cedarpy µs", "10 "),
+    "goal3": ("goal3_relations", "Remit, p99", "goal 3, memory"),
     "goal4": ("goal4_tokens", "oidc-provider", "Remit"),
     "goal5": ("goal5_authorization", "conventional, ES256", "Remit, ES256"),
     "goal6": ("goal6_gateway", "direct", "Remit"),

@@ -55,7 +55,7 @@ def test_check_and_batch_answer_as_the_oracle(seeds: range) -> None:
                 assert verdict_of(batched) is expected
 
 
-@pytest.mark.req("N37", "R113")
+@pytest.mark.req("N37")
 @pytest.mark.attack("PD-22")
 @pytest.mark.parametrize("seeds", SEEDS)
 def test_a_list_is_what_check_allows(seeds: range) -> None:

@@ -108,7 +108,10 @@ def _timestamp(value: Json) -> object:
     digits = re.match(r"\d*", rest)
     fraction = digits[0] if digits else ""
     text = f"{whole}.{fraction[:6]:0<6}{rest[len(fraction) :]}" if dot else whole
-    return datetime.fromisoformat(text).astimezone(UTC)
+    try:
+        return datetime.fromisoformat(text).astimezone(UTC)
+    except (ValueError, OverflowError) as error:
+        raise Misfit(f"expected an RFC 3339 timestamp, but found `{value}`") from error
 
 
 def _address(value: Json) -> str:

@@ -10,7 +10,7 @@ from remit.decision.relations.tuples import RelationTuple
 from remit.kernel.canonical import Json
 
 DEPTH: Final = 25
-STEPS: Final = 20_000
+STEPS: Final = 8_000
 LISTED: Final = 1_000
 CONTEXTUAL: Final = 100
 BATCH: Final = 50
