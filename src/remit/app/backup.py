@@ -14,6 +14,7 @@ from typing import Final
 
 from remit.app.bootstrap import SYSTEM, prepare_directory
 from remit.app.ground import open_ground
+from remit.app.kek import held_kek
 from remit.app.services import Services, build
 from remit.authority.tasks import TaskState
 from remit.identity.lifecycle import State
@@ -35,7 +36,6 @@ from remit.platform.storage.backup import (
     judge,
     write_manifest,
 )
-from remit.platform.storage.kek import read_kek
 
 RESTORED: Final = "platform.store.restored"
 BECAUSE: Final = "restored from a backup"
@@ -113,10 +113,10 @@ async def restore(
             "what was stopped since would live again",
             next_step="take a younger backup, or add --accept-older: it suspends every agent",
         )
-    kek = read_kek(settings.kek_file)
+    kek = held_kek(settings)
     if kek.id.hex() != manifest.kek:
         raise BackupBroken(
-            f"the backup was sealed under key `{manifest.kek}`, `{settings.kek_file}` is `{kek.id.hex()}`",
+            f"the backup was sealed under key `{manifest.kek}`, ours is `{kek.id.hex()}`",
             next_step="bring the key-encryption key of that time back",
         )
     # A head of one tenant's log says nothing of another's.
@@ -135,13 +135,12 @@ async def _in_a_room_of_its_own(
     """
     room = settings.directory / _WORK
     shutil.rmtree(room, ignore_errors=True)
-    kek_file = settings.kek_file
-    aside = replace(
-        settings, data=room, issuer=manifest.issuer, keys=replace(settings.keys, kek_file=kek_file)
-    )
+    kek = held_kek(settings)
+    keys = settings.keys if settings.keys.kek_command else replace(settings.keys, kek_file=settings.kek_file)
+    aside = replace(settings, data=room, issuer=manifest.issuer, keys=keys)
     prepare_directory(aside)
     copy_database(folder / DATABASE, room / DATABASE)
-    services = build(await open_ground(aside, kek=read_kek(kek_file)))
+    services = build(await open_ground(aside, kek=kek))
     try:
         counts = [await _settle(services, manifest, missing, proven=proven)]
         counts += [

@@ -9,6 +9,7 @@ import resource
 import shutil
 from datetime import datetime
 
+from remit.app.kek import held_kek
 from remit.app.services import Services
 from remit.identity.lifecycle import State
 from remit.identity.principals import Environment, Kind, Principal
@@ -21,7 +22,7 @@ from remit.kernel.jose.keys import PrivateKey
 from remit.kernel.sealing import Kek
 from remit.platform.settings.model import Settings
 from remit.platform.settings.operator import KEY_FILE, OperatorKey, write_operator
-from remit.platform.storage.kek import make_kek, read_kek
+from remit.platform.storage.kek import make_kek
 
 SYSTEM = PrincipalId("system")
 DEMO_MARK = "made-by-demo"
@@ -58,14 +59,16 @@ def start_over(settings: Settings) -> None:
 
 
 def open_kek(settings: Settings, *, entropy: Entropy) -> Kek:
-    """Read the key-encryption key; make one only for a directory in which nothing was ever stored.
+    """Get the key-encryption key; make one only for a directory in which nothing was ever stored.
 
     INVARIANT: an existing store is never given a new key: `refuse_unsafe` ran before, and says so.
     """
     path = settings.kek_file
+    if settings.keys.kek_command:
+        return held_kek(settings)
     if not path.exists() and not (settings.directory / "remit.db").exists() and not settings.store.url:
         return make_kek(path, entropy=entropy)
-    return read_kek(path)
+    return held_kek(settings)
 
 
 async def first_administrator(services: Services, *, at: datetime) -> bool:

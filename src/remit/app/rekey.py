@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from remit.app.ground import Ground, open_ground
+from remit.app.kek import require_file
 from remit.identity.credentials import CredentialState
 from remit.identity.lifecycle import State
 from remit.identity.principals import Kind
@@ -92,8 +93,10 @@ async def rotate_kek(
 ) -> Rekeyed:
     """Put everything under a new key-encryption key; nobody else may have the store open.
 
-    Raises `UnfitDatabase` or `OtherNodesRun` while a server runs, `NotTheAdministrator`, `KekWrong`.
+    Raises `UnfitDatabase` or `OtherNodesRun` while a server runs, `NotTheAdministrator`, `KekWrong`, or
+    `KekElsewhere`.
     """
+    require_file(settings)
     old = read_kek(settings.kek_file)
     ground = await open_settled(settings, old, lambda kek: opener(settings, kek=kek))
     try:

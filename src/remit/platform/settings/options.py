@@ -105,6 +105,10 @@ class KeyOptions:
 
     kek_file: Path | None = None
     """File with the key-encryption key (mode 0600, at least 32 bytes); absent means `kek` in `data`."""
+    kek_command: tuple[str, ...] = ()
+    """Program, with arguments, that prints the key-encryption key at start, instead of a file."""
+    kek_patience: timedelta = timedelta(seconds=10)
+    """How long `kek_command` may take; then Remit does not start."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -111,6 +111,14 @@ def _issuer(settings: Settings, _: Disk) -> Iterator[Refusal]:
 
 def _kek(settings: Settings, disk: Disk) -> Iterator[Refusal]:
     path = settings.kek_file
+    if settings.keys.kek_command:
+        if settings.keys.kek_file is not None:
+            yield Refusal(
+                code="kek_twice",
+                sentence="both `keys.kek_file` and `keys.kek_command` say where the key-encryption key is",
+                fix="remove one of them",
+            )
+        return
     mode = disk.mode(path)
     if mode is None:
         yield from _missing_kek(settings, path, disk)
