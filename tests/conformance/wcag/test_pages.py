@@ -1,5 +1,6 @@
 """Every page that people see, judged by axe in a real browser: WCAG 2.2, levels A and AA."""
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -8,18 +9,26 @@ import pytest
 from playwright.async_api import Page
 
 from remit.kernel.ids import PrincipalId
+from remit.platform.storage.unit_of_work import SqlUnitOfWork
+from remit.surface.web.pages import paper
+from support import saml_logouts
 from support.absent import absent
 from support.asking import asked
 from support.browsers import CHROMIUM, LOOKS, browser, page_of
 from support.companies import beside
+from support.devices import GIVEN, DeviceWorld
 from support.house import House
 from support.npm import installed
 from support.portals import asking, portal
+from support.saml import SamlProvider
+from support.saml_people import ENTITY, company
 from support.vault import AGENT, vaulted
 from support.visitors import Browser
 
 pytestmark = [pytest.mark.needs("npm"), pytest.mark.timeout(300)]
 
+CSS = Path(paper.__file__).parent / "assets" / "page.css"
+POST = "urn:oasis:names:tc:SAML:2.0:bindings:HTTP-POST"
 LEVELS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22a", "wcag22aa", "best-practice"]
 STRANGERS = ("sign-in", "enrol", "authorize", "authorize/none", "approve/none")
 OWN = (
@@ -80,6 +89,60 @@ async def test_no_page_around_a_provider_shuts_anybody_out(axe: str, house: Hous
     assert await toured(axe, person, ("sign-in",), signed_in=False) == {}
     assert await toured(axe, person, ("me/sign-ins",), signed_in=True) == {}
     await person.http.aclose()
+
+
+async def test_no_page_around_a_device_shuts_anybody_out(axe: str, sqlite_uow: SqlUnitOfWork) -> None:
+    world = await DeviceWorld(sqlite_uow).populate()
+    name = "A television without any blank-" * 3 + "\u202e<b>gnp.exe"
+    await world.public(name, "calendar-bot", grant_types=GIVEN, redirect_uris=())
+    person = await world.sign_in()
+    pages = {
+        "asking": (await world.see(person, (await world.asked(name))["user_code"])).text,
+        "wrong code": (await world.type(person, "BCDF-GHJK")).text,
+    }
+    dressed = f"<style>{CSS.read_text(encoding='utf-8')}</style>"
+    found: dict[str, list[Any]] = {}
+    async with browser() as started:
+        for look, how in LOOKS.items():
+            async with page_of(started, **how) as (page, _):
+                for what, text in pages.items():
+                    await page.set_content(re.sub(r"<link[^>]*stylesheet[^>]*>", lambda _: dressed, text))
+                    found[f"{look} {what}"] = await faults(page, axe)
+    assert {place: found for place, found in found.items() if found} == {}
+
+
+SENT = """fields => {
+  const form = document.createElement('form');
+  Object.assign(form, {method: 'post', action: fields.to});
+  form.innerHTML = '<input name=SAMLResponse>';
+  form.firstChild.value = 'PHg+';
+  document.body.append(form);
+  form.submit();
+}"""
+
+
+async def test_no_page_around_a_saml_provider_shuts_anybody_out(axe: str, tmp_path: Path) -> None:
+    """Their messages by address and by form: what is refused, and our answer that a person sends on."""
+    metadata = SamlProvider(entity=ENTITY).metadata(sign_out="https://idp.example/slo", binding=POST)
+    async with company(tmp_path, metadata=metadata) as (house, them), browser() as started:
+        home = house.services.people.desk.home
+        slo, found = f"{home}/sign-in/with/company/slo", {}
+        for look, how in LOOKS.items():
+            async with page_of(started, **how) as (page, _):
+                asked = saml_logouts.request(them.them, house.now(), slo)
+                for what, path in {
+                    "logout answered": f"{slo}?{saml_logouts.query(asked, them.them.key)}",
+                    "landing refused": f"{them.consumer}?said=none",
+                }.items():
+                    await page.goto(path)
+                    assert await page.locator("form").count() == int(what == "logout answered")
+                    found[f"{look} {what}"] = await faults(page, axe)
+                await page.goto(f"{home}/sign-in")
+                async with page.expect_navigation():
+                    await page.evaluate(SENT, {"to": them.consumer})
+                assert await page.inner_text("h1") == "You are not signed in"
+                found[f"{look} form refused"] = await faults(page, axe)
+        assert {place: found for place, found in found.items() if found} == {}
 
 
 async def test_no_page_around_an_application_shuts_anybody_out(axe: str, house: House) -> None:

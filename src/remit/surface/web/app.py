@@ -10,6 +10,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from remit.kernel.ids import Entropy
 from remit.platform.settings.options import HttpOptions
 from remit.platform.telemetry.metrics import Metrics
+from remit.surface.web.crossing import CrossOrigin
 from remit.surface.web.limits import EdgeLimits
 from remit.surface.web.observation import Observation
 from remit.surface.web.security import SecurityHeaders
@@ -25,7 +26,7 @@ def build_app(
     direct: Mapping[str, ASGIApp] = MappingProxyType({}),
     below: Mapping[str, ASGIApp] = MappingProxyType({}),
 ) -> ASGIApp:
-    """Put the doors in front of the routes, outermost last: routes ← limits ← observation ← headers.
+    """Put the doors before the routes, outermost last: routes ← limits ← observation ← crossing ← headers.
 
     Before any route is tried: `direct` are applications at exactly one path each, `below` those that serve
     every path under a first part, as in `/mcp`.
@@ -33,7 +34,7 @@ def build_app(
     router = Router(routes, redirect_slashes=False, default=_not_found)
     inner = EdgeLimits(_Direct(_Raising(router), direct, below), options=options)
     observed = Observation(inner, metrics=metrics, entropy=entropy, resource=f"{issuer}/api")
-    return SecurityHeaders(observed, https=issuer.startswith("https://"))
+    return SecurityHeaders(CrossOrigin(observed), https=issuer.startswith("https://"))
 
 
 class _Direct:

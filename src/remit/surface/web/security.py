@@ -25,7 +25,7 @@ _HSTS: Final = "max-age=31536000; includeSubDomains"
 
 
 class SecurityHeaders:
-    """Puts the headers on; `https` adds HSTS. CORS stays closed: no header of it is ever sent."""
+    """Puts the headers on; `https` adds HSTS. What scripts of other origins may read: `crossing`."""
 
     def __init__(self, app: ASGIApp, *, https: bool) -> None:
         self._app = app

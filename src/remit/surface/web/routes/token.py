@@ -19,6 +19,7 @@ from remit.authority.oauth.requests import TokenRequest
 from remit.kernel.building import builder
 from remit.kernel.certificate import SCOPE_KEY
 from remit.kernel.errors import Unavailable
+from remit.surface.web.crossing import PROVEN
 from remit.surface.web.oauth_wire import NO_STORE, authorization_of, read_form, refuse, turn_away, values_of
 
 PATH: Final = "/token"
@@ -69,6 +70,8 @@ class TokenDoor:
     async def _answer(self, scope: Scope, receive: Receive) -> bytes:
         oauth = self._oauth
         parameters = await read_form(scope, receive)
+        # Only what a page's script could have sent is answered to a page's script.
+        scope[PROVEN] = "client_assertion" in parameters.values or bool(authorization_of(scope))
         await oauth.directory.prepare(parameters, at=oauth.clock.now())
         issued = await oauth.token.answer(
             _asked(
