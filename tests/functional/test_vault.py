@@ -10,11 +10,13 @@ from urllib.parse import parse_qsl, urlsplit
 import pytest
 from starlette.responses import JSONResponse, Response
 
+from remit.authority.company import Invited
+from remit.authority.task_service import StartTask
 from remit.authority.vault.connection import ConnectionState
 from remit.authority.vault.errors import CredentialNotForThis, ProviderUnfit
 from remit.authority.vault.provider import ProviderKind
 from remit.authority.vault.provider_service import NewProvider
-from remit.kernel.ids import DecisionId, PrincipalId
+from remit.kernel.ids import DecisionId, PrincipalId, UserId
 from remit.oversight.containment.kill import KillState, TargetKind
 from support.vault import AGENT, CONNECTED, ENDED, OPENED, SCOPES, Scene, vaulted
 
@@ -284,3 +286,35 @@ async def test_what_was_made_is_on_record(on: Scene) -> None:
         on.house["user"].id,
         on.house["user"].id,
     )
+
+
+@pytest.mark.req("R36", "N28")
+async def test_a_run_for_several_opens_nobodys_own_credential(on: Scene) -> None:
+    """What the account of one of them shows is not what all of them may see."""
+    await on.connect()
+    assert (await on.call()).ran
+    house = on.house
+    await house.person("bea@company.com")
+    agent = house[AGENT].agent
+    for who in ("user", "bea"):
+        ident = PrincipalId(house[who].id)
+        await house.services.consent.give(
+            user=UserId(ident), agent=agent, ceiling=house.ceiling(), text="ok", by=ident, at=house.now()
+        )
+    wanted = StartTask(
+        user=UserId(house["user"].id),
+        agent=agent,
+        goal="look together",
+        purpose="scheduling",
+        ceiling=None,
+        deadline=house.now() + timedelta(hours=1),
+        company=(Invited(user=UserId(house["bea"].id)),),
+    )
+    started = await house.services.tasks.start(wanted, by=PrincipalId(house["user"].id), at=house.now())
+    await house.services.ground.snapshots.catch_up()
+    before = len(on.shown)
+    token = await house.exchange(house[AGENT], started.envelope, server="slow")
+    refused = await house.call(house[AGENT], token, "act", {}, server="slow")
+    assert refused.code == "connection_required"
+    assert "several people" in refused.denial["message"]
+    assert len(on.shown) == before

@@ -34,7 +34,7 @@ from remit.authority.oauth.requests import Grant as OAuthGrant
 from remit.authority.oauth.verifier import AccessTokenVerifier
 from remit.authority.options import AuthorityOptions
 from remit.authority.rights import Caps, Ceiling, Right, Window
-from remit.authority.tasks import Initiative, Mode, Task, TaskState
+from remit.authority.tasks import Companion, Initiative, Mode, Task, TaskState
 from remit.authority.tokens import VerifiedSubject
 from remit.identity.credential_service import CredentialService
 from remit.identity.principals import Environment, Kind, Principal
@@ -310,7 +310,9 @@ class World:
         ceiling: Ceiling | None = None,
         deadline: timedelta = timedelta(hours=1),
         agent: str = "calendar-bot",
+        others: Sequence[str] = (),
     ) -> Task:
+        """A task of Ana's; for `others` too, each by a consent of their own like hers."""
         ana, bot = self.actors["ana"], self.actors[agent]
         assert bot.principal.parent is not None
         ceiling = ceiling or self.ceiling(BOOK, SEND)
@@ -324,6 +326,14 @@ class World:
             state=GrantState.GIVEN,
             given_at=self.now,
         )
+        beside = [
+            replace(
+                grant,
+                id=GrantId(mint_id("gra", at=self.now, entropy=self.entropy)),
+                user=UserId(self.actors[other].id),
+            )
+            for other in others
+        ]
         task = Task(
             id=TaskId(mint_id("tsk", at=self.now, entropy=self.entropy)),
             tenant=DEFAULT_TENANT,
@@ -339,13 +349,15 @@ class World:
             state=TaskState.RUNNING,
             started_at=self.now,
             deadline=self.now + deadline,
+            companions=tuple(Companion(user=each.user, grant=each.id) for each in beside),
         )
 
         text = self.root(task)
         options = AuthorityOptions(issuer=self.options.issuer, trust_domain=self.options.trust_domain)
 
         def work(tx: Any) -> None:
-            tx.grants.add(grant)
+            for each in (grant, *beside):
+                tx.grants.add(each)
             tx.tasks.add(task)
             verified = verifier_in(tx, options=options, roots=self.keyring).verify(text, at=self.now)
             tx.envelopes.add(record_of(verified, ident=task.root, parents=(), at=self.now))
@@ -367,6 +379,7 @@ class World:
             requester=task.user or "",
             issued_at=self.now,
             expires_at=task.deadline,
+            companions=tuple(each.user for each in task.companions),
         )
         return issue_root(replace(root, **changes), signer=self.keyring.signer(KeyClass.ENVELOPE))
 

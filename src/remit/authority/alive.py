@@ -111,10 +111,14 @@ def _deaths(yard: Graveyard, lineage: Lineage, at: datetime) -> Iterator[Dead]:
         yield Dead(level=Level.PRINCIPAL, cause=Cause.NO_CHAIN, ident="")
     if lineage.user is not None:
         yield from _principal(yard, Level.USER, PrincipalId(lineage.user))
+    for companion in lineage.companions:
+        yield from _principal(yard, Level.USER, PrincipalId(companion.user))
     for member in sorted({*lineage.chain, *lineage.principals}):
         yield from _principal(yard, Level.PRINCIPAL, member)
     if lineage.grant is not None:
         yield from _grant(yard, lineage.grant)
+    for companion in lineage.companions:
+        yield from _grant(yard, companion.grant)
     if lineage.task is not None:
         yield from _task(yard, lineage.task, at)
     if lineage.envelope is not None:

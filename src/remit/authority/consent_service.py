@@ -12,6 +12,7 @@ from remit.authority.errors import NoConsent, NotYours, Widened
 from remit.authority.repository import AuthorityTransaction
 from remit.authority.rights import Ceiling, MalformedCeiling
 from remit.authority.task_service import withdraw_tasks
+from remit.authority.tasks import Task
 from remit.identity.principals import Kind
 from remit.kernel.ids import AgentId, Entropy, GrantId, PrincipalId, TenantId, UserId, mint_id
 from remit.kernel.uow import UnitOfWork
@@ -100,6 +101,10 @@ class ConsentService:
     async def of_user(self, user: UserId) -> Sequence[Grant]:
         """Every consent of a user with its text, newest first, withdrawn ones too (R35)."""
         return await self._uow.read(lambda tx: tx.grants.of_user(user, GRANTS_SHOWN))
+
+    async def in_use(self, user: UserId) -> Sequence[Task]:
+        """What runs now for a user, alone or among others, on a consent of theirs."""
+        return await self._uow.read(lambda tx: tx.tasks.running(user=user, limit=GRANTS_SHOWN))
 
     async def set_ceiling(
         self, principal: PrincipalId, ceiling: Ceiling, *, by: PrincipalId, at: datetime

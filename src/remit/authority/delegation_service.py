@@ -8,6 +8,7 @@ from itertools import pairwise
 from remit.authority import events
 from remit.authority.alive import Dead, alive
 from remit.authority.attenuation import covers
+from remit.authority.company import consents_beside
 from remit.authority.delegations import RecordedEnvelope, RecordedHop, record_of
 from remit.authority.directory import verifier_in
 from remit.authority.envelope import Delegation
@@ -178,18 +179,19 @@ def _require_alive(tx: AuthorityTransaction, task: Task, envelope: RecordedEnvel
 def _require_lawful(
     tx: AuthorityTransaction, task: Task, hop: RecordedHop, giver: Principal, taker: Principal
 ) -> None:
-    """A broker hop needs a listed pair, and the user's own consent to the worker (N23)."""
+    """A broker hop needs a listed pair, and each person's own consent to the worker (N23)."""
     if hop.kind is not Delegation.BROKER:
         return
     if taker.name not in brokers_of(giver):
         raise UnlistedPair(f"`{giver.name}` may not broker to `{taker.name}`")
     if task.user is None:
         return
-    consent = tx.grants.standing(task.user, AgentId(taker.id))
-    if consent is None:
-        raise NoConsent(f"the user has not let `{taker.name}` act for them")
-    if not covers_rights(consent.ceiling.rights, hop):
-        raise Widened(f"the hop goes beyond what the user lets `{taker.name}` do")
+    own = tx.grants.standing(task.user, AgentId(taker.id))
+    for consent in (own, *consents_beside(tx, task, AgentId(taker.id))):
+        if consent is None:
+            raise NoConsent(f"a person of the task has not let `{taker.name}` act for them")
+        if not covers_rights(consent.ceiling.rights, hop):
+            raise Widened(f"the hop goes beyond what a person of the task lets `{taker.name}` do")
 
 
 def covers_rights(rights: frozenset[Right], hop: RecordedHop) -> bool:

@@ -17,12 +17,14 @@ from remit.authority.errors import EnvelopeRejected, EnvelopeTooLarge, Widened
 from remit.authority.lifetimes import ENVELOPE_PART_CEILING
 from remit.authority.rights import MAX_DEPTH, Ceiling
 from remit.kernel.canonical import Digest, Json, JsonObject, sha256
-from remit.kernel.ids import AgentId, InstanceId, TaskId
+from remit.kernel.ids import AgentId, InstanceId, TaskId, UserId
 from remit.kernel.jose import jwt
 from remit.kernel.jose.keys import Signer
 from remit.kernel.jose.profiles import TokenType
 
 SEPARATOR: Final = "~"
+NAMESPACE: Final = "dev.remit"
+"""The one member of a root that is ours alone."""
 TEXT_LIMIT: Final = (MAX_DEPTH + 1) * (ENVELOPE_PART_CEILING + 1)
 
 
@@ -55,6 +57,8 @@ class Root:
     """Who asked for it (`req_wl`): the user's client."""
     issued_at: datetime
     expires_at: datetime
+    companions: tuple[UserId, ...] = ()
+    """Who else the task is for: what comes of it is theirs too."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,6 +143,8 @@ def issue_root(root: Root, *, signer: Signer) -> str:
         "scope": root.scope,
         "req_wl": root.requester,
     }
+    if root.companions:
+        claims[NAMESPACE] = {"with": [*root.companions]}
     return sized(jwt.issue(claims, as_type=TokenType.ENVELOPE, signer=signer))
 
 
@@ -217,9 +223,23 @@ def read_root(members: Mapping[str, Json]) -> Root:
         may_act=AgentId(_text(may_act["sub"])),
         scope=_text(members["scope"]),
         requester=_text(members["req_wl"]),
+        companions=_companions(members),
         issued_at=_moment(members["iat"]),
         expires_at=_moment(members["exp"]),
     )
+
+
+def _companions(members: Mapping[str, Json]) -> tuple[UserId, ...]:
+    """Absent is nobody; a member that is there names at least one, each once."""
+    if NAMESPACE not in members:
+        return ()
+    own = members[NAMESPACE]
+    if not isinstance(own, dict) or own.keys() != {"with"} or not isinstance(own["with"], list):
+        raise TypeError("with")
+    found = tuple(UserId(_text(each)) for each in own["with"])
+    if not found or len(set(found)) != len(found):
+        raise TypeError("with")
+    return found
 
 
 def read_hop(members: Mapping[str, Json]) -> Hop:

@@ -78,7 +78,7 @@ def state(
         subject=subject,
         codes=tuple(codes),
         digests=(*permissions, *goal),
-        detail=tuple(detail),
+        detail=(*detail, *_company(task)),
     )
     facts.state(
         tx,
@@ -87,6 +87,13 @@ def state(
         subject=subject or (task.id if task is not None else agent),
         contents=contents,
     )
+
+
+def _company(task: Task | None) -> tuple[tuple[str, str], ...]:
+    """Who else the task is for."""
+    if task is None or not task.companions:
+        return ()
+    return (("with", " ".join(each.user for each in task.companions)),)
 
 
 def _answering(tx: AuthorityTransaction, agent: str) -> str:

@@ -48,6 +48,7 @@ def lineage_of(
         principals=frozenset().union(*(line_of(member, find) for member in members)),
         envelope=envelope,
         others=frozenset(others),
+        companions=() if task is None else task.companions,
     )
 
 

@@ -45,10 +45,10 @@ class Tasks(Protocol):
     def running(
         self, *, agent: AgentId | None = None, user: UserId | None = None, limit: int
     ) -> Sequence[Task]:
-        """Running tasks, optionally of one agent or user, oldest first."""
+        """Running tasks, optionally of one agent, or for one user alone or among others, oldest first."""
 
     def under(self, grant: GrantId, limit: int) -> Sequence[Task]:
-        """Running tasks that stand on a consent."""
+        """Running tasks that stand on a consent, be it of whoever else they are for."""
 
     def overdue(self, at: datetime, limit: int) -> Sequence[Task]:
         """Running tasks whose deadline has passed."""

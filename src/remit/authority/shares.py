@@ -1,4 +1,4 @@
-"""The factors of effective right, by name: user ∩ agents ∩ blueprints ∩ task ∩ hops ∩ token (N10, R8).
+"""The factors of effective right, by name: users ∩ agents ∩ blueprints ∩ task ∩ hops ∩ token (N10, R8).
 
 Nobody's full permissions are ever a factor by themselves: an agent gets what all of them leave.
 """
@@ -34,7 +34,8 @@ class Share:
 class Member:
     """One agent of a chain with its standing ceilings; None where nobody has set one.
 
-    `consent` is the user's own grant to this agent, which a broker hop needs.
+    `consent` is the user's own grant to this agent, which a broker hop needs; `beside` those of the further
+    people of the task, in their order.
     """
 
     name: str
@@ -42,6 +43,15 @@ class Member:
     blueprint: str
     blueprint_ceiling: Ceiling | None
     consent: Grant | None = None
+    beside: tuple[Grant | None, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Beside:
+    """A further person of a task, by the name a reader knows them by; None where no consent is theirs."""
+
+    name: str
+    consent: Grant | None
 
 
 def shares(
@@ -50,23 +60,29 @@ def shares(
     consent: Grant | None,
     members: Sequence[Member],
     hops: Sequence[RecordedHop],
+    company: Sequence[Beside] = (),
     token: Ceiling | None = None,
 ) -> tuple[Share, ...]:
     """Name every factor for the last member of a chain; `hops[i]` leads from member i to member i + 1.
 
     Behind an `attenuate` hop the agents before it still bound the ones after it. Behind a `broker` hop they
     do not: the worker's own ceiling and its own consent take their place, and user, task and hops stay.
+    What holds for the user holds for each of `company`, who are the task's companions in their order.
     """
     found = [] if consent is None else [Share(name="user", ceiling=consent.ceiling)]
     if task.user is not None and consent is None:
         found.append(Share(name="user", ceiling=NOTHING))
+    found += [Share(name=f"with {each.name}", ceiling=_given(each.consent)) for each in company]
     found.append(Share(name="task", ceiling=task.ceiling))
     found += [Share(name=f"hop {number}", ceiling=hop.ceiling) for number, hop in enumerate(hops, start=1)]
     first = _after_last_broker(hops)
     if first > 0 and task.user is not None:
         worker = members[first]
-        ceiling = NOTHING if worker.consent is None else worker.consent.ceiling
-        found.append(Share(name=f"user for {worker.name}", ceiling=ceiling))
+        found.append(Share(name=f"user for {worker.name}", ceiling=_given(worker.consent)))
+        found += [
+            Share(name=f"with {each.name} for {worker.name}", ceiling=_given(consent))
+            for each, consent in zip(company, worker.beside, strict=True)
+        ]
     for member in members[first:]:
         found += _of_member(member)
     if token is not None:
@@ -88,6 +104,10 @@ def emptied_by(found: Sequence[Share]) -> str | None:
         if not left.rights or not left.purpose or left.window.start >= left.window.end:
             return found[count - 1].name
     return None if found else "none"
+
+
+def _given(consent: Grant | None) -> Ceiling:
+    return NOTHING if consent is None else consent.ceiling
 
 
 def _after_last_broker(hops: Sequence[RecordedHop]) -> int:

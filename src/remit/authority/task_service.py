@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from remit.authority import events
 from remit.authority.alive import Dead, alive
 from remit.authority.attenuation import covers, meet, meet_all
+from remit.authority.company import Companionship, Invited, check_company, find_company, narrowed
 from remit.authority.consent import Grant
 from remit.authority.delegations import RecordedEnvelope
 from remit.authority.directory import TRIGGER_KINDS
@@ -68,6 +69,8 @@ class StartTask:
     segment: str = ""
     mode: Mode = Mode.INTERACTIVE
     initiative: Initiative = Initiative.USER
+    company: tuple[Invited, ...] = ()
+    """Who else the run is for; each has consented for themselves."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -164,18 +167,28 @@ class TaskService:
         if consent is None and wanted.user is not None:
             consent = _consent(tx, wanted.user, wanted.agent)
         member = member_of(tx, agent)
-        stated = self._task(wanted, agent, consent, intent, at)
+        company = self._company(tx, wanted)
+        stated = replace(
+            self._task(wanted, agent, consent, intent, at),
+            companions=tuple(each.companion for each in company),
+        )
         _require_alive(tx, stated, at)
-        found = shares(task=stated, consent=consent, members=(member,), hops=())
+        beside = [each.beside for each in company]
+        found = shares(task=stated, consent=consent, members=(member,), hops=(), company=beside)
         left = effective(found)
-        emptied = emptied_by(found)
+        # The further people last: who has nothing in common with what is asked is named.
+        emptied = emptied_by(sorted(found, key=lambda share: share.name.startswith("with ")))
         # A coordinator may hold nothing of its own: it hands the user's authority to listed workers.
         if emptied is not None and not brokers_of(agent):
             raise EmptyAuthority(f"nothing is left for this task: `{emptied}` allows none of it")
-        task = stated if brokers_of(agent) else _ticket(stated, member)
+        bounded = narrowed(stated, company)
+        task = bounded if brokers_of(agent) else _ticket(bounded, member)
         text = self._issue(task, by, at)
         self._store(tx, task, text, intent, by, at)
         return StartedTask(task=task, envelope=text, effective=left, factors=found)
+
+    def _company(self, tx: AuthorityTransaction, wanted: StartTask) -> tuple[Companionship, ...]:
+        return find_company(tx, wanted.company, agent=wanted.agent, purpose=wanted.purpose)
 
     def _task(
         self,
@@ -219,6 +232,7 @@ class TaskService:
             requester=by,
             issued_at=at,
             expires_at=task.deadline,
+            companions=tuple(each.user for each in task.companions),
         )
         return issue_root(root, signer=self._keys.signer(KeyClass.ENVELOPE))
 
@@ -335,6 +349,7 @@ def _ticket(task: Task, member: Member) -> Task:
 def _check(wanted: StartTask, at: datetime, longest: timedelta) -> None:
     if (wanted.user is None) == (wanted.trigger is None):
         raise MalformedTask("a task acts for exactly one of a user and a trigger")
+    check_company(wanted.company, wanted.user)
     if not wanted.purpose.strip() or wanted.purpose == ANY_PURPOSE:
         raise MalformedTask("`purpose` is empty, or `any`: a task has one")
     if wanted.deadline.tzinfo is None or not at < wanted.deadline <= at + longest:

@@ -32,6 +32,14 @@ class Initiative(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Companion:
+    """A further person whom a run is for, by their own consent to the same agent (R36)."""
+
+    user: UserId
+    grant: GrantId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Task:
     """A task identity: who asked what of whom, for which purpose, until when.
 
@@ -58,6 +66,13 @@ class Task:
     started_at: datetime
     deadline: datetime
     ended_at: datetime | None = None
+    companions: tuple[Companion, ...] = ()
+    """Who else its output is for: nothing is done that any of them has not let the agent do."""
+
+    @property
+    def people(self) -> tuple[UserId, ...]:
+        """Everybody it is for, who started it first."""
+        return (*(() if self.user is None else (self.user,)), *(each.user for each in self.companions))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,3 +92,5 @@ class Lineage:
     envelope: EnvelopeId | None
     others: frozenset[str] = frozenset()
     """What else a tombstone can stop it by: ancestors of the envelope, token, key, tool, server."""
+    companions: tuple[Companion, ...] = ()
+    """Further people of the task, each with the consent that their part stands on."""

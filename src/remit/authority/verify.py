@@ -155,7 +155,7 @@ class EnvelopeVerifier:
         return hop
 
     def _check_source(self, root: Root) -> None:
-        if not self._directory.is_source(root.subject):
+        if not all(self._directory.is_source(each) for each in (root.subject, *root.companions)):
             raise EnvelopeRejected(3, "unknown_source")
 
     def _check_previous(self, envelope: Envelope, position: int, hop: Hop) -> None:

@@ -13,7 +13,7 @@ from msgspec import structs
 from remit.authority.consent import Grant, GrantState
 from remit.authority.delegations import RecordedEnvelope
 from remit.authority.lineage import lineage_of
-from remit.authority.shares import Member, shares
+from remit.authority.shares import Beside, Member, shares
 from remit.authority.tasks import Task
 from remit.decision.codes import Code, reason
 from remit.decision.facts import Snapshot
@@ -21,7 +21,7 @@ from remit.decision.request import ActionRequest, Factor, ProposedCall
 from remit.decision.response import Reason
 from remit.identity.principals import Kind, Principal, Tier
 from remit.identity.tools import Pin, Tool
-from remit.kernel.ids import EnvelopeId, PrincipalId
+from remit.kernel.ids import EnvelopeId, PrincipalId, UserId
 
 OWN: Final = "own"
 """Purpose of a person who acts by themselves, for nobody's task."""
@@ -63,6 +63,7 @@ def _assemble(call: ProposedCall, snapshot: Snapshot) -> ActionRequest:
     tool = _tool(call, snapshot)
     # (4) the task, and the consent that it stands on
     task, grant = _task(call, snapshot, principal)
+    companions, company = _company(task, snapshot)
     # (5) every hop, as it was recorded
     envelope = _envelope(call, snapshot, task)
     # (6) whoever's end must reach the call
@@ -75,7 +76,7 @@ def _assemble(call: ProposedCall, snapshot: Snapshot) -> ActionRequest:
         others=_others(call, envelope),
     )
     # (7) each factor, or none of it counts
-    factors = tuple(_factors(call, snapshot, principal, task, grant, envelope))
+    factors = tuple(_factors(call, snapshot, principal, task, grant, company, envelope))
     return ActionRequest(
         call=call,
         principal=principal,
@@ -89,6 +90,7 @@ def _assemble(call: ProposedCall, snapshot: Snapshot) -> ActionRequest:
         factors=factors,
         # PD-19: from the signed task alone; a principal without a task has the purpose it was registered for.
         purpose=task.purpose if task else _own_purpose(principal),
+        companions=companions,
     )
 
 
@@ -153,6 +155,19 @@ def _task(call: ProposedCall, snapshot: Snapshot, principal: Principal) -> tuple
     return task, grant
 
 
+def _company(task: Task | None, snapshot: Snapshot) -> tuple[tuple[Principal, ...], tuple[Beside, ...]]:
+    """The further people of the task, and the consent that each of them gave for themselves (R36)."""
+    people, beside = [], []
+    for companion in task.companions if task else ():
+        person = _known(PrincipalId(companion.user), snapshot, "user")
+        consent = snapshot.grants.get(companion.grant)
+        if task is None or consent is None or (consent.user, consent.agent) != (companion.user, task.agent):
+            raise _Missing(Code.GRANT_UNKNOWN, 4, id=companion.grant)
+        people.append(person)
+        beside.append(Beside(name=person.name, consent=consent))
+    return tuple(people), tuple(beside)
+
+
 def _chain(call: ProposedCall) -> tuple[PrincipalId, ...]:
     """Instance ids, first agent first; the last is the one that acts."""
     chain = tuple(PrincipalId(member) for member in call.subject.chain)
@@ -211,9 +226,10 @@ def _factors(
     principal: Principal,
     task: Task | None,
     grant: Grant | None,
+    company: tuple[Beside, ...],
     envelope: RecordedEnvelope | None,
 ) -> Iterator[Factor]:
-    """User, task, each hop, each agent that counts with its blueprint, and the token itself (N10)."""
+    """User, who else it is for, task, each hop, each agent that counts with its blueprint, token (N10)."""
     if task is None:
         yield from _own_factors(call, snapshot, principal)
         return
@@ -221,9 +237,12 @@ def _factors(
     hops = envelope.hops if envelope else ()
     accounts = {f"hop {number}": hop.prefix for number, hop in enumerate(hops, start=1)}
     accounts |= {"task": task.id, "token": call.subject.token, "user": grant.id if grant else ""}
+    accounts |= {f"with {each.name}": each.consent.id if each.consent else "" for each in company}
     for agent in members:
         accounts[f"agent {agent.name}"] = agent.id
         accounts[f"user for {agent.name}"] = f"{task.user}/{agent.id}"
+        for person, each in zip(task.companions, company, strict=True):
+            accounts[f"with {each.name} for {agent.name}"] = f"{person.user}/{agent.id}"
         if agent.blueprint is not None:
             accounts[f"blueprint {_blueprint_name(agent, snapshot)}"] = f"{agent.blueprint}/{agent.id}"
     for share in shares(
@@ -231,6 +250,7 @@ def _factors(
         consent=grant,
         members=[_member(agent, task, snapshot) for agent in members],
         hops=hops,
+        company=company,
         token=call.subject.ceiling,
     ):
         daily = not share.name.startswith(("task", "hop", "token"))
@@ -262,6 +282,7 @@ def _member(agent: Principal, task: Task, snapshot: Snapshot) -> Member:
         blueprint=_blueprint_name(agent, snapshot),
         blueprint_ceiling=snapshot.ceilings.get(blueprint) if blueprint else None,
         consent=_consent(agent, task, snapshot),
+        beside=tuple(_newest(each.user, agent, snapshot) for each in task.companions),
     )
 
 
@@ -274,9 +295,13 @@ def _consent(agent: Principal, task: Task, snapshot: Snapshot) -> Grant | None:
     """The newest standing consent of the task's user for this very agent: what a brokered worker needs."""
     if PrincipalId(task.agent) == agent.id:
         return snapshot.grants.get(task.grant) if task.grant else None
+    return _newest(task.user, agent, snapshot)
+
+
+def _newest(user: UserId | None, agent: Principal, snapshot: Snapshot) -> Grant | None:
     given = [
         grant
         for grant in snapshot.grants.values()
-        if (grant.user, PrincipalId(grant.agent)) == (task.user, agent.id) and grant.state is GrantState.GIVEN
+        if (grant.user, PrincipalId(grant.agent)) == (user, agent.id) and grant.state is GrantState.GIVEN
     ]
     return max(given, key=lambda grant: grant.id, default=None)

@@ -53,6 +53,8 @@ class Code(StrEnum):
     HISTORY_FORBIDS = "history_forbids"
     HISTORY_ASKS = "history_asks"
     HISTORY_ERROR = "history_error"
+    APPROVERS_DIFFER = "approvers_differ"
+    COMPANION_ABSENT = "companion_absent"
     CALLS_EXHAUSTED = "calls_exhausted"
     RATE_EXCEEDED = "rate_exceeded"
     MONEY_EXHAUSTED = "money_exhausted"

@@ -405,6 +405,22 @@ TABLE: Final[dict[Code, Entry]] = {
         _LATER,
         "A rule about the past failed, or looks at too much; whoever keeps the policy must mend it.",
     ),
+    Code.APPROVERS_DIFFER: _deny(
+        Stage.POLICY,
+        DenialKind.FORBIDDEN,
+        "the rules ask different people about each person that the run is for",
+        RemedyAction.CONTACT_OWNER,
+        _OUTSIDE,
+        "One call is put to one set of approvers; do this in a run for one person.",
+    ),
+    Code.COMPANION_ABSENT: _deny(
+        Stage.POLICY,
+        DenialKind.FORBIDDEN,
+        "policy `{rule}` wants an answer or a fresh sign-in of `{person}`, who did not start this run",
+        RemedyAction.NONE,
+        _OUTSIDE,
+        "Only who starts a run signs in to it; let that person start one of their own.",
+    ),
     Code.CALLS_EXHAUSTED: _deny(
         Stage.BUDGET,
         DenialKind.BUDGET_EXHAUSTED,

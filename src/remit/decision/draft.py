@@ -15,7 +15,7 @@ from remit.decision.response import Decision, Handing, Verdict
 from remit.decision.told import Told
 from remit.decision.trace import Explanation, StoredDecision
 from remit.kernel.canonical import Digest
-from remit.kernel.ids import ApprovalId, DecisionId, PrincipalId
+from remit.kernel.ids import ApprovalId, DecisionId, PrincipalId, UserId
 from remit.ledger.record import Content, Record
 
 
@@ -72,6 +72,7 @@ def explanation_of(draft: Draft, outcome: Outcome, *, decision: DecisionId | Non
     call, request = draft.call, draft.request
     subject = call.subject
     agent = draft.snapshot.principals.get(PrincipalId(subject.agent))
+    company = request.companions if request else ()
     user = draft.snapshot.principals.get(PrincipalId(subject.user)) if subject.user else None
     return Explanation(
         decision=decision,
@@ -92,6 +93,8 @@ def explanation_of(draft: Draft, outcome: Outcome, *, decision: DecisionId | Non
         verdict=outcome.verdict,
         stages=outcome.findings,
         key=draft.key,
+        companions=tuple(UserId(each.id) for each in company),
+        companion_names=tuple(each.email or each.name for each in company),
         token=subject.token,
         asked_by=call.asked_by or "",
     )

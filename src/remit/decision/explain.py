@@ -54,7 +54,8 @@ def _beyond(code: Code) -> RemedyAction:
 def tell(explanation: Explanation) -> str:
     """The answer in plain words: who, for whom, why, what decided (R140)."""
     verdict = explanation.verdict
-    behalf = f", acting for `{explanation.user_name}`" if explanation.user_name else ""
+    people = [f"`{name}`" for name in (explanation.user_name, *explanation.companion_names) if name]
+    behalf = f", acting for {' and '.join(people)}" if people else ""
     purpose = f" for purpose `{explanation.purpose}`" if explanation.purpose else ""
     because = "; ".join(said.sentence for said in verdict.reasons) or "every stage agreed"
     return (

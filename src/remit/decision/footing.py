@@ -69,6 +69,7 @@ class Footing:
     """The task's deadline, exclusive; None without a task."""
     bounds: Bounds | None
     """None where no call of this action can pass."""
+    companions: tuple[Principal, ...]
     capped: bool
     """Whether any factor has a budget: else nothing is charged to anybody."""
 
@@ -86,6 +87,7 @@ class Footing:
             lineage=self.lineage,
             factors=self.factors,
             purpose=self.purpose,
+            companions=self.companions,
         )
 
 

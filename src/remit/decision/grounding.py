@@ -64,6 +64,7 @@ def _footing(request: ActionRequest, snapshot: Snapshot) -> Footing:
         alive=said if said.effect is Effect.PERMIT else None,
         alive_until=None if task is None else task.deadline,
         bounds=_bounds(request),
+        companions=request.companions,
         capped=any(factor.ceiling.caps != _UNCAPPED for factor in request.factors),
     )
 

@@ -5,6 +5,7 @@ from typing import Final
 from msgspec import structs
 
 from remit.decision.codes import Code, reason
+from remit.decision.company import as_each, of_all
 from remit.decision.facts import Snapshot
 from remit.decision.finding import Finding
 from remit.decision.policy.bundle import Bundle
@@ -44,7 +45,13 @@ HEADLESS_APPROVERS = "self"
 
 
 def policy_stage(request: ActionRequest, snapshot: Snapshot) -> Finding:
-    """Some permit, no forbid, no error; then people, if the permit wants them."""
+    """Some permit, no forbid, no error; then people, if the permit wants them. For each person of a run."""
+    if request.companions:
+        return of_all(request, [_for_one(each, snapshot) for each in as_each(request)])
+    return _for_one(request, snapshot)
+
+
+def _for_one(request: ActionRequest, snapshot: Snapshot) -> Finding:
     bundle = snapshot.bundle
     if not bundle.rules:
         return _denied(reason(Code.NO_POLICIES))

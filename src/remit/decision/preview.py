@@ -15,6 +15,7 @@ from remit.authority.rights import ANY_PURPOSE, Ceiling
 from remit.authority.tokens import VerifiedSubject
 from remit.decision.actions import SERVER_TYPE, action_of
 from remit.decision.assembly import Unassembled
+from remit.decision.company import as_each
 from remit.decision.facts import Snapshot
 from remit.decision.footing import Footing
 from remit.decision.grounding import ground, known_alive
@@ -137,11 +138,11 @@ def _conceivable(request: ActionRequest, snapshot: Snapshot) -> bool:
     bundle = snapshot.bundle
     if bundle.program is None:
         return False
+    fixed = bool(request.call.resource.id)
     try:
-        env = pose(request, bundle)
+        return all(conceivable(pose(each, bundle), bundle, fixed=fixed) for each in as_each(request))
     except Unaskable:
         return False
-    return conceivable(env, bundle, fixed=bool(request.call.resource.id))
 
 
 def _timed(request: ActionRequest, bundle: Bundle) -> bool:

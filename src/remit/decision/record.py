@@ -43,7 +43,7 @@ def decided(
         revision=verdict.revision,
         epoch=verdict.epoch,
         digests=_digests(call, stored),
-        detail=_detail(stored, call),
+        detail=(*_detail(stored, call), *_company(request)),
     )
     owner = call.subject.user or call.subject.agent
     clear = Content(name="arguments", subject=owner, text=call.raw_arguments.decode(errors="strict"))
@@ -76,6 +76,13 @@ def _digests(call: ProposedCall, stored: StoredDecision) -> tuple[tuple[str, str
     if stored.explanation.key:
         found.append(("action", stored.explanation.key))
     return tuple(found)
+
+
+def _company(request: ActionRequest | None) -> tuple[tuple[str, str], ...]:
+    """Who else the run is for."""
+    if request is None or not request.companions:
+        return ()
+    return (("with", " ".join(each.id for each in request.companions)),)
 
 
 def _detail(stored: StoredDecision, call: ProposedCall) -> tuple[tuple[str, str], ...]:

@@ -77,3 +77,5 @@ class ActionRequest:
     factors: tuple[Factor, ...]
     purpose: str
     """That of the signed task; empty without one."""
+    companions: tuple[Principal, ...] = ()
+    """Who else the task is for: the rules are asked for each of them."""

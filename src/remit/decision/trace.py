@@ -45,6 +45,9 @@ class Explanation(Told, frozen=True, kw_only=True):
     verdict: Verdict
     stages: tuple[Finding, ...]
     key: Digest
+    companions: tuple[UserId, ...] = ()
+    """Who else the run is for."""
+    companion_names: tuple[str, ...] = ()
     token: str = ""
     """Id of the access token that was shown: its end is the end of a capability that is not used yet."""
     asked_by: str = ""

@@ -32,6 +32,8 @@ class Names:
     agent: str
     user: str = ""
     approver: str = ""
+    company: tuple[str, ...] = ()
+    """Who else it was for, by address."""
 
 
 def action_sentence(
@@ -50,7 +52,8 @@ def action_sentence(
     characters become visible escapes, quotes can't end a quotation, and long ones are cut with their length.
     What is not known to be done is not told as done: `outcome` is that of the call, empty while it runs.
     """
-    behalf = f"acting on behalf of {visible(names.user)}" if names.user else "acting on its own behalf"
+    people = " and ".join(visible(name) for name in (names.user, *names.company) if name)
+    behalf = f"acting on behalf of {people}" if people else "acting on its own behalf"
     phrase = fill(template, arguments) if template else _plain_phrase(record)
     rules = ", ".join(f"`{visible(rule)}`" for rule in record.rules)
     authority = f"authorized by {'policies' if len(record.rules) > 1 else 'policy'} {rules} " if rules else ""

@@ -40,6 +40,10 @@ def tell_decision(reader: LedgerReader, decision: str, directory: Directory) -> 
     return tell_answer(reader, answer_of(decided, (*found, *said)), directory)
 
 
+_WITH: Final = "with"
+"""Detail of a decision: ids of whom else its run is for."""
+
+
 def tell_answer(reader: LedgerReader, answer: Answer, directory: Directory) -> str:
     """The sentence of an answer that the log gave; the same rules."""
     if answer.effect != PERMIT:
@@ -53,6 +57,7 @@ def tell_answer(reader: LedgerReader, answer: Answer, directory: Directory) -> s
         agent=directory.name_of(record.agent or record.actor),
         user=directory.name_of(record.user) if record.user else "",
         approver=directory.name_of(answer.approver) if answer.approver else "",
+        company=tuple(directory.name_of(each) for each in dict(record.detail).get(_WITH, "").split()),
     )
     return action_sentence(
         record, names=names, template=phrase, arguments=arguments or {}, outcome=answer.outcome

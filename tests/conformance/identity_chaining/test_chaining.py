@@ -247,3 +247,17 @@ async def test_nobody_trusts_themselves_or_two_who_look_alike(border: Border) ->
         await home.link(border.outbound, "00u1")
     with pytest.raises(SubjectLinked):
         await border.partner.link(border.inbound, home.ana, "ben")
+
+
+@pytest.mark.req("R36")
+async def test_a_task_for_several_people_stays_at_home(border: Border) -> None:
+    """Over there nobody would hear that one of them has taken their word back."""
+    home = border.home
+    task = await home.start_task(others=("ben",))
+    token = await home.task_token("calendar-bot", subject_token=home.root(task))
+    assert claims_in(token)["dev.remit"]["with"] == [home.actors["ben"].id]
+    answer = await home.chained(subject_token=token)
+    assert (refusal(answer), answer.json()["error_description"]) == (
+        "400 access_denied",
+        "a task for several people goes to no other domain",
+    )

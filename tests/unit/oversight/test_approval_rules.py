@@ -33,6 +33,21 @@ def test_the_requester_is_never_asked_nor_a_second_account_of_the_same_person() 
     assert {person.id for person in found} == {"usr_lead", "usr_deputy"}
 
 
+@pytest.mark.req("N16", "R36")
+def test_who_gains_beside_the_requester_is_not_asked_either() -> None:
+    people = [LEAD, AWAY, DEPUTY, REQUESTER, TWIN]
+    for companion in (LEAD, person("lead-2", person=LEAD.id)):
+        found = eligible(
+            "team:support-leads",
+            people=people,
+            requester=REQUESTER,
+            owner=None,
+            reversible=True,
+            companions=[companion],
+        )
+        assert {each.id for each in found} == {"usr_deputy"}
+
+
 @pytest.mark.req("N20")
 def test_self_confirmation_is_for_what_can_be_undone_only() -> None:
     people = [REQUESTER]

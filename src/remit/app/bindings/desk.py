@@ -62,6 +62,8 @@ def _sentence(approval: Approval) -> str:
 def _draft(call: ProposedCall, decision: Decision, snapshot: Snapshot) -> Approval:
     subject, tool, at = call.subject, call.tool, call.at
     deciding = decision.verdict.reasons[-1]
+    task = snapshot.tasks.get(subject.task) if subject.task else None
+    company = tuple(each.user for each in task.companions) if task else ()
     return Approval(
         id=ApprovalId(""),
         tenant=subject.tenant,
@@ -93,6 +95,8 @@ def _draft(call: ProposedCall, decision: Decision, snapshot: Snapshot) -> Approv
         asked=(),
         requested_at=at,
         expires_at=at,
+        companions=company,
+        companion_names=tuple(_name(snapshot, each) for each in company),
     )
 
 

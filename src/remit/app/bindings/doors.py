@@ -140,6 +140,7 @@ def _lineage(subject: VerifiedSubject, snapshot: Snapshot) -> Lineage:
         others=frozenset(
             {str(subject.token), subject.key, subject.credential, subject.envelope or "", *ancestors} - {""}
         ),
+        companions=task.companions if task else (),
     )
 
 

@@ -6,6 +6,7 @@ from functools import lru_cache
 from remit.app.keys import KeyHolder
 from remit.authority.capability import Minted, Order, mint
 from remit.decision.request import ActionRequest
+from remit.identity.principals import Kind
 from remit.identity.spiffe import spiffe_id
 from remit.kernel.building import builder
 from remit.kernel.ids import DecisionId, Entropy
@@ -34,7 +35,7 @@ class CapabilityPress:
         order = _order(
             tenant=subject.tenant,
             audience=f"{self._issuer}/mcp/{request.server.name}",
-            subject=_name_of(self._trust_domain, request.principal.name, subject.instance),
+            subject=self._subject(request),
             instance=subject.instance,
             action=call.action,
             resource_type=call.resource.type,
@@ -50,3 +51,10 @@ class CapabilityPress:
         return mint(
             order, issuer=self._issuer, signer=signer, lifetime=self._lifetime, at=at, entropy=self._entropy
         )
+
+    def _subject(self, request: ActionRequest) -> str:
+        """`sub` as in its tokens: an instance's SPIFFE ID, a workload's own id."""
+        instance = request.call.subject.instance
+        if request.instance.kind is not Kind.INSTANCE:
+            return instance
+        return _name_of(self._trust_domain, request.principal.name, instance)

@@ -86,7 +86,7 @@ class GatewayCredentials:
     async def ready(self, subject: VerifiedSubject, server: Server) -> None:
         """Raise `CredentialMissing` if there is none of this very user and agent."""
         try:
-            await self._desk.ready(server, user=subject.user, agent=AgentId(subject.agent))
+            await self._desk.ready(server, user=subject.user, agent=AgentId(subject.agent), task=subject.task)
         except ConnectionRequired as required:
             raise CredentialMissing(required.hint, link=_link(required)) from required
 

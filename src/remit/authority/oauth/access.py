@@ -78,6 +78,8 @@ class AccessToken:
     amr: tuple[str, ...] = ()
     before: str = ""
     """Who acted in another domain before the chain came here, as canonical JSON of `act`; history alone."""
+    companions: tuple[UserId, ...] = ()
+    """Who else the task is for: what comes of it is theirs too."""
 
     @property
     def token_type(self) -> str:
@@ -179,6 +181,7 @@ def token_of(claims: JsonObject, *, tenant: TenantId) -> AccessToken:
             signed_in_at=None if signed_in is None else _moment(signed_in),
             acr="" if signed_in is None else _text(claims["acr"]),
             amr=() if signed_in is None else _texts(claims["amr"]),
+            companions=tuple(UserId(each) for each in _texts(own.get("with", []))),
         )
     except (KeyError, TypeError, ValueError) as odd:
         raise UnreadableToken("claims are not as we write them") from odd
@@ -197,6 +200,8 @@ def _own(token: AccessToken) -> JsonObject:
         own["user"] = token.user
     if token.envelope is not None:
         own["env"] = token.envelope
+    if token.companions:
+        own["with"] = [*token.companions]
     return own
 
 

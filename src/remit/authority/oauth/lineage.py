@@ -68,6 +68,7 @@ def family_dead(view: Standing, family: Family, *, at: datetime) -> str:
         principals=view.line(family.principal),
         envelope=None if task is None else task.root,
         others=frozenset({str(family.id), str(family.session), family.key, family.client_id} - {""}),
+        companions=() if task is None else task.companions,
     )
     return why_over(family, at=at) or _reason(alive(view, lineage, at))
 
@@ -96,6 +97,7 @@ def id_token_dead(view: View, token: IdToken, *, at: datetime) -> str:
         principals=view.line(principal),
         envelope=None if task is None else task.root,
         others=frozenset({str(token.session), *token.ancestors, token.audience}),
+        companions=() if task is None else task.companions,
     )
     return _reason(alive(view, lineage, at))
 
@@ -123,6 +125,7 @@ def token_lineage(view: Standing, token: AccessToken) -> Lineage:
             }
             - {""}
         ),
+        companions=() if task is None else task.companions,
     )
 
 

@@ -37,6 +37,8 @@ class Delegated:
     """When each thing it stands on ends: the token ends no later than any of them."""
     before: str = ""
     """Who acted in another domain before the chain came here; history alone."""
+    companions: tuple[UserId, ...] = ()
+    """Who else the task is for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,6 +129,7 @@ class Mint:
             envelopes=() if delegated is None else delegated.envelopes,
             ancestors=() if delegated is None else delegated.ancestors,
             before="" if delegated is None else delegated.before,
+            companions=() if delegated is None else delegated.companions,
             certificate=_certificate(asking),
             generation=asking.request.generation,
             issued_at=at.replace(microsecond=0),

@@ -56,6 +56,7 @@ def issued(
             ("key", token.key),
             ("credential", token.credential),
             ("exchanged_from", " ".join(token.ancestors)),
+            *((("with", " ".join(token.companions)),) if token.companions else ()),
         ),
     )
 

@@ -196,15 +196,19 @@ class AccessTokenVerifier:
 
 
 def subject_of(token: AccessToken, proof: Proof | None) -> VerifiedSubject:
-    """What the token and its proof establish; a person's or workload's own token has no instance."""
-    own_instance = token.client if token.agent is not None else ""
+    """What the token and its proof establish; a person's own token has no instance.
+
+    A workload is the one instance of itself: what it does, and may repeat, is told apart by its id.
+    """
+    own = token.agent is not None or (token.user is None and token.task is None)
+    own_instance = token.client if own else ""
     return VerifiedSubject(
         tenant=token.tenant,
         token=token.id,
         client=token.client,
         credential=token.credential,
         instance=InstanceId(own_instance),
-        agent=token.agent or AgentId(""),
+        agent=token.agent or AgentId(own_instance),
         user=token.user,
         task=token.task,
         chain=token.instances or ((InstanceId(own_instance),) if own_instance else ()),

@@ -1,14 +1,14 @@
 """Where a credential is opened: for one permitted call that is under way, and for nothing else (N28)."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 from urllib.parse import urlencode
 
 from remit.authority.alive import Dead, alive
-from remit.authority.tasks import Lineage
+from remit.authority.tasks import Companion, Lineage
 from remit.authority.vault import facts
 from remit.authority.vault.connection import Connection, ConnectionState, Place
 from remit.authority.vault.endings import Ender
@@ -25,7 +25,7 @@ from remit.authority.vault.upstream import Granted, ProviderClient
 from remit.identity.tools import Server
 from remit.kernel.clock import Clock
 from remit.kernel.errors import RemitError
-from remit.kernel.ids import AgentId, CallId, DecisionId, PrincipalId, UserId
+from remit.kernel.ids import AgentId, CallId, DecisionId, PrincipalId, TaskId, UserId
 from remit.kernel.secret import Secret
 from remit.kernel.uow import UnitOfWork
 
@@ -75,6 +75,15 @@ class _Wait:
     """Somebody else renews it."""
 
 
+def _require_one_person(companions: Sequence[Companion], server: Server) -> None:
+    """What one person's account shows is not what all of them may see: a run for several opens none (R36)."""
+    if companions:
+        raise ConnectionRequired(
+            f"`{server.name}` is reached by one person's own connection; this run is for several people",
+            next_step="start a run for one person: remit task start",
+        )
+
+
 Running = Callable[[Any, DecisionId], PermittedCall | None]
 """Finds the permitted call of a decision in an open transaction; bound in `app`, which knows decisions."""
 
@@ -100,11 +109,15 @@ class CredentialDesk:
         self._clock = clock
         self._ender = Ender(seal=seal)
 
-    async def ready(self, server: Server, *, user: UserId | None, agent: AgentId) -> None:
+    async def ready(
+        self, server: Server, *, user: UserId | None, agent: AgentId, task: TaskId | None = None
+    ) -> None:
         """Say before a decision whether there is a credential at all; raises `ConnectionRequired`."""
         at = self._clock.now()
 
         def work(tx: VaultTransaction) -> None:
+            run = None if task is None else tx.tasks.get(task)
+            _require_one_person(() if run is None else run.companions, server)
             entry = tx.principals.get(PrincipalId(agent))
             self._held(tx, server, user, agent, "" if entry is None else entry.name, at)
 
@@ -139,6 +152,7 @@ class CredentialDesk:
         if isinstance(alive(tx.lineage, call.lineage, at), Dead):
             raise CredentialNotForThis("something above this call was stopped")
         # Steps 3 and 4.
+        _require_one_person(call.lineage.companions, call.server)
         held, provider = self._held(tx, call.server, call.user, call.agent, call.agent_name, at)
         connection = held.connection
         # Step 5.

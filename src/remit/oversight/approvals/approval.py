@@ -70,6 +70,9 @@ class Approval:
     decided_by: PrincipalId | None = None
     channel: str = ""
     spent_by: CallId | None = None
+    companions: tuple[UserId, ...] = ()
+    """Who else the run is for: they gain by a yes as the user does, so none of them gives it."""
+    companion_names: tuple[str, ...] = ()
 
     @property
     def digest(self) -> Digest:

@@ -18,20 +18,24 @@ def eligible(
     requester: Principal | None,
     owner: PrincipalId | None,
     reversible: bool,
+    companions: Iterable[Principal] = (),
 ) -> tuple[Principal, ...]:
     """Resolve `team:<name>`, `user:<id or e-mail>`, `owner` or `self` to the people who may answer.
 
     The requester never answers for an irreversible action, nor does another account of the same natural
-    person; `self` means the requester and is empty unless the action is reversible. A deputy stands in for
-    an asked person who is not active. The result may be empty: the caller then refuses at once.
+    person; `self` means the requester and is empty unless the action is reversible. Nor do `companions`, for
+    whom it is done too. A deputy stands in for an asked person who is not active. The result may be empty:
+    the caller then refuses at once.
     """
     everyone = {person.id: person for person in people if person.kind is Kind.HUMAN}
     named = _named(rule, everyone, requester, owner)
     present = [_present(person, everyone) for person in named]
-    barred = None if reversible and rule == "self" else _natural(requester)
+    barred = {natural_person(each) for each in companions}
+    if requester is not None and not (reversible and rule == "self"):
+        barred.add(natural_person(requester))
     return tuple(
         sorted(
-            {p.id: p for p in present if p is not None and _natural(p) != barred}.values(),
+            {p.id: p for p in present if p is not None and natural_person(p) not in barred}.values(),
             key=lambda person: person.id,
         )
     )
@@ -71,6 +75,6 @@ def _present(person: Principal, everyone: dict[PrincipalId, Principal]) -> Princ
     return deputy if deputy is not None and deputy.state is State.ACTIVE else None
 
 
-def _natural(person: Principal | None) -> PrincipalId | None:
+def natural_person(account: Principal) -> PrincipalId:
     """The natural person behind an account."""
-    return None if person is None else person.person or person.id
+    return account.person or account.id

@@ -19,7 +19,7 @@ from remit.ledger.record import Content, Record
 from remit.oversight.approvals.approval import Answer, Approval, ApprovalState, cancel, decide, expire
 from remit.oversight.approvals.attention import Attention, check_share, must_suspend
 from remit.oversight.approvals.repository import ApprovalTransaction
-from remit.oversight.approvals.routing import eligible
+from remit.oversight.approvals.routing import eligible, natural_person
 from remit.oversight.errors import (
     AlreadyAnswered,
     AnswerNotProven,
@@ -179,6 +179,7 @@ class ApprovalService:
             requester=requester,
             owner=owner,
             reversible=draft.reversible,
+            companions=_companions(tx, draft),
         )
         if not people:
             raise NoApprover(
@@ -311,7 +312,7 @@ def _check_answer(tx: ApprovalTransaction, approval: Approval, proof: AnswerProo
             f"`{proof.by}` was not asked about `{approval.id}`",
             next_step=f"remit approval show {approval.id}",
         )
-    if _is_requester(tx, approval, person):
+    if _is_requester(tx, approval, person) or _is_companion(tx, approval, person):
         raise NotAnApprover("the requester can't approve an action of their own that can't be undone")
 
 
@@ -319,6 +320,15 @@ def _is_requester(tx: ApprovalTransaction, approval: Approval, person: Principal
     requester = tx.principals.get(PrincipalId(approval.user)) if approval.user else None
     same = requester is not None and (requester.person or requester.id) == (person.person or person.id)
     return same and not (approval.reversible and approval.approvers == "self")
+
+
+def _companions(tx: ApprovalTransaction, approval: Approval) -> list[Principal]:
+    found = (tx.principals.get(PrincipalId(each)) for each in approval.companions)
+    return [each for each in found if each is not None]
+
+
+def _is_companion(tx: ApprovalTransaction, approval: Approval, person: Principal) -> bool:
+    return natural_person(person) in {natural_person(each) for each in _companions(tx, approval)}
 
 
 def _shown(approval: Approval) -> tuple[Content, ...]:

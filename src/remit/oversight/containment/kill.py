@@ -18,6 +18,8 @@ class TargetKind(StrEnum):
     USER = "user"
     BLUEPRINT = "blueprint"
     TOOL = "tool"
+    WORKLOAD = "workload"
+    """A service account, bot or other machine that acts by itself, without a task."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

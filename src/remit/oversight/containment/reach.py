@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import TypeVar
 
-from remit.identity.principals import Kind
+from remit.identity.principals import Kind, Tier, tier_of
 from remit.kernel.ids import PrincipalId, TaskId, UserId
 from remit.oversight.containment.kill import Reach, Target, TargetKind
 from remit.oversight.containment.repository import ContainmentTransaction
@@ -28,7 +28,10 @@ _KINDS = {
 def resolve(tx: ContainmentTransaction, target: Target) -> Target:
     """Find a target by id or name; raises `NoSuchTarget`."""
     kind = _KINDS.get(target.kind)
-    found = _principal(tx, kind, target) if kind else _thing(tx, target)
+    if target.kind is TargetKind.WORKLOAD:
+        found = _workload(tx, target)
+    else:
+        found = _principal(tx, kind, target) if kind else _thing(tx, target)
     if found is None:
         raise NoSuchTarget(
             f"no {target.kind} `{target.ident}` is there to stop", next_step="remit agent list"
@@ -47,6 +50,13 @@ def _principal(tx: ContainmentTransaction, kind: Kind, target: Target) -> Target
     if found is None or found.kind is not kind:
         return None
     return replace(target, ident=found.id, name=found.name)
+
+
+def _workload(tx: ContainmentTransaction, target: Target) -> Target | None:
+    """A name that two kinds of workloads bear names the first in the order of the kinds; ids name one."""
+    kinds = [kind for kind in Kind if tier_of(kind) is Tier.WORKLOAD]
+    found = (_principal(tx, kind, target) for kind in kinds)
+    return next((each for each in found if each is not None), None)
 
 
 def _thing(tx: ContainmentTransaction, target: Target) -> Target | None:
@@ -73,7 +83,7 @@ def _principals(tx: ContainmentTransaction, target: Target) -> tuple[PrincipalId
             return _unique([ident, *(entry.id for entry in (*agents, *children))])
         case TargetKind.TASK:
             return _unique(entry.id for entry in tx.principals.bound_to(TaskId(target.ident)))
-        case TargetKind.INSTANCE | TargetKind.USER:
+        case TargetKind.INSTANCE | TargetKind.USER | TargetKind.WORKLOAD:
             return (ident,)
         case TargetKind.CHAIN | TargetKind.TOOL:
             return ()

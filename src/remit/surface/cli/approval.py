@@ -78,7 +78,7 @@ def card(found: dict[str, Any]) -> list[str]:
     lines = [
         f"{_text(shown['headline'])}   {coloured(found['state'])}, expires {found['expires_at']}",
         f"  Effect     {_text(shown['effect'])}",
-        f"  Asked by   {visible(found['agent_name'])} for {visible(found.get('user_name') or '-')}",
+        f"  Asked by   {visible(found['agent_name'])} for {visible(_people(found))}",
         f"  Why you    {visible(found['reason'])} (rule {visible(found['rule'])})",
         *(f"  {visible(line['pointer']):<10} {_text(line['value'])}" for line in shown["arguments"]),
         f"  Digest     {found['digest']}",
@@ -86,6 +86,11 @@ def card(found: dict[str, Any]) -> list[str]:
     if not shown["inspectable"]:
         lines.append("  WARNING    a part of this cannot be inspected")
     return lines
+
+
+def _people(found: dict[str, Any]) -> str:
+    """Everybody for whom it would be done."""
+    return " and ".join([found.get("user_name") or "-", *found.get("with", ())])
 
 
 def _answer(approval: str, answer: str, *, yes: bool, output: Output) -> None:

@@ -16,7 +16,7 @@ FIRST: Final[dict[str, Entry]] = {
     "doctor": Entry("doctor", "Check installation, settings, server and clock; name the step that fails."),
     "why": Entry("why", "Explain one decision: every stage, nearest miss, remedy."),
     "can": Entry("can", "Ask what a call would be answered, without making it."),
-    "kill": Entry("kill", "Stop an agent, task, user, blueprint or tool everywhere at once."),
+    "kill": Entry("kill", "Stop an agent, workload, task, user, blueprint or tool everywhere at once."),
     "apply": Entry("apply", "Make the installation match a file; plan first."),
     "backup": Entry("backup", "Copy the store while the server runs, without the key that opens it."),
     "restore": Entry("restore", "Put a backup in place of a store that is gone; verify it first."),

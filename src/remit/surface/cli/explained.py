@@ -14,7 +14,8 @@ _LABEL: Final = 14
 def explained(found: Mapping[str, Any]) -> list[str]:
     """The whole answer, in the form of users.md: what is not known is left out, never invented."""
     effect = str(found["effect"])
-    whom = f", for {found['user_name'] or found['user']}" if found.get("user") else ""
+    people = [found["user_name"] or found["user"], *found.get("with", ())] if found.get("user") else []
+    whom = f", for {' and '.join(people)}" if people else ""
     moment = str(found["at"])[:19].replace("T", " ")
     wanted = f"{_shown(found, 'agent_name')} wanted `{_shown(found, 'action')}`"
     done = [visible(str(found["told"]))] if found.get("told") else []

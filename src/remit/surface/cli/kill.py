@@ -11,7 +11,7 @@ from remit.surface.cli.failures import Misused
 from remit.surface.cli.options import OutputOption, YesOption, word
 from remit.surface.cli.render import Output, coloured, say, show, visible
 
-app = word("Stop an agent, task, user, blueprint or tool everywhere at once.")
+app = word("Stop an agent, workload, task, user, blueprint or tool everywhere at once.")
 
 
 class Kind(StrEnum):
@@ -24,6 +24,7 @@ class Kind(StrEnum):
     USER = "user"
     BLUEPRINT = "blueprint"
     TOOL = "tool"
+    WORKLOAD = "workload"
 
 
 _PREFIXES = {
@@ -32,6 +33,11 @@ _PREFIXES = {
     "usr_": Kind.USER,
     "blu_": Kind.BLUEPRINT,
     "tol_": Kind.TOOL,
+    "svc_": Kind.WORKLOAD,
+    "spn_": Kind.WORKLOAD,
+    "bot_": Kind.WORKLOAD,
+    "cip_": Kind.WORKLOAD,
+    "wkl_": Kind.WORKLOAD,
 }
 
 
@@ -48,7 +54,7 @@ def kill(
     yes: YesOption = False,
     output: OutputOption = Output.TABLE,
 ) -> None:
-    """Stop an agent, task, user, blueprint or tool everywhere at once.
+    """Stop an agent, workload, task, user, blueprint or tool everywhere at once.
 
     Exit: 0 every plane confirmed, 5 some have not yet.
     """

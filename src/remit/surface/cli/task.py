@@ -34,9 +34,16 @@ def show_(task: TaskArgument, *, output: OutputOption = Output.TABLE) -> None:
     with Client.open() as client:
         found = client.get(f"/tasks/{task}")
         found["delegations"] = client.get(f"/tasks/{task}/delegations")
-    lines = details({key: value for key, value in found.items() if key not in {"ceiling", "delegations"}})
+    told = {key: value for key, value in found.items() if key not in {"ceiling", "delegations"}}
+    lines = details({**told, **_company(found)})
     lines += [f"delegation  {each['id']}  {len(each['hops'])} hops" for each in found["delegations"]]
     show(found, output=output, lines=lines, hint=f"remit ledger search {task}")
+
+
+def _company(task: dict[str, Any]) -> dict[str, str]:
+    """Who else it is for, each with their own consent, on one line."""
+    found = [f"{each['user']} ({each['grant']})" for each in task.get("with", ())]
+    return {"with": ", ".join(found)} if found else {}
 
 
 @app.command()
@@ -48,6 +55,10 @@ def start(
     within: Annotated[str, typer.Option("--for", help="How long it may run: 20m, 2h.")] = "1h",
     ceiling: Annotated[
         Path | None, typer.Option("--ceiling", help="Narrower than your consent (JSON).")
+    ] = None,
+    others: Annotated[
+        list[str] | None,
+        typer.Option("--with", help="Who else it is for, by name or id; only what they allow too is done."),
     ] = None,
     output: OutputOption = Output.TABLE,
 ) -> None:
@@ -63,6 +74,8 @@ def start(
     }
     if ceiling is not None:
         stated["ceiling"] = read_json(ceiling)
+    if others:
+        stated["with"] = [{"user": each} for each in others]
     with Client.open() as client:
         found = client.post("/tasks", stated)
     ident = found["task"]["id"]

@@ -133,7 +133,7 @@ def _task(snapshot: Snapshot, question: Question, agent: Principal, caller: Call
     mine = [
         task
         for task in snapshot.tasks.values()
-        if task.agent == AgentId(agent.id) and (caller.sees_all or task.user == UserId(caller.principal))
+        if task.agent == AgentId(agent.id) and (caller.sees_all or UserId(caller.principal) in task.people)
     ]
     if question.task is not None:
         named = [task for task in mine if task.id == question.task]

@@ -133,6 +133,9 @@ class ChainedGrants(_Departure):
             raise InvalidTarget("a task of another domain goes no further", reason="domain_transitive")
         if held.user is None:
             raise AccessDenied("only a task for a person goes to another domain", reason="domain_no_person")
+        # Over there nobody would know of the others, nor hear that one of them has taken their word back.
+        if held.companions:
+            raise AccessDenied("a task for several people goes to no other domain", reason="domain_several")
         way = self._way(asking, domain, held.user)
         # (5) Nothing is clipped in silence that was asked for.
         ceiling, scopes = self._rights(asking, way, held), self._scopes(asking, way)

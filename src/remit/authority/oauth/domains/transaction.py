@@ -21,7 +21,7 @@ from remit.authority.oauth.errors import (
     InvalidTarget,
     UnauthorizedClient,
 )
-from remit.authority.oauth.minting import Mint, Subject, Subjects
+from remit.authority.oauth.minting import Delegated, Mint, Subject, Subjects
 from remit.authority.oauth.options import OAuthOptions
 from remit.authority.oauth.requests import Asking, Draft, Outgoing
 from remit.authority.oauth.resources import Target
@@ -123,7 +123,7 @@ class TransactionTokens:
                 "purpose": task.purpose,
                 "details": _object(asking, "request_details"),
             },
-            own={"env": held.envelope, **({"envelope": subject.text} if subject.text else {})},
+            own=_own(held, subject.text),
             ends_at=min(asking.request.at + LIFE, *held.ends),
         )
         token = self._mint.token(asking, Target(resource=self._options.api), frozenset(), delegated=held)
@@ -199,6 +199,16 @@ class TransactionTokens:
         except TokenRejected:
             return False
         return self._keys.find(header.kid, KeyClass.TRANSACTION) is not None
+
+
+def _own(held: Delegated, text: str) -> JsonObject:
+    """The envelope that it stands on, and who else the task is for."""
+    own: JsonObject = {"env": held.envelope}
+    if text:
+        own["envelope"] = text
+    if held.companions:
+        own["with"] = [*held.companions]
+    return own
 
 
 def _object(asking: Asking, name: str) -> JsonObject:

@@ -154,4 +154,5 @@ def _concerns(client: Client, token: AccessToken, tx: OAuthTransaction) -> bool:
 
 def _active(token: AccessToken) -> JsonObject:
     claims = {name: value for name, value in claims_of(token).items() if name != NAMESPACE}
-    return {"active": True, "token_type": token.token_type, **claims}
+    company: JsonObject = {NAMESPACE: {"with": [*token.companions]}} if token.companions else {}
+    return {"active": True, "token_type": token.token_type, **claims, **company}

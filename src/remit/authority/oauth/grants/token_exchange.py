@@ -14,6 +14,7 @@ from dataclasses import replace
 from typing import Final, Protocol
 
 from remit.authority.credential_hop import check_binding, divided, thumbprint_of
+from remit.authority.envelope import Root
 from remit.authority.errors import EnvelopeRejected, EnvelopeTooLarge
 from remit.authority.oauth import rar
 from remit.authority.oauth.access import ANCESTOR_LIMIT, AccessToken
@@ -161,7 +162,7 @@ class TokenExchange:
         # (4) The envelope says who may go on with it.
         self._require_named(envelope.holder, asking)
         task = asking.view.task(envelope.task)
-        if task is None or envelope.root.subject != (task.user or task.trigger):
+        if task is None or not _is_root_of(envelope.root, task):
             raise AccessDenied("no such task", reason="no_task")
         # (6) The chain is made of verified signers and of the client; no parameter reaches it.
         before = tuple(self._name(asking, instance) for instance in envelope.instances)
@@ -178,6 +179,7 @@ class TokenExchange:
             ancestors=(actor.id,),
             ends=(envelope.expires_at, task.deadline, envelope.ceiling.window.end, actor.expires_at),
             before=foreign,
+            companions=envelope.root.companions,
         )
         return Subject(
             delegated=delegated,
@@ -230,6 +232,7 @@ class TokenExchange:
             ancestors=tuple(dict.fromkeys(ancestors)),
             ends=tuple(parent.expires_at for parent in parents),
             before=held.before,
+            companions=held.companions,
         )
         scopes = broad(held.scopes)
         return Subject(delegated=delegated, scopes=scopes, envelope=None)
@@ -262,6 +265,12 @@ class TokenExchange:
         if agent is None:
             raise InvalidRequest(UNVERIFIED, reason="delegator_unknown")
         return spiffe_id(self._options.trust_domain, agent.name, instance)
+
+
+def _is_root_of(root: Root, task: Task) -> bool:
+    """The people whom the root names are those of the task, every one of them."""
+    company = tuple(each.user for each in task.companions)
+    return (root.subject, root.companions) == ((task.user or task.trigger), company)
 
 
 def _check_reach(target: Target, ceiling: Ceiling) -> None:

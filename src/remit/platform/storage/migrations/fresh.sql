@@ -114,6 +114,13 @@ CREATE TABLE clock_mark (
 	generation BIGINT NOT NULL,
 	PRIMARY KEY (node)
 );
+CREATE TABLE companion (
+	tenant TEXT NOT NULL,
+	task TEXT NOT NULL,
+	user TEXT NOT NULL,
+	consent TEXT NOT NULL,
+	PRIMARY KEY (tenant, task, user)
+);
 CREATE TABLE connect_flow (
 	tenant TEXT NOT NULL,
 	state TEXT NOT NULL,
@@ -753,3 +760,5 @@ CREATE INDEX history_until ON history (tenant, until);
 CREATE INDEX backchannel_request_person ON backchannel_request (tenant, person, expires_at);
 CREATE INDEX backchannel_request_agent ON backchannel_request (tenant, agent, expires_at);
 CREATE INDEX backchannel_request_expiry ON backchannel_request (tenant, expires_at);
+CREATE INDEX companion_user ON companion (tenant, user);
+CREATE INDEX companion_consent ON companion (tenant, consent);

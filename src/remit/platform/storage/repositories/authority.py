@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Final
 
 import msgspec
-from sqlalchemy import BigInteger, Select, bindparam, or_, select, update
+from sqlalchemy import BigInteger, ColumnElement, Select, bindparam, or_, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from remit.authority.consent import Grant, GrantState
@@ -25,7 +25,7 @@ from remit.kernel.ids import (
 )
 from remit.platform.storage.instants import micros
 from remit.platform.storage.sql import Scalar, Sql
-from remit.platform.storage.tables.authority import ceiling, consent, envelope, task
+from remit.platform.storage.tables.authority import ceiling, companion, consent, envelope, task
 
 _TASK: Final = msgspec.json.Decoder(Task)
 _GRANT: Final = msgspec.json.Decoder(Grant)
@@ -33,7 +33,15 @@ _CEILING: Final = msgspec.json.Decoder(Ceiling)
 _ENVELOPE: Final = msgspec.json.Decoder(RecordedEnvelope)
 _RUNNING: Final = "running"
 
+
+def _beside(which: ColumnElement[bool]) -> ColumnElement[bool]:
+    """Whether a task is for a further person of whom that holds."""
+    named = select(companion.c.task).where(companion.c.tenant == bindparam("tenant"), which)
+    return task.c.id.in_(named)
+
+
 _ADD_TASK = upsert(task)
+_ADD_COMPANION = upsert(companion)
 _GET_TASK = select(task.c.body).where(task.c.tenant == bindparam("tenant"), task.c.id == bindparam("this"))
 _FINISH = (
     update(task)
@@ -57,7 +65,11 @@ _RUNNING_TASKS = (
         task.c.tenant == bindparam("tenant"),
         task.c.state == _RUNNING,
         or_(bindparam("any_agent", type_=BigInteger) == 1, task.c.agent == bindparam("this_agent")),
-        or_(bindparam("any_user", type_=BigInteger) == 1, task.c.user == bindparam("this_user")),
+        or_(
+            bindparam("any_user", type_=BigInteger) == 1,
+            task.c.user == bindparam("this_user"),
+            _beside(companion.c.user == bindparam("this_user")),
+        ),
     )
     .order_by(task.c.id)
     .limit(bindparam("count"))
@@ -66,7 +78,10 @@ _TASKS_UNDER = (
     select(task.c.body)
     .where(
         task.c.tenant == bindparam("tenant"),
-        task.c.consent == bindparam("this_consent"),
+        or_(
+            task.c.consent == bindparam("this_consent"),
+            _beside(companion.c.consent == bindparam("this_consent")),
+        ),
         task.c.state == _RUNNING,
     )
     .order_by(task.c.id)
@@ -108,6 +123,14 @@ class TaskRepository:
             "body": _text(new),
         }
         self._sql.run(_ADD_TASK, values)
+        for each in new.companions:
+            beside: dict[str, Scalar] = {
+                "tenant": self._tenant,
+                "task": new.id,
+                "user": each.user,
+                "consent": each.grant,
+            }
+            self._sql.run(_ADD_COMPANION, beside)
 
     def get(self, ident: TaskId) -> Task | None:
         """One task."""

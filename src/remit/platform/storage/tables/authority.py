@@ -23,6 +23,18 @@ task: Final = Table(
     Index("task_deadline", "tenant", "state", "deadline"),
 )
 
+companion: Final = Table(
+    "companion",
+    metadata,
+    Column("tenant", Text, primary_key=True),
+    Column("task", Text, primary_key=True),
+    Column("user", Text, primary_key=True),
+    Column("consent", Text, nullable=False),
+    Index("companion_user", "tenant", "user"),
+    Index("companion_consent", "tenant", "consent"),
+)
+"""Who else a task is for; its body says so too, this is how it is found by a person or a consent."""
+
 consent: Final = Table(
     "consent",
     metadata,

@@ -184,6 +184,7 @@ class ApprovalPages:
             pointers=[show(line.pointer) for line in card.arguments],
             agent=show(approval.agent_name),
             user=show(approval.user_name),
+            company=[show(name) for name in approval.companion_names],
             purpose=show(approval.purpose),
             reason=show(approval.reason),
             rule=show(approval.rule),

@@ -3,7 +3,7 @@
 R28, R35.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -17,6 +17,7 @@ from remit.authority.consent_service import ConsentService
 from remit.authority.oauth.sign_ons import SignOnService
 from remit.authority.oidc.sign_on import SignOn, SignOnId
 from remit.authority.rights import Right
+from remit.authority.tasks import Task
 from remit.identity.sessions import Session
 from remit.kernel.ids import GrantId, UserId
 from remit.oversight.approvals.visible import Shown, show
@@ -24,6 +25,17 @@ from remit.surface.web.pages.mine import Named, Own
 
 GRANTS: Final = "/me/grants"
 _FORM: Final = "grants"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunLine:
+    """One run that stands on a consent now: who started it, and whom it is for besides its person."""
+
+    id: str
+    by: Shown | None
+    """None where the person started it."""
+    others: list[Shown]
+    until: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +50,7 @@ class GrantLine:
     given_at: datetime
     withdrawn_at: datetime | None
     until: datetime
+    runs: list[RunLine]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,12 +93,14 @@ class GrantPages:
         ]
 
     async def _show(self, request: Request, session: Session) -> Response:
-        found = await self._consent.of_user(UserId(session.human))
+        person = UserId(session.human)
+        found = await self._consent.of_user(person)
+        running = await self._consent.in_use(person)
         return self._own.draw(
             "grants.html",
             session,
-            grants=[self._line(each) for each in found],
-            applications=[_application(each) for each in await self._sign_ons.of(UserId(session.human))],
+            grants=[self._line(each, running) for each in found],
+            applications=[_application(each) for each in await self._sign_ons.of(person)],
             csrf=self._own.door.csrf(request, _FORM),
         )
 
@@ -98,7 +113,17 @@ class GrantPages:
         ident = SignOnId(request.path_params["ident"])
         await self._sign_ons.withdraw(ident, by=session.human, at=self._now())
 
-    def _line(self, grant: Grant) -> GrantLine:
+    def _run(self, task: Task, person: UserId) -> RunLine:
+        own = task.user == person
+        others = [each for each in task.people if each not in {person, task.user}]
+        return RunLine(
+            id=task.id,
+            by=None if own or task.user is None else show(self._name_of(task.user)),
+            others=[show(self._name_of(each)) for each in others],
+            until=task.deadline,
+        )
+
+    def _line(self, grant: Grant, running: Sequence[Task]) -> GrantLine:
         return GrantLine(
             id=grant.id,
             agent=show(self._name_of(grant.agent)),
@@ -110,7 +135,12 @@ class GrantPages:
             given_at=grant.given_at,
             withdrawn_at=grant.withdrawn_at,
             until=grant.ceiling.window.end,
+            runs=[self._run(task, grant.user) for task in running if _stands_on(task, grant)],
         )
+
+
+def _stands_on(task: Task, grant: Grant) -> bool:
+    return grant.id in {task.grant, *(each.grant for each in task.companions)}
 
 
 def _application(sign_on: SignOn) -> SignOnLine:

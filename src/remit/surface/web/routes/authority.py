@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
+from remit.authority.company import Invited
 from remit.authority.consent_service import ConsentService
 from remit.authority.delegation_service import DelegationService
 from remit.authority.oauth.scopes import Scope
@@ -23,6 +24,7 @@ from remit.surface.web.schemas.authority import (
     NewTask,
     StartedView,
     TaskView,
+    WithPerson,
 )
 from remit.surface.web.schemas.rights import ceiling_of
 
@@ -166,6 +168,7 @@ class AuthorityRoutes:
             segment=body.segment,
             mode=body.mode,
             initiative=body.initiative,
+            company=tuple([await self._invited(each) for each in body.company]),
         )
         started = await self.tasks.start(wanted, by=inbound.caller.principal, at=inbound.at)
         return StartedView.of(started)
@@ -178,7 +181,8 @@ class AuthorityRoutes:
         )
         if caller.sees_all:
             return page
-        return Page(items=[each for each in page.items if each.user == caller.principal], next=page.next)
+        mine = {task.id for task in found if caller.person and _party(task, caller)}
+        return Page(items=[each for each in page.items if each.id in mine], next=page.next)
 
     async def _get(self, inbound: Inbound[Nothing, Nothing]) -> TaskView:
         return TaskView.of(await self._seen(inbound))
@@ -221,6 +225,17 @@ class AuthorityRoutes:
             return AgentId((await self.identity.get(PrincipalId(ident))).id)
         return AgentId((await self.identity.find(Kind.AGENT, ident)).id)
 
+    async def _invited(self, person: WithPerson) -> Invited:
+        """SAFETY: a name that nobody bears goes on as it is, and is refused like somebody without consent."""
+        grant = GrantId(person.grant) if person.grant else None
+        if person.user.startswith("usr_"):
+            return Invited(user=UserId(person.user), grant=grant)
+        try:
+            found = await self.identity.find(Kind.HUMAN, person.user)
+        except NotFound:
+            return Invited(user=UserId(person.user), grant=grant)
+        return Invited(user=UserId(found.id), grant=grant)
+
     async def _seen(self, inbound: Inbound[Nothing, Nothing]) -> Task:
         try:
             task = await self.tasks.get(TaskId(inbound.path["task"]))
@@ -232,9 +247,9 @@ class AuthorityRoutes:
 
 
 def _party(task: Task, caller: Caller) -> bool:
-    """Whether a caller is the task's user, or an instance of its first agent or acting in it."""
+    """Whether a task is for the caller, or the caller is an instance of its first agent or acts in it."""
     if caller.person:
-        return task.user == UserId(caller.principal)
+        return UserId(caller.principal) in task.people
     return caller.subject.task == task.id or task.agent == caller.subject.agent
 
 

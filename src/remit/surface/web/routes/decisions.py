@@ -157,7 +157,8 @@ class DecisionRoutes:
         page = page_of(found, limit=query.limit, key=lambda each: each.id, view=DecisionLine.of)
         if caller.sees_all:
             return page
-        return Page(items=[each for each in page.items if each.user == caller.principal], next=page.next)
+        mine = {each.id for each in found if _party(each, caller)} if caller.person else set()
+        return Page(items=[each for each in page.items if each.id in mine], next=page.next)
 
     async def _why(self, inbound: Inbound[Nothing, Nothing]) -> DecisionView:
         try:
@@ -208,5 +209,5 @@ class DecisionRoutes:
 def _party(found: StoredDecision, caller: Caller) -> bool:
     explained = found.explanation
     if caller.person:
-        return caller.sees_all or explained.user == UserId(caller.principal)
+        return caller.sees_all or UserId(caller.principal) in {explained.user, *explained.companions}
     return explained.instance == caller.subject.instance

@@ -5,6 +5,7 @@ from typing import Annotated, Self
 
 import msgspec
 
+from remit.authority.company import COMPANIONS_CEILING
 from remit.authority.consent import Grant, GrantState
 from remit.authority.delegations import RecordedEnvelope
 from remit.authority.envelope import Delegation
@@ -17,8 +18,25 @@ from remit.surface.web.schemas.words import EnvelopeText, Ident, Instant, Line
 Goal = Annotated[str, msgspec.Meta(min_length=1, max_length=8192)]
 
 
+class WithPerson(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A further person whom a run is for; without `grant`, by their newest consent to the agent."""
+
+    user: Ident
+    grant: Annotated[str, msgspec.Meta(max_length=128)] = ""
+
+
+class WithView(msgspec.Struct, frozen=True, kw_only=True):
+    """A further person of a task, and the consent of theirs that bounds it."""
+
+    user: str
+    grant: str
+
+
 class NewTask(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What the caller asks of an agent; `ceiling` narrows the caller's consent."""
+    """What the caller asks of an agent; `ceiling` narrows the caller's consent.
+
+    `with` names who else it is for: then it does only what each of them has let the agent do.
+    """
 
     agent: Ident
     goal: Goal
@@ -28,6 +46,9 @@ class NewTask(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     segment: Annotated[str, msgspec.Meta(max_length=128)] = ""
     mode: Mode = Mode.INTERACTIVE
     initiative: Initiative = Initiative.USER
+    company: Annotated[tuple[WithPerson, ...], msgspec.Meta(max_length=COMPANIONS_CEILING)] = msgspec.field(
+        default=(), name="with"
+    )
 
 
 class TaskView(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -49,6 +70,7 @@ class TaskView(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     started_at: datetime
     deadline: datetime
     ended_at: datetime | None = None
+    company: tuple[WithView, ...] = msgspec.field(default=(), name="with")
 
     @classmethod
     def of(cls, task: Task) -> Self:
@@ -70,6 +92,7 @@ class TaskView(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
             started_at=task.started_at,
             deadline=task.deadline,
             ended_at=task.ended_at,
+            company=tuple(WithView(user=each.user, grant=each.grant) for each in task.companions),
         )
 
 

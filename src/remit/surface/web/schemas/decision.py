@@ -132,6 +132,7 @@ class DecisionLine(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     agent_name: str
     user: str = ""
     user_name: str = ""
+    company: tuple[str, ...] = msgspec.field(default=(), name="with")
     task: str = ""
     action: str
     resource: str
@@ -275,6 +276,7 @@ def _common(found: Explanation, *, ident: str, approval: str) -> dict[str, Any]:
         "agent_name": found.agent_name,
         "user": found.user or "",
         "user_name": found.user_name,
+        "company": found.companion_names,
         "task": found.task or "",
         "action": found.action,
         "resource": found.resource,

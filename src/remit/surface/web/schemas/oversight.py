@@ -74,6 +74,7 @@ class ApprovalLine(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     resource: str
     user: str = ""
     user_name: str = ""
+    company: tuple[str, ...] = msgspec.field(default=(), name="with")
     task: str = ""
     decision: str
     rule: str
@@ -229,6 +230,7 @@ def _common(approval: Approval) -> dict[str, Any]:
         "resource": approval.resource,
         "user": approval.user or "",
         "user_name": approval.user_name,
+        "company": approval.companion_names,
         "task": approval.task or "",
         "decision": approval.decision,
         "rule": approval.rule,

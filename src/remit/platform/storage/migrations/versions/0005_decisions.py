@@ -14,6 +14,7 @@ def upgrade() -> None:
     _create_history()
     _create_backchannel()
     _create_tenant_revision()
+    _create_companion()
     _keep_tenants_apart()  # the last: it concerns every table that is there
 
 
@@ -76,6 +77,19 @@ def _create_tenant_revision() -> None:
     )
     for table in ("change", "tenant_epoch") if apart else ():
         op.execute(f'ALTER TABLE "{table}" FORCE ROW LEVEL SECURITY')
+
+
+def _create_companion() -> None:
+    """Who else a task is for (R36)."""
+    op.create_table(
+        "companion",
+        sa.Column("tenant", TEXT, primary_key=True),
+        sa.Column("task", TEXT, primary_key=True),
+        sa.Column("user", TEXT, primary_key=True),
+        sa.Column("consent", TEXT, nullable=False),
+    )
+    op.create_index("companion_user", "companion", ["tenant", "user"])
+    op.create_index("companion_consent", "companion", ["tenant", "consent"])
 
 
 def _keep_tenants_apart() -> None:
