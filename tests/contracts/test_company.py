@@ -60,9 +60,9 @@ class Company:
         )
         return await self.world.tasks.start(wanted, by=ada.id, at=NOON)
 
-    async def running(self, name: str) -> list[str]:
+    async def running(self, name: str) -> set[str]:
         user = UserId(self.people[name].id)
-        return [each.id for each in await self.world.consents.in_use(user)]
+        return {each.id for each in await self.world.consents.in_use(user)}
 
 
 @pytest.fixture
@@ -73,9 +73,9 @@ async def company(uow: SqlUnitOfWork) -> Company:
 @pytest.mark.req("R36")
 async def test_a_run_is_found_by_each_of_its_people_and_ends_with_each_ones_consent(company: Company) -> None:
     alone, both = await company.started(), await company.started("ben")
-    assert await company.running("ada") == [alone.task.id, both.task.id]
-    assert await company.running("ben") == [both.task.id]
-    assert await company.running("cleo") == []
+    assert await company.running("ada") == {alone.task.id, both.task.id}
+    assert await company.running("ben") == {both.task.id}
+    assert await company.running("cleo") == set()
     assert both.task.ceiling.rights == ceiling(right(READ)).rights, "the ticket promises no more"
     kept = await company.world.tasks.get(both.task.id)
     assert kept == both.task

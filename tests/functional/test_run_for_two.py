@@ -17,8 +17,10 @@ from remit.oversight.containment.kill import TargetKind
 from support.clients import Refused
 from support.company import BOT, ask, consent, documents, furnish, started
 from support.composed import populated
+from support.governed import BOOKING, LEAD, USER, Task, governed, rooms
 from support.house import House
 from support.oauth import claims_in
+from support.visitors import browser
 
 BEA = "bea@company.com"
 
@@ -142,6 +144,8 @@ async def test_nobody_is_taken_along_on_somebody_elses_word(home: House) -> None
     for code, others in refused:
         answer = await ask(home, *others)
         assert (answer.json()["code"], others) == (code, others)
+        hidden = "usr_" not in answer.json()["detail"]
+        assert code != "no_consent" or hidden, "nothing says whether there is such a person"
     assert (await ask(home, *(f"p{n}@company.com" for n in range(8)))).status_code == 400
     await consent(home, "bea", documents(home, "D-2", purpose="research"))
     assert (await ask(home, BEA, purpose="gossip")).json()["code"] == "no_consent"
@@ -190,3 +194,56 @@ async def test_the_rules_are_asked_for_each_person(house: House) -> None:
     assert approval.companions == (house["bea"].id,)
     assert (await house.answer("lead", approval)).status_code == 200
     assert (await waiting).ran
+
+
+PAST = """
+@id("all") permit (principal, action, resource);
+@id("reads") @remember("saw by=user") permit (principal, action, resource);
+@id("wall") forbid (principal, action == Remit::Action::"business/documents.read", resource)
+  when { context.resource.id == "D-3" && context.past.saw.user.count > 0 };
+"""
+
+
+@pytest.mark.req("R36", "N4")
+async def test_what_either_did_before_counts_for_both(house: House) -> None:
+    await furnish(house, PAST)
+    for who in ("user", "bea"):
+        await consent(house, who, documents(house))
+    hers = await started(house, by="bea")
+    assert (await hers.read("D-2")).ran
+    both = await started(house, BEA)
+    assert (await both.read("D-3")).code == "history_forbids"
+    assert (await (await started(house)).read("D-3")).ran, "alone, nothing was seen before"
+    assert (await (await started(house)).read("D-3")).code == "history_forbids"
+
+
+@pytest.mark.req("R36", "R28")
+async def test_each_sees_on_their_own_page_what_runs_on_their_word(home: House) -> None:
+    run = await started(home, BEA)
+    async with browser(home) as hers, browser(home) as his:
+        await hers.enrol("bea")
+        await his.enrol("user")
+        mine, theirs = (await hers.open("/me/grants")).text, (await his.open("/me/grants")).text
+    assert run.id in mine
+    assert "started by <bdi>user@company.com</bdi> for you</p>" in mine
+    assert "started by you, for you and <bdi>bea@company.com</bdi></p>" in theirs
+
+
+@pytest.mark.req("R36")
+async def test_the_command_line_takes_somebody_along(tmp_path: Path) -> None:
+    async with governed(tmp_path) as here:
+        words = ("task", "start", "calendar-bot", "find a day", "--purpose", "scheduling", "--with", LEAD)
+        refused = await here.remit(*words, who=USER)
+        assert refused.code != 0
+        assert f"`{LEAD}` has not let the agent act for them, for purpose `scheduling`" in refused.err
+        await here.consent("calendar-bot", rooms(), who=LEAD)
+        begun = await here.ask(*words, who=USER)
+        task = Task(begun["task"]["id"], begun["envelope"], "calendar-bot")
+        (other,) = begun["task"]["with"]
+        shown = await here.remit("task", "show", task.id, who=LEAD)
+        assert f" {other['user']} ({other['grant']})" in shown.out
+        assert not (await here.call(task, "rooms_book", BOOKING)).is_error
+        could = await here.ask("can", "calendar-bot", "business/rooms_book", "--arg", "room=Room-401")
+        assert len(could["with"]) == 1
+        ended = await here.remit("task", "end", task.id, who=LEAD)
+        assert ended.code == 0

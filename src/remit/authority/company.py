@@ -24,10 +24,14 @@ COMPANIONS_CEILING: Final = 7
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Invited:
-    """A further person that a run is to be for; without `grant` it stands on their newest consent."""
+    """A further person that a run is to be for; without `grant` it stands on their newest consent.
+
+    `called` is what whoever starts it calls them: an answer says that, and nothing of who bears the name.
+    """
 
     user: UserId
     grant: GrantId | None = None
+    called: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,8 +92,9 @@ def _one(tx: AuthorityTransaction, wanted: Invited, agent: AgentId, purpose: str
     known = person is not None and person.kind is Kind.HUMAN
     if person is None or not known or consent is None or not _fits(consent, wanted, agent, purpose):
         raise NoConsent(
-            f"`{wanted.user[:64]}` has not let `{agent}` act for them, for purpose `{purpose[:64]}`",
-            next_step="ask them: remit delegation give",
+            f"`{(wanted.called or wanted.user)[:64]}` has not let the agent act for them, for purpose "
+            f"`{purpose[:64]}`",
+            next_step="let them consent: remit delegation give",
         )
     return Companionship(name=person.name, consent=consent)
 

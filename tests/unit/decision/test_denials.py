@@ -148,6 +148,8 @@ ELSEWHERE = {
     Code.HISTORY_ASKS: "tests/functional/test_history.py",
     Code.HISTORY_ERROR: "tests/functional/test_history.py",
     Code.GATEWAY_ONLY: "tests/functional/test_carried_capabilities.py",
+    Code.APPROVERS_DIFFER: "tests/unit/decision/test_company.py",
+    Code.COMPANION_ABSENT: "tests/unit/decision/test_company.py",
 }
 """Codes that need more than a request and a snapshot, and where they are reached."""
 

@@ -130,9 +130,9 @@ def _names(request: ActionRequest, whose: Whose, find: Find) -> frozenset[str]:
 
 
 def _people(request: ActionRequest, find: Find) -> frozenset[str]:
-    """PD-17: the person, whichever agent, task or name acts for them."""
+    """PD-17: the person, whichever agent, task or name acts for them; everybody whom a run is for (R36)."""
     if request.user is not None:
-        return frozenset({request.user.id})
+        return frozenset({request.user.id, *(each.id for each in request.companions)})
     try:
         return frozenset({accountable(request.principal, find).human.id})
     except (OwnerMissing, OwnerLoop, OwnerUnfit) as unknown:

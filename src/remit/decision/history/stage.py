@@ -1,13 +1,15 @@
 """Would this complete a forbidden combination? Prepared on the snapshot, answered inside the transaction."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
+from itertools import chain
 from typing import Final
 
 from msgspec import structs
 
 from remit.decision.codes import Code, reason
+from remit.decision.company import as_each
 from remit.decision.facts import Snapshot
 from remit.decision.finding import Finding
 from remit.decision.history.past import (
@@ -25,7 +27,7 @@ from remit.decision.policy.compile import Context, Env
 from remit.decision.policy.given import Unaskable, pose
 from remit.decision.policy.marks import Mark, Reading
 from remit.decision.policy.monitors import Monitors
-from remit.decision.policy.program import Outcome
+from remit.decision.policy.program import Outcome, Program
 from remit.decision.policy.rules import Rule
 from remit.decision.policy.shapes import Misfit
 from remit.decision.policy.values import Value
@@ -41,7 +43,8 @@ class Recollection:
 
     request: ActionRequest
     monitors: Monitors
-    env: Env | None
+    envs: tuple[Env, ...] = ()
+    """The question as each person's whom the run is for, who started it first; empty where none was posed."""
     footprints: tuple[Footprint, ...] = ()
     asked: tuple[tuple[Reading, tuple[Question, ...]], ...] = ()
     refused: Finding | None = None
@@ -61,13 +64,15 @@ def recollect(request: ActionRequest, snapshot: Snapshot) -> Recollection | None
     if monitors is None:
         return None
     try:
-        env = pose(request, snapshot.bundle)
-        left = tuple(_left(request, snapshot, monitors, env))
-        asked = _asked(request, snapshot, monitors, env)
+        people = as_each(request) if request.companions else (request,)
+        envs = tuple(pose(each, snapshot.bundle) for each in people)
+        left = dict.fromkeys(chain.from_iterable(_left(request, snapshot, monitors, env) for env in envs))
+        wanted = frozenset(chain.from_iterable(_wanted(monitors, env) for env in envs))
+        asked = _asked(request, snapshot, monitors, wanted)
     except (Unaskable, Misfit, Unmemorable) as unfit:
-        return Recollection(request=request, monitors=monitors, env=None, refused=_erred(str(unfit)))
+        return Recollection(request=request, monitors=monitors, refused=_erred(str(unfit)))
     return Recollection(
-        request=request, monitors=monitors, env=env, footprints=left, asked=asked, quiet=not asked
+        request=request, monitors=monitors, envs=envs, footprints=tuple(left), asked=asked, quiet=not asked
     )
 
 
@@ -98,15 +103,26 @@ def nothing_against(recollection: Recollection) -> Finding:
 
 def judged(recollection: Recollection, memories: Memories) -> Finding:
     """Run the rules that look back, on what was found."""
-    monitors, env = recollection.monitors, _with_past(recollection, memories)
-    _, forbids, failed = monitors.forbidding.run(env) if monitors.forbidding is not None else _HELD
+    monitors, envs = recollection.monitors, _with_past(recollection, memories)
+    forbids, failed = _run(monitors.forbidding, envs)
     if failed:
-        found = _erred(f"policy `{failed[0][0].id}` can't be evaluated")
+        found = _erred(f"policy `{failed[0].id}` can't be evaluated")
     elif forbids:
         found = _forbidden(recollection, forbids, memories)
     else:
         found = nothing_against(recollection)
-    return _rehearsed(found, monitors, env)
+    return _rehearsed(found, monitors, envs)
+
+
+def _run(program: Program | None, envs: Iterable[Env]) -> tuple[list[Rule], list[Rule]]:
+    """The rules that forbid, and those that failed, for any of the people; each once."""
+    forbids: dict[str, Rule] = {}
+    failed: dict[str, Rule] = {}
+    for env in envs:
+        _, held, broken = program.run(env) if program is not None else _HELD
+        forbids |= {rule.id: rule for rule in held}
+        failed |= {rule.id: rule for rule, _ in broken}
+    return list(forbids.values()), list(failed.values())
 
 
 def _left(request: ActionRequest, snapshot: Snapshot, monitors: Monitors, env: Env) -> Iterator[Footprint]:
@@ -120,13 +136,15 @@ def _left(request: ActionRequest, snapshot: Snapshot, monitors: Monitors, env: E
         yield from footprints(mark, request, snapshot.principals.get)
 
 
-def _asked(
-    request: ActionRequest, snapshot: Snapshot, monitors: Monitors, env: Env
-) -> tuple[tuple[Reading, tuple[Question, ...]], ...]:
+def _wanted(monitors: Monitors, env: Env) -> Iterator[Reading]:
     looking = monitors.rehearsal or monitors.forbidding
-    if looking is None:
-        return ()
-    wanted = {reading for policy in looking.applying(env) for reading in monitors.reads[policy.rule.id]}
+    for policy in looking.applying(env) if looking is not None else ():
+        yield from monitors.reads[policy.rule.id]
+
+
+def _asked(
+    request: ActionRequest, snapshot: Snapshot, monitors: Monitors, wanted: frozenset[Reading]
+) -> tuple[tuple[Reading, tuple[Question, ...]], ...]:
     return tuple(
         (reading, _questions(reading, request, snapshot, monitors.marks[reading[0]]))
         for reading in sorted(wanted)
@@ -161,15 +179,15 @@ class _Recalling:
         return {**self._rest.whole(), "past": self._past}
 
 
-def _with_past(recollection: Recollection, memories: Memories) -> Env:
-    if recollection.env is None:
+def _with_past(recollection: Recollection, memories: Memories) -> tuple[Env, ...]:
+    if not recollection.envs:
         raise Unmemorable("nothing was posed")
     past: dict[str, dict[str, Value]] = {}
     for (mark, whose), questions in recollection.asked:
         found = (memories.get((one.mark, one.holder), NOTHING) for one in questions)
         past.setdefault(mark, {})[str(whose)] = told(found)
-    context = _Recalling(recollection.env.context, {mark: dict(by) for mark, by in past.items()})
-    return replace(recollection.env, context=context)
+    known: dict[str, Value] = {mark: dict(by) for mark, by in past.items()}
+    return tuple(replace(env, context=_Recalling(env.context, known)) for env in recollection.envs)
 
 
 def _forbidden(recollection: Recollection, forbids: list[Rule], memories: Memories) -> Finding:
@@ -220,12 +238,12 @@ def _end(mark: Mark, last: datetime | None) -> datetime | None:
     return None if last is None or mark.lasts is None else last + mark.lasts
 
 
-def _rehearsed(finding: Finding, monitors: Monitors, env: Env) -> Finding:
+def _rehearsed(finding: Finding, monitors: Monitors, envs: tuple[Env, ...]) -> Finding:
     """Note what rules that are not in force would have said; apply nothing of it (N7)."""
     if monitors.rehearsal is None:
         return finding
-    _, forbids, failed = monitors.rehearsal.run(env)
-    held = (*forbids, *(rule for rule, _ in failed))
+    forbids, failed = _run(monitors.rehearsal, envs)
+    held = (*forbids, *failed)
     shadows = (_observation(rule, finding) for rule in held if rule.mode is not Mode.ENFORCE)
     stronger = (seen for seen in shadows if seen.effect.strength > finding.effect.strength)
     return structs.replace(finding, observed=tuple(stronger))

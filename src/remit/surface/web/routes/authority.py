@@ -229,12 +229,12 @@ class AuthorityRoutes:
         """SAFETY: a name that nobody bears goes on as it is, and is refused like somebody without consent."""
         grant = GrantId(person.grant) if person.grant else None
         if person.user.startswith("usr_"):
-            return Invited(user=UserId(person.user), grant=grant)
+            return Invited(user=UserId(person.user), grant=grant, called=person.user)
         try:
             found = await self.identity.find(Kind.HUMAN, person.user)
         except NotFound:
-            return Invited(user=UserId(person.user), grant=grant)
-        return Invited(user=UserId(found.id), grant=grant)
+            return Invited(user=UserId(person.user), grant=grant, called=person.user)
+        return Invited(user=UserId(found.id), grant=grant, called=person.user)
 
     async def _seen(self, inbound: Inbound[Nothing, Nothing]) -> Task:
         try:
