@@ -121,6 +121,16 @@ async def test_memory_carries_keys_as_a_fresh_reading_finds_them(sqlite_uow: Sql
     assert all(key.state is CredentialState.ACTIVE for keys in held.values() for key in keys)
 
 
+async def test_what_was_found_of_a_client_ends_with_its_view(sqlite_uow: SqlUnitOfWork) -> None:
+    node = await Node(sqlite_uow).stopped()
+    assert await node.ask() == (200, "")
+    node.memory.frozen = None
+    await key_revoked(node.world)
+    await node.memory.catch_up()
+    # The client's own keys say no; were they still the former view's, only its tombstone would: 400.
+    assert await node.ask() == (401, "invalid_client")
+
+
 class _TrustsItsMemory(TokenEndpoint):
     """Forgets to ask whether the epoch of its memory is still in force."""
 

@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from remit.authority.oauth.client_auth import ClientAuthenticator
+from remit.authority.oauth.client_auth import ClientAuthenticator, ClientKeys
 from remit.authority.oauth.clients import Client
 from remit.authority.oauth.errors import InvalidClient
 from remit.authority.oauth.parameters import Parameters
@@ -100,9 +100,11 @@ class Hasty(ClientAuthenticator):
             raise TokenRejected(3, "client_unknown")
         return super()._client(ident, view)
 
-    def _proven(self, shown: jwt.Unproven, view: View, at: Any) -> tuple[Client, VerifiedJwt]:
+    def _proven(
+        self, shown: jwt.Unproven, view: View, at: Any, *, lasting: bool = False
+    ) -> tuple[Client, VerifiedJwt]:
         client = self._client(shown.issuer, view)
-        return client, self._verify(shown, client, at)
+        return client, self._verify(shown, ClientKeys(client), at)
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from remit.authority.oauth.client_auth import ClientAuthenticator, ClientKeys
+from remit.authority.oauth.client_auth import ClientAuthenticator
 from remit.kernel.jose import jws, jwt
 from remit.kernel.jose.jwt import VerifiedJwt
 from remit.kernel.jose.profiles import TokenType
@@ -65,11 +65,11 @@ async def test_any_other_audience_is_refused(world: World, audience: Any) -> Non
 
 
 class AnyAudience(ClientAuthenticator):
-    def _verify(self, assertion: jwt.Unproven, client: Any, at: Any) -> VerifiedJwt:
+    def _verify(self, assertion: jwt.Unproven, keys: Any, at: Any) -> VerifiedJwt:
         return jwt.verify_unproven(
             assertion,
             as_type=TokenType.CLIENT_ASSERTION,
-            keys=ClientKeys(client),
+            keys=keys,
             at=at,
             audience=f"{ISSUER}/token",
         )

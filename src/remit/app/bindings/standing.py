@@ -21,6 +21,7 @@ class SnapshotStanding:
 
     def __init__(self, snapshot: Snapshot, servers: Mapping[str, Sequence[Server]]) -> None:
         self._snapshot = snapshot
+        self._tombstones, self._principals = snapshot.tombstones, snapshot.principals
         self._servers = servers
         self._lines: dict[PrincipalId, frozenset[PrincipalId]] = {}
         """Pure of the snapshot, which never changes; no more of them than it has principals."""
@@ -65,11 +66,12 @@ class SnapshotStanding:
 
     def tombstone(self, ident: str) -> Tombstone | None:
         """The first tombstone of an id."""
-        return self._snapshot.tombstone(ident)
+        return self._tombstones.get(ident)
 
     def state_of(self, principal: PrincipalId) -> State | None:
         """Where in its life a principal is."""
-        return self._snapshot.state_of(principal)
+        found = self._principals.get(principal)
+        return None if found is None else found.state
 
     def life_of(self, task: TaskId) -> TaskLife | None:
         """State and deadline of a task."""

@@ -89,7 +89,7 @@ class AccessToken:
     @property
     def instances(self) -> tuple[InstanceId, ...]:
         """The chain as ids of instances, first agent first."""
-        return tuple(InstanceId(instance_part(member)) for member in self.chain)
+        return tuple(InstanceId(instance_part(member)) for member in self.chain) if self.chain else ()
 
     def row(self) -> IssuedToken:
         """What is remembered of it; never the token itself."""
@@ -206,8 +206,10 @@ def _own(token: AccessToken) -> JsonObject:
 
 
 def _confirmation(token: AccessToken) -> JsonObject:
-    bound = {"jkt": token.key, "x5t#S256": token.certificate}
-    return {name: value for name, value in bound.items() if value}
+    bound: JsonObject = {"jkt": token.key} if token.key else {}
+    if token.certificate:
+        bound["x5t#S256"] = token.certificate
+    return bound
 
 
 def _confirmed(confirmation: Json, name: str) -> str:

@@ -84,6 +84,8 @@ class ClientAuthenticator:
         self._options = options
         self._tenant = tenant
         self._trust = trust or CertificateTrust()
+        self._kept: tuple[View | None, dict[str, ClientKeys]] = (None, {})
+        """What was found in the last view that never changes; no more of them than it has clients."""
 
     def authenticate(
         self,
@@ -93,8 +95,9 @@ class ClientAuthenticator:
         view: View,
         at: datetime,
         certificate: PresentedCertificate | None = None,
+        lasting: bool = False,
     ) -> Authenticated:
-        """Run the steps against one view of the directory."""
+        """Run the steps against one view of the directory; a `lasting` one never changes."""
         # (1) RFC 6749 §2.3: never more than one method in a request.
         if _says_only_its_name(parameters, authorization):
             return self._named(parameters.get("client_id"), certificate, view, at)
@@ -102,7 +105,7 @@ class ClientAuthenticator:
         # The numbers of steps 2 to 5 stand at their checks; the record says which one failed.
         try:
             shown = jwt.unproven(assertion)
-            client, verified = self._proven(shown, view, at)
+            client, verified = self._proven(shown, view, at, lasting=lasting)
             _check_method(client)
             self._check_claims(verified, parameters, at)
         except TokenRejected as rejected:
@@ -117,11 +120,16 @@ class ClientAuthenticator:
             ),
         )
 
-    def _proven(self, shown: jwt.Unproven, view: View, at: datetime) -> tuple[Client, VerifiedJwt]:
-        """SAFETY: whatever is refused before a signature was looked at costs one all the same (OA-22)."""
+    def _proven(
+        self, shown: jwt.Unproven, view: View, at: datetime, *, lasting: bool
+    ) -> tuple[Client, VerifiedJwt]:
+        """SAFETY: whatever is refused before a signature was looked at costs one all the same (OA-22).
+
+        Memory refuses nobody: where a `lasting` view says no, the store is asked, with every lookup.
+        """
         try:
-            client = self._client(shown.issuer, view)
-            return client, self._verify(shown, client, at)
+            keys = self._kept_keys(shown.issuer, view) if lasting else self._keys(shown.issuer, view)
+            return keys.client, self._verify(shown, keys, at)
         except TokenRejected as rejected:
             if rejected.step < _SIGNATURE:
                 decoy.spend(shown)
@@ -144,8 +152,20 @@ class ClientAuthenticator:
             raise InvalidClient(UNVERIFIED, reason="client_unproven")
         return Authenticated(client=client, credential=KeyId(client.client_id), assertion=None)
 
-    def _verify(self, assertion: jwt.Unproven, client: Client, at: datetime) -> VerifiedJwt:
-        keys = ClientKeys(client)
+    def _keys(self, ident: str, view: View) -> "ClientKeys":
+        return ClientKeys(self._client(ident, view))
+
+    def _kept_keys(self, ident: str, view: View) -> "ClientKeys":
+        seen, kept = self._kept
+        if seen is not view:
+            kept = {}
+            self._kept = (view, kept)
+        found = kept.get(ident)
+        if found is None:
+            found = kept[ident] = self._keys(ident, view)
+        return found
+
+    def _verify(self, assertion: jwt.Unproven, keys: "ClientKeys", at: datetime) -> VerifiedJwt:
         # RFC 10070: the issuer identifier is the only audience; no endpoint's URL, no list of several.
         return jwt.verify_unproven(
             assertion,
@@ -198,39 +218,44 @@ class ClientKeys:
     """The registered keys of one client, as key records (`KeyLookup`)."""
 
     def __init__(self, client: Client) -> None:
-        self._client = client
+        self.client = client
+        self._key_class = KeyClass.PERSON if client.kind is Kind.HUMAN else KeyClass.CLIENT
+        self._records: dict[str, KeyRecord] = {}
+        """Pure of the client; only what it has is kept."""
 
     def find(self, kid: str, key_class: KeyClass) -> KeyRecord | None:
         """The key of that id, if the class is the one of the client's kind."""
         if key_class is not self._key_class:
             return None
-        found = next((known for known in self._client.credentials if known.id == kid), None)
+        found = self._records.get(kid) or self._found(kid)
+        if found is not None:
+            self._records[kid] = found
+        return found
+
+    def _found(self, kid: str) -> KeyRecord | None:
+        found = next((known for known in self.client.credentials if known.id == kid), None)
         if found is None:
             return self._stated(kid)
-        return record_of(found, issuer=self._client.client_id, key_class=key_class)
+        return record_of(found, issuer=self.client.client_id, key_class=self._key_class)
 
     def all(self) -> tuple[KeyRecord, ...]:
         """Every key of the client that still counts."""
         return tuple(
-            record_of(known, issuer=self._client.client_id, key_class=self._key_class)
-            for known in self._client.credentials
+            record_of(known, issuer=self.client.client_id, key_class=self._key_class)
+            for known in self.client.credentials
             if known.state is CredentialState.ACTIVE
         )
 
     def _stated(self, kid: str) -> KeyRecord | None:
         """The key that the client's own set gives that name, as the directory knows it."""
-        registration = self._client.registration
+        registration = self.client.registration
         keys = stated_keys(registration.jwks) if registration is not None and registration.jwks else ()
         named = next((key for key in keys if key.kid == kid), None)
-        known = None if named is None else self._client.credential_of(named.public.thumbprint)
+        known = None if named is None else self.client.credential_of(named.public.thumbprint)
         if known is None:
             return None
-        record = record_of(known, issuer=self._client.client_id, key_class=self._key_class)
+        record = record_of(known, issuer=self.client.client_id, key_class=self._key_class)
         return replace(record, kid=KeyId(kid))
-
-    @property
-    def _key_class(self) -> KeyClass:
-        return KeyClass.PERSON if self._client.kind is Kind.HUMAN else KeyClass.CLIENT
 
 
 _record = builder(KeyRecord)
@@ -294,8 +319,9 @@ def _credential_id(client: Client, verified: VerifiedJwt) -> KeyId:
 
 
 def _says_only_its_name(parameters: Parameters, authorization: str) -> bool:
-    proofs = ("client_assertion", "client_assertion_type", "client_secret")
-    return bool(parameters.get("client_id")) and not authorization and not any(map(parameters.get, proofs))
+    if authorization or not parameters.get("client_id"):
+        return False
+    return not any(map(parameters.get, ("client_assertion", "client_assertion_type", "client_secret")))
 
 
 def _one_method(parameters: Parameters, authorization: str) -> str:

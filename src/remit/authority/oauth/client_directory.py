@@ -71,9 +71,12 @@ class ClientDirectory:
 
     async def prepare(self, parameters: Parameters, *, at: datetime) -> None:
         """Before a client is authenticated: have its document at hand, if it is one that has."""
-        client_id = _named(parameters)
-        if client_id.startswith(SCHEME):
-            await self.resolve(client_id, at=at)
+        if self.has_document(parameters):
+            await self.resolve(_named(parameters), at=at)
+
+    def has_document(self, parameters: Parameters) -> bool:
+        """Whether a request's client is one that has a document, by what the request calls it."""
+        return _named(parameters).startswith(SCHEME)
 
     async def _fresh(self, client_id: str, at: datetime) -> ClientRegistration | None:
         def work(tx: OAuthTransaction) -> ClientRegistration | None:

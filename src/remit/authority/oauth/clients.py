@@ -92,7 +92,10 @@ class Client:
 
     def credential_of(self, thumbprint: str) -> Credential | None:
         """Which of its registered keys has that thumbprint (RFC 7638)."""
-        return next((known for known in self.credentials if known.thumbprint == thumbprint), None)
+        for known in self.credentials:
+            if known.thumbprint == thumbprint:
+                return known
+        return None
 
 
 _client = builder(Client)

@@ -125,11 +125,12 @@ class Issuance:
         burn(tx, who, proof)
         refresh = "" if draft.spend is None else draft.spend.apply(tx, at=request.at)
         token = self._begun(tx, draft, self._with_envelope(tx, draft, request), request)
-        self._check_ground(tx, token, draft, request)
+        known = self._known(tx)
+        self._check_ground(tx, known, token, draft, request)
         if draft.outgoing is not None:
             return self._hand_out(tx, token, draft, draft.outgoing, request)
         token = self._with_status(tx, token)
-        self._remember(tx, token, request)
+        self._remember(tx, known, token, request)
         text = self._sign(token)
         return Issued(
             token=token,
@@ -238,27 +239,35 @@ class Issuance:
         return replace(draft.token, envelopes=ids)
 
     def _check_ground(
-        self, tx: OAuthTransaction, token: AccessToken, draft: Draft, request: TokenRequest
+        self,
+        tx: OAuthTransaction,
+        known: View | None,
+        token: AccessToken,
+        draft: Draft,
+        request: TokenRequest,
     ) -> None:
         try:
-            self._check_alive(tx, token, request)
+            self._check_alive(tx, known, token, request)
         except AccessDenied as ended:
             if draft.spend is None and draft.begin is None:
                 raise
             # RFC 6749 §5.2: a code, refresh token or grant whose ground is gone is revoked with it.
             raise InvalidGrant(ended.hint, reason=ended.reason) from ended
 
-    def _check_alive(self, tx: OAuthTransaction, token: AccessToken, request: TokenRequest) -> None:
-        dead = self._why_dead(tx, token, request)
+    def _check_alive(
+        self, tx: OAuthTransaction, known: View | None, token: AccessToken, request: TokenRequest
+    ) -> None:
+        dead = self._why_dead(tx, known, token, request)
         if dead:
             raise AccessDenied("something that this token would stand on has ended", reason=dead)
         objection = self._gate.objection(token, request.at)
         if objection:
             raise AccessDenied("issuance is not allowed now", reason=objection)
 
-    def _why_dead(self, tx: OAuthTransaction, token: AccessToken, request: TokenRequest) -> str:
+    def _why_dead(
+        self, tx: OAuthTransaction, known: View | None, token: AccessToken, request: TokenRequest
+    ) -> str:
         """Why it may not be given; memory may only say that all lives, at the epoch of this transaction."""
-        known = self._known(tx)
         if known is not None and not why_dead(known, token, generation=request.generation, at=request.at):
             return ""
         return why_dead(TransactionView(tx), token, generation=request.generation, at=request.at)
@@ -268,10 +277,11 @@ class Issuance:
         view = None if self._views is None else self._views.current()
         return view if view is not None and view.epoch() == tx.epoch() else None
 
-    def _remember(self, tx: OAuthTransaction, token: AccessToken, request: TokenRequest) -> None:
+    def _remember(
+        self, tx: OAuthTransaction, known: View | None, token: AccessToken, request: TokenRequest
+    ) -> None:
         tx.tokens.add(token.row())
-        known = self._known(tx) or TransactionView(tx)
-        client = known.principal(token.client)
+        client = (known or TransactionView(tx)).principal(token.client)
         tx.ledger.append(
             records.issued(
                 token,

@@ -117,7 +117,7 @@ class Mint:
             subject=client.subject if delegated is None else delegated.subject,
             client=client.id,
             audience=target.resource,
-            scopes=frozenset(str(scope) for scope in scopes),
+            scopes=frozenset(map(str, scopes)),
             key="" if asking.proof is None else asking.proof.key,
             credential=who.credential,
             agent=client.agent,
@@ -173,6 +173,7 @@ def _certificate(asking: Asking) -> str:
 
 def _key_end(who: Authenticated) -> tuple[datetime, ...]:
     """A registered key that ends takes what it earned with it."""
-    ends = {known.id: known.not_after for known in who.client.credentials}
-    end = ends.get(who.credential)
-    return () if end is None else (end,)
+    for known in who.client.credentials:
+        if known.id == who.credential:
+            return () if known.not_after is None else (known.not_after,)
+    return ()

@@ -41,10 +41,16 @@ def parse_resource(text: str) -> str:
 
 def target_of(resource: str, options: OAuthOptions) -> Target:
     """Which of ours a parsed resource names, byte for byte; whether the server exists is not asked here."""
-    if resource == parse_resource(options.api):
-        return Target(resource=options.api)
-    prefix = parse_resource(options.mcp(""))
+    return _target(resource, options.api, options.mcp(""))
+
+
+@lru_cache(maxsize=256)
+def _target(resource: str, api: str, servers: str) -> Target:
+    """Pure, and asked about few resources again and again; what is not ours is not remembered."""
+    if resource == parse_resource(api):
+        return Target(resource=api)
+    prefix = parse_resource(servers)
     server = resource.removeprefix(prefix)
     if not resource.startswith(prefix) or not _NAME.fullmatch(server):
         raise InvalidTarget(f"resource `{resource}` is not protected here", reason="target_unknown")
-    return Target(resource=options.mcp(server), server=server)
+    return Target(resource=f"{servers}{server}", server=server)

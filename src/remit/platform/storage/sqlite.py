@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
-from queue import Empty, SimpleQueue
+from queue import SimpleQueue
 from typing import Any, Final, TypeVar
 
 from sqlalchemy.dialects import sqlite
@@ -25,6 +25,7 @@ from remit.platform.storage.errors import (
     StorageUnreachable,
 )
 from remit.platform.storage.file_lock import FileLock
+from remit.platform.storage.gathering import Gathering
 from remit.platform.storage.group_commit import (
     BATCH_LIMIT,
     BATCH_RECORDS,
@@ -103,6 +104,7 @@ class SqliteStore:
         self._claims = Claims()
         self._epochs: dict[TenantId, int] = {}
         """Epochs in force. INVARIANT: nobody else writes the file, so what was committed last is what is."""
+        self._gathering: Gathering | None = None
         self._reserve = Reserve(path.with_name(path.name + ".reserve"))
         self._connection = connect(path)
         self._checkpointer = Checkpointer(self._connection)
@@ -132,11 +134,19 @@ class SqliteStore:
         if lane is Lane.KILL:
             self._wake.put(None)
         else:
-            # After all that this turn of the loop submits: requests that came together share one commit.
-            loop.call_soon(self._wake.put, None)
+            self._gathering_of(loop).add()
         if self._stopped():  # fenced between the look above and the queue: the writer is gone
             self._refuse_rest()
         return await future
+
+    def _gathering_of(self, loop: asyncio.AbstractEventLoop) -> Gathering:
+        # Nearly always one loop; what another gathers still wakes the writer.
+        if self._gathering is None or self._gathering.loop is not loop:
+            self._gathering = Gathering(loop, self._wake_up)
+        return self._gathering
+
+    def _wake_up(self) -> None:
+        self._wake.put(None)
 
     async def view(self, work: Work[T], *, tenant: TenantId) -> T:
         """Run on one consistent view, in a reader's thread."""
@@ -214,7 +224,14 @@ class SqliteStore:
         except Exception as error:  # noqa: BLE001  # a bug of ours must reach the callers, not end the writer
             self._abort()
             resolve([Outcome(unit, error=error) for unit in taken])
-        self._settle(len(taken))
+        self._go_on()
+
+    def _go_on(self) -> None:
+        """Wake ourselves for works that a batch left: theirs was the wake-up that began it."""
+        gathering = self._gathering
+        is_due = gathering is None or not gathering.is_open  # else their wake-up is still to come
+        if self._lanes.waiting(Lane.KILL) or (is_due and self._lanes.waiting(Lane.NORMAL)):
+            self._wake.put(None)
 
     def _run_twice(self, taken: list[Unit], lane: Lane) -> None:
         """Run what waits; what haste has spoiled runs again, with care."""
@@ -241,14 +258,6 @@ class SqliteStore:
     def _recorded(self) -> int:
         """Records that the present batch has to write yet: their part of its time is still to come."""
         return 0 if self._journal is None else self._journal.savepoint()
-
-    def _settle(self, taken: int) -> None:
-        """Forget the wake-ups of works that were taken along with the first."""
-        for _ in range(taken - 1):
-            try:
-                self._wake.get_nowait()
-            except Empty:
-                return
 
     def _run_batch(self, units: Iterable[Unit], lane: Lane) -> None:
         if lane is Lane.NORMAL and not self._reserve.hold():

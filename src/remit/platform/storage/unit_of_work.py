@@ -1,7 +1,7 @@
 """The one transaction that all wings share, and the unit of work over a store."""
 
-from collections.abc import Callable
-from typing import Protocol, TypeVar
+from collections.abc import Callable, Coroutine
+from typing import Any, Protocol, TypeVar
 
 from remit.kernel.events import Event
 from remit.kernel.ids import TenantId
@@ -380,10 +380,10 @@ class SqlUnitOfWork:
         self._store = store
         self._tenant = tenant
 
-    async def commit(self, work: Work[T], *, lane: Lane = Lane.NORMAL) -> T:
+    def commit(self, work: Work[T], *, lane: Lane = Lane.NORMAL) -> Coroutine[Any, Any, T]:
         """Run `work` and return its result once the commit is durable."""
-        return await self._store.submit(work, tenant=self._tenant, lane=lane)
+        return self._store.submit(work, tenant=self._tenant, lane=lane)
 
-    async def read(self, work: Work[T]) -> T:
+    def read(self, work: Work[T]) -> Coroutine[Any, Any, T]:
         """Run `work` on one consistent view; it must not write."""
-        return await self._store.view(work, tenant=self._tenant)
+        return self._store.view(work, tenant=self._tenant)

@@ -125,7 +125,8 @@ class TokenEndpoint:
             return None
         view = self._views.current()
         try:
-            judged = self._weigh(self._authenticate(view, request), request, view, epoch=view.epoch())
+            who = self._authenticate(view, request, lasting=True)
+            judged = self._weigh(who, request, view, epoch=view.epoch())
         except OAuthError:
             return None
         return judged if judged.refusal is None else None
@@ -163,13 +164,14 @@ class TokenEndpoint:
         except OAuthError as refusal:
             return _judged(who=who, proof=proof, refusal=refusal, admitted=admitted, epoch=epoch)
 
-    def _authenticate(self, view: View, request: TokenRequest) -> Authenticated:
+    def _authenticate(self, view: View, request: TokenRequest, *, lasting: bool = False) -> Authenticated:
         return self._clients.authenticate(
             request.parameters,
             authorization=request.authorization,
             view=view,
             at=request.at,
             certificate=request.certificate,
+            lasting=lasting,
         )
 
     def _grant(self, request: TokenRequest) -> Grant:

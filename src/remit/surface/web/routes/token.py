@@ -72,13 +72,16 @@ class TokenDoor:
         parameters = await read_form(scope, receive)
         # Only what a page's script could have sent is answered to a page's script.
         scope[PROVEN] = "client_assertion" in parameters.values or bool(authorization_of(scope))
-        await oauth.directory.prepare(parameters, at=oauth.clock.now())
+        at = oauth.clock.now()
+        if oauth.directory.has_document(parameters):
+            await oauth.directory.prepare(parameters, at=at)
+            at = oauth.clock.now()  # fetching a document takes its time
         issued = await oauth.token.answer(
             _asked(
                 parameters=parameters,
                 authorization=authorization_of(scope),
                 proofs=tuple(values_of(scope, b"dpop")),
-                at=oauth.clock.now(),
+                at=at,
                 generation=oauth.clock.generation(),
                 certificate=scope.get(SCOPE_KEY),
             )
