@@ -11,6 +11,7 @@ from remit.decision.relations.index import Index
 from remit.decision.relations.listing import Lists
 from remit.decision.relations.plan import Plan
 from remit.decision.relations.query import (
+    DEPTH,
     LIST_BOUNDS,
     Answer,
     Bounds,
@@ -43,7 +44,7 @@ def test_check_and_batch_answer_as_the_oracle(seeds: range) -> None:
     for seed in seeds:
         guess = Guesses(seed).guess()
         graph = graph_of(guess)
-        for depth in (25, 2):
+        for depth in (DEPTH, 2):
             bounds = replace(WIDE, depth=depth)
             together = graph.batch(guess.asks, bounds)
             for request, batched in zip(guess.asks, together, strict=True):
@@ -73,7 +74,8 @@ def objects_are_checks(guess: Guess, graph: Graph, asked: CheckRequest) -> None:
     listing = Lists(graph).objects(wanted, LIST_BOUNDS)
     world = World(guess.system, guess.tuples, asked.given)
     verdicts = {
-        f"{kind}:{number}": world.check(replace(asked, object=f"{kind}:{number}"), 25) for number in range(7)
+        f"{kind}:{number}": world.check(replace(asked, object=f"{kind}:{number}"), DEPTH)
+        for number in range(7)
     }
     assert set(listing.items) == {it for it, verdict in verdicts.items() if verdict is Verdict.TRUE}
     if listing.complete:
@@ -90,10 +92,10 @@ def users_are_checks(guess: Guess, graph: Graph, asked: CheckRequest) -> None:
     allowed = {
         user
         for user in ("user:1", "user:2", "user:3", "user:4", "user:*")
-        if world.check(replace(asked, user=user), 25) is Verdict.TRUE
+        if world.check(replace(asked, user=user), DEPTH) is Verdict.TRUE
     }
     assert set(listing.items) <= allowed
-    stranger = world.check(replace(asked, user="user:never-named"), 25) is Verdict.TRUE
+    stranger = world.check(replace(asked, user="user:never-named"), DEPTH) is Verdict.TRUE
     assert stranger or allowed <= set(listing.items)
 
 

@@ -171,8 +171,8 @@ def test_the_limit_of_hops_at_it_and_one_past_it() -> None:
     graph = graph_of(
         FOLDERS, *(f"folder:{n}#parent@folder:{n + 1}" for n in range(30)), "folder:30#viewer@user:ana"
     )
-    assert ask(graph, "folder:5#viewer@user:ana").allowed
-    past = ask(graph, "folder:4#viewer@user:ana")
+    assert ask(graph, "folder:6#viewer@user:ana").allowed
+    past = ask(graph, "folder:5#viewer@user:ana")
     assert (past.allowed, past.complete, past.cause) == (False, False, Cause.DEPTH)
 
 

@@ -19,6 +19,7 @@ from remit.decision.relations.listing import Lists
 from remit.decision.relations.model_json import read_model, write_model
 from remit.decision.relations.plan import Plan
 from remit.decision.relations.query import (
+    DEPTH,
     LIST_BOUNDS,
     Bounds,
     CheckRequest,
@@ -82,7 +83,7 @@ def test_check(test: dict[str, Any]) -> None:
             try:
                 found = graph.check(request, Bounds())
                 answer = None if found.failure else found.allowed
-                slow = World(graph.plan.system, tuples, request.given).check(request, 25)
+                slow = World(graph.plan.system, tuples, request.given).check(request, DEPTH)
                 assert (slow is Verdict.TRUE) == found.allowed
             except RelationError:
                 answer = None

@@ -28,7 +28,7 @@ from remit.kernel.canonical import Json
 
 
 def admit(system: TypeSystem, found: RelationTuple) -> None:
-    """Nothing, if the tuple may be written or given along; raises `TupleInvalid` or `ConditionInvalid`."""
+    """Nothing, if a request may bring the tuple along; raises `TupleInvalid` or `ConditionInvalid`."""
     if fault := malformed(found):
         raise TupleInvalid(f"tuple `{found}`: {fault}")
     user = split_user(found.user)
@@ -51,6 +51,17 @@ def admit(system: TypeSystem, found: RelationTuple) -> None:
     _condition(system, found, shaped)
 
 
+def admit_write(system: TypeSystem, found: RelationTuple) -> None:
+    """Nothing, if the tuple may be written; besides what `admit` refuses, one that holds of itself."""
+    try:
+        admit(system, found)
+    except TupleInvalid as error:
+        # What a request brings along is an `invalid_tuple` for OpenFGA, what it writes a `validation_error`.
+        raise RequestInvalid(error.hint) from error
+    if found.user == f"{found.object}#{found.relation}":
+        raise RequestInvalid(f"tuple `{found}` is implicit: a userset has the relation that it is")
+
+
 def fits(system: TypeSystem, found: RelationTuple) -> bool:
     """Whether a stored tuple still counts under this model; one that does not is as if it were not there."""
     try:
@@ -61,15 +72,18 @@ def fits(system: TypeSystem, found: RelationTuple) -> bool:
 
 
 def admit_question(system: TypeSystem, *, user: str, relation: str, object_: str) -> None:
-    """Nothing, if the three can be asked about; raises OpenFGA's refusals."""
+    """Nothing, if the three can be asked about; raises `RequestInvalid`."""
     if not is_user(user):
         raise RequestInvalid(f"user `{user[:80]}` is no object, userset or typed wildcard")
     if not is_object(object_) or object_.endswith(":*"):
         raise RequestInvalid(f"object `{object_[:80]}` has not the form `type:id`")
     if not is_relation(relation):
         raise RequestInvalid(f"relation `{relation[:80]}` is malformed")
-    _known_user(system, split_user(user))
-    system.relation(split_object(object_)[0], relation)
+    try:
+        _known_user(system, split_user(user))
+        system.relation(split_object(object_)[0], relation)
+    except (TypeUnknown, RelationUnknown) as error:
+        raise RequestInvalid(error.hint) from error
 
 
 def _known_user(system: TypeSystem, user: User) -> None:

@@ -12,9 +12,11 @@ from remit.decision.relations.admission import admit, admit_question
 from remit.decision.relations.closure import Closure, Whom, gather
 from remit.decision.relations.errors import (
     ConditionFailed,
-    EntitiesExceeded,
+    ConditionInvalid,
     RelationError,
+    RequestInvalid,
     TooComplex,
+    TupleInvalid,
     TuplesDuplicate,
 )
 from remit.decision.relations.ground import Ground, Spot
@@ -50,17 +52,20 @@ class Graph:
         return graph
 
     def beside(self, given: Given) -> "Graph":
-        """This graph with the tuples of a request; raises what `admit` raises."""
+        """This graph with the tuples of a request; raises `TupleInvalid`, `RequestInvalid`."""
         if not given.contextual:
             return self
         if len(given.contextual) > CONTEXTUAL:
-            raise EntitiesExceeded(f"{len(given.contextual)} contextual tuples, of at most {CONTEXTUAL}")
+            raise RequestInvalid(f"{len(given.contextual)} contextual tuples, of at most {CONTEXTUAL}")
         distinct: dict[tuple[str, str, str], RelationTuple] = {}
         for found in given.contextual:
             if distinct.setdefault(found.key, found) != found:
                 raise TuplesDuplicate(f"the contextual tuples name `{found}` twice, and not alike")
         for found in given.contextual:
-            admit(self.plan.system, found)
+            try:
+                admit(self.plan.system, found)
+            except ConditionInvalid as error:
+                raise TupleInvalid(error.hint) from error
         return Graph(self.plan, self.index.along(given.contextual))
 
     def check(self, request: CheckRequest, bounds: Bounds) -> Answer:
@@ -73,7 +78,7 @@ class Graph:
     def batch(self, requests: Sequence[CheckRequest], bounds: Bounds) -> list[Answer | RelationError]:
         """Each check on its own, as `check` answers it; an error is an item's, never another's."""
         if len(requests) > BATCH:
-            raise EntitiesExceeded(f"{len(requests)} checks in one request, of at most {BATCH}")
+            raise RequestInvalid(f"{len(requests)} checks in one request, of at most {BATCH}")
         return [self._one(request, bounds) for request in requests]
 
     def _one(self, request: CheckRequest, bounds: Bounds) -> Answer | RelationError:

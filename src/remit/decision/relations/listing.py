@@ -34,9 +34,9 @@ class Lists:
     def objects(self, request: ListObjectsRequest, bounds: Bounds) -> Listing:
         """The objects of a type to which the user is related."""
         sample = CheckRequest(user=request.user, relation=request.relation, object=f"{request.type}:_")
-        admit_question(
-            self._graph.plan.system, user=request.user, relation=request.relation, object_=sample.object
-        )
+        system = self._graph.plan.system
+        system.relation(request.type, request.relation)
+        admit_question(system, user=request.user, relation=request.relation, object_=sample.object)
         graph = self._graph.beside(request.given)
         spot, run = graph.asked(replace(sample, given=request.given), bounds)
         plan = self._backwards = self._backwards or backwards(graph.plan.every)
@@ -64,6 +64,7 @@ class Lists:
         asked = CheckRequest(
             user=f"{kind}:_{suffix}", relation=request.relation, object=request.object, given=request.given
         )
+        self._known(request)
         admit_question(graph.plan.system, user=asked.user, relation=asked.relation, object_=asked.object)
         spot, run = graph.asked(asked, bounds)
         try:
@@ -77,6 +78,14 @@ class Lists:
         if everyone and anyone is not None and not suffix:
             items[f"{kind}:{EVERYONE}"] = anyone
         return self._taken(graph, spot, asked, items, replace(bounds, steps=run.steps))
+
+    def _known(self, request: ListUsersRequest) -> None:
+        system = self._graph.plan.system
+        if request.object.count(":") == 1:
+            system.relation(request.object.partition(":")[0], request.relation)
+        system.relations(request.user_type)
+        if request.user_relation:
+            system.relation(request.user_type, request.user_relation)
 
     def _taken(
         self, graph: Graph, spot: Spot, asked: CheckRequest, items: dict[str, int], bounds: Bounds

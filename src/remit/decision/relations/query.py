@@ -9,7 +9,8 @@ from remit.decision.relations.errors import RelationError
 from remit.decision.relations.tuples import RelationTuple
 from remit.kernel.canonical import Json
 
-DEPTH: Final = 25
+DEPTH: Final = 24
+"""Hops: OpenFGA's limit of 25 counts the object that is asked about, too."""
 STEPS: Final = 8_000
 LISTED: Final = 1_000
 CONTEXTUAL: Final = 100

@@ -4,13 +4,17 @@ import pytest
 
 from remit.decision.relations.errors import RelationUnknown, RequestInvalid, TypeUnknown
 from remit.decision.relations.expand import expand
+from remit.decision.relations.listing import Lists
 from remit.decision.relations.query import (
+    LIST_BOUNDS,
     AnyOf,
     Bounds,
     ButNot,
     CheckRequest,
     Computed,
     ExpandRequest,
+    ListObjectsRequest,
+    ListUsersRequest,
     Through,
     Users,
 )
@@ -41,11 +45,16 @@ def test_every_kind_of_node() -> None:
 
 def test_what_the_model_has_not_is_refused_with_the_nearest_name() -> None:
     graph = graph_of(DRIVE)
-    with pytest.raises(RelationUnknown, match="did you mean `viewer`"):
+    with pytest.raises(RequestInvalid, match="did you mean `viewer`"):
         expand(graph, ExpandRequest(relation="viewr", object="document:1"))
-    with pytest.raises(TypeUnknown, match="did you mean `document`"):
-        expand(graph, ExpandRequest(relation="viewer", object="documnt:1"))
+    with pytest.raises(RequestInvalid, match="did you mean `document`"):
+        graph.check(CheckRequest(user="user:ana", relation="viewer", object="documnt:1"), Bounds())
     with pytest.raises(RequestInvalid):
         graph.check(CheckRequest(user="ana", relation="viewer", object="document:1"), Bounds())
     with pytest.raises(RequestInvalid):
         graph.check(CheckRequest(user="user:ana", relation="viewer", object="document:*"), Bounds())
+    lists = Lists(graph)
+    with pytest.raises(TypeUnknown):
+        lists.objects(ListObjectsRequest(user="user:ana", relation="viewer", type="documnt"), LIST_BOUNDS)
+    with pytest.raises(RelationUnknown):
+        lists.users(ListUsersRequest(object="document:1", relation="viewr", user_type="user"), LIST_BOUNDS)
