@@ -238,28 +238,35 @@ ELSEWHERE = {
     "no resource": written(locations=[]),
     "a text": written(locations=MAIL),
     "within the right": written({**RIGHT, "locations": [MAIL]}),
-    "the very resource": written(locations=[f"{ISSUER}/mcp/business"]),
+    "the very resource twice": written(locations=[f"{ISSUER}/mcp/business"] * 2),
+    "the very resource, with a slash": written(locations=[f"{ISSUER}/mcp/business/"]),
+    "no address": written(locations=["business"]),
+    "a number": written(locations=[1]),
+    "null": written(locations=None),
 }
+HERE = written(locations=[f"{ISSUER}/mcp/business"])
 
 
 @pytest.mark.attack("RA-04")
 @pytest.mark.promise("P7")
 @pytest.mark.spec("RFC 9396", "2.2")
 async def test_only_the_resource_says_where_a_token_is_for(world: AuthorizingWorld) -> None:
-    """Two statements of one thing can differ, so there is one: `locations` is refused wherever it stands."""
+    """Two statements of one thing can differ: `locations` agree with `resource`, or are refused."""
     for door, ask in (await doors(world)).items():
         for name, wish in ELSEWHERE.items():
             answer = await ask(authorization_details=wish)
             assert refused(answer) == "invalid_authorization_details", (door, name, answer.text)
-        if door != "par":
-            answer = await ask(authorization_details=written())
+        if door == "par":
+            assert (await ask(authorization_details=HERE)).status_code == 201
+        else:
+            answer = await ask(authorization_details=HERE)
             claims = claims_in(answer.json()["access_token"])
             assert claims["aud"] == f"{ISSUER}/mcp/business"
             assert "locations" not in json.dumps(claims)
 
 
 @pytest.mark.twin("RA-04")
-@pytest.mark.parametrize("name", [name for name in ELSEWHERE if name != "the very resource"])
+@pytest.mark.parametrize("name", ELSEWHERE)
 async def test_a_reader_that_drops_locations_gives_a_token_for_elsewhere(
     sqlite_uow: SqlUnitOfWork, name: str
 ) -> None:

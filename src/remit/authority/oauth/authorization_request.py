@@ -113,7 +113,7 @@ def read_request(
         scopes=_scopes(parameters.get("scope")),
         resource=parameters.only("resource"),
         key=_key(parameters.get("dpop_jkt")),
-        details=check_form(parameters.get("authorization_details")),
+        details=check_form(parameters.get("authorization_details"), at=parameters.only("resource")),
         nonce=_bounded(parameters, "nonce", NONCE_LIMIT),
         prompt=_prompt(parameters.get("prompt")),
         max_age=_age(parameters.get("max_age")),
@@ -143,7 +143,7 @@ def read_device_request(
         scopes=_scopes(parameters.get("scope")),
         resource=parameters.only("resource"),
         key=key or named,
-        details=check_form(parameters.get("authorization_details")),
+        details=check_form(parameters.get("authorization_details"), at=parameters.only("resource")),
         max_age=_age(parameters.get("max_age")),
         acr=tuple(parameters.get("acr_values").split()),
     )

@@ -85,7 +85,8 @@ class SessionMint:
         root = asking.tx.envelopes.get(task.root)
         if root is None or asking.request.at >= task.deadline:
             raise InvalidGrant(ENDED, reason="task_deadline")
-        ceiling = rar.narrow(asking.request.parameters.get("authorization_details"), task.ceiling)
+        details = asking.request.parameters.get("authorization_details")
+        ceiling = rar.narrow(details, task.ceiling, at=target.resource)
         ceiling = action_scopes.narrowed(ceiling, scopes, target.server)
         delegated = Delegated(
             subject=family.user,

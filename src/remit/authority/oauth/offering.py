@@ -55,7 +55,7 @@ def ceiling_for(member: Member, target: Target, details: str, offered: Offered) 
     )
     if window.start >= window.end:
         raise InvalidTarget("the agent's ceiling allows nothing at this time", reason="target_no_time")
-    narrowed = rar.narrow(details, replace(here, window=window))
+    narrowed = rar.narrow(details, replace(here, window=window), at=target.resource)
     return replace(narrowed, purpose=PURPOSE) if narrowed.purpose == ANY_PURPOSE else narrowed
 
 

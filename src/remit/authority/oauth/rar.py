@@ -10,11 +10,13 @@ from typing import Final
 from remit.authority.attenuation import covers, meet, normal
 from remit.authority.ceiling_json import ceiling_from_json, ceiling_to_json
 from remit.authority.oauth.errors import InvalidAuthorizationDetails
+from remit.authority.oauth.resources import parse_resource
 from remit.authority.rights import ANY_PURPOSE, Ceiling, MalformedCeiling
 from remit.authority.shares import NOTHING
 from remit.kernel.canonical import Json, JsonLimits, JsonObject, JsonTooLarge, MalformedJson, parse_json
 
 TYPE: Final = "remit_action"
+LOCATIONS: Final = "locations"
 ITEMS_LIMIT: Final = 16
 _LIMITS: Final = JsonLimits(size=16 << 10, depth=8, members=2_000, string=4 << 10)
 _INHERITED: Final = frozenset({"window", "caps", "depth", "purpose"})
@@ -35,15 +37,17 @@ def ceiling_of(details: Json) -> Ceiling:
         raise _refused(broken.hint) from broken
 
 
-def narrow(text: str, parent: Ceiling) -> Ceiling:
+def narrow(text: str, parent: Ceiling, *, at: str = "") -> Ceiling:
     """Read a request's `authorization_details` and narrow the parent to it; nothing asked keeps the parent.
+
+    `at` is the resource that the token is for: `locations`, if they are there, say exactly that.
 
     INVARIANT: `covers(parent, result)`. What would widen in action, resource, argument, time, depth or
     purpose is refused, never clipped in silence; a cap that the request leaves open is the parent's.
     """
     if not text:
         return normal(parent)
-    asked = _asked(text, parent)
+    asked = _asked(text, parent, at)
     narrowed = meet(parent, asked)
     if not covers(_with_caps_of(parent, narrowed), _with_caps_of(asked, narrowed)):
         raise InvalidAuthorizationDetails(
@@ -54,13 +58,15 @@ def narrow(text: str, parent: Ceiling) -> Ceiling:
     return narrowed
 
 
-def check_form(text: str) -> str:
+def check_form(text: str, *, at: str = "") -> str:
     """See that a request's `authorization_details` can be read at all, before there is a parent for them.
 
-    What may be absent is filled in with anything of its form: this reads, it grants nothing.
+    `at` is the resource that was asked; where none was, `locations` are compared once there is one. What may
+    be absent is filled in with anything of its form: this reads, it grants nothing.
     """
     if text:
-        stated = _read(text)
+        body = _read(text)
+        stated = _placed(body, at) if at or LOCATIONS not in body else _unplaced(body)
         ceiling_of([{**_BLANK, "type": TYPE, **stated}])
     return text
 
@@ -72,8 +78,29 @@ def _read(text: str) -> JsonObject:
         raise _refused(broken.hint) from broken
 
 
-def _asked(text: str, parent: Ceiling) -> Ceiling:
-    body = _read(text)
+def _placed(body: JsonObject, at: str) -> JsonObject:
+    """The rest of a detail whose `locations` name the one resource that the request names (RFC 9396 §2.2).
+
+    INVARIANT: a token has one resource, and the request or what it stands on says which (P7). `locations` can
+    agree with that or be refused; they never choose.
+    """
+    if LOCATIONS not in body:
+        return body
+    named = body[LOCATIONS]
+    only = named[0] if isinstance(named, list) and len(named) == 1 and isinstance(named[0], str) else ""
+    if not at or only not in {at, parse_resource(at)}:
+        raise InvalidAuthorizationDetails(
+            "`locations` name another resource than the request, or not one alone", reason="details_elsewhere"
+        )
+    return _unplaced(body)
+
+
+def _unplaced(body: JsonObject) -> JsonObject:
+    return {name: value for name, value in body.items() if name != LOCATIONS}
+
+
+def _asked(text: str, parent: Ceiling, at: str = "") -> Ceiling:
+    body = _placed(_read(text), at)
     inherited = {name: value for name, value in ceiling_to_json(parent).items() if name in _INHERITED}
     return ceiling_of([{**inherited, **body}])
 

@@ -219,7 +219,8 @@ class Arrivals:
             raise _nothing()
         standing = _at(target, meet_all(most, *_bounds(member_of(tx, agent))), at)
         granted = _granted(arrival.said, standing)
-        return standing, rar.narrow(asking.request.parameters.get("authorization_details"), granted)
+        details = asking.request.parameters.get("authorization_details")
+        return standing, rar.narrow(details, granted, at=target.resource)
 
 
 def _linked(tx: OAuthTransaction, domain: TrustedDomain, said: DomainGrant) -> UserId | None:

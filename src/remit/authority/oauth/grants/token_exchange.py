@@ -117,7 +117,8 @@ class TokenExchange:
         return narrow(parse_scope(asking.request.parameters.get("scope")), allowed)
 
     def _narrow_rights(self, asking: Asking, parent: Ceiling) -> Ceiling:
-        return rar.narrow(asking.request.parameters.get("authorization_details"), parent)
+        asked = asking.request.parameters
+        return rar.narrow(asked.get("authorization_details"), parent, at=asked.only("resource"))
 
     def _require_named(self, named: AgentId, asking: Asking) -> None:
         """RFC 8693 §4.4: compared byte for byte; who is not named may not act."""
