@@ -5,9 +5,13 @@ its path, its query and every text of its body, for a person and for an agent.
 """
 
 import asyncio
+import threading
+import time
 from collections.abc import AsyncIterator, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, get_args, get_origin
 
@@ -26,6 +30,7 @@ from remit.kernel.ids import TenantId
 from remit.kernel.jose import jwt
 from remit.kernel.jose.keys import KeyClass, KeyRecord
 from remit.kernel.jose.profiles import TokenType
+from remit.platform.storage.fair_queue import FairQueue, FairReaders
 from remit.platform.storage.group_commit import Turns, Unit
 from remit.platform.storage.snapshot import SnapshotKeeper
 from remit.surface.web.assembly import nouns
@@ -455,6 +460,59 @@ def test_a_loud_tenants_works_wait_behind_its_own() -> None:
 @pytest.mark.twin("MT-07", "MT-04")
 def test_in_one_queue_everybody_waits_behind_the_loud_one() -> None:
     assert position(OneQueue()) == 1000
+
+
+class OneLine(FairQueue[Any]):
+    """First come, first served, for readers."""
+
+    def join(self, tenant: TenantId, item: Any, *, limit: int | None = None) -> bool:
+        return super().join(TenantId("all"), item, limit=limit)
+
+
+def reading_position(waiting: FairQueue[Any]) -> int:
+    """When a quiet tenant's reading is done, behind a loud one's thousand, by a thread that was busy."""
+    done: list[str] = []
+    go = threading.Event()
+    with ThreadPoolExecutor(1) as pool:
+        readers = FairReaders(pool, waiting=waiting)
+        busy = readers.submit(TenantId("loud"), go.wait)
+        while not busy.running():
+            time.sleep(0)
+        for _ in range(1000):
+            readers.submit(TenantId("loud"), partial(done.append, "loud"))
+        quiet = readers.submit(TenantId("quiet"), partial(done.append, "quiet"))
+        go.set()
+        quiet.result(timeout=60)
+    return done.index("quiet")
+
+
+@pytest.mark.attack("MT-07")
+def test_a_loud_tenants_readings_wait_behind_its_own() -> None:
+    assert reading_position(FairQueue()) == 1
+
+
+@pytest.mark.twin("MT-07")
+def test_in_one_line_of_readers_everybody_waits_behind_the_loud_one() -> None:
+    assert reading_position(OneLine()) == 1000
+
+
+def test_a_reading_that_fails_or_is_given_up_leaves_the_others_be() -> None:
+    go = threading.Event()
+    with ThreadPoolExecutor(1) as pool:
+        readers = FairReaders(pool)
+        one, two = (TenantId(name) for name in ("one", "two"))
+        busy = readers.submit(one, go.wait)
+        while not busy.running():
+            time.sleep(0)
+        given_up, failed, good = (
+            readers.submit(two, list),
+            readers.submit(two, partial(int, "x")),
+            readers.submit(one, dict),
+        )
+        assert given_up.cancel()
+        go.set()
+        assert good.result(timeout=60) == {}
+        assert isinstance(failed.exception(timeout=60), ValueError)
 
 
 @pytest.mark.attack("MT-04", "MT-06")

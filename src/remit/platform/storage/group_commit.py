@@ -1,8 +1,6 @@
 """Many works, one durable commit: the queue, and how a batch runs its works (security.md P3, P4)."""
 
 import asyncio
-import threading
-from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -12,6 +10,7 @@ from remit.kernel.ids import TenantId
 from remit.kernel.uow import Lane
 from remit.platform.storage.batch import Batch, Mark, TenantNotLocked
 from remit.platform.storage.errors import StorageBusy
+from remit.platform.storage.fair_queue import FairQueue
 from remit.platform.storage.queued import BatchSpoiled
 from remit.platform.storage.unit_of_work import SqlTransaction
 
@@ -68,51 +67,19 @@ class SpoiledByRefusal(BatchSpoiled):
         self.outcome = outcome
 
 
-class Turns:
+class Turns(FairQueue[Unit]):
     """Waiting works, taken from the tenants in turn: who queues much waits behind themselves alone (MT-07).
 
     Put from an event loop, taken by a writer that may be a thread of its own.
     """
 
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._queues: dict[TenantId, deque[Unit]] = {}
-        self._turns: deque[TenantId] = deque()
-        """INVARIANT: each tenant with a work stands here once, and nobody else."""
-        self._count = 0
-
     def put(self, unit: Unit, *, limit: int | None) -> None:
         """Queue a work; raises `StorageBusy` if its tenant has as many waiting as it may."""
-        with self._lock:
-            queue = self._queues.get(unit.tenant)
-            if queue is None:
-                queue = self._queues[unit.tenant] = deque()
-                self._turns.append(unit.tenant)
-            elif limit is not None and len(queue) >= limit:
-                raise StorageBusy(
-                    f"the writer has {limit} works waiting, its limit",
-                    next_step=f"ask again in {RETRY_HINT_SECONDS} s",
-                )
-            queue.append(unit)
-            self._count += 1
-
-    def take(self) -> Unit | None:
-        """The oldest work of the tenant whose turn it is."""
-        with self._lock:
-            if not self._turns:
-                return None
-            tenant = self._turns.popleft()
-            queue = self._queues[tenant]
-            unit = queue.popleft()
-            if queue:
-                self._turns.append(tenant)
-            else:
-                del self._queues[tenant]
-            self._count -= 1
-            return unit
-
-    def __len__(self) -> int:
-        return self._count
+        if not self.join(unit.tenant, unit, limit=limit):
+            raise StorageBusy(
+                f"the writer has {limit} works waiting, its limit",
+                next_step=f"ask again in {RETRY_HINT_SECONDS} s",
+            )
 
 
 class Lanes:

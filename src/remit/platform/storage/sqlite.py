@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Any, Final, TypeVar
@@ -24,6 +25,7 @@ from remit.platform.storage.errors import (
     StorageReadOnly,
     StorageUnreachable,
 )
+from remit.platform.storage.fair_queue import FairReaders
 from remit.platform.storage.file_lock import FileLock
 from remit.platform.storage.gathering import Gathering
 from remit.platform.storage.group_commit import (
@@ -109,6 +111,7 @@ class SqliteStore:
         self._connection = connect(path)
         self._checkpointer = Checkpointer(self._connection)
         self._readers = ThreadPoolExecutor(READERS, "remit-read", initializer=self._open_reader)
+        self._reading_turns = FairReaders(self._readers)
         self._local = threading.local()
         self._reading: list[sqlite3.Connection] = []
         self._writer = threading.Thread(target=self._write_forever, name="remit-write", daemon=True)
@@ -149,9 +152,10 @@ class SqliteStore:
         self._wake.put(None)
 
     async def view(self, work: Work[T], *, tenant: TenantId) -> T:
-        """Run on one consistent view, in a reader's thread."""
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._readers, self._read, work, tenant)
+        """Run on one consistent view, in a reader's thread, when it is the tenant's turn."""
+        reading = self._reading_turns.submit(tenant, partial(self._read, work, tenant))
+        value: T = await asyncio.wrap_future(reading)
+        return value
 
     async def close(self) -> None:
         """Finish what is queued, then let go of the file."""
