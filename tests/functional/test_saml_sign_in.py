@@ -297,7 +297,8 @@ async def test_administrators_connect_and_trust_by_the_api(tmp_path: Path) -> No
     async with company(tmp_path, people=True) as (house, _):
         admin, reader = house["admin"], house["lead"]
         two = SamlProvider(entity="https://two.example/realms/a")
-        said = {"name": "two", "product": "keycloak", "metadata": two.metadata().decode()}
+        text = two.metadata(sign_out="https://two.example/slo").decode()
+        said = {"name": "two", "product": "keycloak", "metadata": text}
         made = await house.api(admin, "POST", "/identity-providers/saml", said)
         assert made.status_code == 201, made.text
         view = made.json()
@@ -306,6 +307,7 @@ async def test_administrators_connect_and_trust_by_the_api(tmp_path: Path) -> No
         assert view["acs_uri"] == f"{home}/sign-in/with/two/saml"
         assert view["metadata_uri"] == f"{home}/sign-in/with/two/metadata"
         assert view["name_format"] == PERSISTENT
+        assert view["logout_uri"] == f"{home}/sign-in/with/two/slo"
         assert (await house.api(reader, "POST", "/identity-providers/saml", said)).status_code == 403
         sts = SamlProvider(entity="urn:example:sts", audience=house.issuer)
         sts.recipient = f"{house.issuer}/token"

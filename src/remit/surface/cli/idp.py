@@ -135,6 +135,7 @@ def _connected_saml(found: dict[str, Any], output: Output) -> None:
         f"connected {found['name']} ({found['id']})",
         f"our metadata and entity id to register there: {found['metadata_uri']}",
         f"address for its answers (ACS) to register there: {found['acs_uri']}",
+        *(f"address for single logout to register there: {url}" for url in (found.get("logout_uri"),) if url),
     ]
     show(found, output=output, lines=lines, hint=f"remit idp link {found['name']} USER SUBJECT")
 

@@ -156,7 +156,7 @@ class IdentityProviderView(msgspec.Struct, frozen=True, kw_only=True, omit_defau
             standing=provider.standing,
             provisioning=provider.provisioning,
             redirect_uri="" if client is None else f"{base}/callback",
-            logout_uri="" if client is None else f"{base}/logout",
+            logout_uri=_logout_uri(provider, base),
             acs_uri="" if provider.saml is None else f"{base}/saml",
             metadata_uri="" if provider.saml is None else f"{base}/metadata",
             name_format="" if provider.saml is None else provider.saml.name_format,
@@ -169,6 +169,13 @@ class IdentityProviderView(msgspec.Struct, frozen=True, kw_only=True, omit_defau
             ],
             created_at=provider.created_at,
         )
+
+
+def _logout_uri(provider: IdentityProvider, base: str) -> str:
+    """Where the provider signs people out; empty for a SAML provider without single logout."""
+    if provider.saml is None:
+        return "" if provider.oidc is None else f"{base}/logout"
+    return f"{base}/slo" if provider.saml.sign_out else ""
 
 
 class NewLink(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
