@@ -70,15 +70,22 @@ class Ground:
             return None, None
         return None, Cause.CONDITION if self.doubts else Cause.NEGATION
 
+    def ranks(self) -> "Ranks":
+        """What surely holds of all that the question touches, with its hops; raises `OutOfSteps`."""
+        self._lay()
+        final = Ranks(self, self.fixpoint()[1], doubt=False)
+        final.found()
+        return final
+
     def fixpoint(self) -> "tuple[dict[Spot, float], dict[Spot, float]]":
         """What surely holds and what may, each with its rank."""
         if not (self.doubts or self.blocks):
-            found = _Ranks(self, {}, doubt=False).found()
+            found = Ranks(self, {}, doubt=False).found()
             return found, found
         surely: dict[Spot, float] = {}
         while True:
-            maybe = _Ranks(self, surely, doubt=True).found()
-            more = _Ranks(self, maybe, doubt=False).found()
+            maybe = Ranks(self, surely, doubt=True).found()
+            more = Ranks(self, maybe, doubt=False).found()
             if more.keys() == surely.keys():
                 return more, maybe
             surely = more
@@ -131,49 +138,50 @@ class Ground:
                     yield Edge(Spot(node, user), met == DOUBT)
 
 
-class _Ranks:
+class Ranks:
     """One least fixpoint: what holds if `denied` blocks and what is in doubt counts as `doubt`."""
 
     def __init__(self, ground: Ground, denied: dict[Spot, float], *, doubt: bool) -> None:
         self._ground = ground
         self._denied = denied
         self._doubt = doubt
-        self._settled: dict[Spot, float] = {}
+        self.settled: dict[Spot, float] = {}
 
     def found(self) -> dict[Spot, float]:
         """The ranks of all spots that hold."""
         best: dict[Spot, float] = {}
         heap: list[tuple[float, int, Spot]] = []
         for number, spot in enumerate(self._ground.spots):
-            rank = 0 if self._ground.own(spot) else self._rank(spot.node.part, spot)
+            rank = 0 if self._ground.own(spot) else self.far(spot.node.part, spot)
             if rank < math.inf:
                 best[spot] = rank
                 heapq.heappush(heap, (rank, number, spot))
         tie = len(self._ground.spots)
         while heap:
             rank, _, spot = heapq.heappop(heap)
-            if spot in self._settled:
+            if spot in self.settled:
                 continue
-            self._settled[spot] = rank
+            self.settled[spot] = rank
             for above, hops in self._ground.above.get(spot, ()):
                 if best.get(above, math.inf) <= rank + hops:
                     continue
-                now = self._rank(above.node.part, above)
+                now = self.far(above.node.part, above)
                 if now < best.get(above, math.inf):
                     best[above], tie = now, tie + 1
                     heapq.heappush(heap, (now, tie, above))
-        return self._settled
+        return self.settled
 
-    def _rank(self, part: Part, spot: Spot) -> float:
+    def far(self, part: Part, spot: Spot) -> float:
+        """How many hops a part needs at a spot; infinitely many if it does not hold."""
         run = self._ground.run
         run.spend()
         if isinstance(part, AnyOf):
-            return min(self._rank(child, spot) for child in part.parts)
+            return min(self.far(child, spot) for child in part.parts)
         if isinstance(part, AllOf):
-            return max(self._rank(child, spot) for child in part.parts)
+            return max(self.far(child, spot) for child in part.parts)
         if isinstance(part, Without):
             blocked = Spot(part.subtracted, spot.thing) in self._denied
-            return math.inf if blocked else self._rank(part.base, spot)
+            return math.inf if blocked else self.far(part.base, spot)
         if isinstance(part, Computed):
             return self._known(Spot(part.node, spot.thing))
         if isinstance(part, Direct):
@@ -186,6 +194,6 @@ class _Ranks:
         return 1 + min(map(self._known, edges), default=math.inf)
 
     def _known(self, spot: Spot) -> float:
-        if spot in self._settled:
-            return self._settled[spot]
+        if spot in self.settled:
+            return self.settled[spot]
         return math.inf
