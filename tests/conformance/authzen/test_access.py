@@ -10,11 +10,11 @@ from typing import Any
 import httpx2
 import pytest
 
+from remit.app.access import search
+from remit.app.access.desk import AccessDesk
+from remit.app.access.question import Asked, Entity
 from remit.authority.rights import Right
 from remit.authority.task_service import StartedTask
-from remit.enforcement.access import search
-from remit.enforcement.access.desk import AccessDesk
-from remit.enforcement.access.question import Asked, Entity
 from remit.identity.principals import Environment, Kind
 from remit.identity.registration import Registration
 from remit.kernel.ids import DecisionId, PrincipalId

@@ -6,6 +6,7 @@ from functools import partial
 from starlette.routing import BaseRoute
 from starlette.types import ASGIApp
 
+from remit.app.access.desk import AccessDesk
 from remit.app.bindings.directory import SnapshotDirectory
 from remit.app.bindings.discovery import LiveTools
 from remit.app.bindings.doors import PinnedTools
@@ -14,7 +15,6 @@ from remit.app.live import LiveLog
 from remit.app.services import Services
 from remit.app.tenant_desk import TenantDesk
 from remit.decision.policy_service import PolicyService
-from remit.enforcement.access.desk import AccessDesk
 from remit.enforcement.mcp.catalogue import Catalogue, CatalogueOptions
 from remit.identity.credential_keys import CredentialKeys
 from remit.identity.upstream.provider import Language

@@ -11,14 +11,14 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from remit.app.access import search
+from remit.app.access.desk import AccessDesk
+from remit.app.access.question import Asked
 from remit.authority.oauth.errors import InsufficientScope
 from remit.authority.oauth.metadata import well_known
 from remit.authority.oauth.scopes import Scope
 from remit.decision.denial import denial_of
 from remit.decision.response import Decision, Effect
-from remit.enforcement.access import search
-from remit.enforcement.access.desk import AccessDesk
-from remit.enforcement.access.question import Asked
 from remit.kernel.canonical import Json, JsonObject, canonical_json, parse_object, sha256
 from remit.kernel.errors import Invalid
 from remit.kernel.ids import PrincipalId

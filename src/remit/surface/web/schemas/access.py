@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 import msgspec
 
-from remit.enforcement.access.question import Asked, Entity
+from remit.app.access.question import Asked, Entity
 from remit.kernel.canonical import JsonObject
 
 NAMESPACE = "dev.remit"

@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Final
 
+from remit.app.access.desk import AccessDesk
+from remit.app.access.posing import TYPES, actor_of
+from remit.app.access.question import Asked, Entity
 from remit.authority.rights import Right
 from remit.decision.actions import METHODS, SERVER_TYPE, action_of
 from remit.decision.facts import Snapshot
-from remit.enforcement.access.desk import AccessDesk
-from remit.enforcement.access.posing import TYPES, actor_of
-from remit.enforcement.access.question import Asked, Entity
 from remit.identity.principals import Kind, Tier
 from remit.kernel.ids import PrincipalId, TaskId
 

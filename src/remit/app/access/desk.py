@@ -4,11 +4,11 @@ import asyncio
 from collections.abc import Sequence
 from typing import Final, Protocol
 
+from remit.app.access.posing import Posed, Tools, pose
+from remit.app.access.question import Asked
 from remit.decision.facts import Snapshot, Snapshots
 from remit.decision.request import ProposedCall
 from remit.decision.response import Decision, Effect, Handing, Reason
-from remit.enforcement.access.posing import Posed, Tools, pose
-from remit.enforcement.access.question import Asked
 from remit.kernel.clock import Clock
 from remit.kernel.ids import CallId, Entropy, PrincipalId, mint_id
 
