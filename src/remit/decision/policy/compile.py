@@ -119,7 +119,7 @@ def _folded(made: Evaluated, *parts: Evaluated) -> Evaluated:
     if not all(isinstance(part, _Constant) for part in parts):
         return made
     try:
-        return _Constant(made(_NOBODY))
+        return _Constant(made(NOBODY))
     except EvaluationFailed:
         return made
 
@@ -134,7 +134,7 @@ class _Void:
         return {}
 
 
-_NOBODY: Final = Env(Uid("", ""), Uid("", ""), Uid("", ""), _Void(), {})
+NOBODY: Final = Env(Uid("", ""), Uid("", ""), Uid("", ""), _Void(), {})
 
 
 def _unary(op: str, arg: pst.Expr) -> Evaluated:

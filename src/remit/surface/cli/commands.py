@@ -31,7 +31,7 @@ NOUNS: Final[dict[str, Entry]] = {
     "server": Entry("server", "MCP servers behind the gateway."),
     "tool": Entry("tool", "Tools: pinned definitions, mappings, quarantine."),
     "task": Entry("task", "Tasks: one run of an agent, for whom, until when."),
-    "policy": Entry("policy", "Policies: check, publish, list."),
+    "policy": Entry("policy", "Policies: check, test, compare, publish, list."),
     "decision": Entry("decision", "Decisions on record."),
     "delegation": Entry("delegation", "Delegation chains: who handed what to whom, narrowed how."),
     "approval": Entry("approval", "Asks that wait for a person, and their answers."),

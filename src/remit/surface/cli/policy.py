@@ -5,12 +5,13 @@ from typing import Annotated
 
 import typer
 
+from remit.surface.cli import policy_analysis, policy_trials
 from remit.surface.cli.exits import Exit
 from remit.surface.cli.options import CursorOption, LimitOption, OutputOption, group
 from remit.surface.cli.render import Output, show, visible
 from remit.surface.cli.sources import Sources, fault_line
 
-app = group("Policies: check, publish, list.")
+app = group("Policies: check, test, compare, publish, list.")
 FilesArgument = Annotated[list[Path], typer.Argument(help="Cedar files; together they are one policy set.")]
 
 
@@ -76,3 +77,7 @@ def publish(
 def read_policies(files: list[Path]) -> str:
     """The texts of all files, in the order of their names; a folder stands for its `.cedar` files."""
     return Sources.read(files).text
+
+
+policy_trials.attach(app)
+policy_analysis.attach(app)

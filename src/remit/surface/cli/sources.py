@@ -1,7 +1,8 @@
 """Policy files as one text, and back: which line of which file a line of the whole is."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,17 @@ class Sources:
                 return {**fault, "file": str(file), "line": line}
             line -= lines
         return dict(fault)
+
+    @contextmanager
+    def faults_placed(self) -> Iterator[None]:
+        """Turn a refusal of the text into one that names file, line and column of every fault."""
+        from remit.decision.policy.errors import PolicyRefused  # noqa: PLC0415 — the domain costs `--help` time
+
+        try:
+            yield
+        except PolicyRefused as refused:
+            lines = [fault_line(self.placed(asdict(fault))) for fault in refused.faults]
+            raise Misused("\n".join(lines), next_step="remit policy check FILE") from refused
 
 
 def fault_line(fault: Mapping[str, Any]) -> str:

@@ -21,6 +21,7 @@ from remit.surface.web.routes.spiffe import SpiffeRoutes
 from remit.surface.web.routes.stream import StreamRoutes
 from remit.surface.web.routes.tenants import TenantRoutes
 from remit.surface.web.routes.tools import ToolRoutes
+from remit.surface.web.routes.trials import TrialRoutes
 from remit.surface.web.routes.upstream import UpstreamRoutes
 
 
@@ -33,6 +34,7 @@ class Nouns:
     authority: AuthorityRoutes
     clients: ClientRoutes
     decisions: DecisionRoutes
+    trials: TrialRoutes
     approvals: ApprovalRoutes
     kills: KillRoutes
     ledger: LedgerRoutes
@@ -55,6 +57,7 @@ class Nouns:
             *self.authority.operations(),
             *self.clients.operations(),
             *self.decisions.operations(),
+            *self.trials.operations(),
             *self.approvals.operations(),
             *self.kills.operations(),
             *self.ledger.operations(),

@@ -11,10 +11,12 @@ from remit.app.bindings.directory import SnapshotDirectory
 from remit.app.bindings.discovery import LiveTools
 from remit.app.bindings.doors import PinnedTools
 from remit.app.bindings.figures import count_state
+from remit.app.bindings.trials import GatewayReader
 from remit.app.live import LiveLog
 from remit.app.services import Services
 from remit.app.tenant_desk import TenantDesk
 from remit.decision.policy_service import PolicyService
+from remit.decision.trials.service import TrialService
 from remit.enforcement.mcp.catalogue import Catalogue, CatalogueOptions
 from remit.identity.credential_keys import CredentialKeys
 from remit.identity.upstream.provider import Language
@@ -70,6 +72,7 @@ from remit.surface.web.routes.tenants import TenantRoutes
 from remit.surface.web.routes.token import PATH as TOKEN
 from remit.surface.web.routes.token import TokenDoor
 from remit.surface.web.routes.tools import ToolRoutes
+from remit.surface.web.routes.trials import TrialRoutes
 from remit.surface.web.routes.upstream import UpstreamRoutes
 from remit.surface.web.session import SessionDoor
 from remit.surface.web.tenants import TenantDoor
@@ -156,6 +159,9 @@ def nouns(services: Services) -> Nouns:
                 issuer=ground.issuer,
             ),
             tell=partial(_tell, services),
+        ),
+        trials=TrialRoutes(
+            trials=TrialService(snapshots=ground.snapshots, reader=GatewayReader()), policies=policies
         ),
         approvals=ApprovalRoutes(
             service=services.approvals,

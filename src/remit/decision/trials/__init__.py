@@ -1,0 +1,1 @@
+"""Policies tried out: scenarios written down beside them, judged by the real evaluator, nothing recorded."""
