@@ -68,8 +68,8 @@ def _check_events(text: str) -> None:
     for event in yaml.parse(text, Loader=_LOADER):
         if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
             raise _at(event.start_mark, "anchors and aliases are not taken")
-        if getattr(event, "tag", None) is not None:
-            raise _at(event.start_mark, f"tag `{event.tag}` is not taken")
+        if (tag := getattr(event, "tag", None)) is not None:
+            raise _at(event.start_mark, f"tag `{tag}` is not taken")
         depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
         if depth > DEPTH_LIMIT:
             raise _at(event.start_mark, f"it nests deeper than {DEPTH_LIMIT}")

@@ -35,7 +35,11 @@ class Bench:
     def ask(self, what: str, *wanted: Term) -> Witness | None:
         """A request of this kind that is so; None if there is none. Undecided questions are noted."""
         solver = self._solved(what, wanted)
-        return None if solver is None else witness_of(self.scene, solver)
+        try:
+            return None if solver is None else witness_of(self.scene, solver)
+        except Unanalyzable as lost:
+            self.undecided.append(f"{what} on {self.scene.kind.action}: {lost} has no form here")
+            return None
 
     def excludes(self, what: str, *wanted: Term) -> bool:
         """Whether no request of this kind is so; false also where that is not decided."""
@@ -50,7 +54,7 @@ class Bench:
             self.undecided.append(f"{what}: no time was left")
             return None
         solver = z3.Solver()
-        solver.set("timeout", self.patience.question_ms)
+        solver.set("rlimit", self.patience.steps)
         solver.add(*self.scene.limits, goal)
         said = solver.check()
         if said == z3.unknown:

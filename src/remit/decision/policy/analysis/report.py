@@ -58,7 +58,8 @@ class Report:
 class Patience:
     """How long the solver may take."""
 
-    question_ms: int = 5_000
+    steps: int = 30_000_000
+    """Of the solver, for one question: the same on every machine, however busy (about ten seconds)."""
     total_s: float = 300.0
 
 

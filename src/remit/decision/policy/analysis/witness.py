@@ -17,6 +17,7 @@ from remit.decision.policy.analysis.symbols import (
     Someone,
     Symbol,
     Term,
+    Unanalyzable,
     read_text,
     text,
 )
@@ -63,9 +64,11 @@ def witness_of(scene: Scene, solver: z3.Solver) -> Witness:
     wishes = {f"wish {number}": wish for number, wish in enumerate(_wishes(scene))}
     solver.add(*(z3.Implies(z3.Bool(name), wish) for name, wish in wishes.items()))
     kept = [z3.Bool(name) for name in wishes]
-    while solver.check(*kept) != z3.sat:
-        against = {str(name) for name in solver.unsat_core()}
-        kept = [name for name in kept if str(name) not in against] if against else []
+    while (said := solver.check(*kept)) != z3.sat:
+        if not kept:
+            raise Unanalyzable("a request that was seen, and could not be found again,")
+        against = {str(name) for name in solver.unsat_core()} if said == z3.unsat else set[str]()
+        kept = [name for name in kept if str(name) not in against] if against else kept[: len(kept) // 2]
     return Witness(env=_env(scene, solver.model()), action=scene.kind.action, like=scene.kind.like)
 
 
