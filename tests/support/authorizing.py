@@ -82,6 +82,7 @@ def with_codes(**parts: Any) -> OAuth:
         consents=ConsentService(uow=uow, entropy=entropy, tenant=tenant),
         tasks=TaskService(uow=uow, keys=parts["keys"], options=chosen, entropy=entropy, tenant=tenant),
         successors=Secret(b"s" * 32),
+        calls=Secret(b"c" * 32),
     )
     return OAuth.build(**{"consenting": consenting, **parts})
 

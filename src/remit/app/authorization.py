@@ -81,4 +81,5 @@ def _consenting(ground: Ground, options: AuthorityOptions) -> Consenting:
         consents=ConsentService(uow=work, entropy=entropy, tenant=tenant),
         tasks=TaskService(uow=work, keys=ground.keys, options=options, entropy=entropy, tenant=tenant),
         successors=ground.kek.subkey(purpose=Purpose.REFRESH, tenant=tenant),
+        calls=ground.kek.subkey(purpose=Purpose.BACKCHANNEL, tenant=tenant),
     )

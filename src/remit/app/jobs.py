@@ -56,6 +56,7 @@ def jobs(services: Services) -> tuple[Job, ...]:
         Job(name="workloads.retire", every=5 * second, run=work.retire_workloads, wanted=work.has_ended),
         Job(name="upstream.revoke", every=second, run=work.revoke_upstream, wanted=work.has_order),
         Job(name="logouts.tell", every=second, run=work.tell_logouts, wanted=services.openid.logouts.has_due),
+        *_tellings(services),
         Job(name="flows.forget", every=minute, run=work.forget_flows),
         Job(name="keys.rotate", every=hour, run=work.rotate_keys),
         Job(name="proofs.forget", every=minute, run=work.forget_proofs),
@@ -77,6 +78,19 @@ def jobs(services: Services) -> tuple[Job, ...]:
             else ()
         ),
     )
+
+
+def _tellings(services: Services) -> tuple[Job, ...]:
+    """Clients that are told when a person has answered, instead of asking again and again (CIBA, ping)."""
+    flow = services.oauth.backchannel
+    telling = None if flow is None else flow.telling
+    if telling is None:
+        return ()
+
+    async def tell(_run: JobRun) -> None:
+        await telling.run_due()
+
+    return (Job(name="answers.tell", every=timedelta(seconds=1), run=tell, wanted=telling.has_due),)
 
 
 def sweeps(services: Services) -> tuple[Sweep, ...]:
@@ -242,6 +256,7 @@ class _Works:
         await _drain(run, lambda tx: tx.domains.forget(at - SESSION, _AT_ONCE))
         await _drain(run, lambda tx: tx.devices.forget(at, _AT_ONCE))
         await _drain(run, lambda tx: tx.backchannels.forget(at - _KEEP_ASKS, _AT_ONCE))
+        await _drain(run, lambda tx: tx.notices.forget(at - _KEEP_ASKS, _AT_ONCE))
         await _drain(run, lambda tx: tx.codes.forget(at - _KEEP_KEYS, _AT_ONCE))
         await _drain(run, lambda tx: tx.families.forget(at - _KEEP_KEYS, _AT_ONCE))
         await _drain(run, lambda tx: tx.logouts.forget(at - _KEEP_KEYS, _AT_ONCE))

@@ -26,6 +26,7 @@ class Purpose(StrEnum):
     WEBHOOK = "webhook"
     REFRESH = "refresh-token"
     UPSTREAM = "upstream-sign-in"
+    BACKCHANNEL = "backchannel-call"
 
 
 class MasterTooShort(Invalid):

@@ -60,6 +60,8 @@ class BackchannelRequest:
     begun_at: datetime
     expires_at: datetime
     state: BackchannelState = BackchannelState.WAITING
+    call: str = ""
+    """What its client is told when it is answered, sealed; empty for one that polls."""
     offer: Offer | None = None
     step: int = 0
     """How often it moved."""

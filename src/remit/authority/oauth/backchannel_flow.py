@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Self
 
 from remit.authority.consent_service import ConsentService
+from remit.authority.oauth.backchannel_telling import TellingService
 from remit.authority.oauth.client_auth import ClientAuthenticator
 from remit.authority.oauth.endpoints.backchannel import BackchannelConsent, BackchannelDesk
 from remit.authority.oauth.endpoints.backchannel_authentication import BackchannelAuthenticationEndpoint
@@ -11,8 +12,12 @@ from remit.authority.oauth.options import OAuthOptions
 from remit.authority.oauth.possession import PossessionCheck
 from remit.authority.oauth.repository import OAuthTransaction
 from remit.authority.task_service import TaskService
+from remit.kernel.clock import Clock
 from remit.kernel.ids import Entropy
 from remit.kernel.jose.keys import KeyLookup
+from remit.kernel.outbound import Outbound
+from remit.kernel.sealed import SealedBox
+from remit.kernel.secret import Secret
 from remit.kernel.uow import UnitOfWork
 
 
@@ -23,6 +28,8 @@ class BackchannelFlow:
     authentication: BackchannelAuthenticationEndpoint
     desk: BackchannelDesk
     consent: BackchannelConsent
+    telling: TellingService | None
+    """None where there is no way out."""
 
     @classmethod
     def open(
@@ -36,8 +43,12 @@ class BackchannelFlow:
         consents: ConsentService,
         tasks: TaskService,
         entropy: Entropy,
+        calls: Secret,
+        clock: Clock,
+        outbound: Outbound | None,
     ) -> Self:
-        """Bind the parts."""
+        """Bind the parts; `calls` is the key of what clients are told."""
+        box = SealedBox(key=calls, entropy=entropy)
         return cls(
             authentication=BackchannelAuthenticationEndpoint(
                 uow=uow,
@@ -46,9 +57,13 @@ class BackchannelFlow:
                 options=options,
                 keys=keys,
                 entropy=entropy,
+                box=box,
             ),
             desk=BackchannelDesk(uow=uow, options=options),
             consent=BackchannelConsent(
                 uow=uow, consents=consents, tasks=tasks, options=options, entropy=entropy
             ),
+            telling=None
+            if outbound is None
+            else TellingService(uow=uow, outbound=outbound, box=box, clock=clock, entropy=entropy),
         )

@@ -1,6 +1,6 @@
 """A registration, written by the names of RFC 7591 §2 and §3.2.1: what its client is told of itself."""
 
-from remit.authority.oauth.registration import ClientRegistration
+from remit.authority.oauth.registration import CIBA, ClientRegistration
 from remit.kernel.canonical import Json, JsonObject, parse_object
 
 
@@ -23,6 +23,10 @@ def metadata_of(registration: ClientRegistration) -> JsonObject:
         "id_token_signed_response_alg": str(registration.id_token_alg),
         "post_logout_redirect_uris": [*registration.post_logout_redirect_uris],
         "backchannel_logout_uri": registration.backchannel_logout_uri,
+        "backchannel_token_delivery_mode": str(registration.delivery)
+        if CIBA in registration.grant_types
+        else None,
+        "backchannel_client_notification_endpoint": registration.notification_endpoint,
         "jwks_uri": registration.jwks_uri,
         "jwks": None
         if registration.jwks is None or registration.jwks_uri

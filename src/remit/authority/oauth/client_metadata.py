@@ -24,6 +24,7 @@ from remit.authority.oauth.registration import (
     OFFERED,
     ApplicationType,
     AuthMethod,
+    Delivery,
 )
 from remit.authority.oidc.id_token import SIGNED_BY
 from remit.kernel.canonical import Json, canonical_json
@@ -58,6 +59,8 @@ class StatedClient:
     id_token_alg: Algorithm = Algorithm.ES256
     post_logout_redirect_uris: tuple[str, ...] = ()
     backchannel_logout_uri: str | None = None
+    delivery: Delivery = Delivery.POLL
+    notification_endpoint: str | None = None
 
 
 def read_metadata(document: Mapping[str, Json], *, lenient: bool = False) -> StatedClient:
@@ -78,6 +81,7 @@ def read_metadata(document: Mapping[str, Json], *, lenient: bool = False) -> Sta
     if CIBA in granted and method is AuthMethod.NONE:
         # CIBA §5: in the name of a client that proves nothing anybody could ask people.
         raise InvalidClientMetadata("a client that asks people behind the scenes proves itself: give it keys")
+    delivery, notified = _delivery(document, granted)
     certificate = _certificate(document, method)
     _check_proof(method, jwks, jwks_uri)
     return StatedClient(
@@ -97,6 +101,8 @@ def read_metadata(document: Mapping[str, Json], *, lenient: bool = False) -> Sta
         id_token_alg=_id_token_alg(document),
         post_logout_redirect_uris=_logouts(document, native=kind is ApplicationType.NATIVE),
         backchannel_logout_uri=_backchannel(document),
+        delivery=delivery,
+        notification_endpoint=notified,
     )
 
 
@@ -220,6 +226,22 @@ def _id_token_alg(document: Mapping[str, Json]) -> Algorithm:
 def _backchannel(document: Mapping[str, Json]) -> str | None:
     uri = _text(document, "backchannel_logout_uri")
     return _https(uri, "backchannel_logout_uri") if uri else None
+
+
+def _delivery(document: Mapping[str, Json], granted: frozenset[str]) -> tuple[Delivery, str | None]:
+    """How it learns of answers (CIBA Core §4): where it is told, it says where."""
+    if _flag(document, "backchannel_user_code_parameter"):
+        raise InvalidClientMetadata("`backchannel_user_code_parameter`: no codes of people are asked here")
+    stated = _text(document, "backchannel_token_delivery_mode")
+    uri = _text(document, "backchannel_client_notification_endpoint")
+    if CIBA not in granted or not stated:
+        return Delivery.POLL, None
+    mode = _member(Delivery, stated, "backchannel_token_delivery_mode")
+    if (mode is Delivery.PING) != bool(uri):
+        raise InvalidClientMetadata(
+            "`backchannel_client_notification_endpoint` goes with the delivery mode `ping`, and with it alone"
+        )
+    return mode, _https(uri, "backchannel_client_notification_endpoint") if uri else None
 
 
 def _https(uri: str, name: str) -> str:

@@ -193,6 +193,8 @@ def stated_of(present: ClientRegistration, *, jwks: str | None) -> StatedClient:
         id_token_alg=present.id_token_alg,
         post_logout_redirect_uris=present.post_logout_redirect_uris,
         backchannel_logout_uri=present.backchannel_logout_uri,
+        delivery=present.delivery,
+        notification_endpoint=present.notification_endpoint,
     )
 
 
@@ -223,6 +225,8 @@ def _described(before: ClientRegistration, stated: StatedClient, extra: frozense
         id_token_alg=stated.id_token_alg,
         post_logout_redirect_uris=stated.post_logout_redirect_uris,
         backchannel_logout_uri=stated.backchannel_logout_uri,
+        delivery=stated.delivery,
+        notification_endpoint=stated.notification_endpoint,
         digest=digest_of(
             name=stated.name,
             redirect_uris=stated.redirect_uris,
@@ -231,6 +235,7 @@ def _described(before: ClientRegistration, stated: StatedClient, extra: frozense
             jwks=None if stated.jwks_uri else stated.jwks,
             jwks_uri=stated.jwks_uri,
             certificate=stated.certificate,
+            notified=stated.notification_endpoint,
         ),
     )
 

@@ -8,7 +8,7 @@ from typing import Final
 from remit.authority.oauth.options import OAuthOptions
 from remit.authority.oauth.pkce import METHOD
 from remit.authority.oauth.rar import TYPE
-from remit.authority.oauth.registration import CIBA, CODE, DEVICE, REFRESH
+from remit.authority.oauth.registration import CIBA, CODE, DEVICE, REFRESH, Delivery
 from remit.authority.oauth.resources import Target
 from remit.authority.oauth.scopes import AGENT_AT_API, AT_MCP, AT_USERINFO, Scope
 from remit.authority.oidc.conditions import MEETS
@@ -116,7 +116,7 @@ def _of_the_backchannel(issuer: str) -> JsonObject:
     """CIBA Core §4."""
     return {
         "backchannel_authentication_endpoint": f"{issuer}/bc-authorize",
-        "backchannel_token_delivery_modes_supported": ["poll"],
+        "backchannel_token_delivery_modes_supported": [*map(str, Delivery)],
         "backchannel_authentication_request_signing_alg_values_supported": [*ALGORITHMS],
         "backchannel_user_code_parameter_supported": False,
     }

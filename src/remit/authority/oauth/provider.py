@@ -54,11 +54,13 @@ from remit.kernel.uow import UnitOfWork
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Consenting:
-    """What the code flow needs from elsewhere: consents, tasks, and the key that makes refresh tokens."""
+    """What the code flow needs from elsewhere: consents, tasks, and its keys."""
 
     consents: ConsentService
     tasks: TaskService
     successors: Secret
+    calls: Secret
+    """The key of what clients are told when a person has answered."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -200,6 +202,9 @@ class OAuth:
                 consents=consenting.consents,
                 tasks=consenting.tasks,
                 entropy=entropy,
+                calls=consenting.calls,
+                clock=clock,
+                outbound=outbound,
             ),
             code_flow=None
             if consenting is None

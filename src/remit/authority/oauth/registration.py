@@ -52,6 +52,13 @@ class AuthMethod(StrEnum):
         return self is not AuthMethod.PRIVATE_KEY_JWT
 
 
+class Delivery(StrEnum):
+    """How a client learns that a person whom it asked has answered (CIBA Core §5)."""
+
+    POLL = "poll"
+    PING = "ping"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SessionLimits:
     """How long what a person gives to a client may last, and how much of it there may be at one time."""
@@ -104,6 +111,9 @@ class ClientRegistration:
     """What its ID tokens and logout tokens are signed with (`id_token_signed_response_alg`)."""
     post_logout_redirect_uris: tuple[str, ...] = ()
     backchannel_logout_uri: str | None = None
+    delivery: Delivery = Delivery.POLL
+    notification_endpoint: str | None = None
+    """Where it is told that it may fetch (`backchannel_client_notification_endpoint`)."""
     limits: SessionLimits = LIMITS
     requires: frozenset[str] = frozenset()
     """What a sign-in must be before it counts here (`oidc.conditions.Condition`), at each refresh too."""
@@ -148,6 +158,7 @@ def digest_of(
     jwks: str | None,
     jwks_uri: str | None,
     certificate: tuple[str, str] | None = None,
+    notified: str | None = None,
 ) -> Digest:
     """Digest what a person was shown, or relied on without seeing it: another digest, another consent."""
     shown: JsonObject = {
@@ -157,5 +168,6 @@ def digest_of(
         "jwks": jwks,
         "jwks_uri": jwks_uri,
         "certificate": None if certificate is None else [*certificate],
+        **({} if notified is None else {"notified": notified}),
     }
     return sha256(canonical_json(shown))

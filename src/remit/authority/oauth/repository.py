@@ -11,6 +11,7 @@ from remit.authority.domains.repository import Domains
 from remit.authority.lineage import line_of
 from remit.authority.oauth.access import AccessToken
 from remit.authority.oauth.backchannel import Backchannels
+from remit.authority.oauth.backchannel_notices import Notices
 from remit.authority.oauth.codes import AuthorizationCode
 from remit.authority.oauth.device import Devices
 from remit.authority.oauth.families import Family, FamilyId, RefreshToken
@@ -236,6 +237,10 @@ class OAuthTransaction(AuthorityTransaction, FederationTransaction, Protocol):
     @property
     def backchannels(self) -> Backchannels:
         """Requests to people behind the scenes."""
+
+    @property
+    def notices(self) -> Notices:
+        """Clients to be told that they may fetch."""
 
     @property
     def sign_ons(self) -> SignOns:

@@ -22,6 +22,7 @@ from remit.platform.storage.repositories.authorization import (
     PendingRepository,
 )
 from remit.platform.storage.repositories.backchannel import BackchannelRepository
+from remit.platform.storage.repositories.backchannel_notices import NoticeRepository
 from remit.platform.storage.repositories.capabilities import CapabilityRepository
 from remit.platform.storage.repositories.clock import ClockRepository
 from remit.platform.storage.repositories.decision import (
@@ -254,6 +255,11 @@ class SqlTransaction:
     def backchannels(self) -> BackchannelRepository:
         """Requests to people behind the scenes."""
         return BackchannelRepository(self.sql, self.tenant)
+
+    @property
+    def notices(self) -> NoticeRepository:
+        """Clients to be told that a person has answered."""
+        return NoticeRepository(self.sql, self.tenant)
 
     @property
     def sign_ons(self) -> SignOnRepository:

@@ -50,6 +50,9 @@ def register(
     ciba: Annotated[
         bool, typer.Option("--ciba", help="It asks people behind the scenes (CIBA); needs `--keys`.")
     ] = False,
+    ping: Annotated[
+        str, typer.Option("--ping", help="Where it is told that a person has answered; with `--ciba`.")
+    ] = "",
     native: Annotated[
         bool, typer.Option("--native", help="It runs on a person's machine; any loopback port will do.")
     ] = False,
@@ -95,6 +98,9 @@ def register(
     metadata["post_logout_redirect_uris"] = logout_uri or []
     if backchannel:
         metadata["backchannel_logout_uri"] = backchannel
+    if ping:
+        metadata["backchannel_token_delivery_mode"] = "ping"  # noqa: S105 — a mode
+        metadata["backchannel_client_notification_endpoint"] = ping
     limits = _limits("remit client register", lifetime, idle, sessions, refreshes)
     stated: dict[str, Any] = {"metadata": metadata, "bearer": bearer, "requires": require or []}
     if limits:

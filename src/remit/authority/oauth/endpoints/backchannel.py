@@ -13,6 +13,7 @@ from typing import Final
 from remit.authority.oauth import backchannel as rules
 from remit.authority.oauth.answered import Answered, code_of
 from remit.authority.oauth.backchannel import BackchannelRequest, BackchannelState
+from remit.authority.oauth.backchannel_notices import notice_of
 from remit.authority.oauth.codes import LIFE
 from remit.authority.oauth.desk import Desk
 from remit.authority.oauth.device import Mark, MarkKind
@@ -148,6 +149,9 @@ class BackchannelConsent(Consent):
         request = _own(tx, answered.pending.id, answered.session, answered.at)
         if not tx.backchannels.move(replace(request, state=state, cause=cause), was=request):
             raise InvalidRequest(OVER, reason="backchannel_over")
+        notice = notice_of(request, answered.registration, answered.at)
+        if notice is not None:
+            tx.notices.add(notice)
         return request
 
     def _count_no(self, tx: OAuthTransaction, request: BackchannelRequest, at: datetime) -> None:

@@ -14,6 +14,7 @@ from remit.authority.oauth import authorization_request, opaque
 from remit.authority.oauth import backchannel as rules
 from remit.authority.oauth.authorization_request import AuthorizationRequest
 from remit.authority.oauth.backchannel import BackchannelRequest
+from remit.authority.oauth.backchannel_notices import close, read_token
 from remit.authority.oauth.callers import admit
 from remit.authority.oauth.client_auth import Authenticated, ClientAuthenticator
 from remit.authority.oauth.desk import Desk
@@ -39,6 +40,7 @@ from remit.authority.tokens import Proof
 from remit.kernel.canonical import JsonObject, sha256
 from remit.kernel.ids import AgentId, Entropy, RecordId, mint_id
 from remit.kernel.jose.keys import KeyLookup
+from remit.kernel.sealed import SealedBox
 from remit.kernel.uow import UnitOfWork
 from remit.ledger.record import Record
 
@@ -56,6 +58,8 @@ class _Asked:
     message: str
     life: timedelta
     proof: Proof | None
+    token: str
+    """What the client knows our notice by; empty for one that polls."""
 
 
 class BackchannelAuthenticationEndpoint:
@@ -70,7 +74,9 @@ class BackchannelAuthenticationEndpoint:
         options: OAuthOptions,
         keys: KeyLookup,
         entropy: Entropy,
+        box: SealedBox,
     ) -> None:
+        self._box = box
         self._uow = uow
         self._clients = clients
         self._possession = possession
@@ -114,6 +120,7 @@ class BackchannelAuthenticationEndpoint:
             message=message,
             life=life,
             proof=proof,
+            token=read_token(parameters.get("client_notification_token"), registration),
         )
 
     def _message(self, parameters: Parameters) -> str:
@@ -157,14 +164,16 @@ class BackchannelAuthenticationEndpoint:
         if asked.proof is not None and not tx.replay.burn(asked.who.client.tenant, asked.proof):
             raise InvalidDpopProof(UNVERIFIED, reason="proof_replayed")
         self._require_share(tx, asked, at)
+        ident = opaque.digest_of(handle)
         request = BackchannelRequest(
-            id=opaque.digest_of(handle),
+            id=ident,
             tenant=asked.who.client.tenant,
             person=asked.person,
             agent=asked.agent,
             request=asked.request,
             registration=asked.registration.digest,
             message=asked.message,
+            call=close(self._box, ident, handle=handle, token=asked.token),
             place=place,
             begun_at=at,
             expires_at=at + asked.life,

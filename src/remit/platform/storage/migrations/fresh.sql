@@ -28,6 +28,15 @@ CREATE TABLE authorization_code (
 	body TEXT NOT NULL,
 	PRIMARY KEY (tenant, id)
 );
+CREATE TABLE backchannel_notice (
+	tenant TEXT NOT NULL,
+	id TEXT NOT NULL,
+	outcome TEXT NOT NULL,
+	tries BIGINT NOT NULL,
+	due BIGINT NOT NULL,
+	body TEXT NOT NULL,
+	PRIMARY KEY (tenant, id)
+);
 CREATE TABLE backchannel_request (
 	tenant TEXT NOT NULL,
 	id TEXT NOT NULL,
@@ -760,5 +769,6 @@ CREATE INDEX history_until ON history (tenant, until);
 CREATE INDEX backchannel_request_person ON backchannel_request (tenant, person, expires_at);
 CREATE INDEX backchannel_request_agent ON backchannel_request (tenant, agent, expires_at);
 CREATE INDEX backchannel_request_expiry ON backchannel_request (tenant, expires_at);
+CREATE INDEX backchannel_notice_due ON backchannel_notice (tenant, outcome, due);
 CREATE INDEX companion_user ON companion (tenant, user);
 CREATE INDEX companion_consent ON companion (tenant, consent);

@@ -1,4 +1,4 @@
-"""The table of people asked behind the scenes."""
+"""Tables of people asked behind the scenes, and of clients to be told that they have answered."""
 
 from typing import Final
 
@@ -25,3 +25,16 @@ request: Final = Table(
     Index("backchannel_request_expiry", "tenant", "expires_at"),
 )
 """Ids are digests of `auth_req_id`s: nobody can poll with what stands here."""
+
+notice: Final = Table(
+    "backchannel_notice",
+    metadata,
+    Column("tenant", Text, primary_key=True),
+    Column("id", Text, primary_key=True),
+    Column("outcome", Text, nullable=False),
+    Column("tries", BigInteger, nullable=False),
+    Column("due", BigInteger, nullable=False),
+    Column("body", Text, nullable=False),
+    Index("backchannel_notice_due", "tenant", "outcome", "due"),
+)
+"""A row for each answer that somebody is told of; what is sent is sealed, and gone once it ended."""

@@ -10,6 +10,7 @@ from remit.authority.oauth.registration import (
     ApplicationType,
     AuthMethod,
     ClientRegistration,
+    Delivery,
     RegistrationKind,
     SessionLimits,
 )
@@ -58,6 +59,9 @@ class ClientMetadata(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     """What its ID tokens and logout tokens are signed with."""
     post_logout_redirect_uris: Uris = []
     backchannel_logout_uri: Uri | None = None
+    backchannel_token_delivery_mode: Delivery | None = None
+    backchannel_client_notification_endpoint: Uri | None = None
+    """Where it is told that a person has answered, in the mode `ping` (CIBA)."""
 
     def stated(self) -> StatedClient:
         """As the authority wing takes it: the same reading as for whoever registers itself."""
@@ -197,6 +201,9 @@ class ClientView(msgspec.Struct, frozen=True, kw_only=True):
     id_token_alg: str
     post_logout_redirect_uris: list[str]
     backchannel_logout_uri: str | None
+    delivery: str
+    """How it learns of answers of people whom it asked: `poll` or `ping`."""
+    notification_endpoint: str | None
     digest: str
     created_at: Instant
     changed_at: Instant
@@ -226,6 +233,8 @@ class ClientView(msgspec.Struct, frozen=True, kw_only=True):
             id_token_alg=client.id_token_alg,
             post_logout_redirect_uris=[*client.post_logout_redirect_uris],
             backchannel_logout_uri=client.backchannel_logout_uri,
+            delivery=client.delivery,
+            notification_endpoint=client.notification_endpoint,
             digest=client.digest,
             created_at=client.created_at,
             changed_at=client.changed_at,

@@ -56,6 +56,18 @@ def _create_backchannel() -> None:
         ("backchannel_request_expiry", ["tenant", "expires_at"]),
     ):
         op.create_index(index, "backchannel_request", columns, unique=False)
+    op.create_table(
+        "backchannel_notice",
+        sa.Column("tenant", TEXT, nullable=False),
+        sa.Column("id", TEXT, nullable=False),
+        sa.Column("outcome", TEXT, nullable=False),
+        sa.Column("tries", sa.BigInteger(), nullable=False),
+        sa.Column("due", sa.BigInteger(), nullable=False),
+        sa.Column("body", TEXT, nullable=False),
+        sa.PrimaryKeyConstraint("tenant", "id"),
+    )
+    due = ["tenant", "outcome", "due"]
+    op.create_index("backchannel_notice_due", "backchannel_notice", due, unique=False)
 
 
 def _create_tenant_revision() -> None:

@@ -1,0 +1,96 @@
+"""Tells clients that a person has answered, until they have heard it (CIBA Core §10.2)."""
+
+import json
+from datetime import datetime
+from typing import Final
+
+from remit.authority.oauth import backchannel_notices as rules
+from remit.authority.oauth.backchannel_notices import Notice
+from remit.authority.oauth.repository import OAuthTransaction
+from remit.authority.oidc.logout import Outcome
+from remit.kernel.clock import Clock
+from remit.kernel.errors import RemitError
+from remit.kernel.ids import Entropy, RecordId, mint_id
+from remit.kernel.outbound import Outbound, OutboundRequest
+from remit.kernel.sealed import SealedBox
+from remit.kernel.uow import UnitOfWork
+from remit.ledger.record import Record
+
+AT_ONCE: Final = 20
+RECORD: Final = "authority.ping."
+_TIMEOUT: Final = 5.0
+_LARGEST: Final = 16 << 10
+
+
+class TellingService:
+    """Sends what is due.
+
+    CRASH: a try that nobody recorded is made again; a client hears it twice at worst.
+    """
+
+    def __init__(
+        self,
+        *,
+        uow: UnitOfWork[OAuthTransaction],
+        outbound: Outbound,
+        box: SealedBox,
+        clock: Clock,
+        entropy: Entropy,
+    ) -> None:
+        self._uow = uow
+        self._outbound = outbound
+        self._box = box
+        self._clock = clock
+        self._entropy = entropy
+
+    def has_due(self, tx: OAuthTransaction) -> bool:
+        """Whether a client should be told something now."""
+        return bool(tx.notices.due(self._clock.now(), 1))
+
+    async def run_due(self) -> int:
+        """Tell what is due, a few at a time; returns how many clients have confirmed."""
+        at = self._clock.now()
+        due = await self._uow.read(lambda tx: tx.notices.due(at, AT_ONCE))
+        return sum([await self._tell(notice) for notice in due])
+
+    async def _tell(self, notice: Notice) -> bool:
+        told = await self._send(notice)
+        await self._uow.commit(lambda tx: self._settle(tx, notice, told))
+        return told.outcome is Outcome.DELIVERED
+
+    async def _send(self, notice: Notice) -> Notice:
+        call = rules.open_call(self._box, notice)
+        if call is None:
+            return rules.failed(notice, "sealed_by_another_key", at=notice.ends_at)
+        try:
+            answer = await self._outbound.send(_request(notice, *call))
+        except RemitError as unable:  # refused by our own rule, or not reached: on record, and tried again
+            return rules.failed(notice, unable.code, at=self._clock.now())
+        return rules.judged(notice, answer.status, at=self._clock.now())
+
+    def _settle(self, tx: OAuthTransaction, before: Notice, after: Notice) -> None:
+        if tx.notices.save(after, was=before.tries) and after.outcome is not Outcome.OPEN:
+            tx.ledger.append(self._record(after, self._clock.now()))
+
+    def _record(self, notice: Notice, at: datetime) -> Record:
+        return Record(
+            id=RecordId(mint_id("rec", at=at, entropy=self._entropy)),
+            at=at,
+            tenant=notice.tenant,
+            kind=RECORD + notice.outcome,
+            actor="system",
+            subject=notice.client_id,
+            effect="permit" if notice.outcome is Outcome.DELIVERED else "deny",
+            detail=(("tries", str(notice.tries)), ("last", notice.last)),
+        )
+
+
+def _request(notice: Notice, handle: str, token: str) -> OutboundRequest:
+    return OutboundRequest(
+        method="POST",
+        url=notice.uri,
+        headers={"content-type": "application/json", "authorization": f"Bearer {token}"},
+        body=json.dumps({"auth_req_id": handle}).encode(),
+        largest_answer=_LARGEST,
+        timeout=_TIMEOUT,
+    )
