@@ -68,6 +68,9 @@ async def test_an_instance_that_nobody_registered_gets_what_its_person_allowed(
     )
     assert claims_in(renewed.json()["access_token"])["txn"] == task.task
     assert await world.waiting(person) == []
+    assert (await world.introspect("calendar-bot", tokens["access_token"])).json()["active"] is True
+    assert (await world.revoke("calendar-bot", renewed.json()["refresh_token"])).status_code == 200
+    assert (await world.introspect("calendar-bot", tokens["access_token"])).json() == {"active": False}
 
 
 @pytest.mark.spec(SPEC, "7.1")
