@@ -204,6 +204,39 @@ def test_every_list_is_data_too(here: Installation, output: str) -> None:
         assert all(len(line) <= 100 for line in table.out.splitlines()), (noun, table.out)
 
 
+SCENARIOS = """scenarios:
+  - name: rooms are booked
+    when: {agent: calendar-bot, tool: business/book_room, arguments: {room: Room-401}}
+    then: {effect: permit}
+"""
+
+
+@pytest.mark.req("N6")
+def test_a_policy_is_tried_out_on_the_directory_before_it_is_in_force(here: Installation) -> None:
+    (here.folder / "try.yaml").write_text(SCENARIOS, encoding="utf-8")
+    tried = here.remit("policy", "test", "try.yaml", "--on-server")
+    assert tried.code == 0, tried.out + tried.err
+    base = (here.folder / "base.cedar").read_text(encoding="utf-8")
+    (here.folder / "wide.cedar").write_text(
+        base + '\n@id("all")\npermit (principal, action, resource);\n', encoding="utf-8"
+    )
+    compared = here.remit("policy", "diff", "current", "wide.cedar")
+    assert compared.code == 1
+    assert "+ all  added" in compared.out
+    analyzed = here.remit("policy", "analyze", "wide.cedar", "--against", "current", "--fail-on", "widened")
+    assert analyzed.code == 1, analyzed.out + analyzed.err
+    assert "widened all" in analyzed.out
+    (here.folder / "bad.cedar").write_text(
+        '@id("x")\npermit (principal, action, resource)\nwen { true };', "utf-8"
+    )
+    checked = here.remit("policy", "check", "bad.cedar")
+    assert checked.code == 1
+    assert "bad.cedar:3:1: policy x: not Cedar" in checked.out
+    assert "did you mean `when`?" in checked.out
+    refused = here.remit("policy", "test", "try.yaml", "--on-server", key=here.folder / "user.key")
+    assert refused.code == 3
+
+
 def test_kill_asks_first_then_stops_and_names_each_plane(here: Installation) -> None:
     unasked = here.remit("kill", "calendar-bot")
     assert unasked.code == 2

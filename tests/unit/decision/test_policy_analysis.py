@@ -7,12 +7,14 @@ from random import Random
 
 import pytest
 
+from remit.decision.policy.admission import read
 from remit.decision.policy.analysis.comparison import compare
 from remit.decision.policy.analysis.findings import analyze
 from remit.decision.policy.analysis.report import Class, Patience, Report
 from remit.decision.policy.analysis.texts import Text
 from remit.decision.policy.compile import Env
 from remit.decision.policy.given import Supposed
+from remit.decision.policy.monitors import marks_of, past_type
 from remit.decision.policy.schema import build_schema
 from remit.decision.policy.values import Entity, Moment, Uid, Value
 from support.cedar import seeded
@@ -113,6 +115,27 @@ def test_what_the_analysis_has_no_form_for_is_said_and_nothing_claimed() -> None
     hurried = analyze(PLANTED[Class.SHADOWED], SCHEMA, patience=Patience(total_s=-1))
     assert not hurried.findings
     assert hurried.undecided
+
+
+REMEMBERED = (
+    '@id("m") @remember("saw by=user") permit(principal, action == Remit::Action::"business/rooms.read",'
+    " resource);"
+    f'@id("x") permit({BOOK});'
+)
+PAST = f'@id("f") forbid({BOOK}) when {{ context.past.saw.user.count > 0 }};'
+
+
+@pytest.mark.req("N6")
+def test_rules_about_the_past_are_seen_and_rules_that_mark_permit_nothing() -> None:
+    rules = read(REMEMBERED + PAST).rules.values()
+    schema = build_schema([server()], TOOLS, [], past_type(marks_of(rules).values()))
+    assert not analyze(REMEMBERED + PAST, schema).findings
+    never = PAST.replace("> 0", "< 0")
+    assert found(analyze(REMEMBERED + never, schema)) == {"f": Class.NEVER_SATISFIED}
+    dropped = compare(REMEMBERED, REMEMBERED + PAST, schema)
+    assert found(dropped) == {"x": Class.WIDENED}
+    marked = compare(REMEMBERED.replace("rooms.read", "mail.send"), REMEMBERED, schema)
+    assert marked.undecided == ("what is remembered is not the same, and what follows of it is not compared",)
 
 
 LANGUAGE = [

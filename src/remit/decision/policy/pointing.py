@@ -49,7 +49,23 @@ def _broken(
 ) -> Fault:
     word, hint = _at_fault(text, piece, said, complaint)
     line, column = line_and_column(text, word.start)
-    return Fault(policy=f"policy{number}", sentence=f"not Cedar: {said}", line=line, column=column, hint=hint)
+    return Fault(
+        policy=_own_id(piece) or f"policy{number}",
+        sentence=f"not Cedar: {said}",
+        line=line,
+        column=column,
+        hint=hint,
+    )
+
+
+def _own_id(piece: Sequence[Word]) -> str:
+    """What the author calls a policy that can't be read, if that much of it can."""
+    for at in range(len(piece) - 3):
+        if [word.text for word in piece[at : at + 3]] == ["@", "id", "("] and piece[at + 3].text.startswith(
+            '"'
+        ):
+            return piece[at + 3].text.strip('"')[:64]
+    return ""
 
 
 def _at_fault(

@@ -9,7 +9,9 @@ from immutables import Map
 
 from remit.decision.facts import Snapshot
 from remit.decision.policy.bundle import Bundle
+from remit.decision.policy.monitors import marks_of, past_type
 from remit.decision.policy.pointing import meant
+from remit.decision.policy.rules import Rule
 from remit.decision.policy.schema import build_schema
 from remit.decision.trials.book import AgentGiven, Given, ToolGiven, UserGiven
 from remit.identity.lifecycle import State
@@ -41,9 +43,13 @@ class Cast:
     tools: Mapping[str, Tool] = field(default_factory=dict)
     """By `server/tool`."""
 
-    def schema(self, zones: Iterable[str]) -> JsonObject:
-        """What policies can name here."""
-        return build_schema(self.servers.values(), self.tools.values(), zones)
+    def schema(self, rules: Iterable[Rule]) -> JsonObject:
+        """What policies can name here, with the zones and the marks of these rules."""
+        every = tuple(rules)
+        zones = {zone for rule in every for zone in rule.zones}
+        marks = marks_of(every)
+        past = past_type(marks.values()) if marks else None
+        return build_schema(self.servers.values(), self.tools.values(), zones, past)
 
 
 def cast_of(given: Given) -> Cast:

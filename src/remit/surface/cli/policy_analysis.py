@@ -95,14 +95,14 @@ def _reports(new: Sources, old: Sources | None, given: Path | None, seconds: int
 
 
 def _schema(texts: list[str], given: Path | None) -> Any:
-    """What policies can name, with the time zones of every text."""
+    """What policies can name, with the time zones and the marks of every text."""
     if given is None:
         return _merged([_asked(text) for text in texts])
     from remit.decision.policy.admission import parse  # noqa: PLC0415 — as above
     from remit.decision.trials.fixtures import cast_of  # noqa: PLC0415 — as above
 
-    zones = {zone for text in texts for rule in parse(text)[0].values() for zone in rule.zones}
-    return cast_of(book_of(given)[0].given).schema(zones)
+    rules = [rule for text in texts for rule in parse(text)[0].values()]
+    return cast_of(book_of(given)[0].given).schema(rules)
 
 
 def _asked(text: str) -> dict[str, Any]:
@@ -114,7 +114,7 @@ def _asked(text: str) -> dict[str, Any]:
 
 
 def _merged(schemas: list[dict[str, Any]]) -> dict[str, Any]:
-    """Schemas of one directory differ in the time zones alone: those of all."""
+    """Schemas of one directory differ in time zones and marks alone: those of all."""
     first = schemas[0]
     for name, action in first["Remit"]["actions"].items():
         if "appliesTo" not in action:
@@ -122,10 +122,11 @@ def _merged(schemas: list[dict[str, Any]]) -> dict[str, Any]:
         own: dict[str, Any] = action["appliesTo"]["context"]["attributes"]
         for other in schemas[1:]:
             theirs: Mapping[str, Any] = other["Remit"]["actions"].get(name, action)
-            local = theirs["appliesTo"]["context"]["attributes"].get("local")
-            if local is not None:
-                zones = own.setdefault("local", {"type": "Record", "attributes": {}})
-                zones["attributes"] = {**zones["attributes"], **local["attributes"]}
+            for each in ("local", "past"):
+                more = theirs["appliesTo"]["context"]["attributes"].get(each)
+                if more is not None:
+                    known = own.setdefault(each, {"type": "Record", "attributes": {}})
+                    known["attributes"] = {**more["attributes"], **known["attributes"]}
     return first
 
 

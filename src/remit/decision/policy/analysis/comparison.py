@@ -34,6 +34,8 @@ def compare(text: str, against: str, schema: JsonObject, *, patience: Patience =
             found.setdefault((each.kind, each.rule), each)
     for mine, theirs in benches:
         undecided += [*mine.undecided, *theirs.undecided]
+    if new.marking != old.marking:
+        undecided.append("what is remembered is not the same, and what follows of it is not compared")
     if not found and not undecided:
         same = Found(kind=Class.EQUIVALENT, rule="", sentence="both texts answer every request alike")
         found[Class.EQUIVALENT, ""] = same

@@ -211,8 +211,21 @@ def _known_of_context(kind: Kind, stage: Stage) -> Iterator[Term]:
         yield words(Mode, _scalar(task, "mode"))
         yield words(Initiative, _scalar(task, "initiative"))
         yield z3.Implies(there, _scalar(task, "purpose") == _scalar(context, "purpose"))
+    if "past" in context.each:
+        yield from _known_of_marks(_members(context, "past"))
     if "local" in context.each:
         yield from _known_of_clocks(_members(context, "local"))
+
+
+def _known_of_marks(past: Members) -> Iterator[Term]:
+    for mark in past.each:
+        for whose in _members(past, mark).each:
+            memory = _members(_members(past, mark), whose)
+            count = _scalar(memory, "count")
+            yield count >= 0
+            yield z3.Implies(
+                count == 0, z3.Not(z3.Or([taken for taken, _ in _many(memory, "values").places]))
+            )
 
 
 def _known_of_clocks(local: Members) -> Iterator[Term]:

@@ -1,13 +1,14 @@
 """A policy text under analysis, and what the real evaluator says of a request: the judge of every finding."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from cedarpy import pst
 
 from remit.decision.policy.admission import read
 from remit.decision.policy.analysis.outcome import ASK, DENY, PERMIT, STEP_UP
+from remit.decision.policy.bundle import policy_set
 from remit.decision.policy.compile import Env
 from remit.decision.policy.program import Program, compile_policy
 from remit.decision.policy.rules import Rule
@@ -16,19 +17,33 @@ from remit.decision.response import Mode
 
 @dataclass(slots=True, kw_only=True)
 class Text:
-    """A policy text under analysis: what is in force of it."""
+    """A policy text under analysis: what is in force of it, rules about the past among it.
+
+    What the past is, is not known: any number of marks may stand. Rules that only leave marks decide nothing.
+    """
 
     rules: Mapping[str, Rule]
     nodes: Mapping[str, pst.Template]
+    marking: Mapping[str, str] = field(default_factory=dict)
+    """Rules that leave marks, by id, as Cedar prints them."""
 
     @classmethod
     def of(cls, text: str) -> "Text":
         """Read it; raises `PolicyRefused`."""
         parsed = read(text)
-        places = [place for place, rule in parsed.rules.items() if rule.mode is Mode.ENFORCE]
+        places = [
+            place
+            for place, rule in parsed.rules.items()
+            if rule.mode is Mode.ENFORCE and rule.remember is None
+        ]
         return cls(
             rules={place: parsed.rules[place] for place in places},
             nodes={place: parsed.nodes[place] for place in places},
+            marking={
+                rule.id: str(policy_set({place: parsed.nodes[place]}))
+                for place, rule in parsed.rules.items()
+                if rule.remember is not None
+            },
         )
 
     def answer(self, env: Env, *, without: str = "") -> "Answer":
