@@ -50,6 +50,8 @@ class Code(StrEnum):
     APPROVAL_REQUIRED = "approval_required"
     STEP_UP_REQUIRED = "step_up_required"
     KEY_NOT_BOUND = "key_not_bound"
+    RELATION_MISSING = "relation_missing"
+    RELATION_UNANSWERED = "relation_unanswered"
     HISTORY_FORBIDS = "history_forbids"
     HISTORY_ASKS = "history_asks"
     HISTORY_ERROR = "history_error"

@@ -380,6 +380,23 @@ TABLE: Final[dict[Code, Entry]] = {
         "A capability is taken to the tool server itself, so nobody could redact its answer: call it through "
         "the gateway.",
     ),
+    Code.RELATION_MISSING: _deny(
+        Stage.RELATIONS,
+        DenialKind.RELATION_MISSING,
+        "`{user}` is not `{relation}` of `{object}`",
+        RemedyAction.REQUEST_ACCESS,
+        "What I was asked to touch has not been shared with whom I act for.",
+        "The tool demands a relation to what the call names; whoever may share it can give that relation.",
+    ),
+    Code.RELATION_UNANSWERED: _deny(
+        Stage.RELATIONS,
+        DenialKind.UNAVAILABLE,
+        "whether `{user}` is `{relation}` of `{object}` can't be said: {why}",
+        RemedyAction.CONTACT_OWNER,
+        _LATER,
+        "The authorization model has no such type or relation, a condition failed, or a limit was reached; "
+        "what can't be answered is denied.",
+    ),
     Code.HISTORY_FORBIDS: _deny(
         Stage.HISTORY,
         DenialKind.FORBIDDEN,

@@ -125,6 +125,8 @@ def _miss(miss: NearestMiss) -> JsonObject:
         told["at_least"] = miss.at_least
     if miss.absent:
         told["absent"] = True
+    if miss.relation:
+        told["relation"] = miss.relation
     if miss.approval_from:
         told["approval_from"] = miss.approval_from
         told["except"] = list(miss.except_)

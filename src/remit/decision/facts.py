@@ -13,6 +13,7 @@ from remit.authority.rights import Ceiling
 from remit.authority.tasks import Task
 from remit.decision.footing import Footings
 from remit.decision.policy.bundle import Bundle
+from remit.decision.relations.graph import Graph
 from remit.identity.credentials import Credential
 from remit.identity.lifecycle import State
 from remit.identity.principals import Principal
@@ -48,6 +49,8 @@ class Snapshot:
     """The keys of each principal that are not revoked."""
     registrations: Map[PrincipalId, tuple[ClientRegistration, ...]] = field(default_factory=Map)
     """The clients that each principal is, revoked ones included."""
+    relations: Graph | None = None
+    """The authorization model in force with its tuples, at this revision; None where there is none."""
     footings: Footings = field(init=False, repr=False, compare=False, default_factory=Footings)
     """What was derived from this very snapshot: `replace` makes a new one with none."""
 

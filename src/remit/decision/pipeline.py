@@ -16,6 +16,7 @@ from remit.decision.finding import Finding
 from remit.decision.footing import Footing
 from remit.decision.grounding import KNOWN
 from remit.decision.policy_stage import policy_stage
+from remit.decision.relation_stage import relation_stage
 from remit.decision.request import ActionRequest
 from remit.decision.response import (
     Disclose,
@@ -29,7 +30,8 @@ from remit.decision.response import (
 )
 from remit.decision.stages import alive_stage, authority_stage
 
-Judge: TypeAlias = Callable[[ActionRequest, Snapshot], Finding]
+Judge: TypeAlias = Callable[[ActionRequest, Snapshot], Finding | None]
+"""What a stage finds; None where the call asks nothing of it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +46,7 @@ STEPS: Final = (
     Step(stage=Stage.ALIVE, judge=alive_stage),
     Step(stage=Stage.AUTHORITY, judge=authority_stage),
     Step(stage=Stage.POLICY, judge=policy_stage),
+    Step(stage=Stage.RELATIONS, judge=relation_stage),
 )
 """The stages that need only the snapshot; budget and oversight follow inside the transaction."""
 
@@ -63,13 +66,15 @@ def judge(
     found: list[Finding] = []
     for step in steps:
         try:
-            finding = None
+            finding: Finding | None = None
             if footing is not None and (known := KNOWN.get(step.judge)) is not None:
                 finding = known(footing, request)
             if finding is None:
                 finding = step.judge(request, snapshot)
         except Exception:  # noqa: BLE001 — N39: whatever goes wrong in a stage, the answer is no, and says so
             finding = refusal(structs.replace(reason(Code.STAGE_ERROR, failed=step.stage), stage=step.stage))
+        if finding is None:
+            continue
         found.append(finding)
         if finding.effect is Effect.DENY and not thorough:
             break

@@ -61,6 +61,7 @@ class Stage(StrEnum):
     ALIVE = "alive"
     AUTHORITY = "authority"
     POLICY = "policy"
+    RELATIONS = "relations"
     HISTORY = "history"
     BUDGET = "budget"
     OVERSIGHT = "oversight"
@@ -73,6 +74,7 @@ class DenialKind(StrEnum):
     FORBIDDEN = "forbidden"
     CONDITION_FAILED = "condition_failed"
     SCOPE_INSUFFICIENT = "scope_insufficient"
+    RELATION_MISSING = "relation_missing"
     STEP_UP_REQUIRED = "step_up_required"
     APPROVAL_REQUIRED = "approval_required"
     APPROVAL_PENDING = "approval_pending"
@@ -127,7 +129,7 @@ class NearestMiss(Told, frozen=True, kw_only=True):
     """The smallest change that would have passed this stage; `never` if no change would.
 
     `argument` with `one_of`, `at_most`, `at_least` or `absent`; or `approval_from`; or `at` (a time);
-    else `never`.
+    or `relation`; else `never`.
     """
 
     argument: str = ""
@@ -139,6 +141,8 @@ class NearestMiss(Told, frozen=True, kw_only=True):
     at: datetime | None = None
     absent: bool = False
     """Leave `argument` out."""
+    relation: str = ""
+    """What somebody would have to be given, as `order:8812#viewer@user:ana`."""
     never: bool = False
     rule: str = ""
 

@@ -267,9 +267,17 @@ class ToolService:
 
 def tool_digest(definition: str, mapping: ToolMapping | None, *, consequential: bool) -> Digest:
     """What a tool is pinned and approved by: its definition, its mapping and whether it is consequential."""
-    stated = b"" if mapping is None else canonical_json(msgspec.to_builtins(mapping))
+    stated = b"" if mapping is None else canonical_json(_stated(mapping))
     parts = (definition.encode(), stated, b"consequential" if consequential else b"")
     return framed_digest("remit/tool/v1", parts)
+
+
+def _stated(mapping: ToolMapping) -> JsonObject:
+    """What a mapping says; a tool that demands no relation keeps the digest that it was pinned by."""
+    said: JsonObject = msgspec.to_builtins(mapping)
+    if said["relation"] is None:
+        del said["relation"]
+    return said
 
 
 def _definition_text(definition: JsonObject) -> str:

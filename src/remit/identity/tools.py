@@ -80,6 +80,28 @@ class MoneyMapping:
     fixed_currency: str = ""
 
 
+class Related(StrEnum):
+    """Who must be related to what a tool touches."""
+
+    USER = "user"
+    """The person behind the call, and everyone else that the run is for."""
+    AGENT = "agent"
+    """Who acts."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RelationMapping:
+    """The relation that a tool demands to the resource that its arguments name.
+
+    In the authorization model people are `user:<name>`, agents `agent:<name>`, and the resource is
+    `<type>:<id>`; `type` is the model's, and the resource's own where it is empty.
+    """
+
+    relation: str
+    whom: Related = Related.USER
+    type: str = ""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ToolMapping:
     """How a tool's arguments become action and resource; part of the tool's hash.
@@ -98,6 +120,8 @@ class ToolMapping:
     sentence: str = ""
     effect: str = ""
     """What a yes causes, in plain words, for the approval card: `money leaves`."""
+    relation: RelationMapping | None = None
+    """The relation without which no call is permitted; None where none is demanded."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

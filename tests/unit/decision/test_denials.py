@@ -27,7 +27,7 @@ from remit.decision.request import ProposedCall
 from remit.decision.response import Decision, Disclose, Effect, RemedyAction, Verdict
 from remit.decision.trace import Explanation
 from remit.identity.lifecycle import State
-from remit.identity.tools import Pin
+from remit.identity.tools import Pin, RelationMapping
 from remit.kernel.ids import ApprovalId, DecisionId, PrincipalId
 from support.clock import NOON
 from support.decisions import (
@@ -35,6 +35,7 @@ from support.decisions import (
     PERMIT_ALL,
     SERVER,
     TASK,
+    TOOLS,
     at_most,
     buried,
     call,
@@ -48,6 +49,7 @@ from support.decisions import (
     subject,
     task,
 )
+from support.relations import graph_of
 
 Case = Callable[[], tuple[ProposedCall, Snapshot]]
 
@@ -117,6 +119,8 @@ CASES: dict[Code, Case] = {
     ),
     Code.PURPOSE_OUTSIDE: lambda: (call(), changed("tasks", TASK, ceiling=ceiling(purpose="cleaning"))),
     Code.NO_POLICIES: lambda: (call(), office("")),
+    Code.RELATION_MISSING: lambda: (call(), shared("room:Room-402#viewer@user:ada")),
+    Code.RELATION_UNANSWERED: lambda: (call(), shared(relation="owner")),
     Code.NO_PERMIT: lambda: (call(), office('@id("x") permit(principal is Remit::Human, action, resource);')),
     Code.FORBIDDEN: lambda: (call(), office('@id("x") forbid(principal, action, resource);' + PERMIT_ALL)),
     Code.CONDITION_FAILED: lambda: (
@@ -152,6 +156,30 @@ ELSEWHERE = {
     Code.COMPANION_ABSENT: "tests/unit/decision/test_company.py",
 }
 """Codes that need more than a request and a snapshot, and where they are reached."""
+
+
+def shared(*tuples: str, relation: str = "viewer") -> Snapshot:
+    """The office where a room may be booked by whom it is shared with."""
+    booked = next(it for it in TOOLS if it.name == "rooms.book")
+    assert booked.mapping is not None
+    demanding = replace(booked.mapping, relation=RelationMapping(relation=relation, type="room"))
+    tool = replace(booked, mapping=demanding)
+    snapshot = office(relations=graph_of(ROOMS, *tuples))
+    return replace(snapshot, tools=snapshot.tools.set(tool.id, tool))
+
+
+ROOMS = """
+model
+  schema 1.1
+type user
+type agent
+type room
+  relations
+    define viewer: [user, user with early]
+condition early(current_time: timestamp, room: string) {
+  current_time < timestamp('2000-01-01T00:00:00Z') && room != ''
+}
+"""
 
 
 def guest() -> Any:
@@ -290,6 +318,7 @@ def test_different_refusals_are_different() -> None:
         "forbidden",
         "condition_failed",
         "scope_insufficient",
+        "relation_missing",
         "step_up_required",
         "approval_required",
         "approval_pending",

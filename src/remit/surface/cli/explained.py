@@ -48,16 +48,22 @@ def _found(stage: str, detail: Sequence[str]) -> str:
     match stage:
         case "alive":
             return _counted(detail, "identity", "identities") + " looked at, none of them stopped"
-        case "authority":
-            return f"allowed by each of: {', '.join(detail)}" if detail else ""
-        case "history":
-            return f"nothing against it in: {', '.join(detail)}" if detail else "no rule looks back at this"
+        case "authority" | "relations" | "history":
+            some, none = _LISTED[stage]
+            return f"{some}: {', '.join(detail)}" if detail else none
         case "budget":
             return f"{_counted(detail, 'limit', 'limits')}, none used up" if detail else "no limit applies"
         case "oversight":
             return ", ".join(detail) or "nobody had to be asked"
         case _:
             return ", ".join(detail)
+
+
+_LISTED = {
+    "authority": ("allowed by each of", ""),
+    "relations": ("related", ""),
+    "history": ("nothing against it in", "no rule looks back at this"),
+}
 
 
 def _counted(found: Sequence[str], one: str, several: str) -> str:
@@ -86,6 +92,8 @@ def _miss(miss: Mapping[str, Any]) -> str:
     if miss.get("approval_from"):
         others = f" except {', '.join(miss['excluding'])}" if miss.get("excluding") else ""
         return f"a yes from {miss['approval_from']}{others}"
+    if miss.get("relation"):
+        return f"the relation {miss['relation']}"
     if miss.get("at"):
         return f"at {miss['at']}"
     bounds = [

@@ -11,6 +11,8 @@ from remit.identity.tool_service import Definition
 from remit.identity.tools import (
     MoneyMapping,
     Pin,
+    Related,
+    RelationMapping,
     ResourceMapping,
     Server,
     Tool,
@@ -102,6 +104,14 @@ class MoneyMappingBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
     fixed_currency: Phrase = ""
 
 
+class RelationMappingBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The relation that a tool demands to the resource."""
+
+    relation: Line
+    whom: Related = Related.USER
+    type: Phrase = ""
+
+
 class MappingBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How a tool's arguments become action and resource."""
 
@@ -112,6 +122,7 @@ class MappingBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     money: MoneyMappingBody | None = None
     sentence: Phrase = ""
     effect: Phrase = ""
+    relation: RelationMappingBody | None = None
 
     def mapping(self) -> ToolMapping:
         """As the domain says it."""
@@ -131,6 +142,11 @@ class MappingBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
             ),
             sentence=self.sentence,
             effect=self.effect,
+            relation=None
+            if self.relation is None
+            else RelationMapping(
+                relation=self.relation.relation, whom=self.relation.whom, type=self.relation.type
+            ),
         )
 
     @classmethod

@@ -1,0 +1,93 @@
+"""Is somebody related to the resource as the tool demands? The stage after policy, on the graph as it is."""
+
+from collections.abc import Iterator
+from typing import Final
+
+from remit.decision.codes import Code, reason
+from remit.decision.facts import Snapshot
+from remit.decision.finding import Finding
+from remit.decision.relations.errors import RelationError
+from remit.decision.relations.graph import Graph
+from remit.decision.relations.query import Bounds, CheckRequest, Given
+from remit.decision.request import ActionRequest
+from remit.decision.response import Effect, NearestMiss, Reason, Stage
+from remit.identity.principals import Kind
+from remit.identity.tools import Related, RelationMapping
+
+NOBODY: Final = "nobody"
+NOW: Final = "current_time"
+"""What conditions may call the moment of the call; no argument of that name takes its place."""
+_BOUNDS: Final = Bounds()
+
+
+def relation_stage(request: ActionRequest, snapshot: Snapshot) -> Finding | None:
+    """Does everyone have the relation who must? What can't be answered is denied, but is not a no.
+
+    None where the tool demands nothing.
+    """
+    mapping = request.tool.mapping if request.tool is not None else None
+    if mapping is None or mapping.relation is None:
+        return None
+    wanted, found = mapping.relation, list[str]()
+    for user in _whom(request, wanted):
+        asked = _asked(request, wanted, user)
+        refused = _judged(snapshot.relations, asked)
+        if refused is not None:
+            return refused
+        found.append(_tuple(asked))
+    return Finding(stage=Stage.RELATIONS, effect=Effect.PERMIT, detail=tuple(found))
+
+
+def _whom(request: ActionRequest, wanted: RelationMapping) -> Iterator[str]:
+    """Everyone who must be related, one at least."""
+    if wanted.whom is Related.AGENT:
+        yield f"agent:{request.principal.name}"
+        return
+    person = request.user
+    if person is None and request.principal.kind is Kind.HUMAN:
+        person = request.principal
+    yield NOBODY if person is None else f"user:{person.name}"
+    yield from (f"user:{companion.name}" for companion in request.companions)
+
+
+def _asked(request: ActionRequest, wanted: RelationMapping, user: str) -> CheckRequest:
+    resource = request.call.resource
+    return CheckRequest(
+        user=user,
+        relation=wanted.relation,
+        object=f"{wanted.type or resource.type}:{resource.id}",
+        given=Given(context={**request.call.arguments, NOW: request.call.at.isoformat()}),
+    )
+
+
+def _judged(graph: Graph | None, asked: CheckRequest) -> Finding | None:
+    """The refusal for one of them; None where the relation holds."""
+    if asked.user == NOBODY:
+        return _refused(_said(Code.RELATION_MISSING, asked), NearestMiss(never=True))
+    if graph is None:
+        return _unanswered(asked, "no authorization model is in force")
+    try:
+        answer = graph.check(asked, _BOUNDS)
+    except RelationError as error:
+        return _unanswered(asked, error.hint)
+    if answer.allowed:
+        return None
+    if not answer.complete:
+        return _unanswered(asked, answer.failure.hint if answer.failure else "it was not followed to its end")
+    return _refused(_said(Code.RELATION_MISSING, asked), NearestMiss(relation=_tuple(asked)))
+
+
+def _unanswered(asked: CheckRequest, why: str) -> Finding:
+    return _refused(_said(Code.RELATION_UNANSWERED, asked, why), NearestMiss(never=True))
+
+
+def _said(code: Code, asked: CheckRequest, why: str = "") -> Reason:
+    return reason(code, user=asked.user, relation=asked.relation, object=asked.object, why=why)
+
+
+def _refused(said: Reason, miss: NearestMiss) -> Finding:
+    return Finding(stage=Stage.RELATIONS, effect=Effect.DENY, reasons=(said,), nearest_miss=(miss,))
+
+
+def _tuple(asked: CheckRequest) -> str:
+    return f"{asked.object}#{asked.relation}@{asked.user}"
