@@ -54,7 +54,7 @@ if TYPE_CHECKING:
 
 
 def _cel() -> ModuleType:
-    """The package, which loads its own command line with itself: 0.3 s that a model without conditions spares."""
+    """The package; it loads its own command line, which a model without conditions need not pay for."""
     import cel  # noqa: PLC0415 - see above
 
     return cel
