@@ -16,8 +16,10 @@ from remit.authority.oauth.client_metadata import read_metadata
 from remit.authority.oauth.errors import InvalidClientMetadata
 from remit.authority.oauth.provider import OAuth
 from remit.authority.oauth.registration import CIBA, Delivery
+from remit.authority.oidc.id_token import hash_of
 from remit.authority.oidc.logout import Outcome
 from remit.kernel.errors import Unavailable
+from remit.kernel.ids import PrincipalId
 from remit.kernel.outbound import AddressRule, Destination, OutboundRefused, OutboundRequest, OutboundResponse
 from remit.kernel.sealed import SealedBox
 from remit.kernel.secret import Secret
@@ -28,6 +30,7 @@ from remit.platform.storage.unit_of_work import SqlUnitOfWork
 from support.authorizing import with_codes
 from support.backchannel import ASKING, BackchannelWorld, flow_of
 from support.jose import private_key
+from support.oauth import claims_in
 
 URI = "https://client.example/ping"
 TOKEN = "tok-8d67dc78.7faa-4d41"
@@ -140,6 +143,9 @@ async def test_without_a_seal_whoever_reads_the_store_could_speak_for_us(sqlite_
     assert await stored(world, TOKEN)
 
 
+_PLACE = {"backchannel_client_notification_endpoint": URI}
+
+
 @pytest.mark.attack("CB-12")
 @pytest.mark.spec("CIBA Core", "4")
 @pytest.mark.parametrize(
@@ -158,7 +164,7 @@ def test_only_a_fit_https_address_is_registered(uri: str) -> None:
         read_metadata(document)
     assert read_metadata({**document, "backchannel_client_notification_endpoint": URI}).delivery == "ping"
     with pytest.raises(InvalidClientMetadata):
-        read_metadata({**document, "backchannel_token_delivery_mode": "push"})
+        read_metadata({**document, "backchannel_token_delivery_mode": "poll", **_PLACE})
 
 
 @pytest.mark.attack("CB-12")
@@ -235,3 +241,105 @@ def test_a_notice_ends_one_way_or_another() -> None:
     }
     late = replace(notice, tries=9)
     assert rules.failed(late, "x", at=at + timedelta(seconds=50)).outcome is Outcome.ABANDONED
+
+
+# -- push
+
+
+class PushWorld(PingWorld):
+    """The world whose client is pushed its tokens."""
+
+    async def populate(self) -> "PushWorld":
+        await super().populate()
+        await self.change("box", delivery=Delivery.PUSH)
+        return self
+
+    async def asked_for(self, said: str = "allow") -> str:
+        ident = await self.asked(
+            "box", client_notification_token=TOKEN, dpop_jkt=self.device.public.thumbprint
+        )
+        await self.answer(await self.sign_in(), said)
+        return ident
+
+    def bodies(self) -> list[dict[str, Any]]:
+        return [msgspec.json.decode(sent.body) for sent in self.listener.heard]
+
+
+@pytest.fixture
+async def pushing(uow: SqlUnitOfWork) -> PushWorld:
+    return await PushWorld(uow).populate()
+
+
+@pytest.mark.req("R68", "R69")
+@pytest.mark.spec("CIBA Core", "10.3.1")
+async def test_a_client_is_pushed_what_its_person_allowed_once(pushing: PushWorld) -> None:
+    world = pushing
+    ident = await world.asked_for()
+    assert await world.told() == 1
+    assert await world.told() == 0
+    (body,) = world.bodies()
+    (sent,) = world.listener.heard
+    assert sent.headers["authorization"] == f"Bearer {TOKEN}"
+    assert body["auth_req_id"] == ident
+    claims, told = claims_in(body["access_token"]), claims_in(body["id_token"])
+    assert claims["cnf"]["jkt"] == world.device.public.thumbprint
+    assert claims["act"]["sub"].endswith(world.clients["box"].principal)
+    assert told["urn:openid:params:jwt:claim:auth_req_id"] == ident
+    assert told["urn:openid:params:jwt:claim:rt_hash"] == hash_of(body["refresh_token"])
+    assert told["at_hash"] == hash_of(body["access_token"])
+    assert (await world.refresh(body["refresh_token"], "box")).status_code == 200
+    assert await world.error(ident, "box") == "unauthorized_client"
+    assert len(await world.records("authority.task.started")) == 1
+
+
+@pytest.mark.attack("CB-05")
+async def test_each_try_brings_the_same_and_nothing_of_it_can_be_read_at_rest(pushing: PushWorld) -> None:
+    world = pushing
+    world.listener.answers = [503, 0, 204]
+    await world.asked_for()
+    for _ in range(3):
+        await world.told()
+        world.pass_time(seconds=4)
+    first, *others = world.bodies()
+    assert others == [first, first]
+    assert not await stored(world, first["access_token"], first["refresh_token"], first["id_token"])
+
+
+@pytest.mark.spec("CIBA Core", "12")
+async def test_a_no_is_pushed_as_one(pushing: PushWorld) -> None:
+    ident = await pushing.asked_for("deny")
+    await pushing.told()
+    (body,) = pushing.bodies()
+    assert (body["auth_req_id"], body["error"]) == (ident, "access_denied")
+    assert "access_token" not in body
+
+
+@pytest.mark.req("N2")
+async def test_nothing_is_pushed_to_who_was_stopped_meanwhile(pushing: PushWorld) -> None:
+    world = pushing
+    await world.asked_for()
+    agent = PrincipalId(str(world.actors["mail-bot"].principal.parent))
+    await world.identities.suspend(agent, by=PrincipalId("system"), because="test", at=world.now)
+    await world.told()
+    (body,) = world.bodies()
+    assert body["error"] == "invalid_grant"
+    assert "access_token" not in body
+
+
+async def test_what_is_pushed_is_bound_to_a_key_that_was_named(pushing: PushWorld) -> None:
+    assert await pushing.bc_error("box", client_notification_token=TOKEN) == "invalid_dpop_proof"
+
+
+@pytest.mark.attack("CB-05")
+async def test_of_two_nodes_that_push_one_makes_the_tokens(pushing: PushWorld) -> None:
+    world = pushing
+    await world.asked_for()
+    telling = flow_of(world.oauth).telling
+    (notice,) = await world.uow.read(lambda tx: tx.notices.due(world.now, 10))
+    call = rules.open_call(telling._box, notice)
+    made = [await telling._pusher.mint(notice, call) for _ in range(2)]
+    assert made[0] is not None
+    assert made[1] is None
+    assert await world.told() == 1
+    (body,) = world.bodies()
+    assert (await world.refresh(body["refresh_token"], "box")).status_code == 200

@@ -191,7 +191,7 @@ async def test_it_can_be_registered_for_and_is_named_where_clients_look(world: B
     named = server_metadata(OPTIONS, codes=True)
     assert CIBA in named["grant_types_supported"]  # type: ignore[operator]  # a list
     assert named["backchannel_authentication_endpoint"] == f"{OPTIONS.issuer}/bc-authorize"
-    assert named["backchannel_token_delivery_modes_supported"] == ["poll", "ping"]
+    assert named["backchannel_token_delivery_modes_supported"] == ["poll", "ping", "push"]
     assert named["backchannel_user_code_parameter_supported"] is False
     assert "backchannel_authentication_endpoint" not in server_metadata(OPTIONS)
     keys: Json = {"keys": [private_key("a client's").public.jwk()]}

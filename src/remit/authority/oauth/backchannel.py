@@ -15,7 +15,7 @@ from remit.authority.oauth.errors import InvalidBindingMessage, InvalidRequest
 from remit.authority.oauth.pending import Offer
 from remit.authority.oauth.polling import FRESH, Pace, Paced
 from remit.kernel.canonical import Digest
-from remit.kernel.ids import AgentId, PrincipalId, TenantId
+from remit.kernel.ids import AgentId, KeyId, PrincipalId, TenantId
 
 LIFE: Final = timedelta(seconds=300)
 """How long a person has to answer; a client may ask for less, never for more."""
@@ -60,6 +60,8 @@ class BackchannelRequest:
     begun_at: datetime
     expires_at: datetime
     state: BackchannelState = BackchannelState.WAITING
+    credential: KeyId
+    """What its client proved itself by: its end is the end of what is pushed."""
     call: str = ""
     """What its client is told when it is answered, sealed; empty for one that polls."""
     offer: Offer | None = None

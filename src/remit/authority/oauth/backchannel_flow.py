@@ -4,10 +4,13 @@ from dataclasses import dataclass
 from typing import Self
 
 from remit.authority.consent_service import ConsentService
+from remit.authority.oauth.backchannel_push import Pusher
 from remit.authority.oauth.backchannel_telling import TellingService
 from remit.authority.oauth.client_auth import ClientAuthenticator
 from remit.authority.oauth.endpoints.backchannel import BackchannelConsent, BackchannelDesk
 from remit.authority.oauth.endpoints.backchannel_authentication import BackchannelAuthenticationEndpoint
+from remit.authority.oauth.grants.ciba import PushedGrant
+from remit.authority.oauth.issuance import Issuance
 from remit.authority.oauth.options import OAuthOptions
 from remit.authority.oauth.possession import PossessionCheck
 from remit.authority.oauth.repository import OAuthTransaction
@@ -46,6 +49,8 @@ class BackchannelFlow:
         calls: Secret,
         clock: Clock,
         outbound: Outbound | None,
+        grant: PushedGrant,
+        issuance: Issuance,
     ) -> Self:
         """Bind the parts; `calls` is the key of what clients are told."""
         box = SealedBox(key=calls, entropy=entropy)
@@ -65,5 +70,20 @@ class BackchannelFlow:
             ),
             telling=None
             if outbound is None
-            else TellingService(uow=uow, outbound=outbound, box=box, clock=clock, entropy=entropy),
+            else TellingService(
+                uow=uow,
+                outbound=outbound,
+                box=box,
+                pusher=Pusher(
+                    uow=uow,
+                    grant=grant,
+                    issuance=issuance,
+                    options=options,
+                    box=box,
+                    clock=clock,
+                    entropy=entropy,
+                ),
+                clock=clock,
+                entropy=entropy,
+            ),
         )

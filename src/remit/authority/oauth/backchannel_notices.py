@@ -1,14 +1,15 @@
-"""Clients that are told when a person has answered (CIBA Core §10.2, ping), and what came of it.
+"""Clients that are told when a person has answered (CIBA Core §10.2, §10.3), and what came of it.
 
-A notice is in the transaction of the answer. It says no more than which request can be fetched; the client
-shows that to the token endpoint as if it had polled. INVARIANT: what tells our notice from a forger's,
-the `client_notification_token`, is sealed where it rests, and is sent to the registered address alone.
+A notice is in the transaction of the answer. A ping says no more than which request can be fetched; a push
+brings the tokens, made in one commit with their sealed text, so that each try brings the same. INVARIANT:
+what tells our notice from a forger's, the `client_notification_token`, is sealed where it rests like all that
+is sent, and goes to the registered address alone.
 """
 
 import json
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Final, Protocol
 
@@ -16,7 +17,7 @@ from remit.authority.oauth.backchannel import BackchannelRequest
 from remit.authority.oauth.errors import InvalidRequest
 from remit.authority.oauth.registration import ClientRegistration, Delivery
 from remit.authority.oidc.logout import Outcome
-from remit.kernel.canonical import Digest
+from remit.kernel.canonical import Digest, JsonObject
 from remit.kernel.ids import TenantId
 from remit.kernel.sealed import SealedBox
 
@@ -39,10 +40,23 @@ class Notice:
     call: str
     due: datetime
     ends_at: datetime
+    push: bool = False
+    """Whether the tokens go with it, and not only that they can be fetched."""
+    minted: bool = False
+    """Whether they were made: then they are in `call`, and the same ones go with each try."""
     outcome: Outcome = Outcome.OPEN
     tries: int = 0
     last: str = ""
     """Why the last try did not end it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """What is sent to a client: its own token, so that it knows us, and the body. Never logged."""
+
+    handle: str
+    token: str
+    body: JsonObject = field(repr=False)
 
 
 class Notices(Protocol):
@@ -82,13 +96,20 @@ def close(box: SealedBox, ident: Digest, *, handle: str, token: str) -> str:
     return box.seal(json.dumps([handle, token]).encode(), context=_place(ident))
 
 
-def open_call(box: SealedBox, notice: Notice) -> tuple[str, str] | None:
-    """The `auth_req_id` and the client's token; None if the key that sealed them is another now."""
+def open_call(box: SealedBox, notice: Notice) -> Call | None:
+    """What is sent; None if the key that sealed it is another now."""
     plain = box.open(notice.call, context=_place(notice.id))
     if plain is None:
         return None
-    handle, token = json.loads(plain)
-    return str(handle), str(token)
+    handle, token, *bodies = json.loads(plain)
+    return Call(handle=handle, token=token, body=bodies[0] if bodies else {"auth_req_id": handle})
+
+
+def with_body(box: SealedBox, notice: Notice, call: Call, body: JsonObject) -> Notice:
+    """The notice with what it brings, sealed like the rest; nobody else can have tried meanwhile."""
+    whole = json.dumps([call.handle, call.token, {"auth_req_id": call.handle, **body}])
+    sealed = box.seal(whole.encode(), context=_place(notice.id))
+    return replace(notice, call=sealed, minted=True, tries=notice.tries + 1)
 
 
 def notice_of(request: BackchannelRequest, registration: ClientRegistration, at: datetime) -> Notice | None:
@@ -101,6 +122,7 @@ def notice_of(request: BackchannelRequest, registration: ClientRegistration, at:
         client_id=request.client_id,
         uri=registration.notification_endpoint,
         call=request.call,
+        push=registration.delivery is Delivery.PUSH,
         due=at,
         ends_at=max(request.expires_at, at + GRACE),
     )

@@ -1,15 +1,16 @@
-"""Tells clients that a person has answered, until they have heard it (CIBA Core §10.2)."""
+"""Tells clients that a person has answered, until they have heard it (CIBA Core §10.2, §10.3)."""
 
 import json
 from datetime import datetime
 from typing import Final
 
 from remit.authority.oauth import backchannel_notices as rules
-from remit.authority.oauth.backchannel_notices import Notice
+from remit.authority.oauth.backchannel_notices import Call, Notice
+from remit.authority.oauth.backchannel_push import Pusher
 from remit.authority.oauth.repository import OAuthTransaction
 from remit.authority.oidc.logout import Outcome
 from remit.kernel.clock import Clock
-from remit.kernel.errors import RemitError
+from remit.kernel.errors import RemitError, Unavailable
 from remit.kernel.ids import Entropy, RecordId, mint_id
 from remit.kernel.outbound import Outbound, OutboundRequest
 from remit.kernel.sealed import SealedBox
@@ -34,12 +35,14 @@ class TellingService:
         uow: UnitOfWork[OAuthTransaction],
         outbound: Outbound,
         box: SealedBox,
+        pusher: Pusher,
         clock: Clock,
         entropy: Entropy,
     ) -> None:
         self._uow = uow
         self._outbound = outbound
         self._box = box
+        self._pusher = pusher
         self._clock = clock
         self._entropy = entropy
 
@@ -54,16 +57,30 @@ class TellingService:
         return sum([await self._tell(notice) for notice in due])
 
     async def _tell(self, notice: Notice) -> bool:
-        told = await self._send(notice)
+        call = rules.open_call(self._box, notice)
+        if call is not None and notice.push and not notice.minted:
+            made = await self._made(notice, call)
+            if made is None:
+                return False
+            notice, call = made, rules.open_call(self._box, made)
+        told = await self._send(notice, call)
         await self._uow.commit(lambda tx: self._settle(tx, notice, told))
         return told.outcome is Outcome.DELIVERED
 
-    async def _send(self, notice: Notice) -> Notice:
-        call = rules.open_call(self._box, notice)
+    async def _made(self, notice: Notice, call: Call) -> Notice | None:
+        """What is pushed; None if it can't be made now, or another node makes it."""
+        try:
+            return await self._pusher.mint(notice, call)
+        except Unavailable as unable:
+            later = rules.failed(notice, unable.code, at=self._clock.now())
+        await self._uow.commit(lambda tx: self._settle(tx, notice, later))
+        return None
+
+    async def _send(self, notice: Notice, call: Call | None) -> Notice:
         if call is None:
             return rules.failed(notice, "sealed_by_another_key", at=notice.ends_at)
         try:
-            answer = await self._outbound.send(_request(notice, *call))
+            answer = await self._outbound.send(_request(notice, call))
         except RemitError as unable:  # refused by our own rule, or not reached: on record, and tried again
             return rules.failed(notice, unable.code, at=self._clock.now())
         return rules.judged(notice, answer.status, at=self._clock.now())
@@ -85,12 +102,12 @@ class TellingService:
         )
 
 
-def _request(notice: Notice, handle: str, token: str) -> OutboundRequest:
+def _request(notice: Notice, call: Call) -> OutboundRequest:
     return OutboundRequest(
         method="POST",
         url=notice.uri,
-        headers={"content-type": "application/json", "authorization": f"Bearer {token}"},
-        body=json.dumps({"auth_req_id": handle}).encode(),
+        headers={"content-type": "application/json", "authorization": f"Bearer {call.token}"},
+        body=json.dumps(call.body).encode(),
         largest_answer=_LARGEST,
         timeout=_TIMEOUT,
     )

@@ -237,9 +237,9 @@ def _delivery(document: Mapping[str, Json], granted: frozenset[str]) -> tuple[De
     if CIBA not in granted or not stated:
         return Delivery.POLL, None
     mode = _member(Delivery, stated, "backchannel_token_delivery_mode")
-    if (mode is Delivery.PING) != bool(uri):
+    if (mode is Delivery.POLL) == bool(uri):
         raise InvalidClientMetadata(
-            "`backchannel_client_notification_endpoint` goes with the delivery mode `ping`, and with it alone"
+            "`backchannel_client_notification_endpoint` goes with the delivery modes `ping` and `push` alone"
         )
     return mode, _https(uri, "backchannel_client_notification_endpoint") if uri else None
 

@@ -137,7 +137,7 @@ class Issuance:
             text=text,
             issued_token_type=draft.issued_token_type,
             refresh=refresh,
-            id_token=self._identify(draft, text),
+            id_token=self._identify(draft, text, refresh),
         )
 
     def refuse(
@@ -183,11 +183,13 @@ class Issuance:
             raise _too_large()
         return text
 
-    def _identify(self, draft: Draft, access_token: str) -> str:
-        """The ID token that names this very access token (OpenID Connect Core §3.1.3.6)."""
+    def _identify(self, draft: Draft, access_token: str, refresh: str) -> str:
+        """The ID token that names these very tokens (OpenID Connect Core §3.1.3.6, CIBA Core §10.3.1)."""
         if draft.id_token is None:
             return ""
         named = replace(draft.id_token, access_hash=id_token.hash_of(access_token))
+        if named.pushed and refresh:
+            named = replace(named, refresh_hash=id_token.hash_of(refresh))
         try:
             return id_token.issue(named, self._keys.signer(named.key_class))
         except jwt.UnfitClaims as unfit:

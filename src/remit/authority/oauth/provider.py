@@ -22,7 +22,7 @@ from remit.authority.oauth.endpoints.status import StatusEndpoint
 from remit.authority.oauth.endpoints.token import TokenEndpoint
 from remit.authority.oauth.endpoints.userinfo import UserinfoEndpoint
 from remit.authority.oauth.grants.authorization_code import AuthorizationCodeGrant
-from remit.authority.oauth.grants.ciba import BackchannelGrant
+from remit.authority.oauth.grants.ciba import BackchannelGrant, PushedGrant
 from remit.authority.oauth.grants.client_credentials import ClientCredentials
 from remit.authority.oauth.grants.device_code import DeviceCodeGrant
 from remit.authority.oauth.grants.jwt_bearer import JwtBearer
@@ -147,6 +147,14 @@ class OAuth:
             ),
             *(() if consenting is None else _code_grants(consenting, mint, options, entropy)),
         )
+        issuance = Issuance(
+            delegations=delegations,
+            gate=gate,
+            keys=keys,
+            entropy=entropy,
+            status_lists=options.status_lists,
+            views=views,
+        )
         return cls(
             options=options,
             token=TokenEndpoint(
@@ -154,14 +162,7 @@ class OAuth:
                 clients=clients,
                 possession=possession,
                 grants={grant.type: grant for grant in grants},
-                issuance=Issuance(
-                    delegations=delegations,
-                    gate=gate,
-                    keys=keys,
-                    entropy=entropy,
-                    status_lists=options.status_lists,
-                    views=views,
-                ),
+                issuance=issuance,
                 clock=clock,
                 workloads=workloads,
                 arrivals=ways.arrivals,
@@ -205,6 +206,8 @@ class OAuth:
                 calls=consenting.calls,
                 clock=clock,
                 outbound=outbound,
+                grant=PushedGrant(mint=SessionMint(mint=mint, issuer=options.issuer), entropy=entropy),
+                issuance=issuance,
             ),
             code_flow=None
             if consenting is None

@@ -57,6 +57,7 @@ class Delivery(StrEnum):
 
     POLL = "poll"
     PING = "ping"
+    PUSH = "push"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -49,6 +49,10 @@ class IdToken:
     expires_at: datetime
     nonce: str = ""
     access_hash: str = ""
+    pushed: str = ""
+    """The `auth_req_id` that it answers, where it is pushed (CIBA Core §10.3.1)."""
+    refresh_hash: str = ""
+    """Of the refresh token that is pushed with it."""
     ancestors: tuple[TokenId, ...] = ()
     agent: AgentId | None = None
     task: TaskId | None = None
@@ -87,7 +91,12 @@ def claims_of(token: IdToken) -> JsonObject:
         "sid": token.session,
         NAMESPACE: own,
     }
-    optional = {"nonce": token.nonce, "at_hash": token.access_hash}
+    optional = {
+        "nonce": token.nonce,
+        "at_hash": token.access_hash,
+        "urn:openid:params:jwt:claim:auth_req_id": token.pushed,
+        "urn:openid:params:jwt:claim:rt_hash": token.refresh_hash,
+    }
     return said | {name: value for name, value in optional.items() if value}
 
 

@@ -53,6 +53,9 @@ def register(
     ping: Annotated[
         str, typer.Option("--ping", help="Where it is told that a person has answered; with `--ciba`.")
     ] = "",
+    push: Annotated[
+        str, typer.Option("--push", help="Where it is brought its tokens; in place of `--ping`.")
+    ] = "",
     native: Annotated[
         bool, typer.Option("--native", help="It runs on a person's machine; any loopback port will do.")
     ] = False,
@@ -98,9 +101,7 @@ def register(
     metadata["post_logout_redirect_uris"] = logout_uri or []
     if backchannel:
         metadata["backchannel_logout_uri"] = backchannel
-    if ping:
-        metadata["backchannel_token_delivery_mode"] = "ping"  # noqa: S105 — a mode
-        metadata["backchannel_client_notification_endpoint"] = ping
+    metadata |= _delivery(ping=ping, push=push)
     limits = _limits("remit client register", lifetime, idle, sessions, refreshes)
     stated: dict[str, Any] = {"metadata": metadata, "bearer": bearer, "requires": require or []}
     if limits:
@@ -252,6 +253,15 @@ def _limits(
         name: int(duration(text, command=command).total_seconds()) for name, text in spans.items() if text
     }
     return seconds | {name: count for name, count in counts.items() if count is not None}
+
+
+def _delivery(*, ping: str, push: str) -> dict[str, str]:
+    """How it learns of answers, where that is not by asking again and again (CIBA Core §4)."""
+    if ping and push:
+        raise Misused("say either `--ping` or `--push`", next_step="remit client register --help")
+    mode = {"backchannel_token_delivery_mode": "push" if push else "ping"}
+    place = ping or push
+    return mode | {"backchannel_client_notification_endpoint": place} if place else {}
 
 
 def _grant_types(*, codes: bool, device: bool, ciba: bool) -> list[str]:

@@ -31,7 +31,7 @@ from remit.authority.oauth.options import OAuthOptions
 from remit.authority.oauth.parameters import Parameters
 from remit.authority.oauth.polling import INTERVAL
 from remit.authority.oauth.possession import PossessionCheck
-from remit.authority.oauth.registration import CIBA, ClientRegistration
+from remit.authority.oauth.registration import CIBA, ClientRegistration, Delivery
 from remit.authority.oauth.repository import OAuthTransaction, TransactionView
 from remit.authority.oauth.request_object import RequestObjects
 from remit.authority.oauth.requests import TokenRequest
@@ -111,6 +111,7 @@ class BackchannelAuthenticationEndpoint:
         agent = self._desk.find(tx, request, registration, at=asked.at).agent
         if agent is None:
             raise UnauthorizedClient("people are asked on behalf of agents", reason="backchannel_application")
+        _check_pushed(registration, request)
         return _Asked(
             who=who,
             registration=registration,
@@ -173,6 +174,7 @@ class BackchannelAuthenticationEndpoint:
             request=asked.request,
             registration=asked.registration.digest,
             message=asked.message,
+            credential=asked.who.credential,
             call=close(self._box, ident, handle=handle, token=asked.token),
             place=place,
             begun_at=at,
@@ -206,4 +208,16 @@ class BackchannelAuthenticationEndpoint:
             codes=("person_unknown",) if unknown else (),
             digests=(("message", sha256(request.message.encode())),),
             detail=(("client", request.client_id), ("place", request.place)),
+        )
+
+
+def _check_pushed(registration: ClientRegistration, request: AuthorizationRequest) -> None:
+    """What is pushed was asked for by no proof of the moment, so that the key is named when asking."""
+    if registration.delivery is not Delivery.PUSH:
+        return
+    if registration.certificate_bound:
+        raise UnauthorizedClient("tokens bound to a certificate are not pushed", reason="push_certificate")
+    if not request.key:
+        raise InvalidDpopProof(
+            "pushed tokens are bound to a key: send a proof of it, or `dpop_jkt`", reason="push_key_missing"
         )

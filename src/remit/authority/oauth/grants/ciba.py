@@ -4,19 +4,21 @@ from typing import Final
 
 from remit.authority.oauth.backchannel import BackchannelState
 from remit.authority.oauth.codes import AuthorizationCode
+from remit.authority.oauth.errors import UnauthorizedClient
 from remit.authority.oauth.families import Family
 from remit.authority.oauth.polled_grant import BACKCHANNEL, Answer, Polled, PolledGrant
-from remit.authority.oauth.registration import CIBA
+from remit.authority.oauth.redeeming import registered_for
+from remit.authority.oauth.registration import CIBA, Delivery
 from remit.authority.oauth.repository import OAuthTransaction
-from remit.authority.oauth.requests import Asking
+from remit.authority.oauth.requests import Asking, Draft
 from remit.authority.oidc.id_token import IdToken
 from remit.kernel.canonical import Digest
 
 _ANSWERS: Final = {BackchannelState.APPROVED: Answer.YES, BackchannelState.DENIED: Answer.NO}
 
 
-class BackchannelGrant(PolledGrant):
-    """Earns a client the tokens of what a person allowed it, and says who that was."""
+class PushedGrant(PolledGrant):
+    """Earns what a person allowed a client, and says who that was; whoever comes for it."""
 
     type = CIBA
     words = BACKCHANNEL
@@ -38,3 +40,13 @@ class BackchannelGrant(PolledGrant):
     def identify(self, asking: Asking, family: Family, code: AuthorizationCode) -> IdToken | None:
         """CIBA Core §10.1.1: an ID token goes with them, `openid` being asked always."""
         return self._mint.id_token(asking, family, nonce=code.nonce)
+
+
+class BackchannelGrant(PushedGrant):
+    """The same at the token endpoint: who is pushed its tokens has nothing to fetch (CIBA Core §11)."""
+
+    def draft(self, asking: Asking) -> Draft:
+        """Judge what is shown, unless the client is one that is pushed to."""
+        if registered_for(CIBA, asking).delivery is Delivery.PUSH:
+            raise UnauthorizedClient("this client is pushed its tokens", reason="backchannel_pushed")
+        return super().draft(asking)

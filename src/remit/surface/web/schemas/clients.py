@@ -61,7 +61,7 @@ class ClientMetadata(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     backchannel_logout_uri: Uri | None = None
     backchannel_token_delivery_mode: Delivery | None = None
     backchannel_client_notification_endpoint: Uri | None = None
-    """Where it is told that a person has answered, in the mode `ping` (CIBA)."""
+    """Where it is told that a person has answered, in the modes `ping` and `push` (CIBA)."""
 
     def stated(self) -> StatedClient:
         """As the authority wing takes it: the same reading as for whoever registers itself."""
@@ -202,7 +202,7 @@ class ClientView(msgspec.Struct, frozen=True, kw_only=True):
     post_logout_redirect_uris: list[str]
     backchannel_logout_uri: str | None
     delivery: str
-    """How it learns of answers of people whom it asked: `poll` or `ping`."""
+    """How it learns of answers of people whom it asked: `poll`, `ping` or `push`."""
     notification_endpoint: str | None
     digest: str
     created_at: Instant
