@@ -1,5 +1,6 @@
 """Publish policy: admitted against the present directory, numbered, in force everywhere once committed."""
 
+import asyncio
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
@@ -44,7 +45,7 @@ class PolicyService:
         `PolicyRefused` with every fault, `PolicyOutdated` for a number that is not new (PD-26).
         """
         snapshot = await self._snapshots.catch_up()
-        admit(text, version=version_of(text, number or 0), schema=schema_of(text, snapshot))
+        await _admitted(text, number or 0, snapshot)
         version = await self._uow.commit(lambda tx: self._store(tx, text, by=by, at=at, number=number))
         await self._snapshots.catch_up()
         return version
@@ -60,7 +61,7 @@ class PolicyService:
     async def draft(self, text: str) -> Bundle:
         """A text ready to be tried out, never in force; raises `PolicyRefused`."""
         snapshot = await self._snapshots.catch_up()
-        return admit(text, version=version_of(text, 0), schema=schema_of(text, snapshot))
+        return await _admitted(text, 0, snapshot)
 
     async def schema(self, text: str = "") -> JsonObject:
         """The schema that a text is validated against, in Cedar's JSON format."""
@@ -106,6 +107,15 @@ class PolicyService:
             policy_version=str(version),
             digests=(("policy", version.digest),),
         )
+
+
+async def _admitted(text: str, number: int, snapshot: Snapshot) -> Bundle:
+    """Judge a text beside the loop: over a large directory Cedar takes seconds for a thousand rules."""
+
+    def judge() -> Bundle:
+        return admit(text, version=version_of(text, number), schema=schema_of(text, snapshot))
+
+    return await asyncio.to_thread(judge)
 
 
 def schema_of(text: str, snapshot: Snapshot) -> JsonObject:

@@ -8,7 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from remit.decision.policy.errors import PolicyRefused
+from remit.decision.policy.extent import RULE_LIMIT
 from remit.decision.policy.packs import default_text
+from remit.decision.policy.pointing import HINTS
 from remit.decision.policy.shapes import cedar_type, decimal_text, shape_of
 from remit.decision.policy.zones import local_time
 from remit.decision.response import Disclose, Mode
@@ -264,6 +266,30 @@ def test_each_link_of_a_template_is_a_policy() -> None:
 )
 def test_a_link_that_fills_no_slot_rightly_is_refused(links: str, said: str) -> None:
     assert said in faults(TEMPLATE.format(links=links))
+
+
+@pytest.mark.attack("PD-14")
+def test_links_count_as_policies_and_a_thousand_faults_cost_one_reading() -> None:
+    links = "; ".join(f"l{number} principal=Agent:a{number}" for number in range(RULE_LIMIT + 1))
+    text = '@id("t") @link("{links}") permit(principal == ?principal, action, resource);'
+    assert len(bundle(text.format(links=links.rpartition(";")[0])).rules) == RULE_LIMIT
+    assert f"at most {RULE_LIMIT}" in faults(text.format(links=links))
+    several = text.format(links=links.rpartition(";")[0]) + '@id("z") permit(principal, action, resource);'
+    assert f"make {RULE_LIMIT + 1} policies" in faults(several)
+    assert "needs `@link`" in faults(text.format(links=";;;"))
+
+
+@pytest.mark.attack("PD-14")
+def test_only_so_many_words_are_looked_for_among_what_is_known() -> None:
+    wrong = "".join(
+        f'@id("p{number}") permit(principal, action, resource) when {{ context.purpos{number} == "x" }};'
+        for number in range(HINTS + 8)
+    )
+    with pytest.raises(PolicyRefused) as refused:
+        bundle(wrong)
+    hinted = [fault for fault in refused.value.faults if fault.hint]
+    assert len(refused.value.faults) == HINTS + 8
+    assert len(hinted) == HINTS
 
 
 def test_a_link_beside_no_template_is_refused() -> None:

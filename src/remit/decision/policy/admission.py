@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -14,7 +14,7 @@ from remit.decision.policy.errors import Fault, PolicyRefused
 from remit.decision.policy.extent import RULE_LIMIT, check_extent
 from remit.decision.policy.guards import misnamed
 from remit.decision.policy.monitors import faults_of, looks_back, marks_of, monitors
-from remit.decision.policy.pointing import names_in, pointed, syntax_fault
+from remit.decision.policy.pointing import Pointer, names_in, syntax_fault
 from remit.decision.policy.program import Compiled, Program, compile_policy
 from remit.decision.policy.rules import Rule, read_rule
 from remit.decision.policy.schema import compile_schema
@@ -54,9 +54,10 @@ def read(text: str) -> Parsed:
     trees = {place: each.node for place, each in placed.items()}
     origins = {place: each.origin for place, each in placed.items()}
     rules, faults = _rules(trees)
+    pointer = Pointer(text)
     found = [
-        *(_at(text, _place_of(fault.policy, nodes), fault) for fault in wrong),
-        *(_at(text, origins.get(place), fault) for place, fault in faults),
+        *(pointer.pointed(_number_of(origin), fault) for origin, fault in wrong),
+        *(pointer.pointed(_number_of(origins.get(place)), fault) for place, fault in faults),
     ]
     if found:
         raise PolicyRefused(tuple(dict.fromkeys(found)))
@@ -114,30 +115,41 @@ def _bundle(parsed: Parsed, text: str, version: PolicyVersion) -> Bundle:
 
 def _misfits(parsed: Parsed, text: str, schema: JsonObject) -> Iterator[Fault]:
     """Everything in which a text does not fit the schema, links of templates by themselves too."""
-    compiled, known = compile_schema(schema), names_in(schema)
+    compiled, pointer = compile_schema(schema), Pointer(text, names_in(schema))
     ids = {origin: parsed.rules[place].id for place, origin in parsed.origins.items()}
+
+    def fault_at(place: str, said: str) -> Fault:
+        fault = Fault(policy=parsed.rules[place].id, sentence=said)
+        return pointer.pointed(_number_of(parsed.origins[place]), fault)
+
     passed, errors = _validated(text, compiled)
     for policy, said in errors:
-        yield _at(text, policy, Fault(policy=ids.get(policy, policy), sentence=said), known)
-    for place in sorted(parsed.linked):
-        alone, wrong = _validated(str(policy_set({place: parsed.nodes[place]})), compiled)
-        for _, said in wrong if passed else ():
-            fault = Fault(policy=parsed.rules[place].id, sentence=said)
-            yield _at(text, parsed.origins[place], fault, known)
-        if not alone and passed and not wrong:
-            yield Fault(policy=parsed.rules[place].id, sentence="the link does not fit the schema")
+        yield pointer.pointed(_number_of(policy), Fault(policy=ids.get(policy, policy), sentence=said))
+    if passed:
+        yield from (fault_at(place, said) for place, said in _bad_links(parsed, compiled))
     for place, node in parsed.nodes.items():
-        for sentence in misnamed(node, schema):
-            yield _at(
-                text, parsed.origins[place], Fault(policy=parsed.rules[place].id, sentence=sentence), known
-            )
+        yield from (fault_at(place, sentence) for sentence in misnamed(node, schema))
     if not passed and not errors:
         yield Fault(policy="", sentence="the text does not fit the schema")
 
 
+def _bad_links(parsed: Parsed, schema: Schema) -> Iterator[tuple[str, str]]:
+    """Links that the schema does not allow, of templates that it does."""
+    places = [place for place in parsed.nodes if place in parsed.linked]
+    if not places:
+        return
+    passed, errors = _validated(
+        "\n".join(str(policy_set({each: parsed.nodes[each]})) for each in places), schema
+    )
+    for policy, said in errors:
+        yield places[int(policy.removeprefix("policy"))], said
+    if not passed and not errors:
+        yield places[0], "a link does not fit the schema"
+
+
 def _validated(text: str, schema: Schema) -> tuple[bool, list[tuple[str, str]]]:
     """Whether Cedar finds it valid, and what it says, once for all the actions that it says it of."""
-    found = validate_policies(text, schema)
+    found = validate_policies(text, schema, release_gil=True)
     told: dict[tuple[str, str], list[str]] = {}
     for error in found.errors:
         said = error.error.removeprefix(f"for policy `{error.policy_id}`, ")
@@ -159,14 +171,9 @@ def _of_actions(said: str, actions: list[str]) -> str:
     return f"{said} in context for `{actions[0]}`{more} not found"
 
 
-def _at(text: str, origin: str | None, fault: Fault, known: Sequence[str] = ()) -> Fault:
+def _number_of(origin: str | None) -> int | None:
     number = origin.removeprefix("policy") if origin else ""
-    return pointed(text, int(number) if number.isdecimal() else None, fault, known)
-
-
-def _place_of(name: str, nodes: pst.PolicySet) -> str | None:
-    every = {**nodes.static_policies, **nodes.templates}
-    return next((place for place, node in every.items() if name in {place, node.annotations.get("id")}), None)
+    return int(number) if number.isdecimal() else None
 
 
 def _complaint(text: str) -> str:

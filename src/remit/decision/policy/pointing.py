@@ -115,16 +115,39 @@ def _unexpected(
     return piece[last], ""
 
 
-def pointed(text: str, number: int | None, fault: Fault, known: Sequence[str] = ()) -> Fault:
-    """A fault of a policy that Cedar could read, with its place and what may have been meant."""
-    found = pieces(text)
-    if number is None or number >= len(found):
-        return fault
-    piece = found[number]
-    word = _subject(piece, fault.sentence)
-    hint = fault.hint or (_meant(_bare(word.text), known) if word is not piece[0] else "")
-    line, column = line_and_column(text, word.start)
-    return replace(fault, line=line, column=column, hint=hint)
+class Pointer:
+    """Points at faults of one text that Cedar could read.
+
+    SAFETY: a text may have a thousand faults; it is read once for all of them, and of so many words only the
+    first are compared with every known name (PD-14).
+    """
+
+    def __init__(self, text: str, known: Sequence[str] = ()) -> None:
+        self._text = text
+        self._known = known
+        self._pieces: list[list[Word]] | None = None
+        self._hints: dict[str, str] = {}
+
+    def pointed(self, number: int | None, fault: Fault) -> Fault:
+        """The fault with its place, and what may have been meant."""
+        if self._pieces is None:
+            self._pieces = pieces(self._text)
+        if number is None or number >= len(self._pieces):
+            return fault
+        piece = self._pieces[number]
+        word = _subject(piece, fault.sentence)
+        hint = fault.hint or ("" if word is piece[0] else self._hint(_bare(word.text)))
+        line, column = line_and_column(self._text, word.start)
+        return replace(fault, line=line, column=column, hint=hint)
+
+    def _hint(self, word: str) -> str:
+        if word not in self._hints and len(self._hints) < HINTS:
+            self._hints[word] = _meant(word, self._known)
+        return self._hints.get(word, "")
+
+
+HINTS: Final = 32
+"""Different words of one text for which a suggestion is looked for."""
 
 
 def _subject(piece: Sequence[Word], sentence: str) -> Word:

@@ -13,6 +13,7 @@ from urllib.parse import unquote
 from cedarpy import pst
 
 from remit.decision.policy.errors import Fault
+from remit.decision.policy.extent import RULE_LIMIT
 from remit.decision.policy.schema import NAMESPACE
 
 LINK: Final = "link"
@@ -33,17 +34,17 @@ class Placed:
     linked: bool
 
 
-def expand(nodes: pst.PolicySet) -> tuple[list[Placed], list[Fault]]:
-    """Every policy of a text in its order, each link as a policy of its own; and what is wrong."""
+def expand(nodes: pst.PolicySet) -> tuple[list[Placed], list[tuple[str, Fault]]]:
+    """Every policy of a text in its order, each link as a policy of its own; and what is wrong where."""
     every = {**nodes.static_policies, **nodes.templates}
     placed: list[Placed] = []
-    faults: list[Fault] = []
+    faults: list[tuple[str, Fault]] = []
     for origin in sorted(every, key=lambda name: (len(name), name)):
         for found in _instances(origin, every[origin], template=origin in nodes.templates):
             if isinstance(found, Placed):
                 placed.append(found)
             else:
-                faults.append(found)
+                faults.append((origin, found))
     return placed, faults
 
 
@@ -65,10 +66,16 @@ def _instances(origin: str, node: pst.Template, *, template: bool) -> Iterator[P
                 policy=name, sentence="`@link` belongs to a template, this policy has no slot to fill"
             )
         return
-    if not links:
+    found = [text for text in map(str.strip, (links or "").split(";")) if text]
+    if not found:
         yield Fault(policy=name, sentence=f"it is a template, so it needs `@link`: {_SAID}")
         return
-    for text in filter(None, map(str.strip, links.split(";"))):
+    if len(found) > RULE_LIMIT:
+        yield Fault(
+            policy=name, sentence=f"it has {len(found)} links, a text has at most {RULE_LIMIT} policies"
+        )
+        return
+    for text in found:
         yield _linked(origin, node, name, text)
 
 

@@ -22,7 +22,7 @@ class TrialService:
         snapshot = await self._snapshots.catch_up()
         book, lines = read_book(book_text)
         cast = together(cast_on(snapshot), cast_of(book.given))
-        bundle = snapshot.bundle if text is None else bundle_of(text, cast)
+        bundle = snapshot.bundle if text is None else await asyncio.to_thread(bundle_of, text, cast)
         return await asyncio.to_thread(run, book, lines, bundle, cast, self._reader)
 
 
