@@ -13,7 +13,7 @@ from remit.decision.budget import Line
 from remit.decision.denial import Denial
 from remit.decision.facts import Snapshot
 from remit.decision.finding import Finding
-from remit.decision.pipeline import STEPS, Step
+from remit.decision.pipeline import STEPS, Judge, Step
 from remit.decision.policy.admission import version_of
 from remit.decision.policy.context import ask
 from remit.decision.policy_service import PolicyService
@@ -27,7 +27,7 @@ from remit.kernel.ids import PrincipalId
 from remit.platform.storage.unit_of_work import SqlTransaction, SqlUnitOfWork
 
 
-def with_step(stage: Stage, judge: Callable[[ActionRequest, Snapshot], Finding]) -> tuple[Step, ...]:
+def with_step(stage: Stage, judge: Judge) -> tuple[Step, ...]:
     """The pipeline with another judge at one stage."""
     return tuple(replace(step, judge=judge) if step.stage is stage else step for step in STEPS)
 
@@ -42,7 +42,7 @@ def unprojected(request: ActionRequest, snapshot: Snapshot) -> Finding:
     return Finding(stage=Stage.POLICY, effect=Effect.PERMIT if said.allowed else Effect.DENY)
 
 
-def nobody_objects(request: ActionRequest, snapshot: Snapshot) -> Finding:
+def nobody_objects(request: ActionRequest, snapshot: Snapshot) -> Finding | None:
     """PD-24: what no rule forbids is permitted, also where there is no rule."""
     bundle = snapshot.bundle
     if bundle.enforced is None or not bundle.rules:
@@ -50,7 +50,7 @@ def nobody_objects(request: ActionRequest, snapshot: Snapshot) -> Finding:
     return next(step for step in STEPS if step.stage is Stage.POLICY).judge(request, snapshot)
 
 
-def wildcard_first(request: ActionRequest, snapshot: Snapshot) -> Finding:
+def wildcard_first(request: ActionRequest, snapshot: Snapshot) -> Finding | None:
     """PD-11: a right on any resource is enough; what it asks of the arguments is not read."""
     held = [right for factor in request.factors for right in factor.ceiling.rights]
     if any(right.action == request.call.action and right.resources == "any" for right in held):
