@@ -195,7 +195,9 @@ def test_the_purpose_test_bites_where_the_call_may_name_it() -> None:
     text = '@id("audit") permit(principal, action, resource) when { context.purpose == "audit" };'
     snapshot = office(text)
     claimed = replace(requested(call(), snapshot), purpose="audit")
-    assert STEPS[2].judge(claimed, snapshot).effect is Effect.PERMIT
+    found = STEPS[2].judge(claimed, snapshot)
+    assert found is not None
+    assert found.effect is Effect.PERMIT
 
 
 def ruled(condition: str) -> str:
