@@ -19,12 +19,20 @@ import pytest
 from remit.decision.relations.admission import admit_write
 from remit.decision.relations.dsl import read_dsl
 from remit.decision.relations.errors import RelationError
+from remit.decision.relations.expand import expand, tree_json
 from remit.decision.relations.graph import Graph
 from remit.decision.relations.index import Index
 from remit.decision.relations.listing import Lists
 from remit.decision.relations.model_json import write_model
 from remit.decision.relations.plan import Plan
-from remit.decision.relations.query import LIST_BOUNDS, Bounds, CheckRequest, Given, ListObjectsRequest
+from remit.decision.relations.query import (
+    LIST_BOUNDS,
+    Bounds,
+    CheckRequest,
+    ExpandRequest,
+    Given,
+    ListObjectsRequest,
+)
 from remit.decision.relations.tuples import RelationTuple
 from remit.decision.relations.typesystem import TypeSystem
 from support.ports import free_port
@@ -112,6 +120,7 @@ def test_random_questions_have_openfgas_answers(peer: Peer) -> None:
             else:
                 assert answer.get("code") == "validation_error" or not mine.complete, (seed, request, answer)
             objects_are_the_same(peer, store, graph, request)
+            trees_are_the_same(peer, store, graph, request)
     assert answered > ROUNDS * 8
 
 
@@ -142,6 +151,23 @@ def objects_are_the_same(peer: Peer, store: str, graph: Graph, request: CheckReq
     mine = Lists(graph).objects(wanted, LIST_BOUNDS)
     if status == 200 and mine.complete:
         assert sorted(answer["objects"]) == list(mine.items), request
+
+
+def trees_are_the_same(peer: Peer, store: str, graph: Graph, request: CheckRequest) -> None:
+    key = {"relation": request.relation, "object": request.object}
+    status, answer = peer.post(f"{store}/expand", {"tuple_key": key})
+    mine = expand(graph, ExpandRequest(relation=request.relation, object=request.object))
+    assert status == 200, answer
+    assert in_order(answer["tree"]["root"]) == in_order(tree_json(mine)), request
+
+
+def in_order(tree: Any) -> Any:
+    """Users and usersets of a leaf have no order."""
+    if isinstance(tree, dict):
+        return {name: in_order(value) for name, value in tree.items()}
+    if isinstance(tree, list) and all(isinstance(it, str) or "userset" in it for it in tree):
+        return sorted(tree, key=str)
+    return [in_order(it) for it in tree] if isinstance(tree, list) else tree
 
 
 def test_what_is_refused_has_openfgas_code(peer: Peer) -> None:

@@ -22,6 +22,7 @@ from remit.decision.relations.query import (
     Users,
 )
 from remit.decision.relations.tuples import split_object
+from remit.kernel.canonical import Json, JsonObject
 
 
 def expand(graph: Graph, request: ExpandRequest) -> Expansion:
@@ -69,3 +70,23 @@ class _Expanding:
             if system.has(split_object(user)[0], rewrite.computed)
         ]
         return Through(name=self._name, tupleset=f"{self._thing}#{rewrite.tupleset}", computed=tuple(reached))
+
+
+def tree_json(node: Expansion) -> JsonObject:
+    """A node of the tree as OpenFGA writes it (`UsersetTree.Node`)."""
+    told: JsonObject = {"name": node.name}
+    match node:
+        case Users():
+            told["leaf"] = {"users": {"users": list(node.users)}}
+        case Computed():
+            told["leaf"] = {"computed": {"userset": node.userset}}
+        case Through():
+            reached: list[Json] = [{"userset": userset} for userset in node.computed]
+            told["leaf"] = {"tupleToUserset": {"tupleset": node.tupleset, "computed": reached}}
+        case AnyOf():
+            told["union"] = {"nodes": [tree_json(child) for child in node.nodes]}
+        case AllOf():
+            told["intersection"] = {"nodes": [tree_json(child) for child in node.nodes]}
+        case ButNot():
+            told["difference"] = {"base": tree_json(node.base), "subtract": tree_json(node.subtract)}
+    return told

@@ -3,7 +3,7 @@
 import pytest
 
 from remit.decision.relations.errors import RelationUnknown, RequestInvalid, TypeUnknown
-from remit.decision.relations.expand import expand
+from remit.decision.relations.expand import expand, tree_json
 from remit.decision.relations.listing import Lists
 from remit.decision.relations.query import (
     LIST_BOUNDS,
@@ -41,6 +41,35 @@ def test_every_kind_of_node() -> None:
         base=AnyOf(name=name, nodes=(direct, editors, reached)),
         subtract=Computed(name=name, userset="document:1#blocked"),
     )
+
+
+def test_a_tree_is_written_as_openfga_writes_it() -> None:
+    graph = graph_of(DRIVE, "document:1#viewer@user:ana", "document:1#parent@folder:a")
+    name = "document:1#viewer"
+    assert tree_json(expand(graph, ExpandRequest(relation="viewer", object="document:1"))) == {
+        "name": name,
+        "difference": {
+            "base": {
+                "name": name,
+                "union": {
+                    "nodes": [
+                        {"name": name, "leaf": {"users": {"users": ["user:ana"]}}},
+                        {"name": name, "leaf": {"computed": {"userset": "document:1#editor"}}},
+                        {
+                            "name": name,
+                            "leaf": {
+                                "tupleToUserset": {
+                                    "tupleset": "document:1#parent",
+                                    "computed": [{"userset": "folder:a#viewer"}],
+                                }
+                            },
+                        },
+                    ]
+                },
+            },
+            "subtract": {"name": name, "leaf": {"computed": {"userset": "document:1#blocked"}}},
+        },
+    }
 
 
 def test_what_the_model_has_not_is_refused_with_the_nearest_name() -> None:
