@@ -5,6 +5,7 @@
 
 import json
 import os
+import re
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from random import Random
@@ -21,9 +22,11 @@ from remit.decision.policy.admission import compile_bundle, version_of
 from remit.decision.policy.arguments import argument_values
 from remit.decision.policy.bundle import Bundle
 from remit.decision.policy.context import arguments_of, ask
+from remit.decision.policy.errors import PolicyRefused
 from remit.decision.policy.evaluate import UNASKABLE, Answer, evaluate, settle
 from remit.decision.policy.given import Given, Unaskable, pose, suppose_time
 from remit.decision.policy.nearest import failing_parts
+from remit.decision.policy.packs import default_text
 from remit.decision.policy.parts import SCOPE, parts_of, probe_of
 from remit.decision.policy.shapes import Misfit
 from remit.decision.policy.values import EvaluationFailed
@@ -49,7 +52,7 @@ from support.cedar import (
     seeded,
 )
 from support.clock import NOON
-from support.decisions import TOOLS, call, delegated, discovery, office, subject
+from support.decisions import TOOLS, bundle, call, delegated, discovery, office, subject
 
 LONG = os.environ.get("REMIT_HYPOTHESIS") == "long"
 pytestmark = [pytest.mark.timeout(3_600)] if LONG else []
@@ -377,3 +380,46 @@ def test_arguments_are_cast_alike_in_both_forms(
         assert (raised.value.pointer, raised.value.expected) == (cast.pointer, cast.expected)
     else:
         assert argument_values(tool, given, named) == native(cast)
+
+
+# -- what is no policy
+
+SLIPS = [
+    "",
+    ";",
+    "(",
+    ")",
+    "{",
+    "}",
+    '"',
+    "&&",
+    "whn",
+    "?principal",
+    "@",
+    "permit",
+    "1",
+    "é",
+    "\n",
+    "//",
+    "\\",
+    "::",
+    "\ud800",
+]
+
+
+@settings(max_examples=max(150, settings().max_examples))
+@given(st.integers(0, 1 << 32))
+def test_a_slip_of_the_pen_is_refused_with_a_place_in_the_text_or_taken(seed: int) -> None:
+    random = seeded(seed)
+    words = re.split(r"(\s+|\b)", default_text())
+    for _ in range(random.randrange(1, 4)):
+        words[random.randrange(len(words))] = random.choice(SLIPS)
+    text = "".join(words)
+    try:
+        bundle(text)
+    except PolicyRefused as refused:
+        lines = text.split("\n")
+        for fault in refused.faults:
+            assert fault.sentence
+            assert fault.line <= len(lines)
+            assert not fault.line or 1 <= fault.column <= len(lines[fault.line - 1]) + 1, fault

@@ -1,6 +1,7 @@
 """Scenarios of policies: read strictly, judged by the real evaluator, and the packs that ship with them."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from remit.app.bindings.trials import GatewayReader
 from remit.decision.policy.admission import read
 from remit.decision.policy.analysis.findings import analyze
 from remit.decision.policy.diff import Change, compare
+from remit.decision.policy.errors import PolicyRefused
 from remit.decision.policy.packs import PACKS, default_text, pack
 from remit.decision.policy_service import PolicyService
 from remit.decision.trials.fixtures import NotGiven, cast_of
@@ -17,6 +19,7 @@ from remit.decision.trials.reading import DEPTH_LIMIT, TEXT_LIMIT, BookRefused, 
 from remit.decision.trials.running import LIMIT, Result, TooMany, run
 from remit.decision.trials.service import TrialService, bundle_of
 from remit.platform.storage.unit_of_work import SqlUnitOfWork
+from support.cedar import seeded
 from support.clock import NOON
 from support.deciding import ADMIN, desk
 from support.decisions import PERMIT_ALL, bundle
@@ -146,6 +149,49 @@ def test_a_reader_that_takes_aliases_would_make_much_of_little() -> None:
 def test_words_that_yaml_takes_for_something_else_stay_texts() -> None:
     book, _ = read_book(BOOK.replace("order: O1", "order: no").replace("currency: EUR", "currency: 12:30"))
     assert book.scenarios[0].when.arguments == {"order": "no", "amount": "5.00", "currency": "12:30"}
+
+
+def test_a_slip_in_a_book_is_refused_with_a_place_in_it_or_judged() -> None:
+    slips = [
+        "",
+        ":",
+        "- ",
+        "{",
+        "}",
+        "[",
+        "]",
+        '"',
+        "\n",
+        "&a",
+        "*a",
+        "!x",
+        "?",
+        "null",
+        "5",
+        "#",
+        "\t",
+        "\x00",
+        "\ud800",
+    ]
+    for seed in range(250):
+        random = seeded(seed)
+        parts = re.split(r"(\s+|\b)", also('{arguments.amount: "5.01"}', "{effect: ask}"))
+        for _ in range(random.randrange(1, 4)):
+            parts[random.randrange(len(parts))] = random.choice(slips)
+        text = "".join(parts)
+        refused = refusal_of(text)
+        assert refused is None or refused.line <= text.count("\n") + 2
+
+
+def refusal_of(text: str) -> BookRefused | None:
+    """Why a text is no book; None where it is one, whatever comes of it."""
+    try:
+        judged(text)
+    except BookRefused as refused:
+        return refused
+    except (NotGiven, PolicyRefused):
+        return None
+    return None
 
 
 @pytest.mark.parametrize("kind", ["strin", "5", "[text]"])
