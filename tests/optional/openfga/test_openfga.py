@@ -32,6 +32,7 @@ from remit.decision.relations.query import (
     ExpandRequest,
     Given,
     ListObjectsRequest,
+    ListUsersRequest,
 )
 from remit.decision.relations.tuples import RelationTuple
 from remit.decision.relations.typesystem import TypeSystem
@@ -121,6 +122,7 @@ def test_random_questions_have_openfgas_answers(peer: Peer) -> None:
                 assert answer.get("code") == "validation_error" or not mine.complete, (seed, request, answer)
             objects_are_the_same(peer, store, graph, request)
             trees_are_the_same(peer, store, graph, request)
+            users_are_the_same(peer, store, graph, request)
     assert answered > ROUNDS * 8
 
 
@@ -151,6 +153,28 @@ def objects_are_the_same(peer: Peer, store: str, graph: Graph, request: CheckReq
     mine = Lists(graph).objects(wanted, LIST_BOUNDS)
     if status == 200 and mine.complete:
         assert sorted(answer["objects"]) == list(mine.items), request
+
+
+def users_are_the_same(peer: Peer, store: str, graph: Graph, request: CheckRequest) -> None:
+    kind, _, ident = request.object.partition(":")
+    body = {
+        "object": {"type": kind, "id": ident},
+        "relation": request.relation,
+        "user_filters": [{"type": "user"}],
+        "contextual_tuples": [key_of(it) for it in request.given.contextual],
+        "context": dict(request.given.context),
+    }
+    status, answer = peer.post(f"{store}/list-users", body)
+    wanted = ListUsersRequest(
+        object=request.object, relation=request.relation, user_type="user", given=request.given
+    )
+    mine = Lists(graph).users(wanted, LIST_BOUNDS)
+    if status == 200 and mine.complete:
+        theirs = [f"user:{it['object']['id']}" if "object" in it else "user:*" for it in answer["users"]]
+        # Besides everyone, which of those that tuples name are listed depends on where they were met.
+        everyone = {"user:*"} & {*theirs, *mine.items}
+        assert everyone <= {*theirs} & {*mine.items}, request
+        assert everyone or sorted(theirs) == list(mine.items), request
 
 
 def trees_are_the_same(peer: Peer, store: str, graph: Graph, request: CheckRequest) -> None:
