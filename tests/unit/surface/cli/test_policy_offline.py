@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from remit.surface.cli.exits import Exit
+from remit.surface.cli.explained import explained
 from remit.surface.cli.main import run
 
 POLICY = """@id("book") permit(principal, action == Remit::Action::"business/rooms.book", resource)
@@ -109,3 +110,25 @@ def test_a_pack_is_listed_shown_and_written(folder: Path, capsys: pytest.Capture
     assert run(["policy", "test", str(folder / "mine")]) == Exit.DONE
     assert run(["policy", "pack", "finance", "--to", str(folder / "mine")]) == Exit.USAGE
     assert run(["policy", "pack", "finanze"]) == Exit.USAGE
+
+
+@pytest.mark.req("R61")
+def test_why_tells_where_a_rule_comes_from() -> None:
+    reason = {
+        "code": "forbidden",
+        "rule": "law",
+        "sentence": "policy `law` forbids it",
+        "source": "GDPR Art. 44",
+        "controls": ["SOC 2 CC6.1", "ISO 42001 A.9.2"],
+    }
+    found = {
+        "effect": "deny",
+        "at": "2026-05-15T12:00:00Z",
+        "agent_name": "bot",
+        "action": "a/b",
+        "resource": "Room:r",
+        "stages": [{"stage": "policy", "effect": "deny", "reasons": [reason]}],
+    }
+    told = "\n".join(explained(found))
+    assert "rule law: policy `law` forbids it (forbidden); from GDPR Art. 44" in told
+    assert "; control SOC 2 CC6.1, ISO 42001 A.9.2" in told
