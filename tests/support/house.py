@@ -234,6 +234,7 @@ class House:
         purpose: str = "scheduling",
         limit: Ceiling | None = None,
         life: timedelta = timedelta(hours=1),
+        goal: str = "get it done",
     ) -> StartedTask:
         """A running task; the consent is given with it."""
         who, bot = UserId(self[user].id), self[agent].agent
@@ -249,7 +250,7 @@ class House:
         wanted = StartTask(
             user=who,
             agent=bot,
-            goal="get it done",
+            goal=goal,
             purpose=purpose,
             ceiling=None,
             deadline=self.now() + life,

@@ -16,12 +16,14 @@ from remit.app.bindings.doors import (
 from remit.app.bindings.figures import MeteredCalls, MeteredDecider, ObservedGateway
 from remit.app.bindings.issuing import CapabilityIssuer
 from remit.app.bindings.minter import CapabilityPress
+from remit.app.bindings.provenance import watch_of, weighing_of
 from remit.app.bindings.scoping import SnapshotScopes
 from remit.app.bindings.tenancy import NoPrograms
 from remit.app.bindings.vault import GatewayCredentials, VaultServices
 from remit.app.ground import Ground
 from remit.authority.lifetimes import Lifetimes
 from remit.authority.oauth.verifier import AccessTokenVerifier
+from remit.decision.provenance.watch import Watch
 from remit.decision.response import Handing
 from remit.decision.service import DecisionService
 from remit.enforcement.mcp.app import AppOptions, McpApp
@@ -63,6 +65,8 @@ def decision_point(ground: Ground, lifetimes: Lifetimes) -> DecisionService:
         entropy=ground.entropy,
         node=ground.store.node,
         live_limit=lifetimes.live_capabilities,
+        watch=_watch(ground),
+        weighing=weighing_of(ground.settings.gateway),
     )
 
 
@@ -75,7 +79,7 @@ def capability_issuer(
     metrics: Metrics,
 ) -> CapabilityIssuer:
     """Gives a capability to an agent that calls a server by itself, and says when it was used."""
-    journal = CallJournal(work=ground.work, snapshots=ground.snapshots, entropy=ground.entropy)
+    journal = _journal(ground)
     return CapabilityIssuer(
         verifier=verifier,
         registry=PinnedTools(snapshots=ground.snapshots, tools=tools, clock=ground.clock),
@@ -103,7 +107,7 @@ def gateway_of(
     chosen = ground.settings.gateway
     registry = PinnedTools(snapshots=ground.snapshots, tools=tools, clock=ground.clock)
     decider = MeteredDecider(PipelineDecider(decisions), metrics)
-    journal = CallJournal(work=ground.work, snapshots=ground.snapshots, entropy=ground.entropy)
+    journal = _journal(ground)
     calls = MeteredCalls(journal, metrics)
     desk = ApprovalDesk(approvals=approvals, snapshots=ground.snapshots, issuer=ground.issuer)
     gateway = Gateway(
@@ -160,6 +164,17 @@ def upstream_pool(ground: Ground, exits: GuardedHttp) -> UpstreamPool:
     chosen = ground.settings
     spawner: Spawner = _children(chosen) if ground.tenant == DEFAULT_TENANT else NoPrograms()
     return UpstreamPool(http=exits, spawner=spawner, timeouts=_timeouts(chosen.gateway))
+
+
+def _watch(ground: Ground) -> Watch | None:
+    return watch_of(ground.settings.gateway, kek=ground.kek, tenant=ground.tenant)
+
+
+def _journal(ground: Ground) -> CallJournal:
+    """Records how calls ended, and notes for their tasks what they read and wrote."""
+    return CallJournal(
+        work=ground.work, snapshots=ground.snapshots, entropy=ground.entropy, watch=_watch(ground)
+    )
 
 
 def _timeouts(chosen: GatewayChoices) -> Timeouts:

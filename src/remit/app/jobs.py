@@ -11,16 +11,17 @@ from remit.app.bindings.vault import end_for
 from remit.app.services import Services
 from remit.authority.capability_service import sweep
 from remit.authority.domains.trust import SESSION
-from remit.authority.events import GRANT_WITHDRAWN
+from remit.authority.events import GRANT_WITHDRAWN, TASK_ENDED
 from remit.authority.oauth.endpoints.backchannel import DENIED_REPEATEDLY
 from remit.identity.errors import UnknownPrincipal
 from remit.identity.events import RETIRED
 from remit.identity.lifecycle import IllegalTransition
 from remit.kernel.clock import SystemClock
 from remit.kernel.events import Event
-from remit.kernel.ids import PrincipalId
+from remit.kernel.ids import PrincipalId, TaskId
 from remit.kernel.tenancy import DEFAULT_TENANT
 from remit.oversight.containment.kill import KillState
+from remit.platform.settings.options import Provenance
 from remit.platform.storage.clock_marks import ClockMark, ClockMarks
 from remit.platform.storage.jobs import Job, JobRun
 from remit.platform.storage.outbox import Subscriber
@@ -123,7 +124,14 @@ def subscriptions(services: Services) -> tuple[Subscriber, ...]:
         at, vault = services.ground.clock.now(), services.vault
         await services.ground.work.commit(lambda tx: end_for(tx, vault.ender, event, at=at))
 
+    async def forget(event: Event) -> None:
+        """What a task has seen goes with the task."""
+        await services.ground.work.commit(lambda tx: tx.seen.forget_task(TaskId(event.subject)))
+
+    watched = services.ground.settings.gateway.provenance is not Provenance.OFF
+    seen = (Subscriber(name="decision.forget_seen", hears=frozenset({TASK_ENDED}), handle=forget),)
     return (
+        *(seen if watched else ()),
         Subscriber(
             name="vault.disconnect",
             hears=frozenset({RETIRED, GRANT_WITHDRAWN}),
@@ -262,9 +270,10 @@ class _Works:
         await _drain(run, lambda tx: tx.logouts.forget(at - _KEEP_KEYS, _AT_ONCE))
 
     async def forget_history(self, run: JobRun) -> None:
-        """Drop marks whose window is over."""
+        """Drop marks whose window is over, and what tasks have seen whose time has come."""
         at = self._clock.now()
         await _drain(run, lambda tx: tx.history.forget(at, _AT_ONCE))
+        await _drain(run, lambda tx: tx.seen.forget(at, _AT_ONCE))
 
     async def forget_changes(self, run: JobRun) -> None:
         """Drop change numbers that no reader is behind: one that is loads everything anew."""

@@ -414,6 +414,33 @@ TABLE: Final[dict[Code, Entry]] = {
         tell="I need a person to approve this.",
         help_="A person must approve exactly this call; it is then decided again.",
     ),
+    Code.ARGUMENT_UNTRUSTED: Entry(
+        stage=Stage.HISTORY,
+        effect=Effect.ASK,
+        kind=DenialKind.APPROVAL_REQUIRED,
+        sentence="the {kind} in `{argument}` is vouched for by nobody who is believed: {origin}",
+        remedy=RemedyAction.REQUEST_APPROVAL,
+        tell="I need a person to approve this: what it is about did not come from you.",
+        help_="The value steers an effect and came from a text, another agent or nowhere that was seen. "
+        "Name it in the task's goal, or have a person approve exactly this call.",
+    ),
+    Code.EFFECT_UNASKED: Entry(
+        stage=Stage.HISTORY,
+        effect=Effect.ASK,
+        kind=DenialKind.APPROVAL_REQUIRED,
+        sentence="the task's goal does not ask for an effect of this kind",
+        remedy=RemedyAction.REQUEST_APPROVAL,
+        tell="I need a person to approve this: it was not part of what you asked for.",
+        help_="The goal's own words ask for no such effect. Start a task that does, or have it approved.",
+    ),
+    Code.ARGUMENT_REFUSED: _deny(
+        Stage.HISTORY,
+        DenialKind.FORBIDDEN,
+        "the {kind} in `{argument}` is vouched for by nobody who is believed ({origin}), {why}",
+        RemedyAction.NONE,
+        _OUTSIDE,
+        "Neither the effect nor what steers it comes from the user; or a value imitates one that does.",
+    ),
     Code.HISTORY_ERROR: _deny(
         Stage.HISTORY,
         DenialKind.UNAVAILABLE,

@@ -10,6 +10,7 @@ from remit.authority.tokens import Proof
 from remit.decision.budget import Line
 from remit.decision.history.past import HistoryStore
 from remit.decision.policy.bundle import PolicyVersion
+from remit.decision.provenance.watch import SeenStore
 from remit.decision.request import ActionRequest
 from remit.decision.trace import StoredDecision
 from remit.kernel.canonical import Digest
@@ -149,6 +150,10 @@ class DecisionTransaction(Transaction, Protocol):
     @property
     def history(self) -> HistoryStore:
         """Marks of what was done before."""
+
+    @property
+    def seen(self) -> SeenStore:
+        """What tasks have seen."""
 
     @property
     def decisions(self) -> DecisionStore:

@@ -32,6 +32,9 @@ from remit.decision.history.stage import nothing_against, recalled, recollect
 from remit.decision.oversight import asks, nothing_asked, unanswered
 from remit.decision.pipeline import STEPS, Step, agreed, denied, fold, judge, permitted, refusal
 from remit.decision.preview import visible
+from remit.decision.provenance.rules import Ruling
+from remit.decision.provenance.watch import Watch
+from remit.decision.provenance_stage import Weighing, provenance_finding
 from remit.decision.record import decided, spent
 from remit.decision.repository import CapabilityMinter, DecisionTransaction
 from remit.decision.request import ProposedCall
@@ -78,6 +81,8 @@ class DecisionService:
         node: str,
         steps: Sequence[Step] = STEPS,
         live_limit: int = LIVE_CAPABILITIES_CEILING,
+        watch: Watch | None = None,
+        weighing: Weighing = Weighing(),  # noqa: B008 — frozen
     ) -> None:
         self._uow = uow
         self._snapshots = snapshots
@@ -86,6 +91,8 @@ class DecisionService:
         self._node = node
         self._steps = steps
         self._live_limit = live_limit
+        self._watch = watch
+        self._weighing = weighing
 
     async def decide(
         self, call: ProposedCall, *, at_least: int | None = None, handing: Handing = Handing.USED
@@ -98,9 +105,9 @@ class DecisionService:
         is permitted (P4).
         """
         snapshot = self._snapshots.current() if at_least is None else await self._snapshot(at_least)
-        fresh = False
+        fresh, ruling = False, await self._traced(call)
         for _ in range(_TRIES):
-            draft = self._draft(call, snapshot, handing=handing)
+            draft = self._draft(call, snapshot, handing=handing, ruling=ruling)
             if denied(draft.findings) and not fresh:
                 # A refusal on an old view would be wrong where something was granted since.
                 newer, fresh = await self._snapshots.catch_up(), True
@@ -116,7 +123,7 @@ class DecisionService:
     async def explain(self, call: ProposedCall) -> Explanation:
         """What `decide` would answer now, every stage, with no effect and no record."""
         snapshot = await self._snapshots.catch_up()
-        draft = self._draft(call, snapshot, thorough=True)
+        draft = self._draft(call, snapshot, thorough=True, ruling=await self._traced(call))
         return await self._uow.read(lambda tx: self._rehearse(tx, draft))
 
     async def refuse(self, call: ProposedCall, said: Reason) -> Decision:
@@ -127,7 +134,7 @@ class DecisionService:
     async def foresee(self, calls: Sequence[ProposedCall]) -> tuple[Effect, ...]:
         """What `decide` would answer to each now, on one view of everything, with no effect and no record."""
         snapshot = await self._snapshots.catch_up()
-        drafts = [self._draft(call, snapshot) for call in calls]
+        drafts = [self._draft(call, snapshot, ruling=await self._traced(call)) for call in calls]
         told = await self._uow.read(lambda tx: [self._rehearse(tx, draft) for draft in drafts])
         return tuple(each.verdict.effect for each in told)
 
@@ -163,6 +170,13 @@ class DecisionService:
     def _commit(self, draft: Draft, foreseen: Prepared | None = None) -> Awaitable[Decision]:
         return self._uow.commit(lambda tx: self._settle(tx, draft, foreseen))
 
+    async def _traced(self, call: ProposedCall) -> Ruling | None:
+        """What provenance says of the call's values; None where nobody watches."""
+        watch = self._watch
+        if watch is None:
+            return None
+        return await self._uow.read(lambda tx: watch.ruling(tx.seen, call))
+
     async def _snapshot(self, at_least: int) -> Snapshot:
         present = self._snapshots.current()
         return present if present.revision >= at_least else await self._snapshots.catch_up(at_least)
@@ -174,6 +188,7 @@ class DecisionService:
         *,
         thorough: bool = False,
         handing: Handing = Handing.USED,
+        ruling: Ruling | None = None,
     ) -> Draft:
         """Everything that can be known without the transaction."""
         # N12: an explanation is never taken from what was found for another call.
@@ -183,6 +198,8 @@ class DecisionService:
             found = (refusal(request.reason),)
             return Draft(id=ident, call=call, request=None, snapshot=snapshot, findings=found, key="")
         findings = judge(request, snapshot, steps=self._steps, thorough=thorough, footing=footing)
+        if ruling is not None and not denied(findings):
+            findings = (*findings, provenance_finding(ruling, self._weighing, request))
         if handing is Handing.LIVE:
             findings = for_holder(findings)
         return Draft(

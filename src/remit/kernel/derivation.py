@@ -27,6 +27,7 @@ class Purpose(StrEnum):
     REFRESH = "refresh-token"
     UPSTREAM = "upstream-sign-in"
     BACKCHANNEL = "backchannel-call"
+    PROVENANCE = "provenance"
 
 
 class MasterTooShort(Invalid):

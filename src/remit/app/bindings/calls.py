@@ -8,6 +8,7 @@ from remit.authority.capability import CapabilityState
 from remit.authority.tokens import VerifiedSubject
 from remit.decision.budget import Settlement
 from remit.decision.facts import Snapshot, Snapshots
+from remit.decision.provenance.watch import Watch
 from remit.decision.spending import settle
 from remit.enforcement.pep.decider import CallOutcome, CallState, RecordedCall, Refusal
 from remit.kernel.canonical import Digest
@@ -56,7 +57,10 @@ class _Actor(TypedDict):
 class CallJournal:
     """`CallLog`: durable through the ledger and the capability; results are a courtesy of this process."""
 
-    def __init__(self, *, work: SqlUnitOfWork, snapshots: Snapshots, entropy: Entropy) -> None:
+    def __init__(
+        self, *, work: SqlUnitOfWork, snapshots: Snapshots, entropy: Entropy, watch: Watch | None = None
+    ) -> None:
+        self._watch = watch
         self._work = work
         self._snapshots = snapshots
         self._entropy = entropy
@@ -72,6 +76,7 @@ class CallJournal:
                 tx.capabilities.settle(capability, _ENDS[outcome.state], outcome.at)
             settle(tx, outcome.decision.id, _settlement(outcome))
             tx.ledger.append(record)
+            self._note(tx, outcome)
 
         # CRASH: without this commit the capability stays consumed; the sweep at start makes it `unknown`.
         await self._work.commit(work)
@@ -113,6 +118,20 @@ class CallJournal:
             action=known[1],
             state=_STATES[known[2]],
             result=kept.result if kept is not None and kept.instance == instance else None,
+        )
+
+    def _note(self, tx: SqlTransaction, outcome: CallOutcome) -> None:
+        """Note for later calls of the task what this one wrote and read."""
+        task = self._snapshots.current().tasks.get(outcome.call.subject.task or TaskId(""))
+        if self._watch is None or task is None or not outcome.sent:
+            return
+        self._watch.note(
+            tx.seen,
+            outcome.call,
+            outcome.result,
+            approved=outcome.decision.approval is not None,
+            done=outcome.state is CallState.DONE,
+            until=task.deadline,
         )
 
     def _keep(self, outcome: CallOutcome) -> None:

@@ -1,8 +1,9 @@
 """The enforcement point's desk: questions to people, kept by the oversight wing."""
 
 from remit.decision.facts import Snapshot, Snapshots
+from remit.decision.provenance_stage import RULE as PROVENANCE
 from remit.decision.request import ProposedCall
-from remit.decision.response import Decision
+from remit.decision.response import Decision, Reason
 from remit.enforcement.pep.decider import Ask, AskState, CannotAsk
 from remit.kernel.ids import ApprovalId, CallId, PrincipalId
 from remit.oversight.approvals.approval import Approval, ApprovalState
@@ -90,7 +91,7 @@ def _draft(call: ProposedCall, decision: Decision, snapshot: Snapshot) -> Approv
         arguments_digest=call.arguments_digest,
         policy_version=decision.verdict.policy_version,
         rule=deciding.rule,
-        reason=show(deciding.sentence).text,
+        reason=show(_because(decision, deciding)).text,
         approvers=decision.verdict.approvers,
         asked=(),
         requested_at=at,
@@ -98,6 +99,12 @@ def _draft(call: ProposedCall, decision: Decision, snapshot: Snapshot) -> Approv
         companions=company,
         companion_names=tuple(_name(snapshot, each) for each in company),
     )
+
+
+def _because(decision: Decision, deciding: Reason) -> str:
+    """What the card says: the rule that asks, and every doubt about where a value came from."""
+    doubts = [said.sentence for said in decision.verdict.reasons if said.rule == PROVENANCE]
+    return "; ".join(dict.fromkeys([deciding.sentence, *doubts]))
 
 
 def _name(snapshot: Snapshot, ident: str) -> str:

@@ -1,7 +1,7 @@
 """One task's witness: it hears the request, watches results, and says whether values may steer a call."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from remit.decision.provenance import look, rules
 from remit.decision.provenance.effects import Deed, deed_of
@@ -23,6 +23,10 @@ class Profile:
     deed: Deed
     kinds: Mapping[str, Kind]
     source: Source
+
+    def named(self, name: str) -> "Profile":
+        """The same tool, by the name that people know its results by."""
+        return replace(self, source=replace(self.source, name=name))
 
 
 def profile_of(

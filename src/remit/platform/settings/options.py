@@ -237,6 +237,15 @@ class ClientChoices:
         )
 
 
+class Provenance(StrEnum):
+    """How far it weighs where the values of a call came from."""
+
+    OFF = "off"
+    OBSERVE = "observe"
+    WARN = "warn"
+    ENFORCE = "enforce"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GatewayChoices:
     """How long the MCP gateway waits, and how much of it one caller may hold."""
@@ -255,6 +264,12 @@ class GatewayChoices:
     """Exchanges that one instance may have open at once, at most 1024."""
     sessions: int = 8
     """Sessions of older clients that one caller may have open at once, at most 64."""
+    provenance: Provenance = Provenance.OFF
+    """Whether values that nobody believed vouches for may steer effects: `observe` and `warn` note it."""
+    provenance_approvers: str = "owner"
+    """Who is asked where provenance asks, as in `@approval`; what can be taken back, the user may approve."""
+    trusted_servers: tuple[str, ...] = ()
+    """Names of servers whose typed results are records by themselves, such as a directory of colleagues."""
     child_user: int | None = None
     """Numeric user that servers over stdio run as; only if this process is root. Absent: our own user."""
 

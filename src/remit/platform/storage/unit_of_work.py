@@ -60,6 +60,7 @@ from remit.platform.storage.repositories.registrations import (
     InvitationRepository,
     RegistrationRepository,
 )
+from remit.platform.storage.repositories.seen import SeenRepository
 from remit.platform.storage.repositories.settings import SettingsRepository
 from remit.platform.storage.repositories.sign_ons import LogoutRepository, SignOnRepository
 from remit.platform.storage.repositories.statuses import StatusRepository
@@ -305,6 +306,11 @@ class SqlTransaction:
     def history(self) -> HistoryRepository:
         """Marks of what was done before."""
         return HistoryRepository(self.sql, self.tenant)
+
+    @property
+    def seen(self) -> SeenRepository:
+        """Where the values that tasks have seen came from."""
+        return SeenRepository(self.sql, self.tenant, self.ledger)
 
     @property
     def decisions(self) -> DecisionRepository:

@@ -483,6 +483,16 @@ CREATE TABLE schema_version (
 	CONSTRAINT schema_version_pkc PRIMARY KEY (version_num)
 );
 INSERT INTO "schema_version" VALUES('0005');
+CREATE TABLE seen (
+	tenant TEXT NOT NULL,
+	task TEXT NOT NULL,
+	digest TEXT NOT NULL,
+	label TEXT NOT NULL,
+	source TEXT NOT NULL,
+	flags BIGINT NOT NULL,
+	until BIGINT NOT NULL,
+	PRIMARY KEY (tenant, task, digest)
+);
 CREATE TABLE server (
 	tenant TEXT NOT NULL,
 	id TEXT NOT NULL,
@@ -766,6 +776,7 @@ CREATE INDEX domain_run_domain ON domain_run (tenant, domain, ends_at);
 CREATE INDEX domain_run_task ON domain_run (tenant, task);
 CREATE INDEX domain_run_end ON domain_run (tenant, ends_at);
 CREATE INDEX history_until ON history (tenant, until);
+CREATE INDEX seen_until ON seen (tenant, until);
 CREATE INDEX backchannel_request_person ON backchannel_request (tenant, person, expires_at);
 CREATE INDEX backchannel_request_agent ON backchannel_request (tenant, agent, expires_at);
 CREATE INDEX backchannel_request_expiry ON backchannel_request (tenant, expires_at);

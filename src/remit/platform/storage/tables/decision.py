@@ -61,3 +61,20 @@ history: Final = Table(
 
 The row with bucket -1 is the lock of a mark on a holder: it counts nothing and is made on first use.
 """
+
+seen: Final = Table(
+    "seen",
+    metadata,
+    Column("tenant", Text, primary_key=True),
+    Column("task", Text, primary_key=True),
+    Column("digest", Text, primary_key=True),
+    Column("label", Text, nullable=False),
+    Column("source", Text, nullable=False),
+    Column("flags", BigInteger, nullable=False),
+    Column("until", BigInteger, nullable=False),
+    Index("seen_until", "tenant", "until"),
+)
+"""What a task has seen: a keyed digest of each value, in hexadecimal, and where it was seen; never a value.
+
+`flags`: 1 the user's words select its record, 2 the agent wrote it itself from ground that is not believed.
+"""

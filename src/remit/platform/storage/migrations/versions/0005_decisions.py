@@ -12,6 +12,7 @@ TEXT = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
 def upgrade() -> None:
     """Add what relations, history, provenance and asking people need."""
     _create_history()
+    _create_seen()
     _create_backchannel()
     _create_tenant_revision()
     _create_companion()
@@ -32,6 +33,21 @@ def _create_history() -> None:
         sa.PrimaryKeyConstraint("tenant", "mark", "holder", "value", "bucket"),
     )
     op.create_index("history_until", "history", ["tenant", "until"], unique=False)
+
+
+def _create_seen() -> None:
+    op.create_table(
+        "seen",
+        sa.Column("tenant", TEXT, nullable=False),
+        sa.Column("task", TEXT, nullable=False),
+        sa.Column("digest", TEXT, nullable=False),
+        sa.Column("label", TEXT, nullable=False),
+        sa.Column("source", TEXT, nullable=False),
+        sa.Column("flags", sa.BigInteger(), nullable=False),
+        sa.Column("until", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("tenant", "task", "digest"),
+    )
+    op.create_index("seen_until", "seen", ["tenant", "until"], unique=False)
 
 
 def _create_backchannel() -> None:
