@@ -6,19 +6,20 @@ share one.
 
 import hashlib
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
 from typing import Final
+
+from msgspec import structs
 
 from remit.decision.provenance.labels import Label, firmer
 from remit.decision.provenance.normal import Shape, Value
+from remit.decision.told import Told
 
 ENTRIES: Final = 20_000
 """Entries of one task; past it nothing more is believed, so what comes later is untrusted."""
 _SIZE: Final = 16
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sighting:
+class Sighting(Told, frozen=True, kw_only=True):
     """Where a value was seen: label, source by name, and whether the user's words select its record."""
 
     label: Label
@@ -35,8 +36,7 @@ class Sighting:
 UNSEEN: Final = Sighting(label=Label.UNKNOWN)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Row:
+class Row(Told, frozen=True, kw_only=True):
     """One entry as it is stored."""
 
     digest: bytes
@@ -90,7 +90,7 @@ class Seen:
         """The firmest ground of a value; `UNSEEN` for what was never seen."""
         found = self._entries.get(self._digest(value), UNSEEN)
         # SAFETY: once the index is full it may have missed that the agent wrote the value itself.
-        return replace(found, anchored=False) if self.full and found.label is Label.TOOL else found
+        return structs.replace(found, anchored=False) if self.full and found.label is Label.TOOL else found
 
     def has_word(self, word: str) -> bool:
         """Whether the user's own text holds a word."""
