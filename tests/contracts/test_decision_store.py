@@ -9,7 +9,7 @@ from msgspec import structs
 from remit.authority.rights import Caps, Money
 from remit.decision.budget import Dimension, Line, Settlement
 from remit.decision.policy.admission import version_of
-from remit.decision.repository import PublishedPolicy
+from remit.decision.policy.seal import PublishedPolicy
 from remit.kernel.ids import PrincipalId
 from remit.platform.storage.unit_of_work import SqlUnitOfWork
 from support.clock import NOON

@@ -13,6 +13,7 @@ from remit.platform.storage.revision import ChangesForgotten
 from remit.platform.storage.snapshot import SnapshotKeeper
 from remit.platform.storage.snapshot_feed import SnapshotFeed
 from remit.platform.storage.unit_of_work import SqlTransaction, SqlUnitOfWork
+from support.builders import keyring
 
 
 def touch(tx: SqlTransaction, name: str) -> None:
@@ -100,7 +101,7 @@ async def test_changes_that_are_forgotten_are_not_taken_for_none(uow: SqlUnitOfW
 
 
 async def test_a_view_that_is_told_to_stop_stops_though_a_hint_came_with_it(uow: SqlUnitOfWork) -> None:
-    keeper = SnapshotKeeper(uow, tenant=DEFAULT_TENANT)
+    keeper = SnapshotKeeper(uow, tenant=DEFAULT_TENANT, keys=keyring())
     following = asyncio.create_task(keeper.follow())
     while not keeper._hint._waiters:  # noqa: ASYNC110 — until it rests; nothing tells of that
         await asyncio.sleep(0.001)

@@ -23,7 +23,7 @@ from remit.oversight.approvals.approval import Approval, ApprovalState
 from remit.platform.storage.snapshot import SnapshotKeeper
 from remit.platform.storage.unit_of_work import SqlTransaction, SqlUnitOfWork
 from support.clock import NOON
-from support.deciding import ADMIN, Desk, Minter, desk, numbered
+from support.deciding import ADMIN, POLICY_KEYS, Desk, Minter, desk, numbered
 from support.decisions import (
     GRANT,
     HOUR,
@@ -300,7 +300,7 @@ def with_workload() -> Snapshot:
 
 async def desk_on_the_same_store(uow: SqlUnitOfWork) -> Desk:
     """Another node: its own snapshot over the same store."""
-    keeper = SnapshotKeeper(uow, tenant=DEFAULT_TENANT)
+    keeper = SnapshotKeeper(uow, tenant=DEFAULT_TENANT, keys=POLICY_KEYS)
     await keeper.catch_up()
     minter = Minter()
     return Desk(
@@ -309,7 +309,9 @@ async def desk_on_the_same_store(uow: SqlUnitOfWork) -> Desk:
         service=DecisionService(
             uow=uow, snapshots=keeper, capabilities=minter, entropy=secrets.token_bytes, node="nod_other"
         ),
-        policies=PolicyService(uow=uow, snapshots=keeper, entropy=secrets.token_bytes, tenant=DEFAULT_TENANT),
+        policies=PolicyService(
+            uow=uow, snapshots=keeper, entropy=secrets.token_bytes, tenant=DEFAULT_TENANT, keys=POLICY_KEYS
+        ),
         minter=minter,
     )
 

@@ -23,7 +23,7 @@ class Counting(SnapshotStandings):
 async def lagging(house: House) -> tuple[AccessTokenVerifier, Counting]:
     """The verifier of a node whose view is of this moment, and stays there."""
     ground = house.services.ground
-    keeper = SnapshotKeeper(ground.work, tenant=ground.tenant)
+    keeper = SnapshotKeeper(ground.work, tenant=ground.tenant, keys=ground.keys)
     await keeper.catch_up()
     standings = Counting(keeper)
     return AccessTokenVerifier(keys=ground.keys, standings=standings, clock=house.clock), standings

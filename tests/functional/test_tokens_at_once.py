@@ -15,6 +15,7 @@ from remit.kernel.tenancy import DEFAULT_TENANT
 from remit.platform.storage.snapshot import SnapshotKeeper
 from remit.platform.storage.unit_of_work import SqlUnitOfWork
 from support.blindness import CutOff
+from support.builders import keyring
 from support.oauth import ISSUER, World
 
 BUSINESS = f"{ISSUER}/mcp/business"
@@ -39,7 +40,7 @@ class Node:
     """An installation whose memory can be stopped, as by a partition."""
 
     def __init__(self, uow: SqlUnitOfWork, *, build: Callable[..., OAuth] = OAuth.build) -> None:
-        self.memory = CutOff(SnapshotKeeper(uow, tenant=DEFAULT_TENANT))
+        self.memory = CutOff(SnapshotKeeper(uow, tenant=DEFAULT_TENANT, keys=keyring()))
         self.uow = Counted(uow)
         self.world = World(self.uow, views=SnapshotStandings(self.memory), build=build)
 
@@ -115,7 +116,7 @@ async def test_memory_carries_keys_as_a_fresh_reading_finds_them(sqlite_uow: Sql
     await key_revoked(node.world)
     await node.world.register_key(node.world.actors["mail-bot"].principal)
     carried = await node.memory.catch_up()
-    fresh = await SnapshotKeeper(sqlite_uow, tenant=DEFAULT_TENANT).catch_up()
+    fresh = await SnapshotKeeper(sqlite_uow, tenant=DEFAULT_TENANT, keys=keyring()).catch_up()
     held = {owner: keys for owner, keys in carried.credentials.items() if keys}
     assert held == dict(fresh.credentials)
     assert all(key.state is CredentialState.ACTIVE for keys in held.values() for key in keys)

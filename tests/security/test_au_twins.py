@@ -17,6 +17,7 @@ from remit.ledger.record import Content, Record
 from remit.ledger.verify import ExportVerifier, Report
 from remit.platform.storage.snapshot import SnapshotKeeper
 from remit.platform.storage.unit_of_work import SqlTransaction, SqlUnitOfWork
+from support.builders import keyring
 from support.deciding import Minter, desk, numbered
 from support.ledger import START, TestSigner, export_of, record, story
 from twins import ledger as lax
@@ -163,7 +164,7 @@ async def test_a_place_that_is_taken_before_the_commit_would_leave_a_gap(sqlite_
 
 async def permitted_unrecorded(uow: SqlUnitOfWork, number: int, *, told: bool) -> bool:
     """Whether a call gets its permit and its capability although nothing could be put on record."""
-    keeper = SnapshotKeeper(uow, tenant=DEFAULT_TENANT)
+    keeper = SnapshotKeeper(uow, tenant=DEFAULT_TENANT, keys=keyring())
     await keeper.catch_up()
     service = DecisionService(
         uow=lax.DiskFull(uow, told=told),

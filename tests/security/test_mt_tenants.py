@@ -27,6 +27,7 @@ from remit.kernel.ids import (
 from remit.kernel.tenancy import DEFAULT_TENANT
 from remit.platform.storage.snapshot import SnapshotKeeper
 from remit.platform.storage.unit_of_work import SqlTransaction, SqlUnitOfWork
+from support.builders import keyring
 from support.house import REFUND, House
 
 OTHER = TenantId("ten_other")
@@ -130,7 +131,7 @@ Count = Callable[[SqlUnitOfWork], Awaitable[tuple[int, ...]]]
 
 async def own_counts(work: SqlUnitOfWork) -> tuple[int, ...]:
     """What a tenant is shown: its epoch, the length of its log, and the revision that decisions name."""
-    seen = await SnapshotKeeper(work, tenant=work._tenant).catch_up()
+    seen = await SnapshotKeeper(work, tenant=work._tenant, keys=keyring()).catch_up()
     return await work.read(lambda tx: (tx.epoch(), tx.ledger.head().size, seen.revision))
 
 
@@ -164,7 +165,7 @@ async def test_one_counter_for_all_tells_how_much_another_does(house: House) -> 
 @pytest.mark.promise("P11", "P7")
 async def test_a_snapshot_and_the_keys_of_another_tenant_know_nobody_of_ours(house: House) -> None:
     other = SqlUnitOfWork(house.services.ground.store, tenant=OTHER)
-    keeper = SnapshotKeeper(other, tenant=OTHER)
+    keeper = SnapshotKeeper(other, tenant=OTHER, keys=keyring())
     snapshot = await keeper.catch_up()
     assert not snapshot.principals
     assert not snapshot.tasks

@@ -32,7 +32,7 @@ from remit.kernel.ids import DecisionId, PrincipalId
 from remit.kernel.tenancy import DEFAULT_TENANT
 from remit.platform.storage.unit_of_work import SqlTransaction, SqlUnitOfWork
 from support.clock import NOON
-from support.deciding import ADMIN, Minter, desk, numbered
+from support.deciding import ADMIN, POLICY_KEYS, Minter, desk, numbered
 from support.decisions import (
     PERMIT_ALL,
     TASK,
@@ -372,7 +372,11 @@ async def test_an_older_text_would_come_back(sqlite_uow: SqlUnitOfWork) -> None:
 
     async def replayed(kind: type[PolicyService], number: int) -> bool:
         service = kind(
-            uow=sqlite_uow, snapshots=made.keeper, entropy=secrets.token_bytes, tenant=DEFAULT_TENANT
+            uow=sqlite_uow,
+            snapshots=made.keeper,
+            entropy=secrets.token_bytes,
+            tenant=DEFAULT_TENANT,
+            keys=POLICY_KEYS,
         )
         with contextlib.suppress(PolicyOutdated):  # What comes of it is asked below.
             await service.publish(PERMIT_ALL, by=ADMIN, at=NOON, number=1)

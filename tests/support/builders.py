@@ -224,6 +224,7 @@ def keyring(*, seed: str = "ours", at: datetime = NOON) -> Keyring:
         KeyClass.CAPABILITY,
         KeyClass.LEDGER,
         KeyClass.RECEIPT,
+        KeyClass.POLICY,
     )
     privates = {KeyId(f"key_{name}_{seed}"): private_key(f"{seed}/{name}") for name in classes}
     records = [

@@ -22,6 +22,7 @@ from support.decisions import PERMIT_ALL, call, install, office
 from support.jose import ISSUER
 
 ADMIN = PrincipalId("usr_owner")
+POLICY_KEYS = keyring()
 
 
 @dataclass
@@ -84,7 +85,7 @@ async def desk(
 ) -> Desk:
     """An office in a store, its snapshot and the service that decides about it."""
     await uow.commit(lambda tx: install(tx, snapshot or office()))
-    keeper = SnapshotKeeper(uow, tenant=DEFAULT_TENANT)
+    keeper = SnapshotKeeper(uow, tenant=DEFAULT_TENANT, keys=POLICY_KEYS)
     await keeper.catch_up()
     minter = Minter()
     made = Desk(
@@ -98,7 +99,9 @@ async def desk(
             node="nod_test",
             steps=steps,
         ),
-        policies=PolicyService(uow=uow, snapshots=keeper, entropy=secrets.token_bytes, tenant=DEFAULT_TENANT),
+        policies=PolicyService(
+            uow=uow, snapshots=keeper, entropy=secrets.token_bytes, tenant=DEFAULT_TENANT, keys=POLICY_KEYS
+        ),
         minter=minter,
     )
     if policy is not None:

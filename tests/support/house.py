@@ -195,7 +195,11 @@ class House:
         """Publish a policy text."""
         ground = self.services.ground
         service = PolicyService(
-            uow=ground.work, snapshots=ground.snapshots, entropy=ground.entropy, tenant=ground.tenant
+            uow=ground.work,
+            snapshots=ground.snapshots,
+            entropy=ground.entropy,
+            tenant=ground.tenant,
+            keys=ground.keys,
         )
         await service.publish(text, by=PrincipalId(self["admin"].id), at=self.now())
 

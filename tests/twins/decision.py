@@ -16,14 +16,16 @@ from remit.decision.finding import Finding
 from remit.decision.pipeline import STEPS, Judge, Step
 from remit.decision.policy.admission import version_of
 from remit.decision.policy.context import ask
-from remit.decision.policy_service import PolicyService
-from remit.decision.repository import DecisionTransaction, PublishedPolicy
+from remit.decision.policy.seal import PublishedPolicy, sealed
+from remit.decision.policy_service import Intent, PolicyService
+from remit.decision.repository import DecisionTransaction
 from remit.decision.request import ActionRequest
 from remit.decision.response import Disclose, Effect, Stage
 from remit.decision.service import DecisionService
 from remit.identity.principals import Principal
 from remit.kernel.canonical import JsonObject
 from remit.kernel.ids import PrincipalId
+from remit.kernel.jose.keys import KeyClass
 from remit.platform.storage.unit_of_work import SqlTransaction, SqlUnitOfWork
 
 
@@ -75,14 +77,17 @@ class TakesOldVersions(PolicyService):
         self,
         tx: DecisionTransaction,
         text: str,
+        intent: Intent,
         *,
         by: PrincipalId,
         at: datetime,
-        number: int | None,
     ) -> Any:
         newest = tx.policies.newest()
         version = version_of(text, (newest.version.number if newest else 0) + 1)
-        tx.policies.add(PublishedPolicy(version=version, text=text, published_by=by, published_at=at))
+        policy = PublishedPolicy(version=version, text=text, published_by=by, published_at=at)
+        signer = self._keys.signer(KeyClass.POLICY)
+        previous = newest.seal if newest else ""
+        tx.policies.add(sealed(policy, tenant=self._tenant, previous=previous, canary=None, signer=signer))
         tx.touch("policy", str(version.number))
         tx.advance_epoch("policy")
         return version

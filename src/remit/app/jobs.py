@@ -13,6 +13,7 @@ from remit.authority.capability_service import sweep
 from remit.authority.domains.trust import SESSION
 from remit.authority.events import GRANT_WITHDRAWN, TASK_ENDED
 from remit.authority.oauth.endpoints.backchannel import DENIED_REPEATEDLY
+from remit.decision.policy_service import end_trial
 from remit.identity.errors import UnknownPrincipal
 from remit.identity.events import RETIRED
 from remit.identity.lifecycle import IllegalTransition
@@ -64,6 +65,7 @@ def jobs(services: Services) -> tuple[Job, ...]:
         Job(name="requests.forget", every=hour, run=work.forget_requests),
         Job(name="authorizations.forget", every=minute, run=work.forget_authorizations),
         Job(name="history.forget", every=hour, run=work.forget_history),
+        Job(name="policies.end_trial", every=10 * second, run=work.end_trial),
         *(
             (
                 Job(name="clock.mark", every=10 * second, run=work.mark_clock),
@@ -274,6 +276,11 @@ class _Works:
         at = self._clock.now()
         await _drain(run, lambda tx: tx.history.forget(at, _AT_ONCE))
         await _drain(run, lambda tx: tx.seen.forget(at, _AT_ONCE))
+
+    async def end_trial(self, run: JobRun) -> None:
+        """Put on record that a policy version is no longer tried on a part."""
+        ground, at = self._services.ground, self._clock.now()
+        await run.commit(lambda tx: end_trial(tx, tenant=ground.tenant, at=at, entropy=ground.entropy))
 
     async def forget_changes(self, run: JobRun) -> None:
         """Drop change numbers that no reader is behind: one that is loads everything anew."""

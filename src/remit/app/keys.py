@@ -1,8 +1,9 @@
 """The server's own keys, in one holder that every signer and verifier shares and rotation swaps."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Final
+from types import MappingProxyType
+from typing import Final, TypeAlias
 
 from remit.kernel.canonical import JsonObject, b64u_decode
 from remit.kernel.errors import Conflict, Invalid, Unavailable
@@ -39,12 +40,17 @@ RULES: Final[Mapping[KeyClass, RotationRule]] = {
     KeyClass.SAML_REQUEST: RotationRule(use_for=timedelta(days=1095), longest_life=timedelta(minutes=5)),
     # What a provider seals to an older certificate of ours is opened for a season longer.
     KeyClass.SAML_ENCRYPTION: RotationRule(use_for=timedelta(days=1095), longest_life=timedelta(days=90)),
+    # A version is believed for as long as it may be in force, or come back.
+    KeyClass.POLICY: RotationRule(use_for=timedelta(days=365), longest_life=_FOREVER),
     KeyClass.LEDGER: RotationRule(use_for=timedelta(days=365), longest_life=_FOREVER),
 }
 """Every class that this server signs, and how its keys live: a checkpoint is believed for ever."""
 
 ON_DEMAND: Final = frozenset({KeyClass.ID_TOKEN_RSA, KeyClass.SAML_REQUEST, KeyClass.SAML_ENCRYPTION})
 """Classes without a key until somebody needs one; from then on they live like the others."""
+
+FirstUse: TypeAlias = Callable[[SqlTransaction, Signer], None]
+"""What is done with the first key that a class ever has, in the commit that makes it."""
 
 _ALGORITHMS: Final = dict.fromkeys(
     (
@@ -83,10 +89,13 @@ class KeyHolder:
         self._looked = (-1, -KEYS_LOOKED_AT)
         """Epoch and second (of a monotonic clock) of the last look at what is stored."""
 
-    async def rotate(self, at: datetime) -> tuple[KeyRecord, ...]:
+    async def rotate(
+        self, at: datetime, *, first: Mapping[KeyClass, FirstUse] = MappingProxyType({})
+    ) -> tuple[KeyRecord, ...]:
         """Take every step that is due for every class, then swap the ring; what changed.
 
-        At the first start it makes the first keys. Raises `KekWrong` before anything is made.
+        At the first start it makes the first keys; what `first` does with the first key of a class is in the
+        same commit. Raises `KekWrong` before anything is made.
         """
 
         def work(tx: SqlTransaction) -> tuple[tuple[KeyRecord, ...], Keyring]:
@@ -99,7 +108,10 @@ class KeyHolder:
                 if key_class not in unused
                 for record in self._stepped(tx, key_class, at)
             ]
-            return tuple(changed), tx.keys.keyring(self._kek)
+            ring = tx.keys.keyring(self._kek)
+            for key_class in first.keys() - {record.key_class for record in known}:
+                first[key_class](tx, ring.signer(key_class))
+            return tuple(changed), ring
 
         changed, self._ring = await self._work.commit(work)
         return changed

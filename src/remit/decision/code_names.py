@@ -42,6 +42,7 @@ class Code(StrEnum):
     WINDOW_CLOSED = "window_closed"
     PURPOSE_OUTSIDE = "purpose_outside"
     NO_POLICIES = "no_policies"
+    POLICY_UNVERIFIED = "policy_unverified"
     NO_PERMIT = "no_permit"
     FORBIDDEN = "forbidden"
     CONDITION_FAILED = "condition_failed"

@@ -296,6 +296,14 @@ TABLE: Final[dict[Code, Entry]] = {
         _OUTSIDE,
         "An empty policy set denies everything.",
     ),
+    Code.POLICY_UNVERIFIED: _deny(
+        Stage.POLICY,
+        DenialKind.UNAVAILABLE,
+        "the policy in force can't be proven: {because}",
+        RemedyAction.CONTACT_OWNER,
+        _OUTSIDE,
+        "A version that is not exactly what was signed permits nothing; a person publishes again.",
+    ),
     Code.NO_PERMIT: _deny(
         Stage.POLICY,
         DenialKind.NO_PERMIT,

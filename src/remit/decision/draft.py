@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 
+from msgspec import structs
+
 from remit.authority.capability import Capability, Minted
 from remit.decision.budget import Line
 from remit.decision.codes import Code, reason
@@ -13,7 +15,7 @@ from remit.decision.pipeline import denied, fold, refusal
 from remit.decision.request import ActionRequest, ProposedCall
 from remit.decision.response import Decision, Handing, Verdict
 from remit.decision.told import Told
-from remit.decision.trace import Explanation, StoredDecision
+from remit.decision.trace import Explanation, Otherwise, StoredDecision
 from remit.kernel.canonical import Digest
 from remit.kernel.ids import ApprovalId, DecisionId, PrincipalId, UserId
 from remit.ledger.record import Content, Record
@@ -98,3 +100,18 @@ def explanation_of(draft: Draft, outcome: Outcome, *, decision: DecisionId | Non
         token=subject.token,
         asked_by=call.asked_by or "",
     )
+
+
+def beside(told: Explanation, other: Explanation | None = None) -> Explanation:
+    """An explanation with the answer of the other version that is in use, where it is another one."""
+    if other is None or other.verdict.effect is told.verdict.effect:
+        return told
+    found = other.verdict
+    first = found.reasons[0] if found.reasons else None
+    otherwise = Otherwise(
+        policy_version=found.policy_version,
+        effect=found.effect,
+        rule=first.rule if first else "",
+        sentence=first.sentence if first else "",
+    )
+    return structs.replace(told, otherwise=otherwise)

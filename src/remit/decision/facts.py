@@ -12,7 +12,8 @@ from remit.authority.oauth.registration import ClientRegistration
 from remit.authority.rights import Ceiling
 from remit.authority.tasks import Task
 from remit.decision.footing import Footings
-from remit.decision.policy.bundle import Bundle
+from remit.decision.policy.bundle import Bundle, PolicyVersion
+from remit.decision.policy.rollout import Rollout
 from remit.decision.relations.graph import Graph
 from remit.identity.credentials import Credential
 from remit.identity.lifecycle import State
@@ -45,6 +46,8 @@ class Snapshot:
     tombstones: Map[str, Tombstone]
     """By id: ids are prefixed, so no two kinds share one."""
     bundle: Bundle
+    rollout: Rollout | None = None
+    """A newer version that is tried on a part of the calls; `rollout.facing` tells which."""
     credentials: Map[PrincipalId, tuple[Credential, ...]] = field(default_factory=Map)
     """The keys of each principal that are not revoked."""
     registrations: Map[PrincipalId, tuple[ClientRegistration, ...]] = field(default_factory=Map)
@@ -53,6 +56,10 @@ class Snapshot:
     """The authorization model in force with its tuples, at this revision; None where there is none."""
     footings: Footings = field(init=False, repr=False, compare=False, default_factory=Footings)
     """What was derived from this very snapshot: `replace` makes a new one with none."""
+    sides: dict[PolicyVersion, "Snapshot"] = field(
+        init=False, repr=False, compare=False, default_factory=dict
+    )
+    """The same facts with the version that is tried, made once."""
 
     def tombstone(self, ident: str) -> Tombstone | None:
         """The first tombstone of an id."""

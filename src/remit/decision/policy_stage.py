@@ -53,6 +53,8 @@ def policy_stage(request: ActionRequest, snapshot: Snapshot) -> Finding:
 
 def _for_one(request: ActionRequest, snapshot: Snapshot) -> Finding:
     bundle = snapshot.bundle
+    if bundle.unproven:
+        return _denied(reason(Code.POLICY_UNVERIFIED, because=bundle.unproven))
     if not bundle.rules:
         return _denied(reason(Code.NO_POLICIES))
     try:

@@ -9,12 +9,12 @@ from remit.authority.capability import Capability, Minted
 from remit.authority.tokens import Proof
 from remit.decision.budget import Line
 from remit.decision.history.past import HistoryStore
-from remit.decision.policy.bundle import PolicyVersion
+from remit.decision.policy.seal import PublishedPolicy
 from remit.decision.provenance.watch import SeenStore
 from remit.decision.request import ActionRequest
 from remit.decision.trace import StoredDecision
 from remit.kernel.canonical import Digest
-from remit.kernel.ids import ApprovalId, CallId, DecisionId, PrincipalId, TaskId, TenantId
+from remit.kernel.ids import ApprovalId, CallId, DecisionId, TaskId, TenantId
 from remit.kernel.uow import Transaction
 from remit.ledger.repository import Recorder
 
@@ -110,16 +110,6 @@ class DecisionStore(Protocol):
         """Move a reservation to its outcome; False if it was settled before. One conditional update."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PublishedPolicy:
-    """A policy text with its place in the order."""
-
-    version: PolicyVersion
-    text: str
-    published_by: PrincipalId
-    published_at: datetime
-
-
 class PolicyStore(Protocol):
     """Versions of the policy text; nothing of them is ever changed."""
 
@@ -127,13 +117,22 @@ class PolicyStore(Protocol):
         """Store a version; False if its number is taken."""
 
     def newest(self) -> PublishedPolicy | None:
-        """What is in force."""
+        """The last that was published: in force for all, unless its seal says that it is tried on a part."""
 
     def get(self, number: int) -> PublishedPolicy | None:
         """One version."""
 
     def page(self, *, before: int, limit: int) -> Sequence[PublishedPolicy]:
         """Versions below a number, newest first."""
+
+    def seals(self, *, after: int = 0) -> Sequence[tuple[int, str]]:
+        """Number and seal of every version above a number, oldest first; empty for an unsealed one."""
+
+    def seal(self, number: int, seal: str) -> None:
+        """Seal a version from before versions were sealed; a seal that is there stays."""
+
+    def close(self, number: int, at: datetime) -> bool:
+        """Note that a trial on a part is over; False if that was noted before. One conditional update."""
 
 
 class DecisionTransaction(Transaction, Protocol):

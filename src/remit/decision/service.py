@@ -5,6 +5,7 @@ committed before the answer leaves, so no permit exists without its record, and 
 """
 
 from collections.abc import Awaitable, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
@@ -22,6 +23,7 @@ from remit.decision.draft import (
     Draft,
     Outcome,
     Prepared,
+    beside,
     concluded,
     explanation_of,
     for_holder,
@@ -39,6 +41,7 @@ from remit.decision.record import decided, spent
 from remit.decision.repository import CapabilityMinter, DecisionTransaction
 from remit.decision.request import ProposedCall
 from remit.decision.response import Decision, Effect, Handing, Reason
+from remit.decision.rollout import facing, tried
 from remit.decision.spending import charged, heard, settle, spend_approval
 from remit.decision.trace import Explanation, StoredDecision
 from remit.identity.tools import Server, Tool
@@ -121,10 +124,28 @@ class DecisionService:
         return await self._give_up(call, snapshot)
 
     async def explain(self, call: ProposedCall) -> Explanation:
-        """What `decide` would answer now, every stage, with no effect and no record."""
+        """What `decide` would answer now, every stage, with no effect and no record.
+
+        While a version is tried on a part, it says too what those get who are on the other side.
+        """
         snapshot = await self._snapshots.catch_up()
-        draft = self._draft(call, snapshot, thorough=True, ruling=await self._traced(call))
-        return await self._uow.read(lambda tx: self._rehearse(tx, draft))
+        ruling = await self._traced(call)
+        draft = self._draft(call, snapshot, thorough=True, ruling=ruling)
+        other = self._other_side(call, snapshot, draft, ruling)
+        drafts = (draft,) if other is None else (draft, other)
+        told = await self._uow.read(lambda tx: [self._rehearse(tx, each) for each in drafts])
+        return beside(*told)
+
+    def _other_side(
+        self, call: ProposedCall, snapshot: Snapshot, draft: Draft, ruling: Ruling | None
+    ) -> Draft | None:
+        """The same call decided with the other version that is in use now."""
+        rollout = snapshot.rollout
+        if rollout is None or call.at >= rollout.until:
+            return None
+        plain = replace(snapshot, rollout=None)
+        side = tried(snapshot, rollout) if draft.snapshot is snapshot else plain
+        return self._draft(call, side, thorough=True, ruling=ruling)
 
     async def refuse(self, call: ProposedCall, said: Reason) -> Decision:
         """Refuse a call for what its enforcement point found, and put that on record like any decision."""
@@ -157,11 +178,14 @@ class DecisionService:
         self, subject: VerifiedSubject, server: Server, tools: Sequence[Tool], *, at: datetime
     ) -> frozenset[ToolId]:
         """The tools that the subject could be permitted, or asked about, with some arguments."""
-        shown = visible(subject, server, tools, snapshot=self._snapshots.current(), at=at)
+        shown = visible(
+            subject, server, tools, snapshot=facing(self._snapshots.current(), subject, at), at=at
+        )
         if len(shown) == len(tools):
             return shown
         # Hidden on an old view would be wrong where something was granted since.
-        return visible(subject, server, tools, snapshot=await self._snapshots.catch_up(), at=at)
+        fresh = facing(await self._snapshots.catch_up(), subject, at)
+        return visible(subject, server, tools, snapshot=fresh, at=at)
 
     async def settle(self, decision: DecisionId, outcome: Settlement) -> None:
         """Say how a permitted call went: an unused one gives its reservations back, once."""
@@ -191,6 +215,7 @@ class DecisionService:
         ruling: Ruling | None = None,
     ) -> Draft:
         """Everything that can be known without the transaction."""
+        snapshot = facing(snapshot, call.subject, call.at)
         # N12: an explanation is never taken from what was found for another call.
         request, footing = (assemble(call, snapshot), None) if thorough else ground(call, snapshot)
         ident = DecisionId(mint_id("dec", at=call.at, entropy=self._entropy))

@@ -5,7 +5,7 @@ from datetime import datetime
 from remit.decision.budget import Line, Settlement
 from remit.decision.finding import Finding
 from remit.decision.history.past import Footprint
-from remit.decision.response import Verdict
+from remit.decision.response import Effect, Verdict
 from remit.decision.told import Told
 from remit.kernel.canonical import Digest
 from remit.kernel.ids import (
@@ -17,6 +17,15 @@ from remit.kernel.ids import (
     TenantId,
     UserId,
 )
+
+
+class Otherwise(Told, frozen=True, kw_only=True):
+    """What the other version says of the same call, while one is tried on a part."""
+
+    policy_version: str
+    effect: Effect
+    rule: str
+    sentence: str
 
 
 class Explanation(Told, frozen=True, kw_only=True):
@@ -52,6 +61,8 @@ class Explanation(Told, frozen=True, kw_only=True):
     """Id of the access token that was shown: its end is the end of a capability that is not used yet."""
     asked_by: str = ""
     """The enforcement point that asked for somebody else."""
+    otherwise: Otherwise | None = None
+    """Only of a call that was not made, and only where the other version answers otherwise."""
 
 
 class StoredDecision(Told, frozen=True, kw_only=True):

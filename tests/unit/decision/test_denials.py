@@ -119,6 +119,7 @@ CASES: dict[Code, Case] = {
     ),
     Code.PURPOSE_OUTSIDE: lambda: (call(), changed("tasks", TASK, ceiling=ceiling(purpose="cleaning"))),
     Code.NO_POLICIES: lambda: (call(), office("")),
+    Code.POLICY_UNVERIFIED: lambda: (call(), unproven()),
     Code.RELATION_MISSING: lambda: (call(), shared("room:Room-402#viewer@user:ada")),
     Code.RELATION_UNANSWERED: lambda: (call(), shared(relation="owner")),
     Code.NO_PERMIT: lambda: (call(), office('@id("x") permit(principal is Remit::Human, action, resource);')),
@@ -277,6 +278,11 @@ def test_a_refusal_explains_itself(code: Code) -> None:
 def test_no_code_is_without_a_case() -> None:
     permits = {Code.PERMITTED, Code.APPROVED}
     assert {*CASES, *BUDGETS, *ANSWERS, *ELSEWHERE, *permits} == set(Code) == set(TABLE)
+
+
+def unproven() -> Snapshot:
+    base = office("")
+    return replace(base, bundle=replace(base.bundle, unproven="policy version `v1` is not signed"))
 
 
 def decision(verdict: Verdict) -> Decision:

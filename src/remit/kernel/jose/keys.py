@@ -35,6 +35,8 @@ class KeyClass(StrEnum):
     LEDGER = "ledger"
     RECEIPT = "receipt"
     APPROVAL_LINK = "approval_link"
+    POLICY = "policy"
+    """Versions of the policy, which every node proves before it decides with them."""
     STATEMENT = "statement"
     """What the authorization server says of tokens: introspection answers and status lists."""
     ID_TOKEN = "id_token"  # noqa: S105 - a name, not a secret

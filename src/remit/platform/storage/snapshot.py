@@ -5,12 +5,13 @@ is only recorded while that epoch is still in force.
 """
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 import msgspec
+import structlog
 from immutables import Map
 from sqlalchemy import Select, bindparam, select
 
@@ -23,7 +24,17 @@ from remit.authority.tasks import Task
 from remit.decision.facts import Snapshot
 from remit.decision.policy.admission import compile_bundle
 from remit.decision.policy.bundle import Bundle, PolicyVersion
-from remit.decision.repository import PublishedPolicy
+from remit.decision.policy.rollout import Rollout
+from remit.decision.policy.seal import (
+    Canary,
+    PolicyKeys,
+    PublishedPolicy,
+    Seal,
+    SealBroken,
+    follow,
+    prove,
+    stated,
+)
 from remit.identity.credentials import Credential, CredentialState
 from remit.identity.principals import Principal
 from remit.identity.tools import Server, Tool
@@ -36,6 +47,7 @@ from remit.platform.storage.sql import Scalar, Sql
 from remit.platform.storage.tables import authority, clients, core, identity
 from remit.platform.storage.unit_of_work import SqlTransaction
 
+_log = structlog.stdlib.get_logger("remit.snapshot")
 POLL_S: Final = 0.5
 """How often the feed is asked without a hint; bounds how old a snapshot may grow on a silent bus."""
 PATIENCE_S: Final = 2.0
@@ -111,6 +123,25 @@ _ALL_TOMBSTONES = (
 
 
 @dataclass(frozen=True, slots=True)
+class _Policies:
+    """What there is of policy, nothing of it proven yet."""
+
+    newest: PublishedPolicy | None
+    base: PublishedPolicy | None
+    """What the newest says that it is tried beside; None where it is for all."""
+    seals: Sequence[tuple[int, str]]
+    """Of the versions that this node has not followed yet, oldest first."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Followed:
+    """How far this node has followed the versions: no older one is believed again (PD-26)."""
+
+    number: int = 0
+    seal: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class _Tables:
     """What was read in one view; None for a table that was not asked for."""
 
@@ -119,7 +150,7 @@ class _Tables:
     revision: int
     """How many changes the tenant itself has had."""
     epoch: int
-    policy: PublishedPolicy | None
+    policy: "_Policies | None"
     whole: Mapping[str, dict[str, Any]]
     """Whole tables, by name of the snapshot's member."""
     things: Mapping[str, dict[str, Any]] = field(default_factory=dict)
@@ -129,8 +160,10 @@ class _Tables:
 class SnapshotKeeper:
     """Keeps the newest snapshot of one tenant in memory. OWNED BY: the event loop that starts it."""
 
-    def __init__(self, uow: UnitOfWork[SqlTransaction], *, tenant: TenantId) -> None:
+    def __init__(self, uow: UnitOfWork[SqlTransaction], *, tenant: TenantId, keys: PolicyKeys) -> None:
         self._uow = uow
+        self._keys = keys
+        self._followed = _Followed()
         self._tenant = tenant
         self._present: Snapshot | None = None
         self._position = 0
@@ -184,19 +217,68 @@ class SnapshotKeeper:
         async with self._turn:
             self._next = None
             known = self._present
-            read = await self._uow.read(lambda tx: _read(tx, known, self._position))
-            self._present = _load(self._tenant, read) if known is None or read.whole else _carry(known, read)
+            read = await self._uow.read(lambda tx: _read(tx, known, self._position, self._followed.number))
+            sides = None if read.policy is None else self._believed(read.policy)
+            if known is None or read.whole:
+                self._present = _load(self._tenant, read, sides or (_bundle(None), None))
+            else:
+                self._present = _carry(known, read, sides)
             self._position = read.position
 
+    def _believed(self, read: _Policies) -> tuple[Bundle, Rollout | None]:
+        """What is in force, proven; else a version without rules, which permits nothing (ADR 0049)."""
+        newest = read.newest
+        if newest is None:
+            if self._followed.number:
+                return _unproven(
+                    PolicyVersion(number=0, digest=sha256(b"")), "every version that this node knew is gone"
+                ), None
+            return _bundle(None), None
+        try:
+            return self._proven(newest, read)
+        except SealBroken as broken:
+            if self._present is None or self._present.bundle.unproven != broken.hint:
+                _log.error("policy.unverified", version=str(newest.version), why=broken.hint)
+            return _unproven(newest.version, broken.hint), None
 
-def _read(tx: SqlTransaction, known: Snapshot | None, position: int) -> _Tables:
+    def _proven(self, newest: PublishedPolicy, read: _Policies) -> tuple[Bundle, Rollout | None]:
+        followed = self._followed
+        if newest.version.number < followed.number or (
+            newest.version.number == followed.number and newest.seal != followed.seal
+        ):
+            raise SealBroken(f"version `{newest.version}` stands where `v{followed.number}` was")
+        seal = prove(newest, tenant=self._tenant, keys=self._keys)
+        if newest.version.number > followed.number:
+            follow(read.seals, newest=seal, after=followed.seal)
+        found = self._split(newest, seal.canary, read.base) if seal.canary else (_bundle(newest), None)
+        self._followed = _Followed(newest.version.number, newest.seal)
+        return found
+
+    def _split(
+        self, newest: PublishedPolicy, canary: Canary, base: PublishedPolicy | None
+    ) -> tuple[Bundle, Rollout | None]:
+        if base is None or base.version.number != canary.base:
+            raise SealBroken(f"version `v{canary.base}`, which `{newest.version}` is tried beside, is gone")
+        stays: Seal = prove(base, tenant=self._tenant, keys=self._keys)
+        if stays.canary is not None:
+            raise SealBroken(f"version `{base.version}` was never in force for all")
+        rollout = Rollout(
+            bundle=_bundle(newest),
+            percent=canary.percent,
+            agents=frozenset(canary.agents),
+            until=canary.until,
+        )
+        return _bundle(base), rollout
+
+
+def _read(tx: SqlTransaction, known: Snapshot | None, position: int, followed: int) -> _Tables:
     """Everything that differs from the known snapshot, all from one view."""
     if known is None:
-        return _read_all(tx)
+        return _read_all(tx, followed)
     try:
         changes = tx.changes.since(position)
     except ChangesForgotten:
-        return _read_all(tx)
+        return _read_all(tx, followed)
     things: dict[str, dict[str, Any]] = {}
     for kind, ident in changes.things:
         read = _ONE.get(kind)
@@ -204,12 +286,22 @@ def _read(tx: SqlTransaction, known: Snapshot | None, position: int) -> _Tables:
             member, get = read
             key = _owner(tx, ident) if kind == "credential" else ident
             things.setdefault(member, {})[key] = get(tx, key)
-    policy = tx.policies.newest() if any(kind == "policy" for kind, _ in changes.things) else None
+    # What could not be proven is looked at again: the key may have come since.
+    moved = known.bundle.unproven or any(kind == "policy" for kind, _ in changes.things)
+    policy = _policies(tx, followed) if moved else None
     own = tx.changes.own() if changes.things else known.revision
     return _Tables(changes.revision, own, tx.epoch(), policy, {}, things)
 
 
-def _read_all(tx: SqlTransaction) -> _Tables:
+def _policies(tx: SqlTransaction, followed: int) -> _Policies:
+    newest = tx.policies.newest()
+    # Nothing is believed of it here: it only says what else to read.
+    said = None if newest is None else stated(newest.seal)
+    base = tx.policies.get(said.canary.base) if said is not None and said.canary is not None else None
+    return _Policies(newest, base, tx.policies.seals(after=followed))
+
+
+def _read_all(tx: SqlTransaction, followed: int) -> _Tables:
     whole = {name: dict(load(tx.sql, tx.tenant)) for name, load in _LOADS.items()}
     values: dict[str, Scalar] = {"tenant": tx.tenant}
     # Oldest last, so that of several stones of one id the first one stays.
@@ -218,7 +310,7 @@ def _read_all(tx: SqlTransaction) -> _Tables:
         for row in tx.sql.rows(_ALL_TOMBSTONES, values)
     }
     changes = tx.changes
-    return _Tables(changes.revision(), changes.own(), tx.epoch(), tx.policies.newest(), whole)
+    return _Tables(changes.revision(), changes.own(), tx.epoch(), _policies(tx, followed), whole)
 
 
 _ONE: Final[dict[str, tuple[str, Callable[[SqlTransaction, Any], Any]]]] = {
@@ -246,29 +338,35 @@ def _active(known: Iterable[Credential]) -> tuple[Credential, ...]:
     return tuple(each for each in known if each.state is CredentialState.ACTIVE)
 
 
-def _load(tenant: TenantId, read: _Tables) -> Snapshot:
+def _load(tenant: TenantId, read: _Tables, sides: tuple[Bundle, Rollout | None]) -> Snapshot:
     maps: dict[str, Any] = {name: Map(rows) for name, rows in read.whole.items()}
     return Snapshot(
         tenant=tenant,
         revision=read.revision,
         epoch=read.epoch,
-        bundle=_bundle(read.policy),
+        bundle=sides[0],
+        rollout=sides[1],
         **maps,
     )
 
 
-def _carry(known: Snapshot, read: _Tables) -> Snapshot:
+def _carry(known: Snapshot, read: _Tables, sides: tuple[Bundle, Rollout | None] | None) -> Snapshot:
     if (
         not read.things
-        and read.policy is None
+        and (read.policy is None or _same(known, sides))
         and (read.revision, read.epoch) == (known.revision, known.epoch)
     ):
         return known  # the very same: what was derived from it holds on
     changed: dict[str, Any] = {
         name: _changed(getattr(known, name), rows.items()) for name, rows in read.things.items()
     }
-    bundle = known.bundle if read.policy is None else _bundle(read.policy)
-    return replace(known, revision=read.revision, epoch=read.epoch, bundle=bundle, **changed)
+    bundle, rollout = (known.bundle, known.rollout) if sides is None else sides
+    return replace(known, revision=read.revision, epoch=read.epoch, bundle=bundle, rollout=rollout, **changed)
+
+
+def _same(known: Snapshot, sides: tuple[Bundle, Rollout | None] | None) -> bool:
+    """Still unproven, for the same reason."""
+    return sides is not None and bool(sides[0].unproven) and sides[0].unproven == known.bundle.unproven
 
 
 def _changed(before: Map[Any, Any], rows: Iterable[tuple[str, Any]]) -> Map[Any, Any]:
@@ -279,6 +377,10 @@ def _changed(before: Map[Any, Any], rows: Iterable[tuple[str, Any]]) -> Map[Any,
         elif ident in draft:
             del draft[ident]
     return draft.finish()
+
+
+def _unproven(version: PolicyVersion, why: str) -> Bundle:
+    return replace(compile_bundle("", version=version), unproven=why)
 
 
 def _bundle(policy: PublishedPolicy | None) -> Bundle:

@@ -24,6 +24,7 @@ def explained(found: Mapping[str, Any]) -> list[str]:
         f"{coloured(effect)}   {wanted} on {_shown(found, 'resource')}{visible(whom)}, {moment} UTC",
         *(_stage(number, stage) for number, stage in enumerate(found.get("stages", []), start=1)),
         *_observed(found.get("observed", [])),
+        *([_labelled("otherwise", str(found["otherwise"]))] if found.get("otherwise") else []),
         *_misses(found.get("nearest_miss", [])),
         *_became(found),
     ]

@@ -1,13 +1,20 @@
 """`remit policy`: check, publish, list."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from remit.surface.cli import policy_analysis, policy_trials
+from remit.surface.cli import policy_analysis, policy_publishing, policy_trials
 from remit.surface.cli.exits import Exit
 from remit.surface.cli.options import CursorOption, LimitOption, OutputOption, group
+from remit.surface.cli.policy_publishing import (
+    AgentsOption,
+    CanaryOption,
+    HoursOption,
+    share_of,
+    told_share,
+)
 from remit.surface.cli.render import Output, show, visible
 from remit.surface.cli.sources import Sources, fault_line
 
@@ -17,12 +24,14 @@ FilesArgument = Annotated[list[Path], typer.Argument(help="Cedar files; together
 
 @app.command("list")
 def list_(*, limit: LimitOption = 20, cursor: CursorOption = "", output: OutputOption = Output.TABLE) -> None:
-    """List published versions, newest first; the first is in force."""
+    """List published versions, newest first, and which is in force or tried on a part."""
     from remit.surface.cli.client import Client  # noqa: PLC0415 — the HTTP client costs `--help` 0.4 s
 
     with Client.open() as client:
         found = client.get("/policies", limit=limit, cursor=cursor)
-    show(found, output=output, columns=("version", "published_at", "published_by", "digest"))
+    show(
+        found, output=output, columns=("version", "state", "published_at", "published_by", "signed", "digest")
+    )
 
 
 @app.command("show")
@@ -63,15 +72,25 @@ def publish(
     version: Annotated[
         int | None, typer.Option("--version", help="The number that you mean to make.")
     ] = None,
+    canary: CanaryOption = None,
+    agent: AgentsOption = None,
+    hours: HoursOption = 24,
     output: OutputOption = Output.TABLE,
 ) -> None:
-    """Put a policy set in force, for every decision from now on."""
+    """Put a policy set in force, for every decision from now on, or try it on a part first."""
     from remit.surface.cli.client import Client  # noqa: PLC0415 — as above
 
-    stated = {"text": read_policies(files)} | ({"version": version} if version is not None else {})
+    stated: dict[str, Any] = {"text": read_policies(files)}
+    if version is not None:
+        stated["version"] = version
+    share = share_of(canary, agent or [], hours)
+    if share:
+        stated["canary"] = share
     with Client.open() as client:
         found = client.post("/policies", stated)
-    show(found, output=output, lines=[f"version {found['version']} is in force  {found['digest']}"])
+    told = f"is tried on {told_share(share)}" if share else "is in force"
+    hint = "remit policy enforce, or remit policy rollback" if share else ""
+    show(found, output=output, lines=[f"version {found['version']} {told}  {found['digest']}"], hint=hint)
 
 
 def read_policies(files: list[Path]) -> str:
@@ -79,5 +98,6 @@ def read_policies(files: list[Path]) -> str:
     return Sources.read(files).text
 
 
+policy_publishing.attach(app)
 policy_trials.attach(app)
 policy_analysis.attach(app)

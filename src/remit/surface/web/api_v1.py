@@ -17,6 +17,7 @@ from remit.surface.web.routes.keys import KeyRoutes
 from remit.surface.web.routes.kills import KillRoutes
 from remit.surface.web.routes.ledger import LedgerRoutes
 from remit.surface.web.routes.people import PeopleRoutes
+from remit.surface.web.routes.publishing import PublishingRoutes
 from remit.surface.web.routes.spiffe import SpiffeRoutes
 from remit.surface.web.routes.stream import StreamRoutes
 from remit.surface.web.routes.tenants import TenantRoutes
@@ -35,6 +36,7 @@ class Nouns:
     clients: ClientRoutes
     decisions: DecisionRoutes
     trials: TrialRoutes
+    publishing: PublishingRoutes
     approvals: ApprovalRoutes
     kills: KillRoutes
     ledger: LedgerRoutes
@@ -58,6 +60,7 @@ class Nouns:
             *self.clients.operations(),
             *self.decisions.operations(),
             *self.trials.operations(),
+            *self.publishing.operations(),
             *self.approvals.operations(),
             *self.kills.operations(),
             *self.ledger.operations(),

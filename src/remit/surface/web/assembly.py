@@ -13,9 +13,9 @@ from remit.app.bindings.doors import PinnedTools
 from remit.app.bindings.figures import count_state
 from remit.app.bindings.trials import GatewayReader
 from remit.app.live import LiveLog
+from remit.app.publishing import policy_service
 from remit.app.services import Services
 from remit.app.tenant_desk import TenantDesk
-from remit.decision.policy_service import PolicyService
 from remit.decision.trials.service import TrialService
 from remit.enforcement.mcp.catalogue import Catalogue, CatalogueOptions
 from remit.identity.credential_keys import CredentialKeys
@@ -65,6 +65,7 @@ from remit.surface.web.routes.meta import MetaRoutes
 from remit.surface.web.routes.oauth import OAuthRoutes
 from remit.surface.web.routes.oidc import OpenIdRoutes
 from remit.surface.web.routes.people import PeopleRoutes
+from remit.surface.web.routes.publishing import PublishingRoutes
 from remit.surface.web.routes.register import RegisterRoutes
 from remit.surface.web.routes.spiffe import SpiffeRoutes
 from remit.surface.web.routes.stream import StreamRoutes
@@ -126,9 +127,7 @@ def tenant_application(services: Services) -> ASGIApp:
 def nouns(services: Services) -> Nouns:
     """The API's nouns over the services."""
     ground = services.ground
-    policies = PolicyService(
-        uow=ground.work, snapshots=ground.snapshots, entropy=ground.entropy, tenant=ground.tenant
-    )
+    policies = policy_service(ground)
     return Nouns(
         directory=DirectoryRoutes(
             identity=services.identity,
@@ -163,6 +162,7 @@ def nouns(services: Services) -> Nouns:
         trials=TrialRoutes(
             trials=TrialService(snapshots=ground.snapshots, reader=GatewayReader()), policies=policies
         ),
+        publishing=PublishingRoutes(policies=policies),
         approvals=ApprovalRoutes(
             service=services.approvals,
             read_answer=partial(_read_answer, services),

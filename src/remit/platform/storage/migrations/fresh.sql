@@ -436,6 +436,13 @@ CREATE TABLE policy (
 	published_at BIGINT NOT NULL,
 	PRIMARY KEY (tenant, number)
 );
+CREATE TABLE policy_seal (
+	tenant TEXT NOT NULL,
+	number BIGINT NOT NULL,
+	seal TEXT NOT NULL,
+	closed_at BIGINT NOT NULL,
+	PRIMARY KEY (tenant, number)
+);
 CREATE TABLE principal (
 	tenant TEXT NOT NULL,
 	id TEXT NOT NULL,

@@ -11,7 +11,7 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 
 from remit.decision.budget import Line, Settlement
 from remit.decision.policy.bundle import PolicyVersion
-from remit.decision.repository import PublishedPolicy
+from remit.decision.policy.seal import PublishedPolicy
 from remit.decision.trace import StoredDecision
 from remit.kernel.ids import CallId, DecisionId, PrincipalId, TenantId
 from remit.platform.storage.instants import micros, moment
@@ -19,12 +19,28 @@ from remit.platform.storage.sql import Row, Scalar, Sql
 from remit.platform.storage.tables.decision import budget as b
 from remit.platform.storage.tables.decision import decision as d
 from remit.platform.storage.tables.decision import policy as p
+from remit.platform.storage.tables.decision import policy_seal as ps
 
 _DECISION: Final = msgspec.json.Decoder(StoredDecision)
 
 _PUBLISH = upsert(p).on_conflict_do_nothing()
-_POLICY = select(p.c.number, p.c.digest, p.c.text, p.c.published_by, p.c.published_at).where(
-    p.c.tenant == bindparam("tenant")
+_SEALED = p.outerjoin(ps, and_(ps.c.tenant == p.c.tenant, ps.c.number == p.c.number))
+_POLICY = (
+    select(p.c.number, p.c.digest, p.c.text, p.c.published_by, p.c.published_at, ps.c.seal)
+    .select_from(_SEALED)
+    .where(p.c.tenant == bindparam("tenant"))
+)
+_SEALS = (
+    select(p.c.number, ps.c.seal)
+    .select_from(_SEALED)
+    .where(p.c.tenant == bindparam("tenant"), p.c.number > bindparam("after"))
+    .order_by(p.c.number)
+)
+_SEAL = upsert(ps).on_conflict_do_nothing()
+_CLOSE = (
+    update(ps)
+    .where(ps.c.tenant == bindparam("ours"), ps.c.number == bindparam("this"), ps.c.closed_at == 0)
+    .values(closed_at=bindparam("at", type_=BigInteger))
 )
 _NEWEST = _POLICY.order_by(p.c.number.desc()).limit(1)
 _ONE_POLICY = _POLICY.where(p.c.number == bindparam("this"))
@@ -42,7 +58,7 @@ class PolicyRepository:
 
     def add(self, policy: PublishedPolicy) -> bool:
         """Store a version; False if its number is taken."""
-        return (
+        added = (
             self._sql.run(
                 _PUBLISH,
                 {
@@ -56,9 +72,25 @@ class PolicyRepository:
             )
             == 1
         )
+        if added and policy.seal:
+            self.seal(policy.version.number, policy.seal)
+        return added
+
+    def seal(self, number: int, seal: str) -> None:
+        """Seal a version from before versions were sealed; a seal that is there stays."""
+        self._sql.run(_SEAL, {"tenant": self._tenant, "number": number, "seal": seal, "closed_at": 0})
+
+    def seals(self, *, after: int = 0) -> Sequence[tuple[int, str]]:
+        """Number and seal of every version above a number, oldest first."""
+        rows = self._sql.rows(_SEALS, {"tenant": self._tenant, "after": after})
+        return [(row[0], row[1] or "") for row in rows]
+
+    def close(self, number: int, at: datetime) -> bool:
+        """Note that a trial on a part is over; False if that was noted before."""
+        return self._sql.run(_CLOSE, {"ours": self._tenant, "this": number, "at": micros(at)}) == 1
 
     def newest(self) -> PublishedPolicy | None:
-        """What is in force."""
+        """The last that was published."""
         return _policy(self._sql.row(_NEWEST, {"tenant": self._tenant}))
 
     def get(self, number: int) -> PublishedPolicy | None:
@@ -220,6 +252,7 @@ def _policy(row: Row | None) -> PublishedPolicy | None:
         text=row[2],
         published_by=PrincipalId(row[3]),
         published_at=moment(row[4]),
+        seal=row[5] or "",
     )
 
 

@@ -18,6 +18,16 @@ policy: Final = Table(
 )
 """Append-only: the highest number is in force."""
 
+policy_seal: Final = Table(
+    "policy_seal",
+    metadata,
+    Column("tenant", Text, primary_key=True),
+    Column("number", BigInteger, primary_key=True, autoincrement=False),
+    Column("seal", Text, nullable=False),
+    Column("closed_at", BigInteger, nullable=False),
+)
+"""What was signed of each version; `closed_at` is 0 until the end of a trial on a part is on record."""
+
 budget: Final = Table(
     "budget",
     metadata,

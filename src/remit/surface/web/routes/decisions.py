@@ -4,7 +4,8 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from remit.authority.oauth.scopes import Scope
-from remit.decision.policy_service import PolicyService
+from remit.decision.policy.seal import PublishedPolicy
+from remit.decision.policy_service import NoSuchPolicy, PolicyService
 from remit.decision.service import DecisionService
 from remit.decision.trace import Explanation, StoredDecision
 from remit.kernel.errors import NotFound
@@ -24,12 +25,6 @@ from remit.surface.web.schemas.decision import (
     Question,
     VersionView,
 )
-
-
-class NoSuchPolicy(NotFound):
-    """No policy was published, or none of that number."""
-
-    code = "policy_not_found"
 
 
 class Rehearsal(Protocol):
@@ -111,7 +106,7 @@ class DecisionRoutes:
             ),
             Operation(
                 name="publishPolicy",
-                summary="Put a Cedar policy set in force",
+                summary="Put a Cedar policy set in force, or try it on a part",
                 method=Method.POST,
                 path="/policies",
                 scopes=(Scope.ADMIN,),
@@ -180,14 +175,21 @@ class DecisionRoutes:
             if before is None
             else self.policies.page(before=before, limit=query.limit + 1)
         )
-        return page_of(
-            found, limit=query.limit, key=lambda each: str(each.version.number), view=PolicyView.of
-        )
+        newest, stable = await self.policies.newest(), await self.policies.in_force()
+
+        def view(policy: PublishedPolicy) -> PolicyView:
+            return PolicyView.of(policy, newest=newest, stable=stable, at=inbound.at)
+
+        return page_of(found, limit=query.limit, key=lambda each: str(each.version.number), view=view)
 
     async def _publish(self, inbound: Inbound[PolicyBody, Nothing]) -> VersionView:
         require_admin(inbound.caller, what="publish policy")
         version = await self.policies.publish(
-            inbound.body.text, by=inbound.caller.principal, at=inbound.at, number=inbound.body.version
+            inbound.body.text,
+            by=inbound.caller.principal,
+            at=inbound.at,
+            number=inbound.body.version,
+            share=None if inbound.body.canary is None else inbound.body.canary.share(),
         )
         return VersionView(version=version.number, digest=version.digest)
 
@@ -198,12 +200,13 @@ class DecisionRoutes:
     async def _policy(self, inbound: Inbound[Nothing, Nothing]) -> PolicyView:
         number = inbound.path["version"].removeprefix("v")
         if number == "current":
-            found = await self.policies.newest()
+            found = await self.policies.in_force()
         else:
             found = await self.policies.get(int(number)) if number.isdigit() and len(number) < 19 else None  # noqa: PLR2004 — what a 64-bit column holds
         if found is None:
             raise NoSuchPolicy("no such policy is published", next_step="remit policy list")
-        return PolicyView.of(found)
+        newest, stable = await self.policies.newest(), await self.policies.in_force()
+        return PolicyView.of(found, newest=newest, stable=stable, at=inbound.at)
 
 
 def _party(found: StoredDecision, caller: Caller) -> bool:

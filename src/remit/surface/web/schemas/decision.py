@@ -1,13 +1,14 @@
 """Decisions and policies as the API shows them."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Annotated, Any, Self
 
 import msgspec
 
 from remit.decision.finding import Finding
 from remit.decision.policy.errors import Fault
-from remit.decision.repository import PublishedPolicy
+from remit.decision.policy.seal import Canary, PublishedPolicy
+from remit.decision.policy_service import Share, trial_of
 from remit.decision.response import Effect, NearestMiss, Reason, Remedy, Stage
 from remit.decision.trace import Explanation, StoredDecision
 from remit.surface.web.paging import PageQuery
@@ -163,6 +164,8 @@ class DecisionView(DecisionLine, frozen=True, kw_only=True, omit_defaults=True):
     obligations: list[str] = []
     approvers: str = ""
     observed: list[str] = []
+    otherwise: str = ""
+    """What the other version says, while one is tried on a part and they differ."""
     policy_version: str
     revision: int
     epoch: int
@@ -199,11 +202,24 @@ class Question(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     arguments: dict[str, Any] = {}
 
 
+class CanaryBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Who a version is tried on first: a percentage of tasks, agents by name, or both; for how many hours."""
+
+    percent: Annotated[int, msgspec.Meta(ge=0, le=100)] = 0
+    agents: Annotated[list[Annotated[str, msgspec.Meta(max_length=128)]], msgspec.Meta(max_length=50)] = []
+    hours: Annotated[int, msgspec.Meta(ge=1, le=720)] = 24
+
+    def share(self) -> Share:
+        """As the domain has it."""
+        return Share(percent=self.percent, agents=tuple(self.agents), life=timedelta(hours=self.hours))
+
+
 class PolicyBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A Cedar policy set; `version` is the number that the publisher means to make."""
 
     text: PolicyText
     version: Annotated[int, msgspec.Meta(ge=1, le=(1 << 53) - 1)] | None = None
+    canary: CanaryBody | None = None
 
 
 class PolicyDraft(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -247,23 +263,71 @@ class VersionView(msgspec.Struct, frozen=True, kw_only=True):
     digest: str
 
 
+class CanaryView(msgspec.Struct, frozen=True, kw_only=True):
+    """Who a version is or was tried on, beside which one."""
+
+    base: int
+    percent: int
+    agents: list[str]
+    until: datetime
+
+    @classmethod
+    def of(cls, trial: Canary) -> Self:
+        """From the domain."""
+        return cls(base=trial.base, percent=trial.percent, agents=list(trial.agents), until=trial.until)
+
+
+def _state(
+    policy: PublishedPolicy, *, newest: PublishedPolicy | None, stable: PublishedPolicy | None, at: datetime
+) -> str:
+    number = policy.version.number
+    if stable is not None and number == stable.version.number:
+        return "in force"
+    trial = trial_of(policy)
+    if newest is None or number != newest.version.number or trial is None:
+        return "older"
+    return "tried" if at < trial.until else "ended"
+
+
 class PolicyView(VersionView, frozen=True, kw_only=True):
     """A version with its text."""
 
     text: str
     published_by: str
     published_at: datetime
+    signed: bool
+    state: str
+    """`in force`, `tried`, `ended` (a trial that is over) or `older`."""
+    canary: CanaryView | None
 
     @classmethod
-    def of(cls, policy: PublishedPolicy) -> Self:
+    def of(
+        cls,
+        policy: PublishedPolicy,
+        *,
+        newest: PublishedPolicy | None,
+        stable: PublishedPolicy | None,
+        at: datetime,
+    ) -> Self:
         """From the domain."""
+        trial = trial_of(policy)
         return cls(
             version=policy.version.number,
             digest=policy.version.digest,
             text=policy.text,
             published_by=policy.published_by,
             published_at=policy.published_at,
+            signed=bool(policy.seal),
+            state=_state(policy, newest=newest, stable=stable, at=at),
+            canary=None if trial is None else CanaryView.of(trial),
         )
+
+
+def _otherwise(found: Explanation) -> str:
+    other = found.otherwise
+    if other is None:
+        return ""
+    return f"{other.effect} with {other.policy_version}: {other.sentence}"
 
 
 def _common(found: Explanation, *, ident: str, approval: str) -> dict[str, Any]:
@@ -301,6 +365,7 @@ def _whole(found: Explanation) -> dict[str, Any]:
         "obligations": [each.type for each in verdict.obligations],
         "approvers": verdict.approvers,
         "observed": [f"{each.mode} {each.rule}: {each.effect}: {each.sentence}" for each in verdict.observed],
+        "otherwise": _otherwise(found),
         "policy_version": verdict.policy_version,
         "revision": verdict.revision,
         "epoch": verdict.epoch,

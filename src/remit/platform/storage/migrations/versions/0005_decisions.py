@@ -16,6 +16,7 @@ def upgrade() -> None:
     _create_backchannel()
     _create_tenant_revision()
     _create_companion()
+    _create_policy_seal()
     _keep_tenants_apart()  # the last: it concerns every table that is there
 
 
@@ -118,6 +119,18 @@ def _create_companion() -> None:
     )
     op.create_index("companion_user", "companion", ["tenant", "user"])
     op.create_index("companion_consent", "companion", ["tenant", "consent"])
+
+
+def _create_policy_seal() -> None:
+    """Signatures of versions; those that are there already are sealed by the first start that has a key."""
+    op.create_table(
+        "policy_seal",
+        sa.Column("tenant", TEXT, nullable=False),
+        sa.Column("number", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("seal", TEXT, nullable=False),
+        sa.Column("closed_at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("tenant", "number"),
+    )
 
 
 def _keep_tenants_apart() -> None:
