@@ -23,7 +23,7 @@ from support.carried import BOOK, GIVE, account
 from support.clients import Party, Refused, called
 from support.composed import populated
 from support.gateway import LEGACY, legacy
-from support.house import ACCESS_TOKEN, BOOKING, House
+from support.house import ACCESS_TOKEN, BOOKING, TOKEN_EXCHANGE, TXN_TOKEN, House
 from twins.memory import HeldSnapshots, Immortal, Make, Unrevoked, forgetting, holding
 
 
@@ -108,6 +108,34 @@ async def exchange_token(held: Held) -> bool:
     return await served(held.house.exchange(held.bot, held.delegated, kind=ACCESS_TOKEN, actor=held.own))
 
 
+async def hand_on(held: Held) -> bool:
+    """The next link, by exchange alone."""
+    return await served(handed_on(held, subject_token=held.envelope, subject_token_type=TXN_TOKEN))
+
+
+async def hand_on_token(held: Held) -> bool:
+    return await served(
+        handed_on(
+            held,
+            subject_token=held.delegated,
+            subject_token_type=ACCESS_TOKEN,
+            **{"dev.remit.envelope": held.envelope},
+        )
+    )
+
+
+def handed_on(held: Held, **form: str) -> Awaitable[str]:
+    return held.house.ask_token(
+        held.bot,
+        grant_type=TOKEN_EXCHANGE,
+        requested_token_type=TXN_TOKEN,
+        audience=str(held.house["support-bot"].agent),
+        actor_token=held.own,
+        actor_token_type=ACCESS_TOKEN,
+        **form,
+    )
+
+
 async def introspect_own(held: Held) -> bool:
     return bool((await introspection(held, held.own)).get("active"))
 
@@ -187,6 +215,8 @@ OWN = {"new_token": new_token, "introspect_own": introspect_own, "api_own": api_
 DELEGATED = {
     "exchange_envelope": exchange_envelope,
     "exchange_token": exchange_token,
+    "hand_on": hand_on,
+    "hand_on_token": hand_on_token,
     "introspect_delegated": introspect_delegated,
     "gateway_call": gateway_call,
     "legacy_call": legacy_call,

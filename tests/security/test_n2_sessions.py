@@ -13,6 +13,7 @@ from remit.kernel.ids import GrantId, KeyId, PrincipalId
 from remit.kernel.tenancy import DEFAULT_TENANT
 from remit.platform.storage.unit_of_work import SqlUnitOfWork
 from support.authorizing import with_codes
+from support.oauth import EXCHANGE
 from support.sessions import (
     APPLICATION,
     BEGUN,
@@ -22,6 +23,7 @@ from support.sessions import (
     GRANTS_OF_PLACES,
     PLACES,
     TOKEN,
+    USES_OF_EXCHANGE,
     Held,
     SessionWorld,
 )
@@ -200,6 +202,9 @@ async def open_places(held: Held) -> set[str]:
 
 async def test_everything_goes_on_before_anything_happens(world: SessionWorld) -> None:
     assert await open_places(await Held(world).gather()) == PLACES
+    exchange: Any = world.oauth.token._grants[EXCHANGE]
+    # What else than access tokens can be had by exchange here; what goes abroad has matrices of its own.
+    assert set(exchange._elsewhere) == set(USES_OF_EXCHANGE)
 
 
 @pytest.mark.req("N2")
@@ -229,8 +234,9 @@ async def test_a_server_that_asks_nobody_who_lives_would_go_on_at_every_place(
     act, ends = CAUSES[cause]
     held = await Held(world).gather()
     await act(world, held)
-    # A resource asks for itself, by what its own node holds; three offer nothing for who is not active.
-    twice = {"resource", "resource_elsewhere", "par", "device_request", "backchannel_request"}
+    # A resource asks for itself, by what its own node holds; three offer nothing for who is not active, and a
+    # link is put to the verifier of envelopes, which asks who lives too.
+    twice = {"hand_on", "resource", "resource_elsewhere", "par", "device_request", "backchannel_request"}
     assert ends - await open_places(held) <= twice
 
 
@@ -260,4 +266,4 @@ def test_every_way_to_a_token_has_its_place() -> None:
     assert found == {*GRANTS_OF_PLACES, *BY_ASSERTION}
     served = {module.name for module in pkgutil.iter_modules(endpoints.__path__)}
     assert served - GIVES_NOTHING == set(ENDPOINTS)
-    assert {*GRANTS_OF_PLACES.values(), *ENDPOINTS.values()} <= PLACES
+    assert {*USES_OF_EXCHANGE.values(), *GRANTS_OF_PLACES.values(), *ENDPOINTS.values()} <= PLACES

@@ -4,14 +4,16 @@
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
+from typing import Any
 
 from remit.authority.consent import Grant
 from remit.authority.consent_service import ConsentService
-from remit.authority.envelope import Delegation, Hop, Root, issue_root, next_hop, sign_hop
+from remit.authority.envelope import Delegation, Hop, Making, Root, issue_root, next_hop, sign_hop
 from remit.authority.options import AuthorityOptions
+from remit.authority.recorded_hop import record_hop
 from remit.authority.rights import ANY_PURPOSE, Any_, Caps, Ceiling, Constraint, Money, Right, Window
 from remit.authority.task_service import StartedTask, StartTask, TaskService
 from remit.authority.verify import EnvelopeVerifier
@@ -131,6 +133,14 @@ class Cast:
                 return member.agent
         return None
 
+    def holds_key(self, instance: InstanceId, thumbprint: str, at: datetime) -> bool:
+        return any(
+            member.instance == instance
+            and member.key.record.public.thumbprint == thumbprint
+            and member.key.record.kid not in self.revoked
+            for member in self.actors.values()
+        )
+
     def is_source(self, subject: str) -> bool:
         return subject in self.sources
 
@@ -197,6 +207,31 @@ class Cast:
             expires_at=expires_at,
         )
         return sign_hop(text, built, signer=self.actors[giver].signer), built.ceiling
+
+    def recorded(
+        self, text: str, parent: Ceiling, giver: str, taker: str, **changes: Any
+    ) -> tuple[str, Ceiling]:
+        """The text extended by a hop that the giver asked us for; changes may be unlawful."""
+        plain = next_hop(
+            text,
+            parent,
+            by=self.actors[giver].instance,
+            to=self.actors[taker].agent,
+            kind=Delegation.ATTENUATE,
+            wanted=parent,
+            task=TaskId("tsk_1"),
+            at=NOON,
+            expires_at=NOON + HOUR,
+        )
+        stated: dict[str, Any] = {
+            "made": Making.EXCHANGED,
+            "recorder": ISSUER,
+            "key": self.actors[giver].key.record.public.thumbprint,
+            "scope": "mcp",
+            **changes,
+        }
+        hop = replace(plain, **stated)
+        return record_hop(text, hop, signer=self.ours.signer), hop.ceiling
 
     def sign(self, text: str, hop: Hop, *, giver: str) -> str:
         """Append any hop, lawful or not."""

@@ -17,6 +17,7 @@ from support.jose import ISSUER
 
 _PART = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")
 _CEILING = {"rights", "window", "caps", "depth", "purpose"}
+_RECORDED = {"by", "key", "scope"}
 _HOP = {"iss", "next", "kind", "ceiling", "txn", "depth", "prev", "iat", "exp"}
 
 
@@ -32,7 +33,9 @@ def _accepts(text: str, cast: Cast, now: int) -> bool:
     parts = text.split("~")
     if len(parts) > 11 or not all(_PART.fullmatch(part) and len(part) <= 16384 for part in parts):
         return False
-    root = _open(parts[0], {str(cast.ours.record.kid): cast.ours.record.public.jwk()}, "txntoken+jwt")
+    ours = {str(cast.ours.record.kid): cast.ours.record.public.jwk()}
+    root = _open(parts[0], ours, "txntoken+jwt")
+    scope = set(root["scope"].split())
     if root["iss"] != ISSUER or root["aud"] != TRUST_DOMAIN or root["sub"] not in cast.sources:
         return False
     if not root["iat"] - 30 <= now < root["exp"]:
@@ -46,18 +49,27 @@ def _accepts(text: str, cast: Cast, now: int) -> bool:
     }
     seen, named, parent = {root["may_act"]["sub"]}, root["may_act"]["sub"], root
     for position, part in enumerate(parts[1:], start=1):
-        hop = _open(part, keys, "remit-env+jwt")
-        owner = next(m for m in cast.actors.values() if m.key.record.kid == _header(part)["kid"])
+        recorded = _header(part)["typ"] == "remit-lnk+jwt"
+        hop = _open(part, ours, "remit-lnk+jwt") if recorded else _open(part, keys, "remit-env+jwt")
+        if recorded:
+            owner = next(m for m in cast.actors.values() if m.instance == hop["by"])
+            held = str(owner.key.record.kid) in keys and owner.key.record.public.thumbprint == hop["key"]
+            words = set(hop["scope"].split())
+            named_so = hop["iss"] == root["iss"] and set(hop) - {"on"} == _HOP | _RECORDED
+            if not hop.get("on", True) or not held or not named_so or not ("task" in scope or words <= scope):
+                return False
+            scope = words
+        else:
+            owner = next(m for m in cast.actors.values() if m.key.record.kid == _header(part)["kid"])
         prefix = hashlib.sha256("~".join(parts[:position]).encode("ascii")).hexdigest()
         good = (
-            set(hop) == _HOP
-            and hop["iss"] == owner.instance
+            (recorded or (set(hop) == _HOP and hop["iss"] == owner.instance))
             and owner.agent == named
             and hop["prev"] == prefix
             and (hop["txn"], hop["depth"]) == (root["txn"], position)
             and hop["kind"] in {"attenuate", "broker"}
             and hop["next"] not in seen
-            and hop["iat"] - 30 <= now < hop["exp"] + 30
+            and hop["iat"] - 30 <= now < hop["exp"] + (0 if recorded else 30)
             and hop["exp"] <= parent["exp"]
             and hop["iat"] >= parent["iat"] - 30
             and hop["ceiling"]["depth"] < parent["ceiling"]["depth"]

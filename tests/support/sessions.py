@@ -7,6 +7,7 @@ from typing import Any, Self
 
 import httpx2
 
+from remit.authority.envelope import text_digest
 from remit.authority.oauth.errors import OAuthError
 from remit.authority.oauth.registration import CIBA, OFFERED
 from remit.authority.oauth.verifier import AccessTokenVerifier
@@ -26,7 +27,8 @@ from remit.surface.web.routes.register import RegisterRoutes
 from support.authorizing import Shown, told
 from support.backchannel import flow_of
 from support.devices import DeviceWorld
-from support.oauth import ABSENT, ACCESS_TOKEN, EXCHANGE, OPTIONS, claims_in
+from support.links import handed_on
+from support.oauth import ABSENT, ACCESS_TOKEN, EXCHANGE, OPTIONS, TXN_TOKEN, claims_in
 
 BEN = "ben"
 """The person: somebody else owns the agents."""
@@ -90,8 +92,18 @@ class Held:
         answer = await world.redeem(await world.code(person, "wiki", **wanted), "wiki")
         assert answer.status_code == 200, answer.text
         self.wiki = answer.json()
+        self.envelope = await self._ticket()
         assert await self.resource()
         return self
+
+    async def _ticket(self) -> str:
+        """The envelope of the session's task, to the byte: its client is told the digest alone."""
+        world, claims = self.world, claims_in(self.access)
+        task = await world.uow.read(lambda tx: tx.tasks.get(claims["txn"]))
+        assert task is not None
+        text = world.root(task, issued_at=task.started_at)
+        assert text_digest(text) == claims["dev.remit"]["env"]
+        return text
 
     async def _session(self, code: str) -> dict[str, Any]:
         answer = await self.world.redeem(code, "web", proof=self.world.proof("web"))
@@ -171,6 +183,19 @@ class Held:
         )
         return answer.status_code == 200
 
+    async def hand_on(self) -> bool:
+        """The same grant, for another agent's sake (R32)."""
+        answer = await handed_on(
+            self.world,
+            "web",
+            "calendar-bot",
+            subject_token=self.access,
+            subject_token_type=ACCESS_TOKEN,
+            actor_token=ABSENT,
+            **{"dev.remit.envelope": self.envelope},
+        )
+        return answer.status_code == 200
+
     async def introspect_access(self) -> bool:
         return await self._active(self.access)
 
@@ -222,7 +247,9 @@ class Held:
 
 CLIENT = frozenset({"own", "par", "device_request", "backchannel_request"})
 BEGUN = frozenset({"consent_page", "backchannel_page", "redeem", "poll", "backchannel_poll"})
-TOKEN = frozenset({"exchange", "introspect_access", "status_list", "resource", "resource_elsewhere"})
+TOKEN = frozenset(
+    {"exchange", "hand_on", "introspect_access", "status_list", "resource", "resource_elsewhere"}
+)
 FAMILY = TOKEN | {"refresh", "introspect_refresh"}
 APPLICATION = frozenset({"userinfo", "application_refresh"})
 PLACES = CLIENT | BEGUN | FAMILY | APPLICATION
@@ -235,3 +262,5 @@ GRANTS_OF_PLACES = {
     "token_exchange": "exchange",
 }
 """By the module of each grant: where it is asked here."""
+USES_OF_EXCHANGE = {TXN_TOKEN: "hand_on"}
+"""By the type of token that an exchange is asked for, besides access tokens: where it is asked here."""

@@ -14,7 +14,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from remit.authority.envelope import SEPARATOR, Hop, hop_claims, read_hop, sized
+from remit.authority.envelope import SEPARATOR, Hop, Making, hop_claims, read_hop, sized
 from remit.authority.errors import EnvelopeRejected
 from remit.kernel.canonical import Json, JsonLimits, JsonObject, b64u, canonical_json, parse_object
 from remit.kernel.errors import RemitError
@@ -61,7 +61,8 @@ def read_credential(members: Mapping[str, Json]) -> Hop:
     if not isinstance(confirmation, dict) or not isinstance(confirmation.get("jwk"), dict):
         raise TypeError("cnf")
     holder = parse_jwk(canonical_json(confirmation["jwk"]))
-    return replace(read_hop(members), holder=canonical_json(holder.jwk()).decode())
+    hop = read_hop(members)
+    return replace(hop, holder=canonical_json(holder.jwk()).decode(), made=Making.CREDENTIAL)
 
 
 def divided(text: str) -> tuple[str, str]:

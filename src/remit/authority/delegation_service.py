@@ -100,7 +100,7 @@ def record_envelope(
         at=recording.at,
     )
     agents = _agents(tx, verified, task)
-    _require_alive(tx, task, envelope, recording.at)
+    _require_alive(tx, task, envelope, verified.stands_on, recording.at)
     for hop, (giver, taker) in zip(envelope.hops, pairwise(agents), strict=True):
         _require_lawful(tx, task, hop, giver, taker)
     if known is None:
@@ -160,7 +160,9 @@ def _agent(tx: AuthorityTransaction, ident: AgentId, task: Task) -> Principal:
     return agent
 
 
-def _require_alive(tx: AuthorityTransaction, task: Task, envelope: RecordedEnvelope, at: datetime) -> None:
+def _require_alive(
+    tx: AuthorityTransaction, task: Task, envelope: RecordedEnvelope, tokens: Sequence[str], at: datetime
+) -> None:
     chain = (*(PrincipalId(hop.by) for hop in envelope.hops), PrincipalId(envelope.holder))
     lineage = lineage_of(
         chain,
@@ -169,7 +171,7 @@ def _require_alive(tx: AuthorityTransaction, task: Task, envelope: RecordedEnvel
         task=task,
         envelope=envelope.id,
         # A kill of a chain names an envelope by its id or by its digest.
-        others=(*envelope.parents, envelope.root, *(hop.prefix for hop in envelope.hops)),
+        others=(*envelope.parents, envelope.root, *(hop.prefix for hop in envelope.hops), *tokens),
     )
     verdict = alive(tx.lineage, lineage, at)
     if isinstance(verdict, Dead):
@@ -225,5 +227,11 @@ def _store(tx: AuthorityTransaction, task: Task, envelope: RecordedEnvelope, rec
         chain=tuple(hop.by for hop in envelope.hops),
         envelope=envelope.digest,
         subject=envelope.id,
-        detail=(("delegation", last.kind.value if last is not None else "root"), ("to", envelope.holder)),
+        detail=_detail(envelope, last),
     )
+
+
+def _detail(envelope: RecordedEnvelope, last: RecordedHop | None) -> tuple[tuple[str, str], ...]:
+    if last is None:
+        return (("delegation", "root"), ("to", envelope.holder))
+    return (("delegation", last.kind), ("to", envelope.holder), ("made", last.made))

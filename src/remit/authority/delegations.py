@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from remit.authority.envelope import Delegation
+from remit.authority.envelope import Delegation, Making
 from remit.authority.rights import Ceiling
 from remit.authority.verify import VerifiedEnvelope
 from remit.kernel.canonical import Digest
@@ -20,6 +20,8 @@ class RecordedHop:
     ceiling: Ceiling
     expires_at: datetime
     prefix: Digest
+    made: Making = Making.SIGNED
+    """How; of what was recorded before this was told, that its giver signed it, in whichever form."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,6 +71,7 @@ def record_of(
                 ceiling=hop.ceiling,
                 expires_at=hop.expires_at,
                 prefix=prefix,
+                made=hop.made,
             )
             for hop, prefix in zip(verified.hops, verified.digests[1:], strict=True)
         ),

@@ -1,10 +1,12 @@
 """The directory as envelopes see it, within one transaction: who is whose agent, who may want something."""
 
+from datetime import datetime
 from typing import Final
 
 from remit.authority.options import AuthorityOptions
 from remit.authority.verify import EnvelopeVerifier
 from remit.identity.credential_keys import CredentialKeys, is_live
+from remit.identity.credentials import CredentialState
 from remit.identity.lifecycle import State
 from remit.identity.principals import Kind
 from remit.identity.repository import IdentityTransaction
@@ -36,6 +38,15 @@ class TransactionDelegates:
         if entry is None or entry.kind is not Kind.INSTANCE or entry.parent is None:
             return None
         return AgentId(entry.parent) if is_live(entry, self._tx.principals) else None
+
+    def holds_key(self, instance: InstanceId, thumbprint: str, at: datetime) -> bool:
+        """Whether it is a registered key of that instance, neither revoked nor past its end (DE-10)."""
+        known = self._tx.credentials.by_thumbprint(thumbprint)
+        if known is None or known.principal != PrincipalId(instance):
+            return False
+        if known.state is not CredentialState.ACTIVE:
+            return False
+        return known.not_after is None or at < known.not_after
 
     def is_source(self, subject: str) -> bool:
         """Whether it is a living human, or a living trigger (DE-11)."""

@@ -1,7 +1,8 @@
 """The delegation envelope: a root that we sign, then one hop per delegation, signed by who delegates.
 
 Text `root~hop1~hop2…`. The root is a transaction token (draft-ietf-oauth-transaction-tokens, `txntoken+jwt`),
-a hop a JWS of our own type (`remit-env+jwt`). Each hop signs the digest of the exact text before it, so no
+a hop a JWS of our own type (`remit-env+jwt`), a credential (`credential_hop`), or what we recorded when
+somebody asked us to hand on (`recorded_hop`). Each hop signs the digest of the exact text before it, so no
 part can be taken out, added or exchanged. Pure: `verify` holds the numbered procedure.
 """
 
@@ -25,6 +26,8 @@ from remit.kernel.jose.profiles import TokenType
 SEPARATOR: Final = "~"
 NAMESPACE: Final = "dev.remit"
 """The one member of a root that is ours alone."""
+WHOLE_TASK: Final = "task"
+"""The scope of a root that stands for all scopes that a task's tokens may have."""
 TEXT_LIMIT: Final = (MAX_DEPTH + 1) * (ENVELOPE_PART_CEILING + 1)
 
 
@@ -35,6 +38,17 @@ class Delegation(StrEnum):
     """The next agent gets a part of what the delegating one holds."""
     BROKER = "broker"
     """The next agent is a named worker under its own rights; the user's authority stays the limit."""
+
+
+class Making(StrEnum):
+    """How a link of a chain was made (R32)."""
+
+    SIGNED = "signed"
+    """The giver signed it by itself."""
+    CREDENTIAL = "credential"
+    """The giver signed it as a verifiable credential for one key of the next."""
+    EXCHANGED = "exchanged"
+    """The giver asked us for it by token exchange, and we signed what we saw."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +77,7 @@ class Root:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hop:
-    """One delegation, as the delegating instance signed it. `depth` counts from 1."""
+    """One delegation by the instance `issuer`, as it was signed. `depth` counts from 1."""
 
     issuer: InstanceId
     next: AgentId
@@ -76,6 +90,15 @@ class Hop:
     expires_at: datetime
     holder: str = ""
     """The key that whoever comes next must show, as canonical JSON; empty where any of theirs will do."""
+    made: Making = Making.SIGNED
+    recorder: str = ""
+    """Whose issuer recorded an exchanged one; empty for what its giver signed."""
+    key: str = ""
+    """Thumbprint of the key with which the giver of an exchanged one asked."""
+    scope: str = ""
+    """What tokens that come of it may have at most; empty where that is as for the part before."""
+    stands_on: tuple[str, ...] = ()
+    """Ids of tokens, and of what they stand on, with which an exchanged one ends."""
 
 
 @dataclass(frozen=True, slots=True)

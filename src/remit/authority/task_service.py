@@ -11,7 +11,7 @@ from remit.authority.company import Companionship, Invited, check_company, find_
 from remit.authority.consent import Grant
 from remit.authority.delegations import RecordedEnvelope
 from remit.authority.directory import TRIGGER_KINDS
-from remit.authority.envelope import Root, issue_root, text_digest
+from remit.authority.envelope import WHOLE_TASK, Root, issue_root, text_digest
 from remit.authority.errors import (
     BeyondConsent,
     EmptyAuthority,
@@ -228,7 +228,7 @@ class TaskService:
             goal=task.goal,
             ceiling=task.ceiling,
             may_act=task.agent,
-            scope="task",
+            scope=WHOLE_TASK,
             requester=by,
             issued_at=at,
             expires_at=task.deadline,

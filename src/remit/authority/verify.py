@@ -1,16 +1,26 @@
 """Verify a whole delegation envelope, offline: the text, the keys and the directory are all it needs."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol, TypeVar
+from typing import Final, Protocol, TypeVar
 
 from remit.authority.attenuation import covers
 from remit.authority.credential_hop import read_credential, thumbprint_of
-from remit.authority.envelope import Envelope, Hop, Root, parse_envelope, read_hop, read_root
+from remit.authority.envelope import (
+    WHOLE_TASK,
+    Envelope,
+    Hop,
+    Making,
+    Root,
+    parse_envelope,
+    read_hop,
+    read_root,
+)
 from remit.authority.errors import EnvelopeRejected
 from remit.authority.lifetimes import CLOCK_SKEW
+from remit.authority.recorded_hop import read_recorded
 from remit.authority.rights import Ceiling
 from remit.kernel.canonical import Digest, Json
 from remit.kernel.errors import Invalid
@@ -22,6 +32,11 @@ from remit.kernel.jose.keys import KeyLookup
 from remit.kernel.jose.profiles import TokenType
 
 Claims = TypeVar("Claims", Root, Hop)
+_READERS: Final[dict[TokenType, Callable[[Mapping[str, Json]], Hop]]] = {
+    TokenType.HOP: read_hop,
+    TokenType.CREDENTIAL_HOP: read_credential,
+    TokenType.RECORDED_HOP: read_recorded,
+}
 
 
 class Delegates(Protocol):
@@ -29,6 +44,9 @@ class Delegates(Protocol):
 
     def agent_of(self, instance: InstanceId) -> AgentId | None:
         """The agent that a living instance belongs to; None if it is unknown or dead."""
+
+    def holds_key(self, instance: InstanceId, thumbprint: str, at: datetime) -> bool:
+        """Whether a registered key of that very instance, by RFC 7638 thumbprint, is good at that moment."""
 
     def is_source(self, subject: str) -> bool:
         """Whether a root may come from it: a known human, or a registered trigger."""
@@ -66,6 +84,16 @@ class VerifiedEnvelope:
         return self.hops[-1].holder if self.hops else ""
 
     @property
+    def scope(self) -> str:
+        """What tokens that come of it may have at most: the root's words, or fewer."""
+        return _scope_of(self.root, self.hops)
+
+    @property
+    def stands_on(self) -> tuple[str, ...]:
+        """Ids of tokens with which it ends, from all its parts."""
+        return tuple(dict.fromkeys(ident for hop in self.hops for ident in hop.stands_on))
+
+    @property
     def instances(self) -> tuple[InstanceId, ...]:
         """Who delegated, first agent first; the holder's instance is not among them."""
         return tuple(hop.issuer for hop in self.hops)
@@ -85,12 +113,13 @@ class EnvelopeVerifier:
     """Verifies envelopes of one tenant and trust domain.
 
     1 size and form   2 root: our key, type, signature, audience, time   3 root: its members are well formed,
-    it comes from a known human or trigger   4 hop: registered key of an instance, type, signature, time
-    5 hop: its members are well formed   6 hop: the key is of the root's tenant   7 hop: it signs the digest
-    of the exact text before it   8 hop: its signer is a living instance of the agent that the part before
-    names, by the key that a credential names   9 hop: same task, right position   10 hop: nothing is wider
-    than in the part before: rights, window, caps, purpose, depth; it neither begins earlier nor ends later
-    11 no agent appears twice
+    it comes from a known human or trigger   4 hop: registered key of an instance, or ours for a recorded
+    one, type, signature, time   5 hop: its members are well formed   6 hop: the key is of the root's tenant,
+    a recorded one of the root's issuer   7 hop: it signs the digest of the exact text before it   8 hop: its
+    giver is a living instance of the agent that the part before names, by the key that a credential names;
+    who asked for a recorded one still has the key with which it asked   9 hop: same task, right position
+    10 hop: nothing is wider than in the part before: rights, window, caps, purpose, depth, scope; it neither
+    begins earlier nor ends later   11 no agent appears twice
 
     `bind` is step 12: the envelope is the one of this token. Raises `EnvelopeRejected` with the step.
     """
@@ -139,20 +168,30 @@ class EnvelopeVerifier:
         with _step(4, position):
             kind = _kind(envelope.parts[position])
             token = jwt.verify(
-                envelope.parts[position], as_type=kind, keys=self._delegates, at=at, audience=None
+                envelope.parts[position], as_type=kind, keys=self._keys_of(kind), at=at, audience=None
             )
-        reader = read_credential if kind is TokenType.CREDENTIAL_HOP else read_hop
-        hop = _read(reader, token.claims.members, 5, position)
+        hop = _read(_READERS[kind], token.claims.members, 5, position)
         if token.record.tenant != root_token.record.tenant:
             raise EnvelopeRejected(6, "other_tenant", part=position)
+        if hop.recorder not in {"", root.issuer}:
+            raise EnvelopeRejected(6, "other_issuer", part=position)
         parent: Root | Hop = before[-1] if before else root
         self._check_previous(envelope, position, hop)
         self._check_signer(parent, hop, position)
-        _check_bound(parent, token, position)
+        self._check_asked(hop, position, at)
+        _check_bound(parent, hop.key or token.record.public.thumbprint, position)
         self._check_place(root, hop, position)
         self._check_narrowing(parent, hop, position)
+        _check_scope(_scope_of(root, before), hop, position)
         self._check_loop(root, before, hop, position)
         return hop
+
+    def _keys_of(self, kind: TokenType) -> KeyLookup:
+        """Where the key of a part must be found, by the type that its header states.
+
+        INVARIANT: no key of an agent makes a recorded hop, and none of ours a signed one.
+        """
+        return self._roots if kind is TokenType.RECORDED_HOP else self._delegates
 
     def _check_source(self, root: Root) -> None:
         if not all(self._directory.is_source(each) for each in (root.subject, *root.companions)):
@@ -166,6 +205,10 @@ class EnvelopeVerifier:
         named = parent.next if isinstance(parent, Hop) else parent.may_act
         if self._directory.agent_of(hop.issuer) != named:
             raise EnvelopeRejected(8, "not_the_named_agent", part=position)
+
+    def _check_asked(self, hop: Hop, position: int, at: datetime) -> None:
+        if hop.made is Making.EXCHANGED and not self._directory.holds_key(hop.issuer, hop.key, at):
+            raise EnvelopeRejected(8, "key_not_held", part=position)
 
     def _check_place(self, root: Root, hop: Hop, position: int) -> None:
         if hop.task != root.task:
@@ -211,16 +254,28 @@ def require_envelope(text: str, *, chain: int) -> None:
 
 
 def _kind(part: str) -> TokenType:
-    """A credential says that it is one; whatever else it says, it is verified as a hop of ours."""
+    """A credential or recorded hop says that it is one; what says anything else is a signed one, or none."""
     typ = jws.read_header(jws.take_apart(part).protected).typ
-    return TokenType.CREDENTIAL_HOP if typ == TokenType.CREDENTIAL_HOP else TokenType.HOP
+    return next((kind for kind in _READERS if kind == typ), TokenType.HOP)
 
 
-def _check_bound(parent: Root | Hop, token: VerifiedJwt, position: int) -> None:
+def _check_bound(parent: Root | Hop, thumbprint: str, position: int) -> None:
     """A credential is for one key: no other of its holder goes on with it."""
     held = parent.holder if isinstance(parent, Hop) else ""
-    if held and token.record.public.thumbprint != thumbprint_of(held):
+    if held and thumbprint != thumbprint_of(held):
         raise EnvelopeRejected(8, "not_the_bound_key", part=position)
+
+
+def _scope_of(root: Root, hops: Sequence[Hop]) -> str:
+    """The scope in force behind these parts."""
+    return next((hop.scope for hop in reversed(hops) if hop.scope), root.scope)
+
+
+def _check_scope(held: str, hop: Hop, position: int) -> None:
+    """A hop without words of its own leaves them as they are."""
+    names = frozenset(held.split())
+    if WHOLE_TASK not in names and not frozenset(hop.scope.split()) <= names:
+        raise EnvelopeRejected(10, "scope_widened", part=position)
 
 
 def _read(

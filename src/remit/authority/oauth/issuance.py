@@ -40,7 +40,7 @@ from remit.authority.oauth.repository import (
     View,
     Views,
 )
-from remit.authority.oauth.requests import Draft, Outgoing, TokenRequest
+from remit.authority.oauth.requests import Draft, Extended, Outgoing, TokenRequest
 from remit.authority.oauth.status_list import take_place
 from remit.authority.oidc import id_token
 from remit.authority.tokens import Proof
@@ -76,6 +76,8 @@ class Issued:
     id_token: str = ""
     outgoing: Outgoing | None = None
     """What left in the token's place, if anything did."""
+    extended: Extended | None = None
+    """The envelope that left in the token's place, if one did."""
 
 
 class Issuance:
@@ -129,6 +131,8 @@ class Issuance:
         self._check_ground(tx, known, token, draft, request)
         if draft.outgoing is not None:
             return self._hand_out(tx, token, draft, draft.outgoing, request)
+        if draft.extended is not None:
+            return _hand_on(token, draft, draft.extended)
         token = self._with_status(tx, token)
         self._remember(tx, known, token, request)
         text = self._sign(token)
@@ -294,6 +298,12 @@ class Issuance:
                 entropy=self._entropy,
             )
         )
+
+
+def _hand_on(token: AccessToken, draft: Draft, extended: Extended) -> Issued:
+    """What was judged is what leaves, to the byte: its hop went on record with the digest of this text."""
+    kind = draft.issued_token_type
+    return Issued(token=token, text=extended.text, issued_token_type=kind, extended=extended)
 
 
 def _too_large() -> InvalidAuthorizationDetails:

@@ -29,6 +29,7 @@ from remit.authority.oauth.grants.jwt_bearer import JwtBearer
 from remit.authority.oauth.grants.refresh_token import RefreshTokenGrant
 from remit.authority.oauth.grants.saml2_bearer import Saml2Bearer
 from remit.authority.oauth.grants.token_exchange import TokenExchange
+from remit.authority.oauth.handing_on import HandingOn
 from remit.authority.oauth.issuance import Issuance
 from remit.authority.oauth.metadata_document import Documents, NoWayOut
 from remit.authority.oauth.minting import Mint
@@ -143,7 +144,20 @@ class OAuth:
             ),
             *((Saml2Bearer(mint=mint),) if workloads is not None and options.saml else ()),
             TokenExchange(
-                mint=mint, options=options, keys=keys, delegations=delegations, elsewhere=ways.elsewhere
+                mint=mint,
+                options=options,
+                keys=keys,
+                delegations=delegations,
+                elsewhere=(
+                    *ways.departures,
+                    HandingOn(
+                        mint=mint,
+                        options=options,
+                        keys=keys,
+                        delegations=delegations,
+                        transactions=ways.transactions,
+                    ),
+                ),
             ),
             *(() if consenting is None else _code_grants(consenting, mint, options, entropy)),
         )

@@ -83,6 +83,16 @@ class Outgoing:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Extended:
+    """An envelope with one more hop, for whom that names. It leaves once the hop is on record."""
+
+    text: str
+    said: JsonObject
+    """What the answer says of it: `scope`, `authorization_details`."""
+    life: timedelta
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Draft:
     """A token that a grant allows; it is issued only if all still lives in the issuing transaction."""
 
@@ -99,6 +109,8 @@ class Draft:
     """What it begins in the transaction that issues it."""
     outgoing: Outgoing | None = None
     """What leaves in the token's place; the token then is the ground that it stands on, and is not signed."""
+    extended: Extended | None = None
+    """As `outgoing`: the text of `envelope`, which is longer than what was shown."""
 
 
 class Grant(Protocol):

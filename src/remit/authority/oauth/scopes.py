@@ -3,6 +3,7 @@
 from enum import StrEnum
 from typing import Final
 
+from remit.authority.envelope import WHOLE_TASK
 from remit.authority.oauth.errors import InvalidScope
 from remit.authority.oidc import disclosure
 
@@ -51,7 +52,7 @@ AT_USERINFO: Final = frozenset({Scope.OPENID, Scope.PROFILE, Scope.EMAIL, Scope.
 
 _KNOWN: Final = frozenset(str(scope) for scope in Scope)
 
-TASK: Final = "task"
+TASK: Final = WHOLE_TASK
 """What the root of an envelope says for "all that a task's tokens may have"."""
 OF_TASKS: Final = AGENT_AT_API | AT_MCP
 

@@ -28,6 +28,8 @@ class TokenType(StrEnum):
     """Ours for what a header calls `txntoken+jwt`, as it calls the root of an envelope: the keys differ."""
     CREDENTIAL_HOP = "dc+sd-jwt"
     """A hop as a verifiable credential (draft-ietf-oauth-sd-jwt-vc §2.2.1)."""
+    RECORDED_HOP = "remit-lnk+jwt"
+    """A hop that was made by token exchange: we sign it for the instance that asked."""
     ID_TOKEN = "JWT"  # noqa: S105 - OpenID Connect Core §2 names no other
     LOGOUT_TOKEN = "logout+jwt"  # noqa: S105 - OpenID Connect Back-Channel Logout §2.4
 
@@ -101,6 +103,13 @@ _PROFILES: Final = {
             required=frozenset({"iss", "txn", "prev", "next", "vct"}),
             longest=timedelta(days=90),
             leeway=PEER_LEEWAY,
+            audience=AudienceRule.ABSENT,
+        ),
+        TokenProfile(  # `by` is who hands on, `key` the thumbprint of the key with which it asked
+            type=TokenType.RECORDED_HOP,
+            key_classes=(KeyClass.ENVELOPE,),
+            required=frozenset({"iss", "txn", "prev", "next", "by", "key", "scope"}),
+            longest=timedelta(days=90),
             audience=AudienceRule.ABSENT,
         ),
         TokenProfile(  # draft-ietf-oauth-transaction-tokens-10; `jti` tells it from the root of an envelope

@@ -78,7 +78,7 @@ def _lines(found: dict[str, Any], origin: str) -> list[str]:
     chain = " → ".join([origin, found["first"], *(hop["to"] for hop in found["hops"])])
     lines = [visible(f"{chain}   until {found['expires_at']}")]
     lines += [
-        visible(f"  hop {number}  {hop['kind']}  {_rights(hop['ceiling'])}")
+        visible(f"  hop {number}  {hop['kind']}  {hop['made']}  {_rights(hop['ceiling'])}")
         for number, hop in enumerate(found["hops"], start=1)
     ]
     return lines

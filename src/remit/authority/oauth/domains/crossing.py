@@ -20,7 +20,8 @@ class Crossing:
     """What the token endpoint needs of it; nothing where the settings leave it out."""
 
     arrivals: Arrivals | None = None
-    elsewhere: tuple[ChainedGrants | IdentityAssertions | TransactionTokens, ...] = ()
+    departures: tuple[ChainedGrants | IdentityAssertions, ...] = ()
+    transactions: TransactionTokens | None = None
 
     @classmethod
     def open(
@@ -36,18 +37,18 @@ class Crossing:
     ) -> Self:
         """Bind the parts. Grants are taken only where tasks can begin and keys can be had."""
         transactions = (
-            (TransactionTokens(mint=mint, options=options, keys=signing, entropy=entropy),)
+            TransactionTokens(mint=mint, options=options, keys=signing, entropy=entropy)
             if options.transactions
-            else ()
+            else None
         )
         if not options.domains:
-            return cls(elsewhere=transactions)
+            return cls(transactions=transactions)
         departures = (
             ChainedGrants(mint=mint, options=options, keys=signing, entropy=entropy),
             IdentityAssertions(mint=mint, options=options, keys=signing, entropy=entropy),
         )
         if keys is None or tasks is None:
-            return cls(elsewhere=(*departures, *transactions))
+            return cls(departures=departures, transactions=transactions)
         arrivals = Arrivals(
             uow=uow,
             mint=mint,
@@ -55,4 +56,4 @@ class Crossing:
             keys=keys,
             beginning=Beginning(tasks=tasks, entropy=entropy),
         )
-        return cls(arrivals=arrivals, elsewhere=(*departures, *transactions))
+        return cls(arrivals=arrivals, departures=departures, transactions=transactions)

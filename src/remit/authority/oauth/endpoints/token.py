@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Final
 
 from remit.authority.oauth.client_auth import ASSERTION_TYPE, Authenticated, ClientAuthenticator
@@ -18,7 +19,7 @@ from remit.authority.oauth.metadata import GRANT_CLIENT_CREDENTIALS, OF_AN_INSTA
 from remit.authority.oauth.possession import PossessionCheck
 from remit.authority.oauth.rar import details_of
 from remit.authority.oauth.repository import OAuthTransaction, TransactionView, View, Views
-from remit.authority.oauth.requests import Asking, Draft, Grant, Outgoing, TokenRequest
+from remit.authority.oauth.requests import Asking, Draft, Grant, TokenRequest
 from remit.authority.oauth.scopes import render
 from remit.authority.oauth.workloads import Admitted, WorkloadDesk
 from remit.authority.tokens import Proof
@@ -200,9 +201,11 @@ class TokenEndpoint:
 
 def render_issued(issued: Issued) -> JsonObject:
     """The answer's body (RFC 6749 §5.1, RFC 8693 §2.2.1, RFC 9396 §7)."""
-    token, outgoing = issued.token, issued.outgoing
+    token, outgoing, extended = issued.token, issued.outgoing, issued.extended
     if outgoing is not None:
-        return _render_outgoing(issued, outgoing)
+        return _render_other(issued, outgoing.claims, outgoing.life)
+    if extended is not None:
+        return _render_other(issued, extended.said, extended.life)
     body: JsonObject = {
         "access_token": issued.text,
         "token_type": token.token_type,
@@ -220,15 +223,15 @@ def render_issued(issued: Issued) -> JsonObject:
     return body
 
 
-def _render_outgoing(issued: Issued, outgoing: Outgoing) -> JsonObject:
+def _render_other(issued: Issued, said: JsonObject, life: timedelta) -> JsonObject:
     """RFC 8693 §2.2.1: what is no access token has the `token_type` `N_A`, and no refresh token beside it."""
     body: JsonObject = {
         "access_token": issued.text,
         "issued_token_type": issued.issued_token_type,
         "token_type": "N_A",
-        "expires_in": int(outgoing.life.total_seconds()),
+        "expires_in": int(life.total_seconds()),
     }
     for name in ("scope", "authorization_details"):
-        if name in outgoing.claims:
-            body[name] = outgoing.claims[name]
+        if name in said:
+            body[name] = said[name]
     return body

@@ -41,7 +41,7 @@ from remit.authority.tasks import Task
 from remit.authority.verify import VerifiedEnvelope
 from remit.identity.principals import Kind
 from remit.identity.spiffe import spiffe_id
-from remit.kernel.ids import AgentId, InstanceId, PrincipalId
+from remit.kernel.ids import AgentId, InstanceId, PrincipalId, TokenId
 from remit.kernel.jose.errors import TokenRejected
 from remit.kernel.jose.keys import KeyLookup
 
@@ -177,14 +177,14 @@ class TokenExchange:
             ceiling=envelope.ceiling,
             envelope=envelope.digest,
             envelopes=(),
-            ancestors=(actor.id,),
+            ancestors=_few((actor.id, *map(TokenId, envelope.stands_on))),
             ends=(envelope.expires_at, task.deadline, envelope.ceiling.window.end, actor.expires_at),
             before=foreign,
             companions=envelope.root.companions,
         )
         return Subject(
             delegated=delegated,
-            scopes=scopes_of_envelope(envelope.root.scope),
+            scopes=scopes_of_envelope(envelope.scope),
             envelope=envelope,
             text=text,
         )
@@ -219,9 +219,7 @@ class TokenExchange:
         if held.client != asking.who.client.id or held.chain[-1] != asking.who.client.subject:
             raise AccessDenied("the subject token is another instance's", reason="may_act")
         parents = (held, actor) if actor is not None else (held,)
-        ancestors = (*held.ancestors, *(parent.id for parent in parents))
-        if len(set(ancestors)) > ANCESTOR_LIMIT:
-            raise AccessDenied(f"exchanged more than {ANCESTOR_LIMIT} times", reason="exchange_too_deep")
+        ancestors = _few((*held.ancestors, *(parent.id for parent in parents)))
         delegated = Delegated(
             subject=held.subject,
             user=held.user,
@@ -230,7 +228,7 @@ class TokenExchange:
             ceiling=held.ceiling,
             envelope=held.envelope,
             envelopes=held.envelopes,
-            ancestors=tuple(dict.fromkeys(ancestors)),
+            ancestors=ancestors,
             ends=tuple(parent.expires_at for parent in parents),
             before=held.before,
             companions=held.companions,
@@ -266,6 +264,14 @@ class TokenExchange:
         if agent is None:
             raise InvalidRequest(UNVERIFIED, reason="delegator_unknown")
         return spiffe_id(self._options.trust_domain, agent.name, instance)
+
+
+def _few(ancestors: tuple[TokenId, ...]) -> tuple[TokenId, ...]:
+    """Each once, and no more than a token may stand on."""
+    found = tuple(dict.fromkeys(ancestors))
+    if len(found) > ANCESTOR_LIMIT:
+        raise AccessDenied(f"exchanged more than {ANCESTOR_LIMIT} times", reason="exchange_too_deep")
+    return found
 
 
 def _is_root_of(root: Root, task: Task) -> bool:

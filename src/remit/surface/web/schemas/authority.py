@@ -8,7 +8,7 @@ import msgspec
 from remit.authority.company import COMPANIONS_CEILING
 from remit.authority.consent import Grant, GrantState
 from remit.authority.delegations import RecordedEnvelope
-from remit.authority.envelope import Delegation
+from remit.authority.envelope import Delegation, Making
 from remit.authority.shares import Share
 from remit.authority.task_service import StartedTask
 from remit.authority.tasks import Initiative, Mode, Task, TaskState
@@ -169,11 +169,12 @@ class ExtendedEnvelope(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
 
 
 class HopView(msgspec.Struct, frozen=True, kw_only=True):
-    """Who handed what to whom."""
+    """Who handed what to whom, and how the link was made."""
 
     by: str
     to: str
     kind: Delegation
+    made: Making
     ceiling: CeilingBody
     expires_at: datetime
 
@@ -205,6 +206,7 @@ class DelegationView(msgspec.Struct, frozen=True, kw_only=True):
                     by=hop.by,
                     to=hop.to,
                     kind=hop.kind,
+                    made=hop.made,
                     ceiling=ceiling_view(hop.ceiling),
                     expires_at=hop.expires_at,
                 )
