@@ -15,6 +15,7 @@ from remit.decision.footing import Footings
 from remit.decision.policy.bundle import Bundle, PolicyVersion
 from remit.decision.policy.rollout import Rollout
 from remit.decision.relations.graph import Graph
+from remit.decision.relations.held import HeldRelations
 from remit.identity.credentials import Credential
 from remit.identity.lifecycle import State
 from remit.identity.principals import Principal
@@ -54,6 +55,8 @@ class Snapshot:
     """The clients that each principal is, revoked ones included."""
     relations: Graph | None = None
     """The authorization model in force with its tuples, at this revision; None where there is none."""
+    stores: HeldRelations = field(default_factory=HeldRelations)
+    """Every store of relations, at this revision."""
     footings: Footings = field(init=False, repr=False, compare=False, default_factory=Footings)
     """What was derived from this very snapshot: `replace` makes a new one with none."""
     sides: dict[PolicyVersion, "Snapshot"] = field(

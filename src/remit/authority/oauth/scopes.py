@@ -15,7 +15,8 @@ class Scope(StrEnum):
 
     The first five are people's, given by role; `ACT` is an agent's at the API (its own tasks, hops,
     capabilities, approvals), `DECIDE` that of a workload which enforces by itself and asks for others
-    (AuthZEN), `MCP` anyone's at the gateway. The last four say what a client learns of a
+    (AuthZEN), `RELATIONS` and `RELATIONS_WRITE` those of one that asks for, or keeps, relations (OpenFGA),
+    `MCP` anyone's at the gateway. The last four say what a client learns of a
     person (OpenID Connect Core §5.4) and open nothing but that.
     """
 
@@ -26,6 +27,8 @@ class Scope(StrEnum):
     ADMIN = "remit.admin"
     ACT = "remit.act"
     DECIDE = "remit.decide"
+    RELATIONS = "remit.relations"
+    RELATIONS_WRITE = "remit.relations.write"
     MCP = "mcp"
     OPENID = disclosure.OPENID
     PROFILE = disclosure.PROFILE
@@ -46,6 +49,12 @@ OF_EVERY_PERSON: Final = frozenset({Scope.WRITE, Scope.READ})
 AGENT_AT_API: Final = frozenset({Scope.ACT})
 PEP: Final = "pep"
 """Role of a workload: it asks for decisions about others."""
+BY_ROLE_OF_WORKLOAD: Final[dict[str, frozenset[Scope]]] = {
+    PEP: frozenset({Scope.DECIDE}),
+    "relations": frozenset({Scope.RELATIONS, Scope.RELATIONS_WRITE}),
+    "relations-reader": frozenset({Scope.RELATIONS}),
+}
+"""What each role of a workload earns at the API; unknown roles earn nothing."""
 AT_MCP: Final = frozenset({Scope.MCP})
 AT_USERINFO: Final = frozenset({Scope.OPENID, Scope.PROFILE, Scope.EMAIL, Scope.GROUPS})
 """What an application may have; a task's tokens never carry one of these."""
@@ -83,7 +92,7 @@ def scopes_of_roles(roles: str) -> frozenset[Scope]:
 
 def scopes_of_workload(roles: str) -> frozenset[Scope]:
     """What a workload's own token may have at the API."""
-    return AGENT_AT_API | ({Scope.DECIDE} if PEP in roles.split() else frozenset())
+    return AGENT_AT_API.union(*(BY_ROLE_OF_WORKLOAD.get(role, frozenset()) for role in roles.split()))
 
 
 def scopes_of_envelope(text: str) -> frozenset[Scope]:

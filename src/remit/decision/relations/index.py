@@ -83,7 +83,8 @@ class Index:
 
     def along(self, contextual: Iterable[RelationTuple]) -> "Index":
         """What one request sees that brings tuples along: nothing of them stays."""
-        forked = {kind: names.fork() for kind, names in self._names.items()}
+        # A copy: a list that is made in another thread must not meet a type that is just being added.
+        forked = {kind: names.fork() for kind, names in self._names.copy().items()}
         return self._changed(forked, contextual, ())
 
     def _changed(

@@ -35,6 +35,7 @@ from remit.decision.policy.seal import (
     prove,
     stated,
 )
+from remit.decision.relations.held import HeldRelations
 from remit.identity.credentials import Credential, CredentialState
 from remit.identity.principals import Principal
 from remit.identity.tools import Server, Tool
@@ -42,6 +43,8 @@ from remit.kernel.canonical import sha256
 from remit.kernel.errors import Unavailable
 from remit.kernel.ids import KeyId, PrincipalId, TenantId
 from remit.kernel.uow import UnitOfWork
+from remit.platform.storage.relation_view import KIND as RELATIONS
+from remit.platform.storage.relation_view import RelationSteps, carried, read_on, read_whole
 from remit.platform.storage.revision import ChangesForgotten
 from remit.platform.storage.sql import Scalar, Sql
 from remit.platform.storage.tables import authority, clients, core, identity
@@ -155,6 +158,8 @@ class _Tables:
     """Whole tables, by name of the snapshot's member."""
     things: Mapping[str, dict[str, Any]] = field(default_factory=dict)
     """Single things that changed; None for one that is gone."""
+    relations: HeldRelations | RelationSteps | None = None
+    """Every store whole, or how those that changed go on; None where none did."""
 
 
 class SnapshotKeeper:
@@ -290,7 +295,9 @@ def _read(tx: SqlTransaction, known: Snapshot | None, position: int, followed: i
     moved = known.bundle.unproven or any(kind == "policy" for kind, _ in changes.things)
     policy = _policies(tx, followed) if moved else None
     own = tx.changes.own() if changes.things else known.revision
-    return _Tables(changes.revision, own, tx.epoch(), policy, {}, things)
+    stores = [ident for kind, ident in changes.things if kind == RELATIONS]
+    relations = read_on(tx.sql, tx.tenant, known.stores, stores) if stores else None
+    return _Tables(changes.revision, own, tx.epoch(), policy, {}, things, relations)
 
 
 def _policies(tx: SqlTransaction, followed: int) -> _Policies:
@@ -310,7 +317,8 @@ def _read_all(tx: SqlTransaction, followed: int) -> _Tables:
         for row in tx.sql.rows(_ALL_TOMBSTONES, values)
     }
     changes = tx.changes
-    return _Tables(changes.revision(), changes.own(), tx.epoch(), _policies(tx, followed), whole)
+    policies, relations = _policies(tx, followed), read_whole(tx.sql, tx.tenant)
+    return _Tables(changes.revision(), changes.own(), tx.epoch(), policies, whole, relations=relations)
 
 
 _ONE: Final[dict[str, tuple[str, Callable[[SqlTransaction, Any], Any]]]] = {
@@ -339,6 +347,7 @@ def _active(known: Iterable[Credential]) -> tuple[Credential, ...]:
 
 
 def _load(tenant: TenantId, read: _Tables, sides: tuple[Bundle, Rollout | None]) -> Snapshot:
+    held = read.relations if isinstance(read.relations, HeldRelations) else HeldRelations()
     maps: dict[str, Any] = {name: Map(rows) for name, rows in read.whole.items()}
     return Snapshot(
         tenant=tenant,
@@ -346,6 +355,8 @@ def _load(tenant: TenantId, read: _Tables, sides: tuple[Bundle, Rollout | None])
         epoch=read.epoch,
         bundle=sides[0],
         rollout=sides[1],
+        stores=held,
+        relations=held.in_force,
         **maps,
     )
 
@@ -354,12 +365,16 @@ def _carry(known: Snapshot, read: _Tables, sides: tuple[Bundle, Rollout | None] 
     if (
         not read.things
         and (read.policy is None or _same(known, sides))
+        and read.relations is None
         and (read.revision, read.epoch) == (known.revision, known.epoch)
     ):
         return known  # the very same: what was derived from it holds on
     changed: dict[str, Any] = {
         name: _changed(getattr(known, name), rows.items()) for name, rows in read.things.items()
     }
+    if isinstance(read.relations, RelationSteps):
+        held = carried(known.stores, read.relations)
+        changed |= {"stores": held, "relations": held.in_force}
     bundle, rollout = (known.bundle, known.rollout) if sides is None else sides
     return replace(known, revision=read.revision, epoch=read.epoch, bundle=bundle, rollout=rollout, **changed)
 

@@ -60,6 +60,7 @@ from remit.platform.storage.repositories.registrations import (
     InvitationRepository,
     RegistrationRepository,
 )
+from remit.platform.storage.repositories.relations import SqlRelations
 from remit.platform.storage.repositories.seen import SeenRepository
 from remit.platform.storage.repositories.settings import SettingsRepository
 from remit.platform.storage.repositories.sign_ons import LogoutRepository, SignOnRepository
@@ -311,6 +312,11 @@ class SqlTransaction:
     def seen(self) -> SeenRepository:
         """Where the values that tasks have seen came from."""
         return SeenRepository(self.sql, self.tenant, self.ledger)
+
+    @property
+    def relations(self) -> SqlRelations:
+        """Who is related to what."""
+        return SqlRelations(self.sql, self.tenant)
 
     @property
     def decisions(self) -> DecisionRepository:

@@ -16,6 +16,7 @@ from remit.app.live import LiveLog
 from remit.app.publishing import policy_service
 from remit.app.services import Services
 from remit.app.tenant_desk import TenantDesk
+from remit.decision.relation_service import RelationService
 from remit.decision.trials.service import TrialService
 from remit.enforcement.mcp.catalogue import Catalogue, CatalogueOptions
 from remit.identity.credential_keys import CredentialKeys
@@ -58,6 +59,7 @@ from remit.surface.web.routes.device import DeviceRoutes
 from remit.surface.web.routes.directory import DirectoryRoutes
 from remit.surface.web.routes.domains import DomainRoutes, entry_named
 from remit.surface.web.routes.federation import FederationRoutes, agent_named
+from remit.surface.web.routes.fga import FgaRoutes
 from remit.surface.web.routes.keys import KeyRoutes
 from remit.surface.web.routes.kills import KillRoutes
 from remit.surface.web.routes.ledger import LedgerRoutes
@@ -111,6 +113,9 @@ def tenant_application(services: Services) -> ASGIApp:
         *upstream_routes(services).routes(),
         *api.routes(operations),
         *AccessRoutes(desk=access_desk(services), door=door, issuer=ground.issuer).routes(),
+        *FgaRoutes(
+            relations=relations(services), door=door, clock=ground.clock, issuer=ground.issuer
+        ).routes(),
         *pages(services),
     ]
     return build_app(
@@ -207,6 +212,14 @@ def nouns(services: Services) -> Nouns:
         ),
         domains=DomainRoutes(service=services.domains, named=partial(entry_named, services.identity)),
         upstream=upstream_routes(services),
+    )
+
+
+def relations(services: Services) -> RelationService:
+    """Who is related to what."""
+    ground = services.ground
+    return RelationService(
+        uow=ground.work, snapshots=ground.snapshots, entropy=ground.entropy, tenant=ground.tenant
     )
 
 

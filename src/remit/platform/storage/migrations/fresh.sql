@@ -475,6 +475,49 @@ CREATE TABLE refresh_token (
 	body TEXT NOT NULL,
 	PRIMARY KEY (tenant, id)
 );
+CREATE TABLE relation_change (
+	tenant TEXT NOT NULL,
+	store TEXT NOT NULL,
+	number BIGINT NOT NULL,
+	object TEXT NOT NULL,
+	relation TEXT NOT NULL,
+	user TEXT NOT NULL,
+	written BIGINT NOT NULL,
+	condition TEXT NOT NULL,
+	context TEXT NOT NULL,
+	at BIGINT NOT NULL,
+	PRIMARY KEY (tenant, store, number)
+);
+CREATE TABLE relation_model (
+	tenant TEXT NOT NULL,
+	store TEXT NOT NULL,
+	number BIGINT NOT NULL,
+	id TEXT NOT NULL,
+	body TEXT NOT NULL,
+	created_at BIGINT NOT NULL,
+	PRIMARY KEY (tenant, store, number)
+);
+CREATE TABLE relation_store (
+	tenant TEXT NOT NULL,
+	id TEXT NOT NULL,
+	name TEXT NOT NULL,
+	enforced BIGINT NOT NULL,
+	position BIGINT NOT NULL,
+	created_at BIGINT NOT NULL,
+	updated_at BIGINT NOT NULL,
+	PRIMARY KEY (tenant, id)
+);
+CREATE TABLE relation_tuple (
+	tenant TEXT NOT NULL,
+	store TEXT NOT NULL,
+	object TEXT NOT NULL,
+	relation TEXT NOT NULL,
+	user TEXT NOT NULL,
+	condition TEXT NOT NULL,
+	context TEXT NOT NULL,
+	at BIGINT NOT NULL,
+	PRIMARY KEY (tenant, store, object, relation, user)
+);
 CREATE TABLE replay (
 	tenant TEXT NOT NULL,
 	"key" TEXT NOT NULL,
@@ -790,3 +833,5 @@ CREATE INDEX backchannel_request_expiry ON backchannel_request (tenant, expires_
 CREATE INDEX backchannel_notice_due ON backchannel_notice (tenant, outcome, due);
 CREATE INDEX companion_user ON companion (tenant, user);
 CREATE INDEX companion_consent ON companion (tenant, consent);
+CREATE UNIQUE INDEX relation_model_id ON relation_model (tenant, store, id);
+CREATE INDEX relation_tuple_user ON relation_tuple (tenant, store, user, object);

@@ -17,6 +17,7 @@ def upgrade() -> None:
     _create_tenant_revision()
     _create_companion()
     _create_policy_seal()
+    _create_relations()
     _keep_tenants_apart()  # the last: it concerns every table that is there
 
 
@@ -131,6 +132,52 @@ def _create_policy_seal() -> None:
         sa.Column("closed_at", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("tenant", "number"),
     )
+
+
+def _create_relations() -> None:
+    """Stores, models, tuples, and the changes of tuples in order (R49)."""
+    of_store = ("tenant", "store")
+    op.create_table(
+        "relation_store",
+        *_texts("tenant", "id", "name"),
+        *_numbers("enforced", "position", "created_at", "updated_at"),
+        sa.PrimaryKeyConstraint("tenant", "id"),
+    )
+    op.create_table(
+        "relation_model",
+        *_texts(*of_store),
+        *_numbers("number"),
+        *_texts("id", "body"),
+        *_numbers("created_at"),
+        sa.PrimaryKeyConstraint(*of_store, "number"),
+    )
+    op.create_index("relation_model_id", "relation_model", [*of_store, "id"], unique=True)
+    key, held = ("object", "relation", "user"), ("condition", "context")
+    op.create_table(
+        "relation_tuple",
+        *_texts(*of_store, *key, *held),
+        *_numbers("at"),
+        sa.PrimaryKeyConstraint(*of_store, *key),
+    )
+    op.create_index("relation_tuple_user", "relation_tuple", [*of_store, "user", "object"], unique=False)
+    op.create_table(
+        "relation_change",
+        *_texts(*of_store),
+        *_numbers("number"),
+        *_texts(*key),
+        *_numbers("written"),
+        *_texts(*held),
+        *_numbers("at"),
+        sa.PrimaryKeyConstraint(*of_store, "number"),
+    )
+
+
+def _texts(*names: str) -> "list[sa.Column[str]]":
+    return [sa.Column(name, TEXT, nullable=False) for name in names]
+
+
+def _numbers(*names: str) -> "list[sa.Column[int]]":
+    return [sa.Column(name, sa.BigInteger(), autoincrement=False, nullable=False) for name in names]
 
 
 def _keep_tenants_apart() -> None:
