@@ -15,7 +15,9 @@ from remit.kernel.ids import PrincipalId, system_entropy
 from remit.kernel.tenancy import DEFAULT_TENANT
 from remit.platform.storage.snapshot import SnapshotKeeper
 from remit.platform.storage.unit_of_work import SqlUnitOfWork
+from support.builders import HOUR
 from support.clock import NOON
+from support.deciding import POLICY_KEYS
 from support.relations import DRIVE, tuples_of
 
 BY = PrincipalId("usr_ada")
@@ -27,7 +29,7 @@ class Desk:
 
     def __init__(self, uow: SqlUnitOfWork) -> None:
         self.uow = uow
-        self.keeper = SnapshotKeeper(uow, tenant=DEFAULT_TENANT)
+        self.keeper = SnapshotKeeper(uow, tenant=DEFAULT_TENANT, keys=POLICY_KEYS)
         self.service = RelationService(
             uow=uow, snapshots=self.keeper, entropy=system_entropy, tenant=DEFAULT_TENANT
         )
@@ -178,7 +180,7 @@ async def test_authority_shrinks_with_an_epoch_in_the_store_that_decisions_look_
 
 async def test_stores_are_apart_and_gone_when_removed(desk: Desk) -> None:
     store = await desk.furnished()
-    second = await desk.service.create_store("other", by=BY, at=NOON)
+    second = await desk.service.create_store("other", by=BY, at=NOON + HOUR)
     with pytest.raises(ModelMissing):
         await desk.write(second.id, "folder:a#owner@user:ana")
     await desk.write(store, "folder:a#owner@user:ana")

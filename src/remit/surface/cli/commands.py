@@ -32,6 +32,7 @@ NOUNS: Final[dict[str, Entry]] = {
     "tool": Entry("tool", "Tools: pinned definitions, mappings, quarantine."),
     "task": Entry("task", "Tasks: one run of an agent, for whom, until when."),
     "policy": Entry("policy", "Policies: check, test, compare, publish, list."),
+    "relation": Entry("relation", "Relations: who is related to what, and what tools may demand of that."),
     "decision": Entry("decision", "Decisions on record."),
     "delegation": Entry("delegation", "Delegation chains: who handed what to whom, narrowed how."),
     "approval": Entry("approval", "Asks that wait for a person, and their answers."),

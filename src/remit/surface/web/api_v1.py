@@ -18,6 +18,7 @@ from remit.surface.web.routes.kills import KillRoutes
 from remit.surface.web.routes.ledger import LedgerRoutes
 from remit.surface.web.routes.people import PeopleRoutes
 from remit.surface.web.routes.publishing import PublishingRoutes
+from remit.surface.web.routes.relations import RelationRoutes
 from remit.surface.web.routes.spiffe import SpiffeRoutes
 from remit.surface.web.routes.stream import StreamRoutes
 from remit.surface.web.routes.tenants import TenantRoutes
@@ -50,6 +51,7 @@ class Nouns:
     tenants: TenantRoutes
     domains: DomainRoutes
     upstream: UpstreamRoutes
+    relations: RelationRoutes
 
     def operations(self) -> list[Operation[Any, Any]]:
         """All of them; names and (method, path) pairs are unique, which a test demands."""
@@ -74,4 +76,5 @@ class Nouns:
             *self.tenants.operations(),
             *self.domains.operations(),
             *self.upstream.operations(),
+            *self.relations.operations(),
         ]

@@ -69,6 +69,7 @@ from remit.surface.web.routes.oidc import OpenIdRoutes
 from remit.surface.web.routes.people import PeopleRoutes
 from remit.surface.web.routes.publishing import PublishingRoutes
 from remit.surface.web.routes.register import RegisterRoutes
+from remit.surface.web.routes.relations import RelationRoutes
 from remit.surface.web.routes.spiffe import SpiffeRoutes
 from remit.surface.web.routes.stream import StreamRoutes
 from remit.surface.web.routes.tenants import TenantRoutes
@@ -212,6 +213,7 @@ def nouns(services: Services) -> Nouns:
         ),
         domains=DomainRoutes(service=services.domains, named=partial(entry_named, services.identity)),
         upstream=upstream_routes(services),
+        relations=RelationRoutes(relations=relations(services)),
     )
 
 
