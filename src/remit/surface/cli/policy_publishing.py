@@ -1,13 +1,17 @@
 """`remit policy enforce`, `rollback` and `verify`: what happens to versions after they are published."""
 
+import time
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from remit.surface.cli.exits import Exit
 from remit.surface.cli.failures import Misused
-from remit.surface.cli.options import OutputOption
+from remit.surface.cli.options import OutputOption, duration
 from remit.surface.cli.render import Output, show, visible
+from remit.surface.cli.sources import Sources
 
 _ALL = 100
 CanaryOption = Annotated[
@@ -26,6 +30,7 @@ def attach(app: typer.Typer) -> None:
     app.command()(enforce)
     app.command()(rollback)
     app.command()(verify)
+    app.command()(replay)
 
 
 def share_of(canary: str | None, agents: list[str], hours: int) -> dict[str, Any]:
@@ -92,3 +97,40 @@ def _number(given: str) -> int:
     if not number.isdecimal():
         raise Misused(f"`{given}` is no version", next_step="remit policy list")
     return int(number)
+
+
+def replay(
+    files: Annotated[list[Path], typer.Argument(help="Cedar files; together they are the candidate.")],
+    *,
+    since: Annotated[str, typer.Option(help="How far back: 30m, 24h, 7d.")] = "7d",
+    output: OutputOption = Output.TABLE,
+) -> None:
+    """Say what a candidate would have answered to the decisions on record. Exit: 0 the same, 1 not."""
+    from remit.surface.cli.client import Client  # noqa: PLC0415 — the HTTP client costs `--help` 0.4 s
+
+    start = datetime.now(UTC) - duration(since, command="remit policy replay")
+    begun = time.monotonic()
+    with Client.open() as client:
+        sources = Sources.read(files)
+        found = client.post("/policies/replay", {"text": sources.text, "since": start.isoformat()})
+    names = " ".join(map(str, files))
+    hint = f"remit policy publish {names} --canary 10%" if found["changed"] else ""
+    show(found, output=output, lines=_replayed(found, time.monotonic() - begun), hint=hint)
+    raise typer.Exit(Exit.FAILED if found["changed"] else Exit.DONE)
+
+
+def _replayed(found: dict[str, Any], seconds: float) -> list[str]:
+    """In the form of a report: how many, then each transition with its agents and its largest."""
+    lines = [f"{found['total']:,} decisions replayed in {seconds:.1f} s; {found['same']:,} same"]
+    kinds = dict.fromkeys((row["before"], row["after"]) for row in found["rows"])
+    for before, after in kinds:
+        rows = [row for row in found["rows"] if (row["before"], row["after"]) == (before, after)]
+        agents = ", ".join(f"{row['agent']} {row['count']}" for row in rows)
+        most = rows[0]["largest"]
+        example = " ".join(part for part in (most["action"], most["money"], f"({most['decision']})") if part)
+        count = sum(row["count"] for row in rows)
+        lines.append(visible(f"  {before} → {after}  {count:>5}   {agents}   largest: {example}"))
+    lines += [f"  not replayed  {each['count']:>5}   {each['why']}" for each in found["lost"]]
+    if found["more"]:
+        lines.append("  older decisions of that time were left out")
+    return lines

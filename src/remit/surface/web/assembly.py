@@ -14,6 +14,7 @@ from remit.app.bindings.figures import count_state
 from remit.app.bindings.trials import GatewayReader
 from remit.app.live import LiveLog
 from remit.app.publishing import policy_service
+from remit.app.replaying import ReplayService
 from remit.app.services import Services
 from remit.app.tenant_desk import TenantDesk
 from remit.decision.relation_service import RelationService
@@ -168,7 +169,7 @@ def nouns(services: Services) -> Nouns:
         trials=TrialRoutes(
             trials=TrialService(snapshots=ground.snapshots, reader=GatewayReader()), policies=policies
         ),
-        publishing=PublishingRoutes(policies=policies),
+        publishing=PublishingRoutes(policies=policies, replays=ReplayService(ground, policies)),
         approvals=ApprovalRoutes(
             service=services.approvals,
             read_answer=partial(_read_answer, services),

@@ -3,12 +3,14 @@
 from dataclasses import dataclass
 from typing import Any
 
+from remit.app.replaying import ReplayService
 from remit.authority.oauth.scopes import Scope
 from remit.decision.policy_service import PolicyService
 from remit.surface.web.caller import require_admin
 from remit.surface.web.operation import Inbound, Method, Nothing, Operation
 from remit.surface.web.schemas.decision import VersionView
 from remit.surface.web.schemas.publishing import EnforceBody, PolicyProof, RollbackBody
+from remit.surface.web.schemas.replaying import ReplayBody, ReplayView
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -16,6 +18,7 @@ class PublishingRoutes:
     """What the verbs `enforce`, `rollback` and `verify` of the noun `policy` need."""
 
     policies: PolicyService
+    replays: ReplayService
 
     def operations(self) -> list[Operation[Any, Any]]:
         """What is served."""
@@ -55,7 +58,24 @@ class PublishingRoutes:
                 query=Nothing,
                 answer=PolicyProof,
             ),
+            Operation(
+                name="replayPolicy",
+                summary="What a candidate would have answered to decisions on record; nothing is stored",
+                method=Method.POST,
+                path="/policies/replay",
+                scopes=(Scope.ADMIN,),
+                handler=self._replay,
+                body=ReplayBody,
+                query=Nothing,
+                answer=ReplayView,
+            ),
         ]
+
+    async def _replay(self, inbound: Inbound[ReplayBody, Nothing]) -> ReplayView:
+        # It opens sealed arguments, so it is for administrators alone.
+        require_admin(inbound.caller, what="replay decisions")
+        body = inbound.body
+        return ReplayView.of(await self.replays.run(body.text, since=body.since, limit=body.limit))
 
     async def _enforce(self, inbound: Inbound[EnforceBody, Nothing]) -> VersionView:
         require_admin(inbound.caller, what="put policy in force")

@@ -1,0 +1,132 @@
+"""Decisions on record, read with what belongs to them and made again with a candidate policy."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+from typing import Final
+
+from remit.app.bindings.trials import GatewayReader
+from remit.app.ground import Ground
+from remit.decision.policy.admission import compile_bundle
+from remit.decision.policy.bundle import Bundle
+from remit.decision.policy.seal import SealBroken, prove
+from remit.decision.policy_service import PolicyService
+from remit.decision.replay import Remembered, Replay, replay
+from remit.decision.trace import StoredDecision
+from remit.identity.principals import Principal
+from remit.identity.tools import Server, Tool
+from remit.kernel.canonical import sha256
+from remit.kernel.ids import PrincipalId, TokenId, ToolId
+from remit.ledger.query import DECIDED
+from remit.platform.storage.unit_of_work import SqlTransaction
+
+LIMIT: Final = 20_000
+"""Decisions of one replay, the newest: what an administrator waits for."""
+_PAGE: Final = 200
+_EMPTY: Final = sha256(b"")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Replayed:
+    """What came of it, and whether older decisions of the time were left out."""
+
+    found: Replay
+    more: bool
+
+
+class ReplayService:
+    """Makes decisions again; nothing is stored or recorded of it."""
+
+    def __init__(self, ground: Ground, policies: PolicyService) -> None:
+        self._ground = ground
+        self._policies = policies
+        self._reader = GatewayReader()
+
+    async def run(self, text: str, *, since: datetime, limit: int = LIMIT) -> Replayed:
+        """Replay a text over the decisions since then, newest first; raises `PolicyRefused`."""
+        candidate = await self._policies.draft(text)
+        found, after, known = Replay(), "", dict[str, Bundle | None]()
+        while found.total < limit:
+            page = await self._ground.work.read(partial(_page, since=since, after=after))
+            if not page:
+                return Replayed(found=found, more=False)
+            await self._learn(page, known)
+            await asyncio.to_thread(
+                replay, page, candidate, made_with=known.__getitem__, reader=self._reader, into=found
+            )
+            after = page[-1].stored.id
+        return Replayed(found=found, more=True)
+
+    async def _learn(self, page: Sequence[Remembered], known: dict[str, Bundle | None]) -> None:
+        """Prove and compile the versions that the decisions were made with."""
+        for name in {each.stored.explanation.verdict.policy_version for each in page} - known.keys():
+            policy = await self._policies.get(int(name.removeprefix("v")))
+            try:
+                if policy is not None:
+                    prove(policy, tenant=self._ground.tenant, keys=self._ground.keys)
+            except SealBroken:
+                policy = None
+            known[name] = None if policy is None else compile_bundle(policy.text, version=policy.version)
+
+
+def _page(tx: SqlTransaction, *, since: datetime, after: str) -> list[Remembered]:
+    found = tx.decisions.page(since=since, after=after, limit=_PAGE)
+    principals: dict[str, Principal | None] = {}
+
+    def party(ident: str | None) -> Principal | None:
+        if ident is not None and ident not in principals:
+            principals[ident] = tx.principals.get(PrincipalId(ident))
+        return principals[ident] if ident is not None else None
+
+    return [_remembered(tx, each, party) for each in found]
+
+
+def _remembered(
+    tx: SqlTransaction, stored: StoredDecision, party: Callable[[str | None], Principal | None]
+) -> Remembered:
+    told = stored.explanation
+    arguments, named, digest = _said(tx, stored)
+    tool = tx.tools.get(ToolId(named)) if named else None
+    if tool is not None and tool.digest != digest:
+        tool = None
+    agent = party(told.agent)
+    token = tx.tokens.get(TokenId(told.token)) if told.token else None
+    return Remembered(
+        stored=stored,
+        arguments=arguments,
+        server=_server(tx, told.action, tool, named=named),
+        tool=tool,
+        named_tool=bool(named),
+        agent=agent,
+        blueprint=party(agent.blueprint) if agent is not None and agent.blueprint else None,
+        user=party(told.user),
+        companions=tuple(party(each) for each in told.companions),
+        task=tx.tasks.get(told.task) if told.task is not None else None,
+        key=token.key if token is not None else None,
+    )
+
+
+def _said(tx: SqlTransaction, stored: StoredDecision) -> tuple[str | None, str, str]:
+    """The arguments as they were sealed, and which tool with which definition; None for erased ones."""
+    placed = next(
+        (
+            each
+            for each in tx.ledger.mentioning(stored.id)
+            if each.record.kind == DECIDED and each.record.decision == stored.id
+        ),
+        None,
+    )
+    if placed is None:
+        return None, "", ""
+    record = placed.record
+    sealed = [each for each in tx.ledger.contents(record.id) if each.name == "arguments"]
+    text = sealed[0].text if sealed else ("" if stored.explanation.arguments == _EMPTY else None)
+    return text, record.tool, dict(record.digests).get("tool", "")
+
+
+def _server(tx: SqlTransaction, action: str, tool: Tool | None, *, named: str) -> Server | None:
+    if tool is not None:
+        return tx.servers.get(tool.server)
+    return None if named else tx.servers.named(action.partition("/")[0])
