@@ -10,12 +10,14 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
+from functools import lru_cache
 from typing import Final
 
 from remit.authority.rights import Money
 from remit.authority.tasks import Lineage, Task
 from remit.authority.tokens import VerifiedSubject
 from remit.decision.code_names import Code
+from remit.decision.facts import Snapshot
 from remit.decision.finding import Finding
 from remit.decision.policy.bundle import Bundle
 from remit.decision.policy_stage import HEADLESS_APPROVERS, policy_stage
@@ -126,7 +128,7 @@ def again(  # noqa: PLR0911 — each way out has its own reason
         return request
     if then is None:
         return Lost.FACTS
-    control, fresh = policy_stage(request, empty(then)), policy_stage(request, empty(candidate))
+    control, fresh = policy_stage(request, _view(then)), policy_stage(request, _view(candidate))
     if _signed_in(control) or _signed_in(fresh):
         return Lost.SIGN_IN
     if not _agrees(control, recorded):
@@ -144,6 +146,12 @@ def again(  # noqa: PLR0911 — each way out has its own reason
         rule=next((said.rule for said in fresh.reasons if said.rule), ""),
         money=request.call.money,
     )
+
+
+@lru_cache(maxsize=256)
+def _view(bundle: Bundle) -> Snapshot:
+    """Nothing but policies; a bundle is one object for as long as it is used."""
+    return empty(bundle)
 
 
 def _agrees(control: Finding, recorded: Finding) -> bool:
