@@ -61,11 +61,13 @@ def main() -> None:
         replay(
             (read(*each) for each in bodies), candidate, made_with=lambda _: then, reader=reader, into=found
         )
-        took, cpu = took + time.perf_counter() - begun, cpu + time.thread_time() - ran
+        took += time.perf_counter() - begun
+        cpu += time.thread_time() - ran
     planted = len(range(0, count, _EVERY))
     exact = len(found.changes) == planted and not found.lost and found.same == count - planted
     sys.stdout.write(
-        f"{found.total:,} decisions replayed in {took:.1f} s ({cpu:.1f} s of CPU, {cpu / count * 1e6:.1f} µs each); "
+        f"{found.total:,} decisions replayed in {took:.1f} s "
+        f"({cpu:.1f} s of CPU, {cpu / count * 1e6:.1f} µs each); "
         f"{len(found.changes):,} changes, {planted:,} planted, {'exact' if exact else 'NOT EXACT'}\n"
     )
     sys.exit(0 if exact else 1)
