@@ -334,3 +334,12 @@ async def test_malformed_bodies_are_refused_in_openfgas_shape(
     for body in (b"[]", b"{", b'{"tuple_key": 3}', b'{"tuple_key": {"user": "\\u0000"}}'):
         reply: httpx2.Response = await house.http.post(url, content=body, headers=headers)
         assert (reply.status_code, reply.json()["code"]) == (400, "validation_error")
+    for query in (
+        "name=%00",
+        "page_size=0",
+        "page_size=101",
+        "continuation_token=AAAA",
+        "continuation_token=x",
+    ):
+        reply = await house.http.get(f"{house.issuer}/fga/stores?{query}", headers=headers)
+        assert reply.status_code == 400, (query, reply.text)

@@ -154,6 +154,7 @@ class FgaRoutes:
         if raw and request.method == "POST":
             document = parse_object(raw)
             refuse_nul(document)
+        refuse_nul(dict(request.query_params))
         return Asked(
             caller=caller,
             document=document,
@@ -367,9 +368,11 @@ def _token(text: str) -> str:
 
 def _text(token: str) -> str:
     try:
-        return base64.urlsafe_b64decode(token.encode()).decode()
-    except (binascii.Error, ValueError) as wrong:
+        text = base64.urlsafe_b64decode(token.encode()).decode()
+        refuse_nul(text)
+    except (binascii.Error, ValueError, InvalidBody) as wrong:
         raise ContinuationInvalid("the continuation token is not of this list") from wrong
+    return text
 
 
 def _number(text: str) -> int:
