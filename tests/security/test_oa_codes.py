@@ -10,8 +10,9 @@ import pytest
 from remit.authority.oauth import codes, opaque, redirects
 from remit.authority.oauth.client_options import DocumentClients, DocumentPolicy
 from remit.authority.oauth.codes import AuthorizationCode, Shown
-from remit.authority.oauth.grants.authorization_code import AuthorizationCodeGrant, SpendCode
+from remit.authority.oauth.grants.authorization_code import AuthorizationCodeGrant
 from remit.authority.oauth.pkce import challenge_of
+from remit.authority.oauth.redeeming import SpendCode
 from remit.authority.oauth.registration import CODE, ClientRegistration, RegistrationKind
 from remit.authority.oauth.requests import Asking
 from remit.platform.storage.unit_of_work import SqlUnitOfWork

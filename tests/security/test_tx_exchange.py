@@ -261,7 +261,7 @@ async def test_a_token_is_not_exchanged_without_end(world: World) -> None:
 class Forgiving(Issuance):
     """Neither asks whether all still lives, nor has the envelope judged once more."""
 
-    def _check_alive(self, tx: Any, token: Any, request: Any) -> None:
+    def _check_alive(self, tx: Any, known: Any, token: Any, request: Any) -> None:
         return
 
     def _with_envelope(self, tx: Any, draft: Draft, request: Any) -> AccessToken:

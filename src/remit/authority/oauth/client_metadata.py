@@ -80,7 +80,11 @@ def read_metadata(document: Mapping[str, Json], *, lenient: bool = False) -> Sta
     method = _method(document, keyed=bool(jwks or jwks_uri))
     if CIBA in granted and method is AuthMethod.NONE:
         # CIBA §5: in the name of a client that proves nothing anybody could ask people.
-        raise InvalidClientMetadata("a client that asks people behind the scenes proves itself: give it keys")
+        if not lenient:
+            raise InvalidClientMetadata(
+                "a client that asks people behind the scenes proves itself: give it keys"
+            )
+        granted -= {CIBA}
     delivery, notified = _delivery(document, granted)
     certificate = _certificate(document, method)
     _check_proof(method, jwks, jwks_uri)
