@@ -4,16 +4,10 @@
 the test starts, or the address of one that runs already, with the administrator `admin`, password `admin`.
 """
 
-import asyncio
 import html
-import os
 import re
-import secrets
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlsplit
 
 import httpx2
@@ -26,68 +20,26 @@ from remit.identity.upstream.provider import Product, Provisioning
 from remit.kernel.ids import PrincipalId
 from support.composed import composed
 from support.house import House
+from support.keycloak import PATIENCE, WHERE, Administrator, trusting
 from support.people import ADMIN
-from support.ports import free_port
 
-WHERE = os.environ.get("REMIT_KEYCLOAK", "")
-PATIENCE = 900
-"""Seconds that its first start may take: it builds itself."""
-
-
-@asynccontextmanager
-async def keycloak() -> AsyncIterator[str]:
-    """The address of a Keycloak that answers."""
-    if not WHERE:
-        pytest.skip("REMIT_KEYCLOAK names no Keycloak: sign-in through a real one DID NOT RUN")
-    if WHERE.startswith("http"):
-        yield WHERE.rstrip("/")
-        return
-    port = free_port()
-    started = await asyncio.create_subprocess_exec(
-        Path(WHERE) / "bin" / "kc.sh",
-        "start-dev",
-        f"--http-port={port}",
-        "--http-host=127.0.0.1",
-        env={**os.environ, "KC_BOOTSTRAP_ADMIN_USERNAME": "admin", "KC_BOOTSTRAP_ADMIN_PASSWORD": "admin"},
-        stdout=asyncio.subprocess.PIPE,
-    )
-    assert started.stdout is not None
-    try:
-        async with asyncio.timeout(PATIENCE):
-            while b"Listening on" not in await started.stdout.readline():
-                assert started.returncode is None
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        started.terminate()
-        await started.wait()
+pytestmark = [
+    pytest.mark.optional("Keycloak"),
+    pytest.mark.timeout(PATIENCE + 120),
+    pytest.mark.skipif(
+        not WHERE, reason="REMIT_KEYCLOAK names no Keycloak: sign-in through a real one DID NOT RUN"
+    ),
+]
 
 
-class Administrator:
-    """Sets up a realm of its own, with us as its client."""
-
-    def __init__(self, address: str) -> None:
-        self.address, self.realm = address, f"staff-{secrets.token_hex(4)}"
-        self.http = httpx2.AsyncClient(base_url=address, trust_env=False, timeout=60)
-
-    async def sign_in(self) -> None:
-        form = {"grant_type": "password", "client_id": "admin-cli", "username": "admin", "password": "admin"}
-        answer = await self.http.post("/realms/master/protocol/openid-connect/token", data=form)
-        self.http.headers["Authorization"] = f"Bearer {answer.json()['access_token']}"
+class Staff(Administrator):
+    """Sets up a realm with us as its client."""
 
     async def put_up(self, house: House) -> None:
         """A realm, a person, and a client that proves itself by our published key."""
         home = house.services.people.desk.home
-        await self._post("", {"realm": self.realm, "enabled": True, "sslRequired": "none"})
-        person = {
-            "username": "ana",
-            "enabled": True,
-            "email": "ana@company.com",
-            "emailVerified": True,
-            "firstName": "Ana",
-            "lastName": "Example",
-            "credentials": [{"type": "password", "value": "pw", "temporary": False}],
-        }
-        await self._post(f"/{self.realm}/users", person)
+        await self.post("", {"realm": self.realm, "enabled": True, "sslRequired": "none"})
+        await self.person("ana")
         client = {
             "clientId": "remit",
             "protocol": "openid-connect",
@@ -104,17 +56,13 @@ class Administrator:
                 "post.logout.redirect.uris": f"{home}/sign-in",
             },
         }
-        await self._post(f"/{self.realm}/clients", client)
+        await self.post(f"/{self.realm}/clients", client)
 
     async def sign_out(self, name: str) -> None:
         """End every session of a person there; each client is told behind the scenes."""
         (found,) = (await self.http.get(f"/admin/realms/{self.realm}/users?username={name}")).json()
         answer = await self.http.post(f"/admin/realms/{self.realm}/users/{found['id']}/logout")
         assert answer.status_code == 204, answer.text
-
-    async def _post(self, path: str, body: dict[str, Any]) -> None:
-        answer = await self.http.post(f"/admin/realms{path}", json=body)
-        assert answer.status_code == 201, answer.text
 
 
 def form_of(page: str) -> str:
@@ -134,28 +82,21 @@ async def enter(http: httpx2.AsyncClient, home: str) -> httpx2.Response:
     return at
 
 
-@pytest.mark.optional("Keycloak")
-@pytest.mark.timeout(PATIENCE + 120)
-async def test_people_sign_in_through_keycloak_and_out_again(tmp_path: Path) -> None:
-    async with keycloak() as address:
-        chosen = {
-            "federation.private_hosts": [urlsplit(address).netloc],
-            "federation.unsafe_loopback_http": True,
-        }
-        async with composed(tmp_path, chosen=chosen) as house:
-            admin = Administrator(address)
-            await admin.sign_in()
-            await admin.put_up(house)
-            await journey(house, admin)
+async def test_people_sign_in_through_keycloak_and_out_again(address: str, tmp_path: Path) -> None:
+    async with composed(tmp_path, chosen=trusting(address)) as house:
+        admin = Staff(address)
+        await admin.sign_in()
+        await admin.put_up(house)
+        await journey(house, admin)
 
 
-async def journey(house: House, admin: Administrator) -> None:
+async def journey(house: House, admin: Staff) -> None:
     """In; out here and there; in again; out there, which ends it here."""
     upstream, home = house.services.upstream, house.services.people.desk.home
     stated = StatedProvider(
         name="company",
         product=Product.KEYCLOAK,
-        issuer=f"{admin.address}/realms/{admin.realm}",
+        issuer=admin.issuer,
         client_id="remit",
         provisioning=Provisioning.CREATE,
     )
