@@ -9,7 +9,7 @@ from remit.decision.trials.service import TrialService
 from remit.surface.web.caller import require_admin
 from remit.surface.web.operation import Inbound, Method, Nothing, Operation
 from remit.surface.web.schemas.decision import PolicyDraft
-from remit.surface.web.schemas.trials import PolicySchema, TrialBody, TrialView
+from remit.surface.web.schemas.trials import PolicySchema, TrialBody, TrialsView
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,7 +31,7 @@ class TrialRoutes:
                 handler=self._test,
                 body=TrialBody,
                 query=Nothing,
-                answer=TrialView,
+                answer=TrialsView,
             ),
             Operation(
                 name="policySchema",
@@ -46,11 +46,11 @@ class TrialRoutes:
             ),
         ]
 
-    async def _test(self, inbound: Inbound[TrialBody, Nothing]) -> TrialView:
+    async def _test(self, inbound: Inbound[TrialBody, Nothing]) -> TrialsView:
         # Whoever can try any agent and any person against the rules can read out what the rules are.
         require_admin(inbound.caller, what="test policy")
         body = inbound.body
-        return TrialView.of(await self.trials.test(body.scenarios, text=body.text))
+        return TrialsView.of(await self.trials.test(body.scenarios, text=body.text))
 
     async def _schema(self, inbound: Inbound[PolicyDraft, Nothing]) -> PolicySchema:
         return PolicySchema(schema={**await self.policies.schema(inbound.body.text)})

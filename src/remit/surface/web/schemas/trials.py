@@ -43,7 +43,7 @@ class TrialResult(msgspec.Struct, frozen=True, kw_only=True):
         )
 
 
-class TrialView(msgspec.Struct, frozen=True, kw_only=True):
+class TrialsView(msgspec.Struct, frozen=True, kw_only=True):
     """Whether all is as the scenarios want it."""
 
     good: bool
