@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
 
 from remit.decision.response import DenialKind, Effect, RemedyAction, Stage
 
@@ -88,3 +89,22 @@ class Entry:
     tell: str
     """What an agent may say to its user."""
     help_: str
+
+
+def deny(stage: Stage, kind: DenialKind, sentence: str, remedy: RemedyAction, tell: str, help_: str) -> Entry:
+    """A line that says no."""
+    return Entry(
+        stage=stage,
+        effect=Effect.DENY,
+        kind=kind,
+        sentence=sentence,
+        remedy=remedy,
+        tell=tell,
+        help_=help_,
+    )
+
+
+STOP: Final = "I had to stop: my authority to do this has ended."
+OUTSIDE: Final = "This is outside what I was allowed to do."
+LATER: Final = "This could not be checked just now; I will try again."
+"""What an agent may say to its user, where several codes say the same."""

@@ -75,7 +75,7 @@ class Denial:
             "decision": False,
             "context": {
                 "evaluation_id": self.decision,
-                "evaluated_at": _instant(self.at),
+                "evaluated_at": instant(self.at),
                 "reason": self.reason.kind or "",
                 KEY: self.to_json(),
             },
@@ -131,7 +131,7 @@ def _miss(miss: NearestMiss) -> JsonObject:
         told["approval_from"] = miss.approval_from
         told["except"] = list(miss.except_)
     if miss.at is not None:
-        told["at"] = _instant(miss.at)
+        told["at"] = instant(miss.at)
     told["then"] = "never" if miss.never else "permit"
     if miss.rule:
         told["rule"] = miss.rule
@@ -146,7 +146,7 @@ def _remedy(remedy: Remedy, call_key: str) -> JsonObject:
     if remedy.poll_after_s:
         told["poll_after_s"] = remedy.poll_after_s
     if remedy.give_up_at is not None:
-        told["give_up_at"] = _instant(remedy.give_up_at)
+        told["give_up_at"] = instant(remedy.give_up_at)
     if remedy.tell_user:
         told["tell_user"] = remedy.tell_user
     if remedy.action is RemedyAction.NONE:
@@ -154,6 +154,6 @@ def _remedy(remedy: Remedy, call_key: str) -> JsonObject:
     return told
 
 
-def _instant(at: datetime) -> str:
+def instant(at: datetime) -> str:
     """RFC 3339, UTC, whole seconds, rounded down."""
     return at.astimezone(UTC).replace(microsecond=0).isoformat().replace("+00:00", "Z")

@@ -247,6 +247,14 @@ async def test_what_is_no_question_is_400(pep: Pep, body: bytes, status: int) ->
     assert reply.headers["x-request-id"] == "mine-7"
 
 
+@pytest.mark.spec("AuthZEN", "10.1.2")
+@pytest.mark.parametrize("name", ["task", "envelope"])
+async def test_a_name_that_nothing_has_goes_on_no_record(pep: Pep, name: str) -> None:
+    assert (await pep.ask("/evaluation", pep.agent(**{name: "x" * 128}))).status_code == 200
+    reply = await pep.ask("/evaluation", pep.agent(**{name: "x" * 129}))
+    assert (reply.status_code, reply.json()["code"]) == (400, "invalid_body")
+
+
 @pytest.mark.spec("AuthZEN", "10.1.2", "10.1.3")
 async def test_who_may_ask(pep: Pep) -> None:
     house, url = pep.house, f"{pep.house.issuer}/access/v1/evaluation"

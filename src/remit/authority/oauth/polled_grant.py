@@ -5,6 +5,7 @@ given and fetched before ends, with all that came of it   4 nobody answered yet:
 5 everything that the token stands on is alive   6 it is fetched where the token is issued, once
 """
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -73,7 +74,7 @@ class Words:
         return ExpiredToken(f"{self.thing} has run out", reason=f"{self.code}_expired")
 
 
-class PolledGrant:
+class PolledGrant(ABC):
     """Earns a client the tokens of what a person allowed it elsewhere."""
 
     words: Words
@@ -83,13 +84,13 @@ class PolledGrant:
         self._entropy = entropy
 
     @property
+    @abstractmethod
     def type(self) -> str:
         """The `grant_type`."""
-        raise NotImplementedError
 
+    @abstractmethod
     def find(self, tx: OAuthTransaction, ident: Digest) -> Polled | None:
         """The request of that digest."""
-        raise NotImplementedError
 
     def identify(self, asking: Asking, family: Family, code: AuthorizationCode) -> IdToken | None:  # noqa: ARG002 — for grants that tell
         """What the client learns of the person with its tokens: nothing, unless the grant says so."""

@@ -17,7 +17,7 @@ from remit.app.access.question import Asked
 from remit.authority.oauth.errors import InsufficientScope
 from remit.authority.oauth.metadata import well_known
 from remit.authority.oauth.scopes import Scope
-from remit.decision.denial import denial_of
+from remit.decision.denial import denial_of, instant
 from remit.decision.response import Decision, Effect
 from remit.kernel.canonical import Json, JsonObject, canonical_json, parse_object, sha256
 from remit.kernel.errors import Invalid
@@ -210,7 +210,7 @@ def _told(decision: Decision) -> JsonObject:
         return denial_of(decision).authzen()
     context: JsonObject = {
         "evaluation_id": decision.id,
-        "evaluated_at": decision.at.isoformat().replace("+00:00", "Z"),
+        "evaluated_at": instant(decision.at),
         NAMESPACE: {"revision": verdict.revision, "policy_version": verdict.policy_version},
     }
     if verdict.obligations:

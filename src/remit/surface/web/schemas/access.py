@@ -8,6 +8,7 @@ from remit.app.access.question import Asked, Entity
 from remit.kernel.canonical import JsonObject
 
 NAMESPACE = "dev.remit"
+_Id = Annotated[str, msgspec.Meta(max_length=128)]
 _Name = Annotated[str, msgspec.Meta(min_length=1, max_length=2048)]
 
 
@@ -44,8 +45,8 @@ class AccessContext(msgspec.Struct, frozen=True, kw_only=True):
     """What of a context is read: the arguments, the task and the chain, and how fresh the answer must be."""
 
     arguments: dict[str, Any] | None = None
-    task: str = ""
-    envelope: str = ""
+    task: _Id = ""
+    envelope: _Id = ""
     revision: Annotated[int, msgspec.Meta(ge=0)] | None = None
 
 
