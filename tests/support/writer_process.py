@@ -19,6 +19,7 @@ from remit.kernel.errors import RemitError
 from remit.kernel.tenancy import DEFAULT_TENANT
 from remit.kernel.uow import Lane
 from remit.platform.storage.engine import open_store
+from remit.platform.storage.errors import StorageFenced
 from remit.platform.storage.tables import core
 from remit.platform.storage.unit_of_work import SqlTransaction, SqlUnitOfWork
 
@@ -41,7 +42,23 @@ def write_pair(tx: SqlTransaction, number: int, *, stop: bool) -> None:
         signal.pthread_kill(threading.get_ident(), signal.SIGSTOP)
 
 
-async def commit_all(uow: SqlUnitOfWork, numbers: list[int], stop_inside: int) -> None:
+class Fence:
+    """Says once that the node has stopped; whoever was refused for it waits until that was said."""
+
+    def __init__(self) -> None:
+        self._said = threading.Event()
+
+    def fell(self, error: RemitError) -> None:
+        say("fenced")
+        self._said.set()
+
+    def wait_to_be_said(self) -> None:
+        self._said.wait(10)
+
+
+async def commit_all(uow: SqlUnitOfWork, numbers: list[int], stop_inside: int) -> bool:
+    """Whether the node stopped meanwhile."""
+    stopped = False
     while numbers:
         number = numbers.pop(0)
         lane = Lane.KILL if number % 10 == 9 else Lane.NORMAL
@@ -50,6 +67,8 @@ async def commit_all(uow: SqlUnitOfWork, numbers: list[int], stop_inside: int) -
             say(str(number))
         except RemitError as refused:
             say(f"refused {number} {refused.code}")
+            stopped = stopped or isinstance(refused, StorageFenced)
+    return stopped
 
 
 def parser() -> argparse.ArgumentParser:
@@ -64,7 +83,8 @@ def parser() -> argparse.ArgumentParser:
 
 
 async def run(options: argparse.Namespace) -> None:
-    store = await open_store(options.url, on_fence=lambda error: say("fenced"))
+    fence = Fence()
+    store = await open_store(options.url, on_fence=fence.fell)
     connection = getattr(store, "_connection", None)
     if isinstance(connection, sqlite3.Connection):
         if options.checkpoint:
@@ -74,7 +94,9 @@ async def run(options: argparse.Namespace) -> None:
     say("ready")
     uow = SqlUnitOfWork(store, tenant=DEFAULT_TENANT)
     numbers = list(range(options.count))
-    await asyncio.gather(*(commit_all(uow, numbers, options.stop_inside) for _ in range(options.callers)))
+    callers = (commit_all(uow, numbers, options.stop_inside) for _ in range(options.callers))
+    if any(await asyncio.gather(*callers)):
+        fence.wait_to_be_said()
     say("done")
     os._exit(0)  # no tidy end: what was said must not need one
 
