@@ -225,7 +225,7 @@ async def test_each_sees_on_their_own_page_what_runs_on_their_word(home: House) 
         await his.enrol("user")
         mine, theirs = (await hers.open("/me/grants")).text, (await his.open("/me/grants")).text
     assert run.id in mine
-    assert "started by <bdi>user@company.com</bdi> for you</p>" in mine
+    assert "started by <bdi>user@company.com</bdi>, for them and you</p>" in mine
     assert "started by you, for you and <bdi>bea@company.com</bdi></p>" in theirs
 
 
