@@ -32,10 +32,13 @@ class Names:
 
     def intern(self, name: str) -> int:
         """The integer of a name, from now on."""
-        found = self.find(name)
-        if found is None:
-            found = self._ids[name] = self._base + len(self._names)
-            self._names.append(name)
+        found = self._ids.get(name)
+        if found is not None:
+            return found
+        if self._origin is not None and (found := self._origin.find(name)) is not None:
+            return found
+        found = self._ids[name] = self._base + len(self._names)
+        self._names.append(name)
         return found
 
     def name(self, ident: int) -> str:

@@ -10,7 +10,7 @@ from typing import Final, Generic, TypeAlias, TypeVar
 
 from immutables import Map
 
-from remit.decision.relations.names import LOCAL
+from remit.decision.relations.names import LOCAL, Names
 from remit.kernel.canonical import Json
 
 Ids: TypeAlias = "int | tuple[int, ...] | frozenset[int] | None"
@@ -165,46 +165,52 @@ EMPTY: Final = Table(Rows([], Map()), Rows([], Map()), Map(), 0)
 
 
 class Building:
-    """A table while it is filled for the first time."""
+    """A table while it is filled for the first time; `names` are those of its users' type."""
 
-    __slots__ = ("_back", "_contexts", "_rows", "count")
+    __slots__ = ("_contexts", "_names", "_things", "_users")
 
-    def __init__(self) -> None:
-        self._rows: list[int | tuple[int, ...] | set[int] | None] = []
-        self._back: list[Back] = []
+    def __init__(self, names: Names) -> None:
+        self._names = names
+        # Lists, not arrays: the integers are the ones that the names hold, once each.
+        self._things: list[int] = []
+        self._users: list[int] = []
         self._contexts: dict[tuple[int, int], Context] = {}
-        self.count = 0
 
-    def add(self, thing: int, user: int, context: Context | None) -> None:
+    def add(self, thing: int, user: str, context: Context | None) -> None:
         """One more tuple, which must be new."""
-        self._row(thing, user)
-        back = self._back
-        if user >= len(back):
-            back += [None] * (user + 1 - len(back))
-        row = back[user]
-        if row is None:
-            back[user] = thing
-        elif isinstance(row, int):
-            back[user] = array("q", (row, thing))
-        else:
-            row.append(thing)
+        ident = self._names.intern(user)
+        self._things.append(thing)
+        self._users.append(ident)
         if context:
-            self._contexts[thing, user] = context
-        self.count += 1
-
-    def _row(self, thing: int, user: int) -> None:
-        rows = self._rows
-        if thing >= len(rows):
-            rows += [None] * (thing + 1 - len(rows))
-        row = rows[thing]
-        if isinstance(row, set):
-            row.add(user)
-        elif isinstance(row, tuple):
-            rows[thing] = (*row, user) if len(row) < _FEW else {*row, user}
-        else:
-            rows[thing] = user if row is None else (row, user)
+            self._contexts[thing, ident] = context
 
     def finish(self) -> Table:
         """The table as its first version."""
-        rows: list[Ids] = [frozenset(row) if isinstance(row, set) else row for row in self._rows]
-        return Table(Rows(rows, Map()), Rows(self._back, Map()), Map(self._contexts), self.count)
+        rows, back = self._rows(), self._back()
+        return Table(Rows(rows, Map()), Rows(back, Map()), Map(self._contexts), len(self._things))
+
+    def _rows(self) -> list[Ids]:
+        rows: list[int | tuple[int, ...] | set[int] | None] = [None] * (max(self._things) + 1)
+        for thing, user in zip(self._things, self._users, strict=True):
+            row = rows[thing]
+            if row is None:
+                rows[thing] = user
+            elif isinstance(row, int):
+                rows[thing] = (row, user)
+            elif isinstance(row, set):
+                row.add(user)
+            else:
+                rows[thing] = (*row, user) if len(row) < _FEW else {*row, user}
+        return [frozenset(row) if isinstance(row, set) else row for row in rows]
+
+    def _back(self) -> list[Back]:
+        back: list[Back] = [None] * (max(self._users) + 1)
+        for thing, user in zip(self._things, self._users, strict=True):
+            row = back[user]
+            if row is None:
+                back[user] = thing
+            elif isinstance(row, int):
+                back[user] = array("q", (row, thing))
+            else:
+                row.append(thing)
+        return back

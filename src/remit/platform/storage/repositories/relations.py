@@ -1,6 +1,6 @@
 """Relations over SQL: stores, models, tuples, and the changes that nodes follow."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import Any, Final
 
@@ -17,7 +17,7 @@ from remit.decision.relation_repository import (
     TupleFilter,
 )
 from remit.decision.relations.held import Change, HeldRelations, HeldStore
-from remit.decision.relations.index import Index
+from remit.decision.relations.index import Index, TupleRow
 from remit.decision.relations.model_json import read_model
 from remit.decision.relations.plan import Plan
 from remit.decision.relations.tuples import RelationTuple, TupleCondition
@@ -31,6 +31,8 @@ from remit.platform.storage.tables.relations import relation_store as s
 from remit.platform.storage.tables.relations import relation_tuple as t
 
 _ALL: Final = 1 << 62
+_AT_ONCE: Final = 4_096
+"""Tuples read in one go when all of them are."""
 _AFTER_COLON: Final = ";"
 """The character after `:`, so that `order:` ≤ x < `order;` are all objects of one type."""
 
@@ -75,8 +77,16 @@ _KEY = and_(
 _ONE_TUPLE = _TUPLE.where(_KEY)
 _DROP = delete(t).where(_of_store(t), _KEY)
 _PLACE: Final = (t.c.object, t.c.relation, t.c.user)
-_NEXT = _TUPLE.where(
-    tuple_(*_PLACE) > tuple_(bindparam("last_object"), bindparam("last_relation"), bindparam("last_user"))
+_AFTER = tuple_(*_PLACE) > tuple_(
+    bindparam("last_object"), bindparam("last_relation"), bindparam("last_user")
+)
+_NEXT = _TUPLE.where(_AFTER)
+
+_ALL_TUPLES = (
+    select(t.c.object, t.c.relation, t.c.user, t.c.condition, t.c.context)
+    .where(_of_store(t), _AFTER)
+    .order_by(*_PLACE)
+    .limit(_count)
 )
 
 _CHANGE = (
@@ -254,15 +264,27 @@ class SqlRelations:
 
     def one_held(self, store: RelationStore) -> HeldStore:
         """One store, whole."""
-        rows = self._sql.rows(_TUPLE, self._of(store.id))
         held = HeldStore(
             id=store.id,
             name=store.name,
             position=store.position,
-            index=Index.of(_stored(row).tuple for row in rows),
+            index=Index.of_rows(self._whole(store.id)),
         )
         newest = self.newest_model(store.id)
         return held if newest is None else held.with_plan(newest.id, plan_of(newest))
+
+    def _whole(self, store: str) -> Iterator[TupleRow]:
+        """Every tuple in the order of their keys, some thousand at a time: a million at once are half a GB."""
+        last: Row = ("", "", "")
+        while True:
+            values = {**self._of(store), "count": _AT_ONCE}
+            values |= {"last_object": last[0], "last_relation": last[1], "last_user": last[2]}
+            rows = self._sql.rows(_ALL_TUPLES, values)
+            for thing, relation, user, condition, context in rows:
+                yield thing, relation, user, condition, msgspec.json.decode(context) if context else None
+            if len(rows) < _AT_ONCE:
+                return
+            last = rows[-1]
 
     def _of(self, store: str) -> dict[str, Scalar]:
         return {"ours": self._tenant, "this": store}
