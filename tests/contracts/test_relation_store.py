@@ -2,13 +2,20 @@
 
 import asyncio
 import random
+from datetime import timedelta
 
 import pytest
 
 from remit.decision.relation_repository import TupleFilter
 from remit.decision.relation_service import RelationService, StoreEnforced, TupleWrite
 from remit.decision.relations.dsl import parse_dsl
-from remit.decision.relations.errors import ModelMissing, RelationError, StoreUnknown, WriteRefused
+from remit.decision.relations.errors import (
+    ContinuationForgotten,
+    ModelMissing,
+    RelationError,
+    StoreUnknown,
+    WriteRefused,
+)
 from remit.decision.relations.query import Bounds, CheckRequest
 from remit.decision.relations.tuples import RelationTuple, TupleCondition
 from remit.kernel.ids import PrincipalId, system_entropy
@@ -114,6 +121,32 @@ async def test_a_snapshot_that_was_carried_equals_one_that_was_loaded(desk: Desk
     for each in await desk.service.changes(store, after=0, limit=1_000):
         (told.add if each.change.written else told.remove)(str(each.change.tuple))
     assert told == there
+
+
+async def test_changes_of_long_ago_are_forgotten_and_nobody_misses_one(desk: Desk) -> None:
+    store, behind = await desk.furnished(), Desk(desk.uow)
+    await desk.write(store, "folder:a#owner@user:ana")
+    await behind.keeper.catch_up()
+    await desk.write(store, "folder:b#owner@user:ana", "folder:c#owner@user:ana")
+    for late in ("folder:d#owner@user:ana", "folder:e#owner@user:ana"):
+        await desk.service.write(
+            store, TupleWrite(writes=tuple(tuples_of(late))), by=BY, at=NOON + timedelta(days=1)
+        )
+    kept = NOON + timedelta(hours=1)
+    dropped = [await desk.uow.commit(lambda tx: tx.relations.forget_changes(kept, 2)) for _ in range(3)]
+    assert dropped == [2, 1, 0]
+    found = await desk.service.changes(store, after=0, limit=10)
+    assert [each.change.tuple.object for each in found] == ["folder:d", "folder:e"]
+    assert [each.change.number for each in await desk.service.changes(store, after=3, limit=10)] == [4, 5]
+    for missed in (1, 2):
+        with pytest.raises(ContinuationForgotten) as refused:
+            await desk.service.changes(store, after=missed, limit=10)
+        assert refused.value.fga == "invalid_continuation_token"
+        assert refused.value.next_step
+    # A node that had not followed yet reads the store whole, instead of going on without what is gone.
+    await behind.keeper.catch_up()
+    assert behind.held(store) == desk.held(store)
+    assert len(behind.held(store)) == 5
 
 
 async def test_two_writers_of_one_tuple_at_once_one_is_refused(desk: Desk) -> None:

@@ -65,6 +65,7 @@ def jobs(services: Services) -> tuple[Job, ...]:
         Job(name="requests.forget", every=hour, run=work.forget_requests),
         Job(name="authorizations.forget", every=minute, run=work.forget_authorizations),
         Job(name="history.forget", every=hour, run=work.forget_history),
+        Job(name="relations.forget", every=hour, run=work.forget_relation_changes),
         Job(name="policies.end_trial", every=10 * second, run=work.end_trial),
         *(
             (
@@ -276,6 +277,11 @@ class _Works:
         at = self._clock.now()
         await _drain(run, lambda tx: tx.history.forget(at, _AT_ONCE))
         await _drain(run, lambda tx: tx.seen.forget(at, _AT_ONCE))
+
+    async def forget_relation_changes(self, run: JobRun) -> None:
+        """Drop changes of tuples that are told no longer."""
+        before = self._clock.now() - self._services.ground.settings.relations.changes
+        await _drain(run, lambda tx: tx.relations.forget_changes(before, _AT_ONCE))
 
     async def end_trial(self, run: JobRun) -> None:
         """Put on record that a policy version is no longer tried on a part."""

@@ -24,6 +24,8 @@ class RelationStore:
     enforced: bool
     position: int
     """How many changes its tuples have had."""
+    forgotten: int = 0
+    """Number of the last change that is no longer kept; 0 while all are."""
     created_at: datetime
     updated_at: datetime
 
@@ -116,6 +118,12 @@ class RelationRepository(Protocol):
         self, store: str, *, after: int, limit: int, type_: str = "", since: datetime | None = None
     ) -> Sequence[DatedChange]:
         """Changes with higher numbers, oldest first; those of objects of a type, if one is named."""
+
+    def forget_changes(self, before: datetime, limit: int) -> int:
+        """Drop the oldest changes of each store up to the first that is not before; how many went.
+
+        At most `limit` of each store. What is dropped is remembered as `RelationStore.forgotten`.
+        """
 
 
 class RelationTransaction(Transaction, Protocol):

@@ -19,6 +19,7 @@ from remit.decision.relation_repository import (
 )
 from remit.decision.relations.admission import admit_write
 from remit.decision.relations.errors import (
+    ContinuationForgotten,
     EntitiesExceeded,
     ModelMissing,
     ModelUnknown,
@@ -189,12 +190,21 @@ class RelationService:
     async def changes(
         self, store: str, *, after: int, limit: int, type_: str = "", since: datetime | None = None
     ) -> Sequence[DatedChange]:
-        """Changes, oldest first; raises `StoreUnknown`."""
-        return await self._uow.read(
-            lambda tx: tx.relations.changes(
-                _known(tx, store).id, after=after, limit=limit, type_=type_, since=since
-            )
-        )
+        """Changes, oldest first, of those that are kept; `after` is 0 to begin with the first of them.
+
+        Raises `StoreUnknown`, and `ContinuationForgotten` where some after that number are not kept any more.
+        """
+
+        def work(tx: RelationTransaction) -> Sequence[DatedChange]:
+            known = _known(tx, store)
+            if 0 < after < known.forgotten:
+                raise ContinuationForgotten(
+                    f"changes up to number {known.forgotten} are kept no more, {after} was the last read",
+                    next_step="read the tuples of the store, then its changes from the beginning",
+                )
+            return tx.relations.changes(known.id, after=after, limit=limit, type_=type_, since=since)
+
+        return await self._uow.read(work)
 
     async def graph(self, store: str, *, model: str = "", fresh: bool = False) -> Graph:
         """A model over the tuples that this node holds; with `fresh` over all that was committed by now.

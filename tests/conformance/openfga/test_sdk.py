@@ -4,6 +4,7 @@
 
 import secrets
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from pathlib import Path
 
 import httpx2
@@ -258,6 +259,26 @@ async def test_tuples_and_changes_are_read_in_pages(fga: sdk.OpenFgaClient) -> N
             client.ClientReadChangesRequest(type="document"), {"continuation_token": token}
         )
     assert refused.value.code == "query_string_type_continuation_token_mismatch"
+
+
+async def test_a_token_from_before_the_changes_that_are_kept_is_refused(
+    house: House, fga: sdk.OpenFgaClient
+) -> None:
+    asked = client.ClientReadChangesRequest(type="folder")
+    for place in "ab":
+        await written(fga, f"folder:{place}#owner@user:ana")
+    first = await fga.read_changes(asked, {"page_size": 1})
+    last = await fga.read_changes(asked, {"continuation_token": first.continuation_token})
+    later = house.now() + timedelta(days=1)
+    await house.services.ground.work.commit(lambda tx: tx.relations.forget_changes(later, 100))
+    with pytest.raises(ValidationException) as refused:
+        await fga.read_changes(asked, {"continuation_token": first.continuation_token})
+    assert refused.value.code == "invalid_continuation_token"
+    # Whoever has read to the end goes on, and what is new comes from the beginning too.
+    await written(fga, "folder:c#owner@user:ana")
+    for options in ({"continuation_token": last.continuation_token}, {}):
+        found = await fga.read_changes(asked, options)
+        assert [each.tuple_key.object for each in found.changes] == ["folder:c"]
 
 
 async def test_refusals_have_openfgas_codes(fga: sdk.OpenFgaClient) -> None:

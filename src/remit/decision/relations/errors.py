@@ -127,6 +127,13 @@ class ContinuationInvalid(RelationError, Invalid):
     fga = FgaCode.INVALID_CONTINUATION_TOKEN
 
 
+class ContinuationForgotten(RelationError, Invalid):
+    """A continuation token from before the changes that are still kept: read the store's tuples anew."""
+
+    code = "relation_continuation_forgotten"
+    fga = FgaCode.INVALID_CONTINUATION_TOKEN
+
+
 class StoreUnknown(RelationError, NotFound):
     """No such store, or none that this caller may know of."""
 

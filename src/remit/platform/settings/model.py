@@ -18,6 +18,7 @@ from remit.platform.settings.options import (
     StoreOptions,
     TelemetryOptions,
 )
+from remit.platform.settings.relations import RelationChoices
 from remit.platform.settings.tenants import TenantChoices
 
 DEFAULT_DATA = Path("~/.remit")
@@ -48,6 +49,7 @@ class Settings:
     gateway: GatewayChoices = field(default_factory=GatewayChoices)
     approvals: ApprovalChoices = field(default_factory=ApprovalChoices)
     people: PeopleChoices = field(default_factory=PeopleChoices)
+    relations: RelationChoices = field(default_factory=RelationChoices)
     tenants: TenantChoices = field(default_factory=TenantChoices)
 
     @property

@@ -48,7 +48,8 @@ def _step(kept: SqlRelations, ident: str, known: HeldStore | None) -> Step | Non
     store = kept.store(ident)
     if store is None:
         return None
-    if known is None:
+    if known is None or known.position < store.forgotten:
+        # What came in between can't be read any more.
         return Step(whole=kept.one_held(store))
     changes = [each.change for each in kept.changes(ident, after=known.position, limit=_ALL)]
     newest = kept.newest_model(ident)

@@ -503,6 +503,7 @@ CREATE TABLE relation_store (
 	name TEXT NOT NULL,
 	enforced BIGINT NOT NULL,
 	position BIGINT NOT NULL,
+	forgotten BIGINT NOT NULL,
 	created_at BIGINT NOT NULL,
 	updated_at BIGINT NOT NULL,
 	PRIMARY KEY (tenant, id)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
+from itertools import takewhile
 from typing import Any, Final
 
 import msgspec
@@ -38,7 +39,9 @@ _AFTER_COLON: Final = ";"
 
 _count, _number = bindparam("count", type_=BigInteger), bindparam("this_number", type_=BigInteger)
 _OURS = s.c.tenant == bindparam("ours")
-_STORE = select(s.c.id, s.c.name, s.c.enforced, s.c.position, s.c.created_at, s.c.updated_at).where(_OURS)
+_STORE = select(
+    s.c.id, s.c.name, s.c.enforced, s.c.position, s.c.forgotten, s.c.created_at, s.c.updated_at
+).where(_OURS)
 _ONE_STORE = _STORE.where(s.c.id == bindparam("this"))
 _STORES = _STORE.where(s.c.id > bindparam("after")).order_by(s.c.id).limit(_count)
 _STORES_NAMED = _STORES.where(s.c.name == bindparam("this_name"))
@@ -50,6 +53,7 @@ _RESERVE = (
     .where(_OURS, s.c.id == bindparam("this"))
     .values(position=s.c.position + _count, updated_at=bindparam("now", type_=BigInteger))
 )
+_HAVE_FORGOTTEN = update(s).where(_OURS, s.c.id == bindparam("this")).values(forgotten=_number)
 _ADD_STORE, _ADD_MODEL, _ADD_TUPLE, _ADD_CHANGE = insert(s), insert(m), insert(t), insert(c)
 _CLEAR: Final = (
     delete(s).where(_OURS, s.c.id == bindparam("this")),
@@ -95,6 +99,8 @@ _CHANGE = (
     .order_by(c.c.number)
     .limit(_count)
 )
+_OLDEST = select(c.c.number, c.c.at).where(_of_store(c)).order_by(c.c.number).limit(_count)
+_FORGET = delete(c).where(_of_store(c), c.c.number <= _number)
 _TYPED_CHANGE = _CHANGE.where(c.c.object >= bindparam("low"), c.c.object < bindparam("high"))
 
 
@@ -153,6 +159,7 @@ class SqlRelations:
                 "name": store.name,
                 "enforced": int(store.enforced),
                 "position": store.position,
+                "forgotten": store.forgotten,
                 "created_at": micros(store.created_at),
                 "updated_at": micros(store.updated_at),
             },
@@ -257,6 +264,19 @@ class SqlRelations:
             rows = self._sql.rows(_CHANGE, values)
         return [_change(row) for row in rows]
 
+    def forget_changes(self, before: datetime, limit: int) -> int:
+        """Drop the oldest changes of each store; how many went."""
+        return sum(self._forget(each.id, before, limit) for each in self.stores(limit=_ALL))
+
+    def _forget(self, store: str, before: datetime, limit: int) -> int:
+        end, rows = micros(before), self._sql.rows(_OLDEST, {**self._of(store), "count": limit})
+        old = [int(number) for number, _ in takewhile(lambda row: row[1] < end, rows)]
+        if old:
+            last = {**self._of(store), "this_number": old[-1]}
+            self._sql.run(_HAVE_FORGOTTEN, last)
+            self._sql.run(_FORGET, last)
+        return len(old)
+
     def held(self) -> HeldRelations:
         """Every store, whole."""
         found = {each.id: self.one_held(each) for each in self.stores(limit=_ALL)}
@@ -274,7 +294,7 @@ class SqlRelations:
         return held if newest is None else held.with_plan(newest.id, plan_of(newest))
 
     def _whole(self, store: str) -> Iterator[TupleRow]:
-        """Every tuple in the order of their keys, some thousand at a time: a million at once are half a GB."""
+        """Every tuple in the order of their keys, some thousand at a time: all at once take half a GB."""
         last: Row = ("", "", "")
         while True:
             values = {**self._of(store), "count": _AT_ONCE}
@@ -343,6 +363,7 @@ def _store(row: Row) -> RelationStore:
         name=row[1],
         enforced=row[2] == 1,
         position=int(row[3]),
-        created_at=moment(int(row[4])),
-        updated_at=moment(int(row[5])),
+        forgotten=int(row[4]),
+        created_at=moment(int(row[5])),
+        updated_at=moment(int(row[6])),
     )

@@ -14,10 +14,14 @@ relation_store: Final = Table(
     Column("name", Text, nullable=False),
     Column("enforced", BigInteger, nullable=False),
     Column("position", BigInteger, nullable=False),
+    Column("forgotten", BigInteger, nullable=False),
     Column("created_at", BigInteger, nullable=False),
     Column("updated_at", BigInteger, nullable=False),
 )
-"""`position` is the number of the last change; its row is what writers of one store wait for."""
+"""`position` is the number of the last change, `forgotten` of the last that is no longer kept.
+
+Its row is what writers of one store wait for.
+"""
 
 relation_model: Final = Table(
     "relation_model",
@@ -61,4 +65,4 @@ relation_change: Final = Table(
     Column("context", Text, nullable=False),
     Column("at", BigInteger, nullable=False),
 )
-"""Append-only while the store is there: what nodes follow, and what ReadChanges tells."""
+"""What nodes follow, and what ReadChanges tells: added at one end, forgotten from the other."""

@@ -238,12 +238,17 @@ class FgaRoutes:
         number, _, of = _text(token).partition(" ")
         if token and of != kind:
             raise TokenOfOtherType(f"the continuation token is of type `{of[:64]}`, not `{kind[:64]}`")
-        found = await self.relations.changes(
-            asked.store, after=_number(number) if token else 0, limit=limit, type_=kind, since=since
-        )
-        # Without news the token stays: a client asks again with it, later.
-        after = _token(f"{found[-1].change.number} {kind}") if found else token
-        return _json({"changes": [answers.change(each) for each in found], "continuation_token": after})
+        after = _number(number) if token else 0
+        # Read before the changes: nothing of the type up to here can be missed.
+        position = (await self.relations.store(asked.store)).position
+        found = await self.relations.changes(asked.store, after=after, limit=limit, type_=kind, since=since)
+        if found:
+            token = _token(f"{found[-1].change.number} {kind}")
+        elif token and kind:
+            # A type without news goes along with the store, so that its token is not forgotten.
+            token = _token(f"{max(position, after)} {kind}")
+        # Else, without news, the token stays: a client asks again with it, later.
+        return _json({"changes": [answers.change(each) for each in found], "continuation_token": token})
 
     async def _check(self, asked: Asked) -> Response:
         body = asked.read(fga.FgaCheck)

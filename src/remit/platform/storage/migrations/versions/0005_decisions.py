@@ -140,7 +140,7 @@ def _create_relations() -> None:
     op.create_table(
         "relation_store",
         *_texts("tenant", "id", "name"),
-        *_numbers("enforced", "position", "created_at", "updated_at"),
+        *_numbers("enforced", "position", "forgotten", "created_at", "updated_at"),
         sa.PrimaryKeyConstraint("tenant", "id"),
     )
     op.create_table(
