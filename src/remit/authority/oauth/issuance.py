@@ -317,5 +317,10 @@ def burn(tx: OAuthTransaction, who: Authenticated, proof: Proof | None) -> None:
     """Use up what may be used once (RFC 7523 §3 (7), RFC 9449 §11.1), durably with this transaction."""
     if who.assertion is not None and not tx.replay.burn(who.client.tenant, who.assertion):
         raise InvalidClient(UNVERIFIED, reason="assertion_replayed")
+    burn_proof(tx, who, proof)
+
+
+def burn_proof(tx: OAuthTransaction, who: Authenticated, proof: Proof | None) -> None:
+    """Use up a proof of possession, durably with this transaction."""
     if proof is not None and not tx.replay.burn(who.client.tenant, proof):
         raise InvalidDpopProof(UNVERIFIED, reason="proof_replayed")

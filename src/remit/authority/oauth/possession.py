@@ -7,6 +7,7 @@ from remit.authority.oauth.clients import Binding
 from remit.authority.oauth.errors import UNVERIFIED, InvalidDpopProof, InvalidRequest, UseDpopNonce
 from remit.authority.oauth.options import OAuthOptions
 from remit.authority.oauth.proof_pace import ProofPace
+from remit.authority.oauth.requests import TokenRequest
 from remit.authority.tokens import Proof
 from remit.identity.credentials import CredentialState
 from remit.kernel.errors import Invalid
@@ -69,6 +70,21 @@ class PossessionCheck:
         if known is None or known.state is not CredentialState.ACTIVE:
             raise InvalidDpopProof("the proof's key is not registered to this client", reason="proof_key")
         return Proof(key=proof.thumbprint, jti=proof.jti, keep_until=proof.keep_until)
+
+    def prove_at(self, path: str, asked: TokenRequest, who: Authenticated) -> Proof | None:
+        """The proof of a request that may bind what comes of it to a key, at that endpoint; None without one.
+
+        Raises as `prove` does.
+        """
+        if not asked.proofs:
+            return None
+        return self.prove(
+            asked.proofs,
+            who=who,
+            at=asked.at,
+            generation=asked.generation,
+            target=f"{self._options.issuer}{path}",
+        )
 
     def _verify(self, proof: str, target: str, at: datetime, generation: int) -> VerifiedProof:
         try:

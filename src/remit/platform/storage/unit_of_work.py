@@ -3,6 +3,8 @@
 from collections.abc import Callable, Coroutine
 from typing import Any, Protocol, TypeVar
 
+from remit.authority.oauth.backchannel_notices import Notice
+from remit.authority.oidc.logout import LogoutNotice
 from remit.kernel.events import Event
 from remit.kernel.ids import TenantId
 from remit.kernel.tenancy import DEFAULT_TENANT
@@ -22,7 +24,6 @@ from remit.platform.storage.repositories.authorization import (
     PendingRepository,
 )
 from remit.platform.storage.repositories.backchannel import BackchannelRepository
-from remit.platform.storage.repositories.backchannel_notices import NoticeRepository
 from remit.platform.storage.repositories.capabilities import CapabilityRepository
 from remit.platform.storage.repositories.clock import ClockRepository
 from remit.platform.storage.repositories.decision import (
@@ -49,6 +50,7 @@ from remit.platform.storage.repositories.identity import (
 from remit.platform.storage.repositories.ledger import SqlLedger, appender_of
 from remit.platform.storage.repositories.ledger_contents import ContentRows, KekSealer
 from remit.platform.storage.repositories.lineage import LineageRepository
+from remit.platform.storage.repositories.notices import ANSWERS, LOGOUTS, NoticeRepository
 from remit.platform.storage.repositories.oversight import ApprovalRepository, KillRepository
 from remit.platform.storage.repositories.people import (
     ChallengeRepository,
@@ -63,7 +65,7 @@ from remit.platform.storage.repositories.registrations import (
 from remit.platform.storage.repositories.relations import SqlRelations
 from remit.platform.storage.repositories.seen import SeenRepository
 from remit.platform.storage.repositories.settings import SettingsRepository
-from remit.platform.storage.repositories.sign_ons import LogoutRepository, SignOnRepository
+from remit.platform.storage.repositories.sign_ons import SignOnRepository
 from remit.platform.storage.repositories.statuses import StatusRepository
 from remit.platform.storage.repositories.tenants import TenantRepository
 from remit.platform.storage.repositories.tokens import ReplayRepository, TokenRepository
@@ -259,9 +261,9 @@ class SqlTransaction:
         return BackchannelRepository(self.sql, self.tenant)
 
     @property
-    def notices(self) -> NoticeRepository:
+    def notices(self) -> NoticeRepository[Notice]:
         """Clients to be told that a person has answered."""
-        return NoticeRepository(self.sql, self.tenant)
+        return NoticeRepository(ANSWERS, self.sql, self.tenant)
 
     @property
     def sign_ons(self) -> SignOnRepository:
@@ -269,9 +271,9 @@ class SqlTransaction:
         return SignOnRepository(self.sql, self.tenant)
 
     @property
-    def logouts(self) -> LogoutRepository:
+    def logouts(self) -> NoticeRepository[LogoutNotice]:
         """Clients to be told that a session has ended."""
-        return LogoutRepository(self.sql, self.tenant)
+        return NoticeRepository(LOGOUTS, self.sql, self.tenant)
 
     @property
     def families(self) -> FamilyRepository:

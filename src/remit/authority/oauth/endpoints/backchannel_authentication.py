@@ -19,7 +19,6 @@ from remit.authority.oauth.callers import admit
 from remit.authority.oauth.client_auth import Authenticated, ClientAuthenticator
 from remit.authority.oauth.desk import Desk
 from remit.authority.oauth.errors import (
-    UNVERIFIED,
     InvalidDpopProof,
     InvalidScope,
     TemporarilyUnavailable,
@@ -100,7 +99,7 @@ class BackchannelAuthenticationEndpoint:
     def _judge(self, tx: OAuthTransaction, asked: TokenRequest) -> _Asked:
         who, registration = self._client(tx, asked)
         parameters = self._parameters(tx, asked, registration)
-        proof = self._proof(asked, who)
+        proof = self._possession.prove_at(PATH, asked, who)
         request = authorization_request.read_device_request(
             parameters, registration, key="" if proof is None else proof.key
         )
@@ -149,21 +148,8 @@ class BackchannelAuthenticationEndpoint:
             asked.parameters, registration, view=TransactionView(tx), at=asked.at
         )
 
-    def _proof(self, asked: TokenRequest, who: Authenticated) -> Proof | None:
-        if not asked.proofs:
-            return None
-        return self._possession.prove(
-            asked.proofs,
-            who=who,
-            at=asked.at,
-            generation=asked.generation,
-            target=f"{self._options.issuer}{PATH}",
-        )
-
     def _keep(self, tx: OAuthTransaction, asked: _Asked, handle: str, place: str, at: datetime) -> None:
-        admit(tx, asked.who, at=at)
-        if asked.proof is not None and not tx.replay.burn(asked.who.client.tenant, asked.proof):
-            raise InvalidDpopProof(UNVERIFIED, reason="proof_replayed")
+        admit(tx, asked.who, asked.proof, at=at)
         self._require_share(tx, asked, at)
         ident = opaque.digest_of(handle)
         request = BackchannelRequest(

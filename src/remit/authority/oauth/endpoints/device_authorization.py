@@ -17,7 +17,7 @@ from remit.authority.oauth.callers import admit
 from remit.authority.oauth.client_auth import Authenticated, ClientAuthenticator
 from remit.authority.oauth.desk import Desk
 from remit.authority.oauth.device import DeviceRequest, DeviceState, MarkKind
-from remit.authority.oauth.errors import InvalidDpopProof, TemporarilyUnavailable, UnauthorizedClient
+from remit.authority.oauth.errors import TemporarilyUnavailable, UnauthorizedClient
 from remit.authority.oauth.options import OAuthOptions
 from remit.authority.oauth.polling import INTERVAL
 from remit.authority.oauth.possession import PossessionCheck
@@ -92,28 +92,15 @@ class DeviceAuthorizationEndpoint:
             raise UnauthorizedClient(
                 "this client is not registered for that grant", reason="grant_not_registered"
             )
-        proof = self._proof(asked, who)
+        proof = self._possession.prove_at(PATH, asked, who)
         key = "" if proof is None else proof.key
         request = authorization_request.read_device_request(asked.parameters, registration, key=key)
         if self._desk.find(tx, request, registration, at=asked.at).agent is None:
             raise UnauthorizedClient("a device acts through an agent", reason="device_application")
         return _Asked(who=who, registration=registration, request=request, proof=proof)
 
-    def _proof(self, asked: TokenRequest, who: Authenticated) -> Proof | None:
-        if not asked.proofs:
-            return None
-        return self._possession.prove(
-            asked.proofs,
-            who=who,
-            at=asked.at,
-            generation=asked.generation,
-            target=f"{self._options.issuer}{PATH}",
-        )
-
     def _keep(self, tx: OAuthTransaction, asked: _Asked, device_code: str, place: str, at: datetime) -> str:
-        admit(tx, asked.who, at=at)
-        if asked.proof is not None and not tx.replay.burn(asked.who.client.tenant, asked.proof):
-            raise InvalidDpopProof("the presented token or proof does not verify", reason="proof_replayed")
+        admit(tx, asked.who, asked.proof, at=at)
         client = asked.registration.client_id
         self._require_welcome(tx, client, at)
         if tx.devices.crowded(client, share=rules.WAITING_SHARE, limit=rules.WAITING_LIMIT, at=at):

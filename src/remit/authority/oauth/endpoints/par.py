@@ -97,24 +97,11 @@ class PushedRequestEndpoint:
         where = authorization_request.returning(parameters, registration)
         request = authorization_request.read_request(parameters, where, registration, pushed=True)
         self._desk.find(tx, request, registration, at=asked.at)
-        proof = self._proof(asked, who)
+        proof = self._possession.prove_at(PATH, asked, who)
         return _Pushed(who=who, registration=registration, request=_bound(request, proof), proof=proof)
 
-    def _proof(self, asked: TokenRequest, who: Authenticated) -> Proof | None:
-        if not asked.proofs:
-            return None
-        return self._possession.prove(
-            asked.proofs,
-            who=who,
-            at=asked.at,
-            generation=asked.generation,
-            target=f"{self._options.issuer}{PATH}",
-        )
-
     def _keep(self, tx: OAuthTransaction, pushed: _Pushed, handle: str, at: datetime) -> None:
-        admit(tx, pushed.who, at=at)
-        if pushed.proof is not None and not tx.replay.burn(pushed.who.client.tenant, pushed.proof):
-            raise InvalidDpopProof("the presented token or proof does not verify", reason="proof_replayed")
+        admit(tx, pushed.who, pushed.proof, at=at)
         client = pushed.registration.client_id
         if tx.pendings.crowded(client, share=WAITING_SHARE, limit=WAITING_LIMIT):
             raise TemporarilyUnavailable("too many requests wait for people", reason="pending_limit")

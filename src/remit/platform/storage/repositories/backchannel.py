@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Final
 
 import msgspec
@@ -14,11 +14,11 @@ from remit.authority.oauth.polling import Pace
 from remit.kernel.canonical import Digest
 from remit.kernel.ids import PrincipalId, TenantId
 from remit.platform.storage.instants import micros, moment
+from remit.platform.storage.repositories.paced import paced, pause_column, polled_column
 from remit.platform.storage.sql import Row, Scalar, Sql
 from remit.platform.storage.tables.backchannel import request as b
 
 _REQUEST: Final = msgspec.json.Decoder(BackchannelRequest)
-_SECOND: Final = timedelta(seconds=1)
 _MANY: Final = 100
 _ONE = (b.c.tenant == bindparam("ours"), b.c.id == bindparam("this"))
 
@@ -85,8 +85,8 @@ class BackchannelRepository:
             "agent": request.agent,
             "state": request.state,
             "step": request.step,
-            "pause": _seconds(request.pace.interval),
-            "polled_at": _polled(request.pace),
+            "pause": pause_column(request.pace),
+            "polled_at": polled_column(request.pace),
             "begun_at": micros(request.begun_at),
             "expires_at": micros(request.expires_at),
             "body": _text(request),
@@ -114,16 +114,16 @@ class BackchannelRepository:
     def pace(self, ident: Digest) -> Pace | None:
         """How one is polled; None if it is not there."""
         row = self._sql.row(_PACE, {"ours": self._tenant, "this": ident})
-        return None if row is None else _paced(row[0], row[1])
+        return None if row is None else paced(row[0], row[1])
 
     def poll(self, ident: Digest, polled: Pace, *, was: Pace) -> bool:
         """Store when it was polled; False if it was polled meanwhile. One conditional update."""
         values: dict[str, Scalar] = {
             "ours": self._tenant,
             "this": ident,
-            "was": _polled(was),
-            "new_polled_at": _polled(polled),
-            "new_pause": _seconds(polled.interval),
+            "was": polled_column(was),
+            "new_polled_at": polled_column(polled),
+            "new_pause": pause_column(polled),
         }
         return self._sql.run(_POLL, values) == 1
 
@@ -146,25 +146,12 @@ class BackchannelRepository:
 
 
 def _read(row: Row) -> BackchannelRequest:
-    return replace(_REQUEST.decode(str(row[0])), pace=_paced(row[1], row[2]))
+    return replace(_REQUEST.decode(str(row[0])), pace=paced(row[1], row[2]))
 
 
 def _asked(row: Row, at: datetime) -> Asked:
     waits = row[2] == BackchannelState.WAITING.value and moment(int(row[1])) > at
     return Asked(begun_at=moment(int(row[0])), waits=waits)
-
-
-def _paced(pause: Scalar, polled_at: Scalar) -> Pace:
-    polled = int(str(polled_at))
-    return Pace(interval=int(str(pause)) * _SECOND, polled_at=moment(polled) if polled else None)
-
-
-def _polled(pace: Pace) -> int:
-    return 0 if pace.polled_at is None else micros(pace.polled_at)
-
-
-def _seconds(span: timedelta) -> int:
-    return span // _SECOND
 
 
 def _text(body: BackchannelRequest) -> str:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Final
 
 import msgspec
@@ -14,12 +14,12 @@ from remit.authority.oauth.polling import Pace
 from remit.kernel.canonical import Digest
 from remit.kernel.ids import TenantId
 from remit.platform.storage.instants import micros, moment
+from remit.platform.storage.repositories.paced import paced, pause_column, polled_column
 from remit.platform.storage.sql import Row, Scalar, Sql
 from remit.platform.storage.tables.devices import mark as m
 from remit.platform.storage.tables.devices import request as d
 
 _REQUEST: Final = msgspec.json.Decoder(DeviceRequest)
-_SECOND: Final = timedelta(seconds=1)
 _COLUMNS = (d.c.body, d.c.pause, d.c.polled_at)
 
 _ADD = upsert(d)
@@ -89,8 +89,8 @@ class DeviceRepository:
             "user_code": request.user_code,
             "client": request.request.returning.client_id,
             "step": request.step,
-            "pause": _seconds(request.pace.interval),
-            "polled_at": _polled(request.pace),
+            "pause": pause_column(request.pace),
+            "polled_at": polled_column(request.pace),
             "expires_at": micros(request.expires_at),
             "body": _text(request),
         }
@@ -119,16 +119,16 @@ class DeviceRepository:
     def pace(self, ident: Digest) -> Pace | None:
         """How one is polled; None if it is not there."""
         row = self._sql.row(_PACE, {"ours": self._tenant, "this": ident})
-        return None if row is None else _paced(row[0], row[1])
+        return None if row is None else paced(row[0], row[1])
 
     def poll(self, ident: Digest, polled: Pace, *, was: Pace) -> bool:
         """Store when it was polled; False if it was polled meanwhile. One conditional update."""
         values: dict[str, Scalar] = {
             "ours": self._tenant,
             "this": ident,
-            "was": _polled(was),
-            "new_polled_at": _polled(polled),
-            "new_pause": _seconds(polled.interval),
+            "was": polled_column(was),
+            "new_polled_at": polled_column(polled),
+            "new_pause": pause_column(polled),
         }
         return self._sql.run(_POLL, values) == 1
 
@@ -169,20 +169,7 @@ class DeviceRepository:
 def _read(row: Row | None) -> DeviceRequest | None:
     if row is None:
         return None
-    return replace(_REQUEST.decode(str(row[0])), pace=_paced(row[1], row[2]))
-
-
-def _paced(pause: Scalar, polled_at: Scalar) -> Pace:
-    polled = int(str(polled_at))
-    return Pace(interval=int(str(pause)) * _SECOND, polled_at=moment(polled) if polled else None)
-
-
-def _polled(pace: Pace) -> int:
-    return 0 if pace.polled_at is None else micros(pace.polled_at)
-
-
-def _seconds(span: timedelta) -> int:
-    return span // _SECOND
+    return replace(_REQUEST.decode(str(row[0])), pace=paced(row[1], row[2]))
 
 
 def _text(body: DeviceRequest) -> str:

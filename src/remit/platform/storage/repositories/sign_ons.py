@@ -1,4 +1,4 @@
-"""Yeses to applications, and notices of logout, over SQL."""
+"""Yeses to applications, over SQL."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -6,20 +6,16 @@ from datetime import datetime
 from typing import Final
 
 import msgspec
-from sqlalchemy import bindparam, delete, select, update
+from sqlalchemy import bindparam, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
-from remit.authority.oidc.logout import LogoutNotice
 from remit.authority.oidc.sign_on import SignOn, SignOnId
 from remit.kernel.ids import TenantId, UserId
 from remit.platform.storage.instants import micros
 from remit.platform.storage.sql import Scalar, Sql
-from remit.platform.storage.tables.sign_ons import logout as n
 from remit.platform.storage.tables.sign_ons import sign_on as s
 
 _SIGN_ON: Final = msgspec.json.Decoder(SignOn)
-_NOTICE: Final = msgspec.json.Decoder(LogoutNotice)
-
 _ADD = upsert(s)
 _GET = select(s.c.body).where(s.c.tenant == bindparam("ours"), s.c.id == bindparam("this"))
 _OF = (
@@ -85,74 +81,5 @@ class SignOnRepository:
         return self._sql.run(_WITHDRAW, values) == 1
 
 
-_ADD_NOTICE = upsert(n).on_conflict_do_nothing()
-_DUE = (
-    select(n.c.body)
-    .where(n.c.tenant == bindparam("ours"), n.c.outcome == "open", n.c.due <= bindparam("now"))
-    .order_by(n.c.due)
-    .limit(bindparam("count"))
-)
-_SAVE = (
-    update(n)
-    .where(n.c.tenant == bindparam("ours"), n.c.id == bindparam("this"), n.c.tries == bindparam("was"))
-    .values(
-        outcome=bindparam("new_outcome"),
-        tries=bindparam("new_tries"),
-        due=bindparam("new_due"),
-        body=bindparam("new_body"),
-    )
-)
-_OLD = (
-    select(n.c.id)
-    .where(n.c.tenant == bindparam("ours"), n.c.outcome != "open", n.c.due < bindparam("before"))
-    .limit(bindparam("count"))
-)
-_DROP = delete(n).where(n.c.tenant == bindparam("ours"), n.c.id == bindparam("this"))
-
-
-class LogoutRepository:
-    """Notices of logout to one tenant's clients."""
-
-    def __init__(self, sql: Sql, tenant: TenantId) -> None:
-        self._sql = sql
-        self._tenant = tenant
-
-    def add(self, notice: LogoutNotice) -> None:
-        """Store a new one, unless that client was told of that end, or is about to be."""
-        values: dict[str, Scalar] = {
-            "tenant": self._tenant,
-            "id": notice.id,
-            "outcome": notice.outcome,
-            "tries": notice.tries,
-            "due": micros(notice.due),
-            "body": _text(notice),
-        }
-        self._sql.run(_ADD_NOTICE, values)
-
-    def due(self, at: datetime, limit: int) -> Sequence[LogoutNotice]:
-        """Open ones whose time has come, oldest first."""
-        rows = self._sql.rows(_DUE, {"ours": self._tenant, "now": micros(at), "count": limit})
-        return [_NOTICE.decode(row[0]) for row in rows]
-
-    def save(self, notice: LogoutNotice, *, was: int) -> bool:
-        """Store what became of a try; False if another node has tried meanwhile. One conditional update."""
-        values: dict[str, Scalar] = {
-            "ours": self._tenant,
-            "this": notice.id,
-            "was": was,
-            "new_outcome": notice.outcome,
-            "new_tries": notice.tries,
-            "new_due": micros(notice.due),
-            "new_body": _text(notice),
-        }
-        return self._sql.run(_SAVE, values) == 1
-
-    def forget(self, before: datetime, limit: int) -> int:
-        """Drop what was settled before that moment; how many."""
-        rows = self._sql.rows(_OLD, {"ours": self._tenant, "before": micros(before), "count": limit})
-        self._sql.run_many(_DROP, [{"ours": self._tenant, "this": row[0]} for row in rows])
-        return len(rows)
-
-
-def _text(body: SignOn | LogoutNotice) -> str:
+def _text(body: SignOn) -> str:
     return msgspec.json.encode(body).decode()
