@@ -4,34 +4,31 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
-from typing import Any, Final, Protocol
+from typing import Any, Protocol
 
 from remit.authority.consent_service import ConsentService
 from remit.authority.oauth.scopes import Scope
 from remit.identity.credential_service import CredentialService
-from remit.identity.principals import PREFIX, Kind, Principal
+from remit.identity.principals import Kind, Principal
 from remit.identity.registration import Registration
 from remit.identity.service import IdentityService
-from remit.identity.spiffe import spiffe_id
-from remit.kernel.ids import BlueprintId, InstanceId, KeyId, PrincipalId, TaskId
-from remit.surface.web.caller import Caller, require_admin, require_own
+from remit.kernel.ids import BlueprintId, PrincipalId
+from remit.surface.web.caller import Caller, require_admin
 from remit.surface.web.operation import Inbound, Method, Nothing, Operation
 from remit.surface.web.paging import Page, page_of
+from remit.surface.web.routes.directory_ceilings import DirectoryCeilings
+from remit.surface.web.routes.directory_keys import DirectoryKeys
+from remit.surface.web.routes.entries import NOUNS, Entries, Noun
 from remit.surface.web.routes.secretless import SecretlessRoutes
 from remit.surface.web.schemas.identity import (
     Because,
     DriftView,
-    InstanceView,
-    KeyView,
-    NewInstance,
-    NewKey,
     NewPrincipal,
     OwnershipView,
     PrincipalChange,
     PrincipalQuery,
     PrincipalView,
 )
-from remit.surface.web.schemas.rights import CeilingBody, CeilingView, ceiling_of, ceiling_view
 
 
 class Ending(Protocol):
@@ -44,31 +41,6 @@ class Ending(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Noun:
-    """How one kind is spoken of: `agent`, `/agents`; whether anybody may register one as its owner."""
-
-    kind: Kind
-    singular: str
-    plural: str
-    anybody: bool = False
-
-    @property
-    def one(self) -> str:
-        """Name of operations on one."""
-        return self.singular[0].upper() + self.singular[1:]
-
-
-NOUNS: Final = (
-    Noun(kind=Kind.AGENT, singular="agent", plural="agents", anybody=True),
-    Noun(kind=Kind.BLUEPRINT, singular="blueprint", plural="blueprints"),
-    Noun(kind=Kind.HUMAN, singular="user", plural="users"),
-    Noun(kind=Kind.INSTANCE, singular="instance", plural="instances"),
-    Noun(kind=Kind.SERVICE_ACCOUNT, singular="serviceAccount", plural="service-accounts"),
-    Noun(kind=Kind.APPLICATION, singular="application", plural="applications"),
-)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class DirectoryRoutes:
     """What the directory's nouns need."""
 
@@ -77,14 +49,23 @@ class DirectoryRoutes:
     consent: ConsentService
     trust_domain: str
 
+    @property
+    def entries(self) -> Entries:
+        """How one of them is found."""
+        return Entries(identity=self.identity)
+
     def operations(self) -> list[Operation[Any, Any]]:
-        """What is served."""
-        secretless = SecretlessRoutes(credentials=self.credentials, agent=partial(self.find, NOUNS[0]))
+        """What is served, of their lives, their keys and the most that they may do."""
+        find, credentials = self.entries, self.credentials
+        parts = (
+            DirectoryKeys(entries=find, credentials=credentials, trust_domain=self.trust_domain),
+            DirectoryCeilings(entries=find, consent=self.consent),
+            SecretlessRoutes(credentials=credentials, agent=partial(find.find, NOUNS[0])),
+        )
         return [
             *(each for noun in NOUNS for each in self._of(noun)),
             *self._agents(),
-            *self._keys(),
-            *secretless.operations(),
+            *(each for part in parts for each in part.operations()),
         ]
 
     def _of(self, noun: Noun) -> list[Operation[Any, Any]]:
@@ -137,29 +118,6 @@ class DirectoryRoutes:
                 query=Nothing,
                 answer=OwnershipView,
             ),
-            Operation(
-                name=f"list{one}Keys",
-                summary="Registered public keys",
-                method=Method.GET,
-                path=f"{base}/{{ident}}/keys",
-                scopes=(Scope.READ,),
-                handler=self._keys_of(noun),
-                body=Nothing,
-                query=Nothing,
-                answer=list[KeyView],
-            ),
-            Operation(
-                name=f"add{one}Key",
-                summary="Register a public key; no two entries ever share one",
-                method=Method.POST,
-                path=f"{base}/{{ident}}/keys",
-                scopes=(Scope.WRITE,),
-                handler=self._key_adder(noun),
-                body=NewKey,
-                query=Nothing,
-                answer=KeyView,
-                status=201,
-            ),
         ]
         if noun.kind is not Kind.INSTANCE:
             found += self._entering(noun)
@@ -191,45 +149,11 @@ class DirectoryRoutes:
                 query=Nothing,
                 answer=PrincipalView,
             ),
-            Operation(
-                name=f"ceilingOf{one}",
-                summary="The most that it may do; absent means nothing at all",
-                method=Method.GET,
-                path=f"{base}/{{ident}}/ceiling",
-                scopes=(Scope.READ,),
-                handler=self._ceiling(noun),
-                body=Nothing,
-                query=Nothing,
-                answer=CeilingView,
-            ),
-            Operation(
-                name=f"limit{one}",
-                summary="Set the most that it may do",
-                method=Method.PUT,
-                path=f"{base}/{{ident}}/ceiling",
-                scopes=(Scope.ADMIN,),
-                handler=self._limiter(noun),
-                body=CeilingBody,
-                query=Nothing,
-                answer=PrincipalView,
-            ),
         ]
 
     def _agents(self) -> list[Operation[Any, Any]]:
         agent = NOUNS[0]
         return [
-            Operation(
-                name="newInstance",
-                summary="Make an instance with its own key",
-                method=Method.POST,
-                path="/agents/{ident}/instances",
-                scopes=(Scope.WRITE,),
-                handler=self._instantiate,
-                body=NewInstance,
-                query=Nothing,
-                answer=InstanceView,
-                status=201,
-            ),
             Operation(
                 name="agentDrift",
                 summary="Where it differs from its blueprint",
@@ -243,35 +167,9 @@ class DirectoryRoutes:
             ),
         ]
 
-    def _keys(self) -> list[Operation[Any, Any]]:
-        return [
-            Operation(
-                name="rotateCredential",
-                summary="Put a new key in the place of an old one; the old one is dead in the same commit",
-                method=Method.POST,
-                path="/credentials/{key}/rotate",
-                scopes=(Scope.ADMIN,),
-                handler=self._rotate,
-                body=NewKey,
-                query=Nothing,
-                answer=KeyView,
-            ),
-            Operation(
-                name="revokeCredential",
-                summary="Revoke a key with all that it signed",
-                method=Method.POST,
-                path="/credentials/{key}/revoke",
-                scopes=(Scope.ADMIN,),
-                handler=self._revoke,
-                body=Because,
-                query=Nothing,
-                answer=KeyView,
-            ),
-        ]
-
     def _ending(self, noun: Noun, verb: str, summary: str, use_case: Ending) -> Operation[Because, Nothing]:
         async def handler(inbound: Inbound[Because, Nothing]) -> PrincipalView:
-            entry = await self._mine(noun, inbound.path["ident"], inbound.caller)
+            entry = await self.entries.mine(noun, inbound.path["ident"], inbound.caller)
             ended = await use_case(
                 entry.id, by=inbound.caller.principal, because=inbound.body.reason, at=inbound.at
             )
@@ -323,20 +221,20 @@ class DirectoryRoutes:
 
     def _getter(self, noun: Noun) -> Callable[[Inbound[Nothing, Nothing]], Awaitable[PrincipalView]]:
         async def handler(inbound: Inbound[Nothing, Nothing]) -> PrincipalView:
-            return PrincipalView.of(await self._seen(noun, inbound.path["ident"], inbound.caller))
+            return PrincipalView.of(await self.entries.seen(noun, inbound.path["ident"], inbound.caller))
 
         return handler
 
     def _owner(self, noun: Noun) -> Callable[[Inbound[Nothing, Nothing]], Awaitable[OwnershipView]]:
         async def handler(inbound: Inbound[Nothing, Nothing]) -> OwnershipView:
-            entry = await self._seen(noun, inbound.path["ident"], inbound.caller)
+            entry = await self.entries.seen(noun, inbound.path["ident"], inbound.caller)
             return OwnershipView.of(await self.identity.owner_of(entry.id))
 
         return handler
 
     def _drift(self, noun: Noun) -> Callable[[Inbound[Nothing, Nothing]], Awaitable[list[DriftView]]]:
         async def handler(inbound: Inbound[Nothing, Nothing]) -> list[DriftView]:
-            entry = await self._seen(noun, inbound.path["ident"], inbound.caller)
+            entry = await self.entries.seen(noun, inbound.path["ident"], inbound.caller)
             return [DriftView.of(each) for each in await self.identity.drift_of(entry.id)]
 
         return handler
@@ -350,11 +248,11 @@ class DirectoryRoutes:
         return handler
 
     async def _stated(self, noun: Noun, body: NewPrincipal, caller: Caller) -> Registration:
-        owner = await self._person(body.owner) if body.owner else caller.principal
+        owner = await self.entries.person(body.owner) if body.owner else caller.principal
         if not noun.anybody or owner != caller.principal or body.attributes:
             require_admin(caller, what=f"register {noun.plural} like this")
         human = noun.kind is Kind.HUMAN
-        blueprint = await self.find(NOUNS[1], body.blueprint) if body.blueprint else None
+        blueprint = await self.entries.find(NOUNS[1], body.blueprint) if body.blueprint else None
         return Registration(
             kind=noun.kind,
             name=body.name,
@@ -363,8 +261,8 @@ class DirectoryRoutes:
             environment=body.environment,
             blueprint=BlueprintId(blueprint.id) if blueprint else None,
             email=body.email,
-            deputy=await self._person(body.deputy) if body.deputy else None,
-            person=await self._person(body.person) if body.person else None,
+            deputy=await self.entries.person(body.deputy) if body.deputy else None,
+            person=await self.entries.person(body.person) if body.person else None,
             segments=None if body.segments is None else frozenset(body.segments),
             attributes=tuple(sorted(body.attributes.items())),
         )
@@ -372,7 +270,7 @@ class DirectoryRoutes:
     def _changer(self, noun: Noun) -> Callable[[Inbound[PrincipalChange, Nothing]], Awaitable[PrincipalView]]:
         async def handler(inbound: Inbound[PrincipalChange, Nothing]) -> PrincipalView:
             body, caller = inbound.body, inbound.caller
-            entry = await self._mine(noun, inbound.path["ident"], caller)
+            entry = await self.entries.mine(noun, inbound.path["ident"], caller)
             if body.attributes is not None or body.segments is not None or noun.kind is Kind.HUMAN:
                 require_admin(caller, what="change attributes, segments or people")
             changed = await self.identity.change(
@@ -380,9 +278,9 @@ class DirectoryRoutes:
                 by=caller.principal,
                 at=inbound.at,
                 name=body.name,
-                owner=await self._person(body.owner) if body.owner else None,
+                owner=await self.entries.person(body.owner) if body.owner else None,
                 purpose=body.purpose,
-                deputy=await self._person(body.deputy) if body.deputy else None,
+                deputy=await self.entries.person(body.deputy) if body.deputy else None,
                 segments=None if body.segments is None else frozenset(body.segments),
                 attributes=None if body.attributes is None else tuple(sorted(body.attributes.items())),
             )
@@ -392,108 +290,8 @@ class DirectoryRoutes:
 
     def _activator(self, noun: Noun) -> Callable[[Inbound[Nothing, Nothing]], Awaitable[PrincipalView]]:
         async def handler(inbound: Inbound[Nothing, Nothing]) -> PrincipalView:
-            entry = await self._mine(noun, inbound.path["ident"], inbound.caller)
+            entry = await self.entries.mine(noun, inbound.path["ident"], inbound.caller)
             active = await self.identity.activate(entry.id, by=inbound.caller.principal, at=inbound.at)
             return PrincipalView.of(active)
 
         return handler
-
-    def _limiter(self, noun: Noun) -> Callable[[Inbound[CeilingBody, Nothing]], Awaitable[PrincipalView]]:
-        async def handler(inbound: Inbound[CeilingBody, Nothing]) -> PrincipalView:
-            require_admin(inbound.caller, what="set a ceiling")
-            entry = await self.find(noun, inbound.path["ident"])
-            await self.consent.set_ceiling(
-                entry.id, ceiling_of(inbound.body), by=inbound.caller.principal, at=inbound.at
-            )
-            return PrincipalView.of(entry)
-
-        return handler
-
-    def _ceiling(self, noun: Noun) -> Callable[[Inbound[Nothing, Nothing]], Awaitable[CeilingView]]:
-        async def handler(inbound: Inbound[Nothing, Nothing]) -> CeilingView:
-            entry = await self._seen(noun, inbound.path["ident"], inbound.caller)
-            found = await self.consent.ceiling_of(entry.id)
-            return CeilingView(ceiling=None if found is None else ceiling_view(found))
-
-        return handler
-
-    def _keys_of(self, noun: Noun) -> Callable[[Inbound[Nothing, Nothing]], Awaitable[list[KeyView]]]:
-        async def handler(inbound: Inbound[Nothing, Nothing]) -> list[KeyView]:
-            entry = await self._seen(noun, inbound.path["ident"], inbound.caller)
-            return [KeyView.of(each) for each in await self.credentials.of(entry.id)]
-
-        return handler
-
-    def _key_adder(self, noun: Noun) -> Callable[[Inbound[NewKey, Nothing]], Awaitable[KeyView]]:
-        async def handler(inbound: Inbound[NewKey, Nothing]) -> KeyView:
-            entry = await self._mine(noun, inbound.path["ident"], inbound.caller)
-            if noun.kind is Kind.HUMAN:
-                require_admin(inbound.caller, what="give a person a key")
-            key = await self.credentials.register(
-                entry.id,
-                inbound.body.jwk,
-                by=inbound.caller.principal,
-                at=inbound.at,
-                not_after=inbound.body.not_after,
-            )
-            return KeyView.of(key)
-
-        return handler
-
-    async def _instantiate(self, inbound: Inbound[NewInstance, Nothing]) -> InstanceView:
-        body, agent = inbound.body, await self._mine(NOUNS[0], inbound.path["ident"], inbound.caller)
-        if body.attributes:
-            require_admin(inbound.caller, what="give an instance attributes")
-        entry, key = await self.credentials.instantiate(
-            agent.id,
-            body.jwk,
-            by=inbound.caller.principal,
-            at=inbound.at,
-            task=TaskId(body.task) if body.task else None,
-            attributes=tuple(sorted(body.attributes.items())),
-        )
-        return InstanceView(
-            instance=PrincipalView.of(entry),
-            key=KeyView.of(key),
-            spiffe_id=spiffe_id(self.trust_domain, agent.name, InstanceId(entry.id)),
-        )
-
-    async def _rotate(self, inbound: Inbound[NewKey, Nothing]) -> KeyView:
-        require_admin(inbound.caller, what="rotate a key")
-        key = await self.credentials.rotate(
-            KeyId(inbound.path["key"]), inbound.body.jwk, by=inbound.caller.principal, at=inbound.at
-        )
-        return KeyView.of(key)
-
-    async def _revoke(self, inbound: Inbound[Because, Nothing]) -> KeyView:
-        require_admin(inbound.caller, what="revoke a key")
-        key = await self.credentials.revoke(
-            KeyId(inbound.path["key"]),
-            by=inbound.caller.principal,
-            because=inbound.body.reason,
-            at=inbound.at,
-        )
-        return KeyView.of(key)
-
-    async def find(self, noun: Noun, ident: str) -> Principal:
-        """One entry by id or name; another kind's id names nothing here."""
-        if not ident.startswith(f"{PREFIX[noun.kind]}_"):
-            return await self.identity.find(noun.kind, ident)
-        entry = await self.identity.get(PrincipalId(ident))
-        return entry if entry.kind is noun.kind else await self.identity.find(noun.kind, ident)
-
-    async def _person(self, ident: str) -> PrincipalId:
-        return (await self.find(NOUNS[2], ident)).id
-
-    async def _seen(self, noun: Noun, ident: str, caller: Caller) -> Principal:
-        entry = await self.find(noun, ident)
-        if noun.kind is not Kind.HUMAN:
-            require_own(caller, entry.id, entry.owner, what=noun.singular)
-        return entry
-
-    async def _mine(self, noun: Noun, ident: str, caller: Caller) -> Principal:
-        """One entry that the caller owns or administers; a reader sees it and changes nothing."""
-        entry = await self._seen(noun, ident, caller)
-        if entry.owner != caller.principal:
-            require_admin(caller, what=f"change somebody else's {noun.singular}")
-        return entry
