@@ -5,18 +5,21 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TypeVar, cast
 
+import msgspec
 import pytest
 
 from remit.decision.relation_repository import RelationTransaction
 from remit.decision.relation_service import RelationService, TupleWrite
 from remit.decision.relations.dsl import parse_dsl
-from remit.decision.response import Effect
+from remit.decision.response import Effect, Stage
 from remit.decision.service import DecisionService
+from remit.decision.trace import StoredDecision
 from remit.identity.tools import RelationMapping
 from remit.kernel.ids import CallId, PrincipalId, ToolId
 from remit.kernel.tenancy import DEFAULT_TENANT
 from remit.platform.storage.snapshot import SnapshotKeeper
 from remit.platform.storage.unit_of_work import SqlUnitOfWork
+from remit.surface.web.schemas.decision import DecisionView
 from support.clock import NOON
 from support.deciding import POLICY_KEYS, Desk, Minter, desk
 from support.decisions import call, office
@@ -149,3 +152,35 @@ async def test_a_node_that_lags_permits_nothing_by_what_was_taken_away(uow: SqlU
 @pytest.mark.parametrize("act", ["delete", "exclude", "model", "enforce"])
 async def test_without_an_epoch_a_node_that_lags_would(uow: SqlUnitOfWork, act: str) -> None:
     assert await permitted_by_a_node_that_lags(uow, Still, act)
+
+
+async def explained(uow: SqlUnitOfWork) -> StoredDecision:
+    """A permit that a team of others made so."""
+    found = await rooms(uow)
+    await found.relations.enforce(found.store, by=BY, at=NOON)
+    await found.write("room:Room-401#viewer@team:watch-list#member", "team:watch-list#member@ADA")
+    decision = await found.desk.service.decide(call(snapshot=found.desk.keeper.current()))
+    assert decision.verdict.effect is Effect.PERMIT
+    return await found.desk.service.why(decision.id)
+
+
+@pytest.mark.attack("PD-23")
+async def test_through_whose_groups_a_relation_came_is_for_those_who_see_all(uow: SqlUnitOfWork) -> None:
+    stored = await explained(uow)
+    (mine,) = (
+        each
+        for each in DecisionView.stored(stored, told="", sees_all=False).stages
+        if each.stage is Stage.RELATIONS
+    )
+    assert (mine.paths, mine.paths_hidden) == ([], True)
+    assert b"watch-list" not in msgspec.json.encode(DecisionView.stored(stored, told="", sees_all=False))
+    whole = msgspec.json.encode(DecisionView.stored(stored, told="", sees_all=True)).decode()
+    assert "—member→ team:watch-list —viewer→ room:Room-401" in whole
+
+
+@pytest.mark.twin("PD-23")
+async def test_a_view_that_asks_nobody_would_tell_it(uow: SqlUnitOfWork) -> None:
+    stored = await explained(uow)
+    # The defence removed: whoever asks is taken for one who may see everything.
+    shown = DecisionView.stored(stored, told="", sees_all=True)
+    assert b"watch-list" in msgspec.json.encode(shown)

@@ -30,6 +30,8 @@ class Finding(Told, frozen=True, kw_only=True):
     disclose: Disclose = Disclose.FULL
     detail: tuple[str, ...] = ()
     """What was looked at: names of factors, policies, budgets."""
+    paths: tuple[str, ...] = ()
+    """Through which tuples relations came about; for whoever may see relations, and nobody else (PD-23)."""
 
     def __bool__(self) -> NoReturn:
         raise TypeError("a finding has no truth value; match on `effect`")

@@ -9,6 +9,7 @@ from remit.decision.finding import Finding
 from remit.decision.relations.errors import RelationError
 from remit.decision.relations.graph import Graph
 from remit.decision.relations.query import Bounds, CheckRequest, Given
+from remit.decision.relations.trace import resolution, tell
 from remit.decision.request import ActionRequest
 from remit.decision.response import Effect, NearestMiss, Reason, Stage
 from remit.identity.principals import Kind
@@ -18,6 +19,9 @@ NOBODY: Final = "nobody"
 NOW: Final = "current_time"
 """What conditions may call the moment of the call; no argument of that name takes its place."""
 _BOUNDS: Final = Bounds()
+_EXPLAINED: Final = Bounds(steps=1_000)
+_ENDS: Final = 6
+"""Steps that are told of each end of a long path."""
 
 
 def relation_stage(request: ActionRequest, snapshot: Snapshot) -> Finding | None:
@@ -28,14 +32,24 @@ def relation_stage(request: ActionRequest, snapshot: Snapshot) -> Finding | None
     mapping = request.tool.mapping if request.tool is not None else None
     if mapping is None or mapping.relation is None:
         return None
-    wanted, found = mapping.relation, list[str]()
-    for user in _whom(request, wanted):
-        asked = _asked(request, wanted, user)
-        refused = _judged(snapshot.relations, asked)
+    graph, found = snapshot.relations, list[CheckRequest]()
+    for user in _whom(request, mapping.relation):
+        asked = _asked(request, mapping.relation, user)
+        refused = _judged(graph, asked)
         if refused is not None:
             return refused
-        found.append(_tuple(asked))
-    return Finding(stage=Stage.RELATIONS, effect=Effect.PERMIT, detail=tuple(found))
+        found.append(asked)
+    return Finding(
+        stage=Stage.RELATIONS,
+        effect=Effect.PERMIT,
+        detail=tuple(map(_tuple, found)),
+        paths=() if graph is None else tuple(filter(None, (_path(graph, each) for each in found))),
+    )
+
+
+def _path(graph: Graph, asked: CheckRequest) -> str:
+    """Through which tuples it holds; empty where that takes more steps than an explanation may cost."""
+    return tell(resolution(graph, asked, _EXPLAINED), most=_ENDS)
 
 
 def _whom(request: ActionRequest, wanted: RelationMapping) -> Iterator[str]:

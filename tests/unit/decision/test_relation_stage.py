@@ -70,6 +70,31 @@ def test_the_person_must_be_related_and_the_answer_names_what_is_missing() -> No
     assert verdict(demanding(refused.nearest_miss[0].relation)).effect is Effect.PERMIT
 
 
+def test_a_permit_says_through_which_tuples() -> None:
+    snapshot = demanding("room:Room-401#viewer@team:eng#member", "team:eng#member@user:ada")
+    request = assemble(call(), snapshot)
+    assert not isinstance(request, Unassembled)
+    found = relation_stage(request, snapshot)
+    assert found is not None
+    assert found.detail == ("room:Room-401#viewer@user:ada",)
+    assert found.paths == ("user:ada —member→ team:eng —viewer→ room:Room-401",)
+
+
+def test_a_long_path_is_told_by_its_ends() -> None:
+    nested = ROOMS.replace("define member: [user, agent]", "define member: [user, agent, team#member]")
+    teams = [f"team:t{number}#member@team:t{number + 1}#member" for number in range(18)]
+    tuples = ("room:Room-401#viewer@team:t0#member", *teams, "team:t18#member@user:ada")
+    snapshot = demanding(*tuples, model=nested)
+    request = assemble(call(), snapshot)
+    assert not isinstance(request, Unassembled)
+    found = relation_stage(request, snapshot)
+    assert found is not None
+    (told,) = found.paths
+    assert told.startswith("user:ada —member→ team:t18")
+    assert " … 8 more … " in told
+    assert told.endswith("—viewer→ room:Room-401")
+
+
 def test_the_agent_may_be_asked_for_instead() -> None:
     tuples = ("room:Room-401#viewer@user:ada",)
     assert code(verdict(demanding(*tuples, whom=Related.AGENT))) == "relation_missing"

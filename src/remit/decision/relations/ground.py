@@ -8,12 +8,12 @@ nor false, and so denied. Iterative: a chain of any length costs steps, never th
 
 import heapq
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from remit.decision.relations.query import Cause
-from remit.decision.relations.table import each
+from remit.decision.relations.table import Ids, each
 from remit.decision.relations.walk import (
     DOUBT,
     NO,
@@ -47,10 +47,14 @@ class Edge(NamedTuple):
 
 @dataclass(slots=True)
 class Ground:
-    """All spots below one, and for each the spots that need it, with the hops in between."""
+    """All spots below one, and for each the spots that need it, with the hops in between.
+
+    `pruned`: without those that the quick walk knows not to hold, which no derivation goes through.
+    """
 
     run: Run
     root: Spot
+    pruned: bool = False
     spots: list[Spot] = field(default_factory=list)
     above: dict[Spot, list[tuple[Spot, int]]] = field(default_factory=dict)
     doubts: bool = False
@@ -73,7 +77,8 @@ class Ground:
     def ranks(self) -> "Ranks":
         """What surely holds of all that the question touches, with its hops; raises `OutOfSteps`."""
         self._lay()
-        final = Ranks(self, self.fixpoint()[1], doubt=False)
+        denied = self.fixpoint()[1] if self.doubts or self.blocks else {}
+        final = Ranks(self, denied, doubt=False)
         final.found()
         return final
 
@@ -129,13 +134,22 @@ class Ground:
     def edges(self, links: Sequence[Link], thing: int) -> Iterator[Edge]:
         """The tuples of an object that lead on, but for those whose condition is not met."""
         run = self.run
-        for slot, node, condition, _ in links:
+        for slot, node, condition, plain in links:
             if run.whom not in node.sources:
                 continue
-            for user in each(run.tables[slot].users(thing)):
+            ids = run.tables[slot].users(thing)
+            for user in self._leading(ids, node, plain=plain) if self.pruned else each(ids):
                 met = 0 if condition is None else run.meets(condition, slot, thing, user)
                 if met != NO:
                     yield Edge(Spot(node, user), met == DOUBT)
+
+    def _leading(self, ids: Ids, node: Node, *, plain: bool) -> Iterable[int]:
+        """The objects of a row that may have led to the user."""
+        run = self.run
+        if plain and not run.closure.cut:
+            members = run.closure.members.get(node.number, frozenset[int]())
+            return ids & members if isinstance(ids, frozenset) else [it for it in each(ids) if it in members]
+        return [it for it in each(ids) if run.known.get((node.number, it)) != NO]
 
 
 class Ranks:

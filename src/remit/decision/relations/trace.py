@@ -22,20 +22,30 @@ from remit.decision.relations.walk import (
 def trace(graph: Graph, request: CheckRequest, bounds: Bounds) -> Answer:
     """The answer of `check`, with its resolution if it is a yes and the steps last to explain it."""
     answer = graph.check(request, bounds)
-    if not answer.allowed:
-        return answer
+    return replace(answer, resolution=resolution(graph, request, bounds)) if answer.allowed else answer
+
+
+def resolution(graph: Graph, request: CheckRequest, bounds: Bounds) -> tuple[Step, ...]:
+    """The steps of a shortest derivation of what `check` says yes to; none if the bounds don't last."""
     beside = graph.beside(request.given)
     spot, run = beside.asked(request, bounds)
-    ground = Ground(run, spot)
+    ground = Ground(run, spot, pruned=True)
     try:
+        spot.node.walk(run, spot.thing, 0)
         ranks = ground.ranks()
     except OutOfSteps:
-        return answer
-    return replace(answer, resolution=_Tracing(beside, request, ground, ranks).steps(spot))
+        return ()
+    return _Tracing(beside, request, ground, ranks).steps(spot)
 
 
-def tell(resolution: tuple[Step, ...]) -> str:
-    """A resolution in one line: `user:ana —owner→ order:8812 —implies→ viewer`."""
+def tell(resolution: tuple[Step, ...], *, most: int = 0) -> str:
+    """A resolution in one line: `user:ana —owner→ order:8812 —implies→ viewer`.
+
+    With `most`, so many steps at each end and how many lie between them.
+    """
+    between = len(resolution) - 2 * most
+    if most and between > 0:
+        return f"{tell(resolution[:most])} … {between} more … {tell(resolution[-most:])}"
     line, at = "", ""
     for step in resolution:
         if not step.tuple:

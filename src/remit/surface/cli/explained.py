@@ -9,6 +9,8 @@ from remit.surface.cli.render import coloured, visible
 _WORDS: Final = {"permit": "ok", "ask": "ask", "step_up": "step up", "deny": "deny"}
 _EXITS: Final = {"permit": Exit.DONE, "ask": Exit.WAITING, "step_up": Exit.WAITING, "deny": Exit.DENIED}
 _LABEL: Final = 14
+_PATH: Final = 25
+"""Where what a stage says begins."""
 
 
 def explained(found: Mapping[str, Any]) -> list[str]:
@@ -22,7 +24,11 @@ def explained(found: Mapping[str, Any]) -> list[str]:
     return [
         *done,
         f"{coloured(effect)}   {wanted} on {_shown(found, 'resource')}{visible(whom)}, {moment} UTC",
-        *(_stage(number, stage) for number, stage in enumerate(found.get("stages", []), start=1)),
+        *(
+            line
+            for number, stage in enumerate(found.get("stages", []), start=1)
+            for line in (_stage(number, stage), *_paths(stage))
+        ),
         *_observed(found.get("observed", [])),
         *([_labelled("otherwise", str(found["otherwise"]))] if found.get("otherwise") else []),
         *_misses(found.get("nearest_miss", [])),
@@ -42,6 +48,12 @@ def _stage(number: int, stage: Mapping[str, Any]) -> str:
     return (
         visible(f"  {number} {stage['stage']:<12} ") + coloured(word) + " " * (8 - len(word)) + visible(told)
     )
+
+
+def _paths(stage: Mapping[str, Any]) -> list[str]:
+    """How relations came about, below their stage."""
+    hidden = ["by tuples that administrators and readers see"] if stage.get("paths_hidden") else []
+    return [f"{'':{_PATH}}{visible(path)}" for path in (*stage.get("paths", []), *hidden)]
 
 
 def _found(stage: str, detail: Sequence[str]) -> str:

@@ -4,6 +4,7 @@ import pytest
 
 from oracle.relations import World
 from remit.decision.relations.graph import Graph
+from remit.decision.relations.ground import Ground
 from remit.decision.relations.index import Index
 from remit.decision.relations.plan import Plan
 from remit.decision.relations.query import Bounds, CheckRequest, Given, Step
@@ -69,6 +70,26 @@ def test_what_a_trace_names_is_enough_for_the_yes() -> None:
                 assert left.check(asked, 24).value == "true", (seed, asked)
                 told += 1
     assert told > 10
+
+
+def test_what_is_left_out_while_explaining_leads_nowhere() -> None:
+    """The same derivations, of the same length, as where everything below the object is laid out."""
+    compared = 0
+    for seed in range(60):
+        guess = Guesses(seed).guess()
+        graph = Graph(Plan(guess.system), Index.of(guess.tuples))
+        for asked in guess.asks:
+            if not graph.check(asked, Bounds()).allowed:
+                continue
+            beside = graph.beside(asked.given)
+            ranks = []
+            for pruned in (False, True):
+                spot, run = beside.asked(asked, Bounds())
+                spot.node.walk(run, spot.thing, 0)
+                ranks.append(Ground(run, spot, pruned=pruned).ranks().settled.get(spot))
+            assert ranks[0] == ranks[1] is not None, (seed, asked)
+            compared += 1
+    assert compared > 30
 
 
 def shown(step: Step, found: RelationTuple) -> bool:

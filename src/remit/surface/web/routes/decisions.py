@@ -162,10 +162,11 @@ class DecisionRoutes:
             raise unseen("decision", next_step="remit decision list") from absent
         if not _party(found, inbound.caller):
             raise unseen("decision", next_step="remit decision list")
-        return DecisionView.stored(found, told=await self.tell(found.id))
+        return DecisionView.stored(found, told=await self.tell(found.id), sees_all=inbound.caller.sees_all)
 
     async def _can(self, inbound: Inbound[Question, Nothing]) -> DecisionView:
-        return DecisionView.rehearsed(await self.rehearsal.rehearse(inbound.body, inbound.caller))
+        found = await self.rehearsal.rehearse(inbound.body, inbound.caller)
+        return DecisionView.rehearsed(found, sees_all=inbound.caller.sees_all)
 
     async def _versions(self, inbound: Inbound[Nothing, PageQuery]) -> Page[PolicyView]:
         query = inbound.query

@@ -61,6 +61,8 @@ class MissView(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     approval_from: str = ""
     excluding: list[str] = []
     at: datetime | None = None
+    relation: str = ""
+    """The tuple that would have to be there."""
     never: bool = False
     rule: str = ""
 
@@ -76,6 +78,7 @@ class MissView(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
             approval_from=miss.approval_from,
             excluding=list(miss.except_),
             at=miss.at,
+            relation=miss.relation,
             never=miss.never,
             rule=miss.rule,
         )
@@ -110,16 +113,22 @@ class StageView(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     reasons: list[ReasonView] = []
     nearest_miss: list[MissView] = []
     detail: list[str] = []
+    paths: list[str] = []
+    """Through which tuples relations came about."""
+    paths_hidden: bool = False
+    """Whether there are paths that only administrators and readers may see."""
 
     @classmethod
-    def of(cls, finding: Finding) -> Self:
-        """From the domain."""
+    def of(cls, finding: Finding, *, sees_all: bool) -> Self:
+        """From the domain. SAFETY: a path names groups and things of others (PD-23)."""
         return cls(
             stage=finding.stage,
             effect=finding.effect,
             reasons=[ReasonView.of(each) for each in finding.reasons],
             nearest_miss=[MissView.of(each) for each in finding.nearest_miss],
             detail=list(finding.detail),
+            paths=list(finding.paths) if sees_all else [],
+            paths_hidden=bool(finding.paths) and not sees_all,
         )
 
 
@@ -174,21 +183,21 @@ class DecisionView(DecisionLine, frozen=True, kw_only=True, omit_defaults=True):
     key: str
 
     @classmethod
-    def stored(cls, stored: StoredDecision, *, told: str) -> Self:
+    def stored(cls, stored: StoredDecision, *, told: str, sees_all: bool) -> Self:
         """A decision on record, and what the log tells of it."""
         common = _common(stored.explanation, ident=stored.id, approval=stored.approval or "")
         return cls(
             **common,
-            **_whole(stored.explanation),
+            **_whole(stored.explanation, sees_all=sees_all),
             told=told,
             capability=stored.capability or "",
             outcome=stored.outcome or "",
         )
 
     @classmethod
-    def rehearsed(cls, explanation: Explanation) -> Self:
+    def rehearsed(cls, explanation: Explanation, *, sees_all: bool) -> Self:
         """What would be decided; nothing is on record."""
-        return cls(**_common(explanation, ident="", approval=""), **_whole(explanation))
+        return cls(**_common(explanation, ident="", approval=""), **_whole(explanation, sees_all=sees_all))
 
 
 class Question(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -350,7 +359,7 @@ def _common(found: Explanation, *, ident: str, approval: str) -> dict[str, Any]:
     }
 
 
-def _whole(found: Explanation) -> dict[str, Any]:
+def _whole(found: Explanation, *, sees_all: bool) -> dict[str, Any]:
     verdict, strongest = found.verdict, _deciding(found)
     return {
         "call": found.call,
@@ -359,7 +368,7 @@ def _whole(found: Explanation) -> dict[str, Any]:
         "purpose": found.purpose,
         "arguments_digest": found.arguments,
         "sentence": strongest.sentence if strongest else "",
-        "stages": [StageView.of(each) for each in found.stages],
+        "stages": [StageView.of(each, sees_all=sees_all) for each in found.stages],
         "nearest_miss": [MissView.of(each) for each in verdict.nearest_miss],
         "remedy": None if verdict.remedy is None else RemedyView.of(verdict.remedy),
         "obligations": [each.type for each in verdict.obligations],
