@@ -17,16 +17,15 @@ from remit.decision.response import DenialKind, Effect, RemedyAction
 from remit.decision.service import DecisionService, DecisionUnknown
 from remit.identity.lifecycle import State
 from remit.identity.principals import Kind
-from remit.kernel.ids import ApprovalId, CallId, DecisionId, PrincipalId, UserId
+from remit.kernel.ids import CallId, DecisionId, PrincipalId
 from remit.kernel.tenancy import DEFAULT_TENANT
-from remit.oversight.approvals.approval import Approval, ApprovalState
 from remit.platform.storage.snapshot import SnapshotKeeper
 from remit.platform.storage.unit_of_work import SqlTransaction, SqlUnitOfWork
+from support.answers import approve
 from support.clock import NOON
 from support.deciding import ADMIN, POLICY_KEYS, Desk, Minter, desk, numbered
 from support.decisions import (
     GRANT,
-    HOUR,
     PERMIT_ALL,
     call,
     ceiling,
@@ -314,45 +313,6 @@ async def desk_on_the_same_store(uow: SqlUnitOfWork) -> Desk:
         ),
         minter=minter,
     )
-
-
-async def approve(uow: SqlUnitOfWork, key: str, *, state: str = "approved") -> ApprovalId:
-    """An ask about exactly this action, in some state."""
-    ask = Approval(
-        id=ApprovalId(f"apr_{state}"),
-        tenant=DEFAULT_TENANT,
-        state=ApprovalState(state),
-        key=key,
-        decision=DecisionId("dec_0"),
-        call=CallId("call_1"),
-        agent=PrincipalId("agt_calendar"),
-        agent_name="calendar-bot",
-        instance=PrincipalId("ins_calendar"),
-        user=UserId("usr_ada"),
-        user_name="ada",
-        task=task().id,
-        purpose="booking",
-        chain=("ins_calendar",),
-        server="business",
-        tool="refunds.create",
-        tool_digest="0" * 64,
-        action="business/refunds.create",
-        resource="Order:8812",
-        effect="money leaves",
-        reversible=False,
-        arguments="{}",
-        arguments_digest="0" * 64,
-        policy_version="v1",
-        rule="big",
-        reason="",
-        approvers="team:leads",
-        asked=(PrincipalId("usr_owner"),),
-        requested_at=NOON - HOUR,
-        expires_at=NOON + HOUR,
-        decided_at=None if state == "pending" else NOON,
-    )
-    await uow.commit(lambda tx: tx.approvals.add(ask))
-    return ask.id
 
 
 async def kinds_about(uow: SqlUnitOfWork, ident: str) -> list[str]:

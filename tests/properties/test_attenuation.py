@@ -10,6 +10,7 @@ import pytest
 
 from remit.authority.attenuation import covers, meet, normal
 from remit.authority.ceiling_json import ceiling_from_json, ceiling_to_json
+from remit.authority.limits import Dimension, Limit, Per
 from remit.authority.permission import Allowed, Attempt, permits
 from remit.authority.rights import Any_, Caps, Ceiling, Constraint, Money, Right, Window
 from remit.kernel.canonical import Json, JsonObject, canonical_json, parse_json
@@ -42,6 +43,13 @@ def a_ceiling(dice: random.Random) -> Ceiling:
                 Money(currency=name, minor=dice.choice((0, 100, 200)))
                 for name in ("EUR", "USD")
                 if dice.random() < 0.4
+            ),
+            limits=tuple(
+                Limit(
+                    of=Dimension.ROWS, per=per, most=dice.choice((3, 5)), ask_above=dice.choice((None, 1, 4))
+                )
+                for per in (Per.WHOLE, Per.DAY)
+                if dice.random() < 0.3
             ),
         ),
         depth=dice.randrange(4),

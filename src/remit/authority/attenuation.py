@@ -13,6 +13,7 @@ from functools import reduce
 from itertools import product
 
 from remit.authority.arguments import amount_of
+from remit.authority.limits import meet_limits
 from remit.authority.rights import ANY_PURPOSE, Caps, Ceiling, Constraint, Money, Right, Window
 
 
@@ -199,6 +200,7 @@ def _meet_caps(one: Caps, other: Caps) -> Caps:
         calls=_fewest(one.calls, other.calls),
         per_minute=_fewest(one.per_minute, other.per_minute),
         money=tuple(Money(currency=currency, minor=minor[currency]) for currency in sorted(minor)),
+        limits=meet_limits(*one.limits, *other.limits),
     )
 
 

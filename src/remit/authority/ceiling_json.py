@@ -9,6 +9,7 @@ from typing import Final
 
 from remit.authority.arguments import amount_of
 from remit.authority.attenuation import normal
+from remit.authority.limits import LIMITS, Dimension, Limit, Per
 from remit.authority.permission import sorted_resources
 from remit.authority.rights import Caps, Ceiling, Constraint, MalformedCeiling, Money, Right, Window
 from remit.kernel.canonical import Json, JsonObject, canonical_json
@@ -109,11 +110,39 @@ def _caps_to_json(caps: Caps) -> JsonObject:
         body["per_minute"] = caps.per_minute
     if caps.money:
         body["money"] = {money.currency: money.minor for money in caps.money}
+    if caps.limits:
+        body["limits"] = [_limit_to_json(limit) for limit in caps.limits]
     return body
 
 
+def _limit_to_json(limit: Limit) -> JsonObject:
+    body: JsonObject = {"of": limit.of.value, "per": limit.per.value}
+    if limit.currency:
+        body["currency"] = limit.currency
+    if limit.most is not None:
+        body["most"] = limit.most
+    if limit.ask_above is not None:
+        body["ask_above"] = limit.ask_above
+    return body
+
+
+def _limit_from_json(value: Json) -> Limit:
+    body = _object(value, {"of", "per"}, optional={"currency", "most", "ask_above"})
+    try:
+        of, per = Dimension(_text(body["of"])), Per(_text(body["per"]))
+    except ValueError as unknown:
+        raise MalformedCeiling("a limit is of no dimension or span of time that is known") from unknown
+    return Limit(
+        of=of,
+        per=per,
+        currency=_text(body["currency"]) if "currency" in body else "",
+        most=_integer(body["most"]) if "most" in body else None,
+        ask_above=_integer(body["ask_above"]) if "ask_above" in body else None,
+    )
+
+
 def _caps_from_json(value: Json) -> Caps:
-    body = _object(value, set(), optional={"calls", "per_minute", "money"})
+    body = _object(value, set(), optional={"calls", "per_minute", "money", "limits"})
     money = body.get("money", {})
     if not isinstance(money, dict):
         raise MalformedCeiling("`money` maps currencies to minor units")
@@ -121,6 +150,7 @@ def _caps_from_json(value: Json) -> Caps:
         calls=_integer(body["calls"]) if "calls" in body else None,
         per_minute=_integer(body["per_minute"]) if "per_minute" in body else None,
         money=tuple(Money(currency=name, minor=_integer(money[name])) for name in sorted(money)),
+        limits=tuple(_limit_from_json(each) for each in _list(body.get("limits", []), LIMITS)),
     )
 
 

@@ -9,29 +9,34 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Final, Literal, TypeAlias
 
-from remit.kernel.errors import Invalid
+from remit.authority.limits import MOST, Limit, MalformedCeiling, check_limits
 
+__all__ = [
+    "ANY_PURPOSE",
+    "MAX_DEPTH",
+    "Any_",
+    "Caps",
+    "Ceiling",
+    "Constraint",
+    "MalformedCeiling",
+    "Money",
+    "Right",
+    "Window",
+]
 Any_: TypeAlias = Literal["any"]
 """Says "every one" aloud; an empty set always means none."""
 ANY_PURPOSE: Final = "any"
 """The purpose of a ceiling that holds for every purpose; an empty purpose holds for none."""
 MAX_DEPTH: Final = 10
 """The most hops that an envelope may have (security section 3)."""
-_MAX_COUNT: Final = (1 << 53) - 1
 _POINTER = re.compile(r"(/([^~/]|~[01])*)+", re.DOTALL)
 _CURRENCY = re.compile(r"[A-Z]{3}")
 
 
-class MalformedCeiling(Invalid):
-    """A bound that can't be compared: negative, not finite, too large, or without a lawful name."""
-
-    code = "malformed_ceiling"
-
-
 def _count(name: str, value: int | None) -> None:
     # `True` is an int in Python, and no count.
-    if value is not None and (isinstance(value, bool) or not 0 <= value <= _MAX_COUNT):
-        raise MalformedCeiling(f"`{name}` is `{value}`, it lies between 0 and {_MAX_COUNT}")
+    if value is not None and (isinstance(value, bool) or not 0 <= value <= MOST):
+        raise MalformedCeiling(f"`{name}` is `{value}`, it lies between 0 and {MOST}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,8 +114,11 @@ class Caps:
     calls: int | None = None
     per_minute: int | None = None
     money: tuple[Money, ...] = ()
+    limits: tuple[Limit, ...] = ()
+    """What else is counted, and above what a person is asked; each dimension once per span of time."""
 
     def __post_init__(self) -> None:
+        check_limits(self.limits)
         _count("calls", self.calls)
         _count("per_minute", self.per_minute)
         if len({money.currency for money in self.money}) != len(self.money):

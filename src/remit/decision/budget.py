@@ -1,33 +1,42 @@
-"""What a call costs, to whose account, and what is said when an account is used up (N27, R150).
+"""What a call costs, and to whose account (N27, R150).
 
 Budgets are hierarchical: one call is charged to the task, to each hop above it, to the agent and to the
 consent, all or none, so that children together never exceed their parent (DE-16). A cost is reserved
 before the call and settled after it.
 """
 
-from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime, timedelta
+from collections.abc import Iterator, Mapping
+from datetime import datetime
 from enum import StrEnum
+from functools import lru_cache
 from typing import Final
 
+from msgspec import structs
+
+from remit.authority.limits import MOST, Dimension, Per
+from remit.authority.rights import Caps
 from remit.decision.actions import METHODS
-from remit.decision.codes import Code, reason
-from remit.decision.currency import amount_text
-from remit.decision.finding import Finding
 from remit.decision.request import ActionRequest, Factor
-from remit.decision.response import Effect, NearestMiss, Reason, Stage
 from remit.decision.told import Told
+from remit.decision.usage import Unread, asked_for
 
-_DAY: Final = 86_400
-_MINUTE: Final = 60
+__all__ = [
+    "SPANS",
+    "Counter",
+    "Dimension",
+    "Line",
+    "Settlement",
+    "charges",
+    "costs_of",
+    "currencies",
+    "lines_of",
+    "plan",
+    "unbudgeted",
+    "unread",
+]
 
-
-class Dimension(StrEnum):
-    """What is counted."""
-
-    CALLS = "calls"
-    RATE = "rate"
-    MONEY = "money"
+SPANS: Final[Mapping[Per, int]] = {Per.MINUTE: 60, Per.HOUR: 3_600, Per.DAY: 86_400}
+"""Seconds of each span of the clock."""
 
 
 class Settlement(StrEnum):
@@ -35,18 +44,28 @@ class Settlement(StrEnum):
 
     RESERVED = "reserved"
     SPENT = "spent"
-    """It ran: what was reserved is used."""
+    """It ran: what was reserved is used, or what its result says."""
     UNUSED = "unused"
     """It never reached the server: everything is given back."""
     UNKNOWN = "unknown"
     """Nobody saw its end: it counts as spent."""
 
 
+class Counter(Told, frozen=True, kw_only=True):
+    """What caps limit, however it is spelled there."""
+
+    of: Dimension
+    per: Per
+    currency: str
+    most: int | None
+    ask_above: int | None
+
+
 class Line(Told, frozen=True, kw_only=True):
     """One charge: so much to one account in one period, under its cap.
 
-    `period` numbers the UTC day or minute that counts now; 0 is the whole life of the account. Costs and
-    caps are calls or minor units, never negative.
+    `period` numbers the span of the clock that counts now; 0 is the whole life of the account. Costs and
+    caps are units of the dimension, never negative.
     """
 
     account: str
@@ -56,140 +75,147 @@ class Line(Told, frozen=True, kw_only=True):
     period: int
     cap: int
     cost: int
+    per: Per = Per.WHOLE
+    ask_above: int | None = None
+    """Where a person is asked before more than this is used."""
 
     @property
     def id(self) -> str:
         """Names the counter."""
-        return f"{self.account}|{self.dimension}{':' if self.currency else ''}{self.currency}"
+        span = "" if self.per is Per.WHOLE else f"/{self.per}"
+        return f"{self.account}|{self.dimension}{':' if self.currency else ''}{self.currency}{span}"
+
+    @property
+    def bound(self) -> int:
+        """What may be used while nobody is asked."""
+        return self.cap if self.ask_above is None else min(self.cap, self.ask_above)
+
+    @property
+    def seconds(self) -> int:
+        """How long its period is; 0 for the whole life of the account."""
+        if self.dimension is Dimension.RATE:
+            return SPANS[Per.MINUTE]
+        return SPANS.get(self.per, SPANS[Per.DAY] if self.period else 0)
+
+    def bounded(self) -> "Line":
+        """The same charge with nothing above what may be used unasked."""
+        return self if self.ask_above is None else structs.replace(self, cap=self.bound, ask_above=None)
+
+    def answered(self) -> "Line":
+        """The same charge where a person has said yes: up to the cap itself."""
+        return self if self.ask_above is None else structs.replace(self, ask_above=None)
+
+    def costing(self, cost: int, *, at: datetime | None = None) -> "Line":
+        """The same account with another cost, in the period that runs at `at` if it is given."""
+        period = self.period if at is None else _period(self.seconds, at)
+        return structs.replace(self, cost=cost, period=period, ask_above=None)
 
 
 def lines_of(request: ActionRequest) -> tuple[Line, ...]:
     """Everything that the call is charged to, in the one order in which counters are locked."""
     if _is_discovery(request):
         return ()
-    at = request.call.at
-    found = [line for factor in request.factors for line in _lines(factor, request, at)]
+    costs = costs_of(request)
+    found = [line for factor in request.factors for line in charges(factor, costs, request.call.at)]
     return tuple(sorted(found, key=lambda line: line.id))
 
 
-def cost_fault(request: ActionRequest) -> Finding | None:
-    """Whether the amount itself is impossible (CA-19), or in a currency that nobody budgeted."""
+def costs_of(request: ActionRequest) -> Mapping[tuple[Dimension, str], int]:
+    """What the call takes of each dimension and currency; nothing of what its tool says nothing about."""
+    costs = {(Dimension.CALLS, ""): 1, (Dimension.RATE, ""): 1}
+    if request.call.money is not None:
+        costs[Dimension.MONEY, request.call.money.currency] = request.call.money.minor
     mapping = request.tool.mapping if request.tool else None
-    money = request.call.money
-    if mapping is None or mapping.money is None:
-        return None
-    if money is None:
-        miss = NearestMiss(argument=mapping.money.amount, at_least="0")
-        return Finding(
-            stage=Stage.BUDGET,
-            effect=Effect.DENY,
-            reasons=(reason(Code.COST_INVALID),),
-            nearest_miss=(miss,),
-        )
-    capped = {cap.currency for factor in request.factors for cap in factor.ceiling.caps.money}
-    if capped and money.currency not in capped:
-        return _exhausted(request, _unbudgeted(request, money.currency, money.minor), 0)
+    for meter in mapping.meters if mapping else ():
+        amount = asked_for(meter, request.call.arguments)
+        if not isinstance(amount, Unread):
+            costs[Dimension(meter.meter.value), ""] = amount
+    return costs
+
+
+def unread(request: ActionRequest) -> Unread | None:
+    """The first meter of the tool for which the call says nothing that can be counted (CA-19)."""
+    mapping = request.tool.mapping if request.tool else None
+    for meter in mapping.meters if mapping else ():
+        amount = asked_for(meter, request.call.arguments)
+        if isinstance(amount, Unread):
+            return amount
     return None
 
 
-def shortfall(request: ActionRequest, line: Line, spent: int) -> Finding:
-    """Say which account could not pay, and what would have been possible."""
-    return _exhausted(request, line, max(0, line.cap - spent))
+def charges(factor: Factor, costs: Mapping[tuple[Dimension, str], int], at: datetime) -> Iterator[Line]:
+    """What costs are charged to one factor's account, under its caps."""
+    for limit in plan(factor.ceiling.caps):
+        cost = costs.get((limit.of, limit.currency))
+        if cost is None:
+            continue
+        # A rate keeps the name that its counter always had.
+        rate = (limit.of, limit.per) == (Dimension.CALLS, Per.MINUTE)
+        daily = SPANS[Per.DAY] if factor.daily else 0
+        yield Line(
+            account=factor.account,
+            factor=factor.name,
+            dimension=Dimension.RATE if rate else limit.of,
+            currency=limit.currency,
+            period=_period(SPANS.get(limit.per, daily), at),
+            cap=MOST if limit.most is None else limit.most,
+            cost=cost,
+            per=Per.WHOLE if rate else limit.per,
+            ask_above=limit.ask_above,
+        )
 
 
-def nothing_short(lines: Sequence[Line]) -> Finding:
-    """Every account can pay."""
-    return Finding(stage=Stage.BUDGET, effect=Effect.PERMIT, detail=tuple(line.id for line in lines))
+@lru_cache(maxsize=1024)
+def plan(caps: Caps) -> tuple["Counter", ...]:
+    """All that caps limit, each counter once, however it is spelled."""
+    asks = {limit.key: limit for limit in caps.limits}
+    spelled = {
+        (Dimension.CALLS, Per.WHOLE, ""): caps.calls,
+        (Dimension.CALLS, Per.MINUTE, ""): caps.per_minute,
+        **{(Dimension.MONEY, Per.WHOLE, each.currency): each.minor for each in caps.money},
+    }
+    found = []
+    for (of, per, currency), most in spelled.items():
+        limit = asks.pop((of, per, currency), None)
+        ask_above = limit.ask_above if limit else None
+        if most is not None or ask_above is not None:
+            found.append(Counter(of=of, per=per, currency=currency, most=most, ask_above=ask_above))
+    found += [
+        Counter(of=each.of, per=each.per, currency=each.currency, most=each.most, ask_above=each.ask_above)
+        for each in asks.values()
+    ]
+    return tuple(found)
+
+
+def unbudgeted(request: ActionRequest) -> Line | None:
+    """The charge that nobody budgeted: a currency that no factor lists, while some list others."""
+    money = request.call.money
+    capped = [(factor, currency) for factor in request.factors for currency in currencies(factor)]
+    if money is None or not capped or money.currency in {currency for _, currency in capped}:
+        return None
+    factor = capped[0][0]
+    return Line(
+        account=factor.account,
+        factor=factor.name,
+        dimension=Dimension.MONEY,
+        currency=money.currency,
+        period=0,
+        cap=0,
+        cost=money.minor,
+    )
+
+
+def currencies(factor: Factor) -> frozenset[str]:
+    """The currencies that a factor has a budget of."""
+    return frozenset(
+        limit.currency for limit in plan(factor.ceiling.caps) if limit.currency and limit.most is not None
+    )
+
+
+def _period(seconds: int, at: datetime) -> int:
+    return int(at.timestamp()) // seconds if seconds else 0
 
 
 def _is_discovery(request: ActionRequest) -> bool:
     method = request.call.action.removeprefix(f"{request.server.name}/")
     return request.call.tool is None and METHODS.get(method, False)
-
-
-def _lines(factor: Factor, request: ActionRequest, at: datetime) -> Iterator[Line]:
-    caps = factor.ceiling.caps
-    life = int(at.timestamp()) // _DAY if factor.daily else 0
-    if caps.calls is not None:
-        yield _line(factor, Dimension.CALLS, period=life, cap=caps.calls, cost=1)
-    if caps.per_minute is not None:
-        minute = int(at.timestamp()) // _MINUTE
-        yield _line(factor, Dimension.RATE, period=minute, cap=caps.per_minute, cost=1)
-    money = request.call.money
-    for cap in caps.money:
-        if money is not None and cap.currency == money.currency:
-            yield _line(
-                factor,
-                Dimension.MONEY,
-                currency=cap.currency,
-                period=life,
-                cap=cap.minor,
-                cost=money.minor,
-            )
-
-
-def _line(
-    factor: Factor, dimension: Dimension, *, period: int, cap: int, cost: int, currency: str = ""
-) -> Line:
-    return Line(
-        account=factor.account,
-        factor=factor.name,
-        dimension=dimension,
-        currency=currency,
-        period=period,
-        cap=cap,
-        cost=cost,
-    )
-
-
-def _unbudgeted(request: ActionRequest, currency: str, cost: int) -> Line:
-    """A currency that no factor lists, while some list others, has no budget: it would be a way round."""
-    factor = next(factor for factor in request.factors if factor.ceiling.caps.money)
-    return _line(factor, Dimension.MONEY, currency=currency, period=0, cap=0, cost=cost)
-
-
-def _exhausted(request: ActionRequest, line: Line, left: int) -> Finding:
-    said, miss = _words(request, line, left)
-    return Finding(stage=Stage.BUDGET, effect=Effect.DENY, reasons=(said,), nearest_miss=(miss,))
-
-
-def _words(request: ActionRequest, line: Line, left: int) -> tuple[Reason, NearestMiss]:
-    at = request.call.at
-    period = " per day" if line.period else ""
-    again = _next(at, _DAY) if line.period else None
-    match line.dimension:
-        case Dimension.RATE:
-            said = reason(Code.RATE_EXCEEDED, rule=line.id, factor=line.factor, cap=line.cap)
-            return said, NearestMiss(at=_next(at, _MINUTE), rule=line.id)
-        case Dimension.CALLS:
-            said = reason(Code.CALLS_EXHAUSTED, rule=line.id, factor=line.factor, cap=line.cap, period=period)
-            return said, NearestMiss(at=again, never=again is None, rule=line.id)
-        case Dimension.MONEY:
-            said = reason(
-                Code.MONEY_EXHAUSTED,
-                rule=line.id,
-                factor=line.factor,
-                currency=line.currency,
-                cost=amount_text(line.cost, line.currency),
-                left=amount_text(left, line.currency),
-                cap=amount_text(line.cap, line.currency),
-                period=period,
-            )
-            return said, _affordable(request, line, left, again)
-
-
-def _affordable(request: ActionRequest, line: Line, left: int, again: datetime | None) -> NearestMiss:
-    mapping = request.tool.mapping if request.tool else None
-    if left > 0 and mapping is not None and mapping.money is not None:
-        return NearestMiss(
-            argument=mapping.money.amount, at_most=amount_text(left, line.currency), rule=line.id
-        )
-    possible = again is not None and line.cost <= line.cap
-    return NearestMiss(at=again if possible else None, never=not possible, rule=line.id)
-
-
-def _next(at: datetime, seconds: int) -> datetime:
-    """The start of the next UTC day or minute."""
-    return datetime.fromtimestamp((int(at.timestamp()) // seconds) * seconds, UTC) + timedelta(
-        seconds=seconds
-    )

@@ -1,5 +1,7 @@
 """The name of exactly one action: what a person says yes to, and what is known again when it is retried."""
 
+from collections.abc import Sequence
+
 from remit.decision.request import ActionRequest, ProposedCall
 from remit.kernel.canonical import Digest, Json, JsonObject, canonical_json, framed_digest, sha256
 
@@ -25,6 +27,11 @@ def action_key(request: ActionRequest, policy_version: str) -> Digest:
         policy_version,
     )
     return framed_digest("remit/approval/v1", [part.encode() for part in parts])
+
+
+def budget_key(key: Digest, accounts: Sequence[str]) -> Digest:
+    """Name the question whether this action may use what is left of these accounts."""
+    return framed_digest("remit/approval/budget/v1", [part.encode() for part in (key, *sorted(accounts))])
 
 
 def material_digest(call: ProposedCall) -> Digest:

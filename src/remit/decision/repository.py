@@ -85,6 +85,9 @@ class BudgetStore(Protocol):
     def release(self, line: Line) -> None:
         """Give a reservation back, if its period still runs; never below zero."""
 
+    def charge(self, line: Line) -> None:
+        """Add the cost whatever the cap: it was used already."""
+
     def spent(self, line: Line) -> int:
         """How much of the line's period is used."""
 

@@ -16,7 +16,7 @@ from remit.authority.lifetimes import LIVE_CAPABILITIES_CEILING
 from remit.authority.tokens import VerifiedSubject
 from remit.decision.account import balance, reserve
 from remit.decision.assembly import Unassembled, assemble
-from remit.decision.budget import Line, Settlement, cost_fault, nothing_short
+from remit.decision.budget import Line, Settlement
 from remit.decision.codes import Code, reason
 from remit.decision.digest import action_key
 from remit.decision.draft import (
@@ -42,7 +42,18 @@ from remit.decision.repository import CapabilityMinter, DecisionTransaction
 from remit.decision.request import ProposedCall
 from remit.decision.response import Decision, Effect, Handing, Reason
 from remit.decision.rollout import facing, tried
-from remit.decision.spending import charged, heard, settle, spend_approval
+from remit.decision.shortage import cost_fault, nothing_short
+from remit.decision.spending import (
+    UNTOLD,
+    Used,
+    charged,
+    heard,
+    once,
+    settle,
+    spend_approval,
+    watched,
+    watchful,
+)
 from remit.decision.trace import Explanation, StoredDecision
 from remit.identity.tools import Server, Tool
 from remit.kernel.errors import NotFound
@@ -187,9 +198,16 @@ class DecisionService:
         fresh = facing(await self._snapshots.catch_up(), subject, at)
         return visible(subject, server, tools, snapshot=fresh, at=at)
 
-    async def settle(self, decision: DecisionId, outcome: Settlement) -> None:
-        """Say how a permitted call went: an unused one gives its reservations back, once."""
-        await self._uow.commit(lambda tx: settle(tx, decision, outcome))
+    async def settle(
+        self,
+        decision: DecisionId,
+        outcome: Settlement,
+        *,
+        used: Used = UNTOLD,
+        at: datetime | None = None,
+    ) -> bool:
+        """Say how a permitted call went, once: what it did not use is given back; False if that was said."""
+        return await self._uow.commit(lambda tx: settle(tx, decision, outcome, used=used, at=at))
 
     def _commit(self, draft: Draft, foreseen: Prepared | None = None) -> Awaitable[Decision]:
         return self._uow.commit(lambda tx: self._settle(tx, draft, foreseen))
@@ -351,6 +369,8 @@ class DecisionService:
             paid = reserve(tx.budgets, draft.request, foreseen.lines) if foreseen.lines else None
             if paid is None or paid.effect is Effect.PERMIT:
                 return foreseen
+        if not denied(draft.findings):
+            draft = watchful(tx, draft)
         return self._prepare(draft, self._weigh(tx, draft))
 
     def _recall(self, tx: DecisionTransaction, draft: Draft, *, hold: bool) -> Draft:
@@ -370,8 +390,11 @@ class DecisionService:
             return concluded(draft, draft.findings)
         findings, approval = heard(tx, draft)
         account = reserve if fold(findings, snapshot=draft.snapshot).effect is Effect.PERMIT else balance
-        budget, lines = charged(tx, draft.request, account)
-        outcome = concluded(draft, (*findings, budget), approval=approval)
+        budget, lines = charged(tx, draft.request, account, answered=watched(findings))
+        if account is reserve and budget.effect is Effect.ASK:
+            # Another call was charged since we looked: look again.
+            raise _Stale
+        outcome = concluded(draft, once(findings, budget), approval=approval)
         if outcome.verdict.effect is not Effect.PERMIT:
             return outcome
         if approval is not None and not spend_approval(tx, draft, approval):
@@ -382,8 +405,8 @@ class DecisionService:
         """Somebody used the approval first: give back what was reserved, and ask anew."""
         for line in lines:
             tx.budgets.release(line)
-        findings = (*draft.findings, unanswered(draft.findings, None), nothing_short(()))
-        return concluded(draft, findings)
+        findings = (*draft.findings, unanswered(draft.findings, None))
+        return concluded(draft, once(findings, nothing_short(())))
 
     def _mint(self, draft: Draft) -> Minted | None:
         """A capability for a call of a tool; discovery needs none."""
@@ -396,9 +419,10 @@ class DecisionService:
         if draft.request is None:
             return explanation_of(draft, concluded(draft, draft.findings), decision=None)
         whole = self._recall(tx, draft, hold=False)
+        whole = whole if denied(whole.findings) else watchful(tx, whole)
         findings, approval = heard(tx, whole)
-        budget, _ = charged(tx, draft.request, balance)
-        outcome = concluded(whole, (*findings, budget), approval=approval)
+        budget, _ = charged(tx, draft.request, balance, answered=watched(findings))
+        outcome = concluded(whole, once(findings, budget), approval=approval)
         return explanation_of(whole, outcome, decision=None)
 
     async def _give_up(self, call: ProposedCall, snapshot: Snapshot) -> Decision:

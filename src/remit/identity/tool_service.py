@@ -273,10 +273,11 @@ def tool_digest(definition: str, mapping: ToolMapping | None, *, consequential: 
 
 
 def _stated(mapping: ToolMapping) -> JsonObject:
-    """What a mapping says; a tool that demands no relation keeps the digest that it was pinned by."""
+    """What a mapping says; what came later and is not used leaves the digest that a tool was pinned by."""
     said: JsonObject = msgspec.to_builtins(mapping)
-    if said["relation"] is None:
-        del said["relation"]
+    for later in ("relation", "meters"):
+        if not said[later]:
+            del said[later]
     return said
 
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from remit.identity.metering import MalformedMeter, MeterMapping
 from remit.kernel.canonical import Digest
 from remit.kernel.ids import ServerId, TenantId, ToolId
 
@@ -122,6 +123,12 @@ class ToolMapping:
     """What a yes causes, in plain words, for the approval card: `money leaves`."""
     relation: RelationMapping | None = None
     """The relation without which no call is permitted; None where none is demanded."""
+    meters: tuple[MeterMapping, ...] = ()
+    """What a call uses up besides calls and money, each meter once."""
+
+    def __post_init__(self) -> None:
+        if len({each.meter for each in self.meters}) != len(self.meters):
+            raise MalformedMeter("a mapping names a meter twice")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

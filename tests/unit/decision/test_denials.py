@@ -10,11 +10,12 @@ import pytest
 from immutables import Map
 
 from remit.authority.consent import GrantState
+from remit.authority.limits import Dimension, Limit
 from remit.authority.rights import Caps, Money, Window
-from remit.authority.tasks import TaskState
+from remit.authority.tasks import Companion, TaskState
 from remit.decision.account import balance
 from remit.decision.assembly import Unassembled, assemble
-from remit.decision.budget import Dimension, Line, cost_fault, lines_of
+from remit.decision.budget import Line, lines_of
 from remit.decision.codes import TABLE, Code, reason
 from remit.decision.denial import KEY, NotDenied, denial_of
 from remit.decision.explain import tell
@@ -25,10 +26,13 @@ from remit.decision.pipeline import fold, judge, refusal
 from remit.decision.repository import ApprovalStanding
 from remit.decision.request import ProposedCall
 from remit.decision.response import Decision, Disclose, Effect, RemedyAction, Verdict
+from remit.decision.shortage import cost_fault
 from remit.decision.trace import Explanation
 from remit.identity.lifecycle import State
+from remit.identity.metering import Meter, MeterMapping
 from remit.identity.tools import Pin, RelationMapping
-from remit.kernel.ids import ApprovalId, DecisionId, PrincipalId
+from remit.kernel.canonical import JsonObject
+from remit.kernel.ids import ApprovalId, DecisionId, GrantId, PrincipalId, UserId
 from support.clock import NOON
 from support.decisions import (
     HOUR,
@@ -49,6 +53,7 @@ from support.decisions import (
     subject,
     task,
 )
+from support.metered import counting, metered
 from support.relations import graph_of
 
 Case = Callable[[], tuple[ProposedCall, Snapshot]]
@@ -216,14 +221,35 @@ class Spent:
     def release(self, line: Line) -> None:
         self.at -= line.cost
 
+    def charge(self, line: Line) -> None:
+        self.at += line.cost
 
-def budgeted(proposed: ProposedCall, caps: Caps, spent: int) -> Verdict:
-    snapshot = changed("tasks", TASK, ceiling=ceiling(caps=caps))
+
+def budgeted(proposed: ProposedCall, caps: Caps, spent: int, snapshot: Snapshot | None = None) -> Verdict:
+    snapshot = snapshot or changed("tasks", TASK, ceiling=ceiling(caps=caps))
     request = assemble(proposed, snapshot)
     assert not isinstance(request, Unassembled)
     fault = cost_fault(request)
     found = fault if fault is not None else balance(Spent(spent), request, lines_of(request))
     return fold([*judge(request, snapshot), found], snapshot=snapshot)
+
+
+def counted(arguments: JsonObject, spent: int, *, companion: bool = False) -> Verdict:
+    """Ten rows for the task, a person asked above five; the tool has no estimate."""
+    ten = Caps(limits=(Limit(of=Dimension.ROWS, most=10, ask_above=5),))
+    meter = MeterMapping(meter=Meter.ROWS, arguments=("/attendees",))
+    mine = counting(Caps() if companion else ten, metered("rooms.book", meter))
+    if companion:
+        beside = Companion(user=UserId("usr_owner"), grant=GrantId("gra_2"))
+        mine = replace(
+            mine,
+            tasks=mine.tasks.set(TASK, replace(mine.tasks[TASK], companions=(beside,))),
+            grants=mine.grants.set(
+                GrantId("gra_2"), grant(id="gra_2", user="usr_owner", ceiling=ceiling(caps=ten))
+            ),
+        )
+    proposed = call("rooms.book", {"room": "Room-401", **arguments}, snapshot=mine)
+    return budgeted(proposed, ten, spent, mine)
 
 
 EUROS = Caps(money=(Money(currency="EUR", minor=50_000),))
@@ -234,6 +260,11 @@ BUDGETS: dict[Code, Callable[[], Verdict]] = {
     Code.COST_INVALID: lambda: budgeted(
         call("refunds.create", {"order": "1", "amount": "-5", "currency": "EUR"}), EUROS, 0
     ),
+    Code.USAGE_EXHAUSTED: lambda: counted({"attendees": 4}, 8),
+    Code.USAGE_INVALID: lambda: counted({"attendees": -4}, 0),
+    Code.USAGE_UNSTATED: lambda: counted({}, 0),
+    Code.BUDGET_ASKS: lambda: counted({"attendees": 4}, 3),
+    Code.BUDGET_COMPANION: lambda: counted({"attendees": 4}, 3, companion=True),
 }
 
 

@@ -4,6 +4,7 @@ from collections import OrderedDict
 from dataclasses import dataclass
 from typing import Final, TypedDict
 
+from remit.app.bindings.metering import used_by
 from remit.authority.capability import CapabilityState
 from remit.authority.tokens import VerifiedSubject
 from remit.decision.budget import Settlement
@@ -68,13 +69,14 @@ class CallJournal:
 
     async def finish(self, outcome: CallOutcome) -> None:
         """Record how a permitted call ended; settle its capability and its budget with it."""
-        record = self._finished(outcome)
+        used, told = used_by(outcome)
+        record = self._finished(outcome, told)
         capability = outcome.decision.capability
 
         def work(tx: SqlTransaction) -> None:
             if capability is not None:
                 tx.capabilities.settle(capability, _ENDS[outcome.state], outcome.at)
-            settle(tx, outcome.decision.id, _settlement(outcome))
+            settle(tx, outcome.decision.id, _settlement(outcome), used=used, at=outcome.at)
             tx.ledger.append(record)
             self._note(tx, outcome)
 
@@ -140,7 +142,7 @@ class CallJournal:
         while len(self._kept) > _KEPT:
             self._kept.popitem(last=False)
 
-    def _finished(self, outcome: CallOutcome) -> Record:
+    def _finished(self, outcome: CallOutcome, told: tuple[tuple[str, str], ...]) -> Record:
         call = outcome.call
         return Record(
             id=RecordId(mint_id("rec", at=outcome.at, entropy=self._entropy)),
@@ -158,7 +160,7 @@ class CallJournal:
             effect=outcome.state,
             codes=(outcome.code,),
             digests=(("arguments", call.arguments_digest), ("result", outcome.result_digest)),
-            detail=(("sent", str(outcome.sent).lower()), *_touched(outcome)),
+            detail=(("sent", str(outcome.sent).lower()), *told, *_touched(outcome)),
         )
 
     def _actor(self, subject: VerifiedSubject) -> _Actor:

@@ -1,5 +1,6 @@
 """The enforcement point's desk: questions to people, kept by the oversight wing."""
 
+from remit.decision.codes import Code
 from remit.decision.facts import Snapshot, Snapshots
 from remit.decision.provenance_stage import RULE as PROVENANCE
 from remit.decision.request import ProposedCall
@@ -102,8 +103,12 @@ def _draft(call: ProposedCall, decision: Decision, snapshot: Snapshot) -> Approv
 
 
 def _because(decision: Decision, deciding: Reason) -> str:
-    """What the card says: the rule that asks, and every doubt about where a value came from."""
-    doubts = [said.sentence for said in decision.verdict.reasons if said.rule == PROVENANCE]
+    """What the card says: the rule that asks, every doubt about where a value came from, what is left."""
+    doubts = [
+        said.sentence
+        for said in decision.verdict.reasons
+        if said.rule == PROVENANCE or said.code == Code.BUDGET_ASKS
+    ]
     return "; ".join(dict.fromkeys([deciding.sentence, *doubts]))
 
 

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from remit.authority.attenuation import meet_all
+from remit.authority.limits import Dimension, Limit, Per
 from remit.authority.oauth import rar
 from remit.authority.oauth.errors import InvalidTarget
 from remit.authority.oauth.registration import ClientRegistration
@@ -134,7 +135,26 @@ def _caps(caps: Caps) -> Sequence[str]:
         said.append(f"At most {caps.calls} calls in all.")
     if caps.per_minute is not None:
         said.append(f"At most {caps.per_minute} calls a minute.")
-    return [*said, *(f"Spend at most {_money(money)}." for money in caps.money)]
+    said += [f"Spend at most {_money(money)}." for money in caps.money]
+    return [*said, *(line for limit in caps.limits for line in _limit(limit))]
+
+
+def _limit(limit: Limit) -> Sequence[str]:
+    what = f"minor units of {limit.currency}" if limit.currency else _UNITS[limit.of]
+    span = " in all" if limit.per is Per.WHOLE else f" a{'n' if limit.per is Per.HOUR else ''} {limit.per}"
+    said = [] if limit.most is None else [f"At most {limit.most} {what}{span}."]
+    asks = limit.ask_above
+    return said if asks is None else [*said, f"Ask you above {asks} {what}{span}."]
+
+
+_UNITS: Final = {
+    Dimension.CALLS: "calls",
+    Dimension.ROWS: "rows",
+    Dimension.RECIPIENTS: "recipients",
+    Dimension.TOKENS: "tokens of models",
+    Dimension.COMPUTE: "milliseconds of computing",
+    Dimension.BYTES: "bytes",
+}
 
 
 def _money(money: Money) -> str:

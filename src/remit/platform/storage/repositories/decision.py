@@ -114,6 +114,19 @@ _RESERVE = _first.on_conflict_do_update(
     },
     where=or_(and_(b.c.period >= _period, b.c.spent + _cost <= _cap), b.c.period < _period),
 )
+_MOST_SPENT: Final = 1 << 62
+"""Where a counter stops: what is reserved on top still fits 64 bits."""
+_CHARGE = _first.on_conflict_do_update(
+    index_elements=[b.c.tenant, b.c.id],
+    set_={
+        "spent": case(
+            (b.c.period < _period, _cost),
+            (b.c.spent > _MOST_SPENT - _cost, _MOST_SPENT),
+            else_=b.c.spent + _cost,
+        ),
+        "period": case((b.c.period >= _period, b.c.period), else_=_period),
+    },
+)
 _RELEASE = (
     update(b)
     .where(
@@ -156,6 +169,16 @@ class BudgetRepository:
             "cost": line.cost,
         }
         self._sql.run(_RELEASE, values)
+
+    def charge(self, line: Line) -> None:
+        """Add the cost whatever the cap: it was used already."""
+        values: dict[str, Scalar] = {
+            "ours": self._tenant,
+            "this": line.id,
+            "new_period": line.period,
+            "cost": line.cost,
+        }
+        self._sql.run(_CHARGE, values)
 
     def spent(self, line: Line) -> int:
         """How much of the line's period is used."""

@@ -7,6 +7,7 @@ from typing import Annotated
 import msgspec
 
 from remit.authority.arguments import amount_of
+from remit.authority.limits import Dimension, Limit, Per
 from remit.authority.rights import (
     MAX_DEPTH,
     Caps,
@@ -53,6 +54,16 @@ class MoneyBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     minor: Count
 
 
+class LimitBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """How much in a span of time: `most` is never passed, above `ask_above` a person is asked."""
+
+    of: Dimension
+    per: Per = Per.WHOLE
+    currency: Annotated[str, msgspec.Meta(pattern=r"^([A-Z]{3})?$")] = ""
+    most: Count | None = None
+    ask_above: Count | None = None
+
+
 class CeilingBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """The most that a holder may do, in which span of time, how often, for which purpose."""
 
@@ -63,6 +74,7 @@ class CeilingBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     calls: Count | None = None
     per_minute: Count | None = None
     money: Annotated[list[MoneyBody], msgspec.Meta(max_length=16)] = []
+    limits: Annotated[list[LimitBody], msgspec.Meta(max_length=32)] = []
     depth: Annotated[int, msgspec.Meta(ge=0, le=MAX_DEPTH)] = 0
 
 
@@ -81,6 +93,7 @@ def ceiling_of(body: CeilingBody) -> Ceiling:
             calls=body.calls,
             per_minute=body.per_minute,
             money=tuple(Money(currency=each.currency, minor=each.minor) for each in body.money),
+            limits=tuple(_limit_of(each) for each in body.limits),
         ),
         depth=body.depth,
         purpose=body.purpose,
@@ -100,6 +113,7 @@ def ceiling_view(ceiling: Ceiling) -> CeilingBody:
         calls=ceiling.caps.calls,
         per_minute=ceiling.caps.per_minute,
         money=[MoneyBody(currency=each.currency, minor=each.minor) for each in ceiling.caps.money],
+        limits=[_limit_view(each) for each in ceiling.caps.limits],
         depth=ceiling.depth,
     )
 
@@ -136,6 +150,26 @@ def _amount(text: str | None) -> Decimal | None:
     if number is None:
         raise MalformedCeiling(f"`{text}` is no plain decimal")
     return number
+
+
+def _limit_of(body: LimitBody) -> Limit:
+    return Limit(
+        of=body.of,
+        per=body.per,
+        currency=body.currency,
+        most=body.most,
+        ask_above=body.ask_above,
+    )
+
+
+def _limit_view(limit: Limit) -> LimitBody:
+    return LimitBody(
+        of=limit.of,
+        per=limit.per,
+        currency=limit.currency,
+        most=limit.most,
+        ask_above=limit.ask_above,
+    )
 
 
 def _right_view(right: Right) -> RightBody:

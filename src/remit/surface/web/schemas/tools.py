@@ -6,6 +6,7 @@ from typing import Annotated, Self
 import msgspec
 
 from remit.enforcement.mcp.discovery import Found, ToolStanding
+from remit.identity.metering import MOST_TIMES, Meter, MeterMapping
 from remit.identity.principals import Environment
 from remit.identity.tool_service import Definition
 from remit.identity.tools import (
@@ -21,7 +22,7 @@ from remit.identity.tools import (
 )
 from remit.kernel.canonical import JsonObject, parse_object, sha256
 from remit.kernel.ids import ServerId, TenantId
-from remit.surface.web.schemas.words import Ident, Line, Name
+from remit.surface.web.schemas.words import Count, Ident, Line, Name
 
 Pointer = Annotated[str, msgspec.Meta(max_length=200, pattern=r"^((/([^~/]|~[01])*)+)?$")]
 Phrase = Annotated[str, msgspec.Meta(max_length=1024)]
@@ -112,6 +113,17 @@ class RelationMappingBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unkn
     type: Phrase = ""
 
 
+class MeterBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """Where a call and its result say how much of one thing is used."""
+
+    meter: Meter
+    arguments: Annotated[list[Pointer], msgspec.Meta(max_length=16)] = []
+    estimate: Count = 0
+    times: Annotated[int, msgspec.Meta(ge=1, le=MOST_TIMES)] = 1
+    result: Pointer = ""
+    measured: bool = False
+
+
 class MappingBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How a tool's arguments become action and resource."""
 
@@ -123,6 +135,7 @@ class MappingBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     sentence: Phrase = ""
     effect: Phrase = ""
     relation: RelationMappingBody | None = None
+    meters: Annotated[list[MeterBody], msgspec.Meta(max_length=len(Meter))] = []
 
     def mapping(self) -> ToolMapping:
         """As the domain says it."""
@@ -146,6 +159,17 @@ class MappingBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
             if self.relation is None
             else RelationMapping(
                 relation=self.relation.relation, whom=self.relation.whom, type=self.relation.type
+            ),
+            meters=tuple(
+                MeterMapping(
+                    meter=each.meter,
+                    arguments=tuple(each.arguments),
+                    estimate=each.estimate,
+                    times=each.times,
+                    result=each.result,
+                    measured=each.measured,
+                )
+                for each in self.meters
             ),
         )
 
