@@ -9,6 +9,7 @@ from typing import Final
 
 from remit.app.bindings.trials import GatewayReader
 from remit.app.ground import Ground
+from remit.app.recalling import said
 from remit.decision.policy.admission import compile_bundle
 from remit.decision.policy.bundle import Bundle
 from remit.decision.policy.seal import SealBroken, prove
@@ -17,15 +18,12 @@ from remit.decision.replay import Remembered, Replay, replay
 from remit.decision.trace import StoredDecision
 from remit.identity.principals import Principal
 from remit.identity.tools import Server, Tool
-from remit.kernel.canonical import sha256
 from remit.kernel.ids import PrincipalId, TokenId, ToolId
-from remit.ledger.query import DECIDED
 from remit.platform.storage.unit_of_work import SqlTransaction
 
 LIMIT: Final = 20_000
 """Decisions of one replay, the newest: what an administrator waits for."""
 _PAGE: Final = 200
-_EMPTY: Final = sha256(b"")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,7 +85,7 @@ def _remembered(
     tx: SqlTransaction, stored: StoredDecision, party: Callable[[str | None], Principal | None]
 ) -> Remembered:
     told = stored.explanation
-    arguments, named, digest = _said(tx, stored)
+    arguments, named, digest = said(tx, stored)
     tool = tx.tools.get(ToolId(named)) if named else None
     if tool is not None and tool.digest != digest:
         tool = None
@@ -106,24 +104,6 @@ def _remembered(
         task=tx.tasks.get(told.task) if told.task is not None else None,
         key=token.key if token is not None else None,
     )
-
-
-def _said(tx: SqlTransaction, stored: StoredDecision) -> tuple[str | None, str, str]:
-    """The arguments as they were sealed, and which tool with which definition; None for erased ones."""
-    placed = next(
-        (
-            each
-            for each in tx.ledger.mentioning(stored.id)
-            if each.record.kind == DECIDED and each.record.decision == stored.id
-        ),
-        None,
-    )
-    if placed is None:
-        return None, "", ""
-    record = placed.record
-    sealed = [each for each in tx.ledger.contents(record.id) if each.name == "arguments"]
-    text = sealed[0].text if sealed else ("" if stored.explanation.arguments == _EMPTY else None)
-    return text, record.tool, dict(record.digests).get("tool", "")
 
 
 def _server(tx: SqlTransaction, action: str, tool: Tool | None, *, named: str) -> Server | None:

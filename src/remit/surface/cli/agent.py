@@ -8,9 +8,9 @@ from typing import Annotated, Any
 import typer
 
 from remit.surface.cli.failures import Misused
-from remit.surface.cli.options import OutputOption, YesOption, group
+from remit.surface.cli.options import OutputOption, YesOption, duration, group
 from remit.surface.cli.principal import NameArgument, ReasonOption, add_verbs, confirm
-from remit.surface.cli.render import Output, show, table
+from remit.surface.cli.render import Output, show, table, visible
 
 app = group("Agents: who acts, owned by whom, in which state.")
 add_verbs(app, noun="agent", plural="agents")
@@ -88,6 +88,43 @@ def drift(name: NameArgument, *, output: OutputOption = Output.TABLE) -> None:
         found = client.get(f"/agents/{name}/drift")
     lines = table(found, ("field", "blueprint", "agent")) if found else [f"{name} is as its blueprint says"]
     show(found, output=output, lines=lines)
+
+
+@app.command()
+def access(
+    name: NameArgument,
+    *,
+    unused: Annotated[str, typer.Option(help="From how many days without a use on: 30d, 90d.")] = "30d",
+    output: OutputOption = Output.TABLE,
+) -> None:
+    """Show each right of an agent with its use: used, periodic, unused, never used."""
+    from remit.surface.cli.client import Client  # noqa: PLC0415 — as above
+
+    days = max(1, duration(unused, command="remit agent access").days)
+    with Client.open() as client:
+        found = client.get(f"/agents/{name}/access", days=days)
+    idle = sum(each["verdict"] in {"unused", "never used"} for each in found["rights"])
+    used = sum(each["verdict"] == "used" for each in found["rights"])
+    lines = [visible(_right_line(each)) for each in found["rights"]]
+    summary = f"used in {days} d: {used} of {len(found['rights'])} rights; {idle} are used by nothing"
+    hint = f"remit policy learn --agent {name}" if idle else ""
+    show(found, output=output, lines=[*lines, summary], hint=hint)
+
+
+def _right_line(each: dict[str, Any]) -> str:
+    right = each["right"]
+    named = right.get("resources", [])
+    where = "any" if right.get("any") else f"{', '.join(named[:3])}{' …' if len(named) > 3 else ''}"  # noqa: PLR2004 — as many as a line holds
+    calls = f"{each['uses']:,} call{'' if each['uses'] == 1 else 's'}"
+    last = f"{calls}, last {each['last'][:10]}" if each["last"] else "no call on record"
+    rhythm = f", {each['rhythm']}, next by {each['due']}" if each["verdict"] == "periodic" else ""
+    rest = len(each["unused_resources"])
+    partly = f", {rest} of its resources untouched" if rest else ""
+    cited = f"  {each['examples'][-1]}" if each["examples"] else ""
+    return (
+        f"{each['verdict']:<10}  {right['action']} on {right['resource_type']} {where}: "
+        f"{last}{rhythm}{partly}{cited}"
+    )
 
 
 @app.command()

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from remit.surface.cli import policy_analysis, policy_publishing, policy_trials
+from remit.surface.cli import policy_analysis, policy_learning, policy_publishing, policy_trials
 from remit.surface.cli.exits import Exit
 from remit.surface.cli.options import CursorOption, LimitOption, OutputOption, group
 from remit.surface.cli.policy_publishing import (
@@ -101,3 +101,4 @@ def read_policies(files: list[Path]) -> str:
 policy_publishing.attach(app)
 policy_trials.attach(app)
 policy_analysis.attach(app)
+policy_learning.attach(app)

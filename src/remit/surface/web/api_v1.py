@@ -15,6 +15,7 @@ from remit.surface.web.routes.domains import DomainRoutes
 from remit.surface.web.routes.federation import FederationRoutes
 from remit.surface.web.routes.keys import KeyRoutes
 from remit.surface.web.routes.kills import KillRoutes
+from remit.surface.web.routes.learning import LearningRoutes
 from remit.surface.web.routes.ledger import LedgerRoutes
 from remit.surface.web.routes.people import PeopleRoutes
 from remit.surface.web.routes.publishing import PublishingRoutes
@@ -38,6 +39,7 @@ class Nouns:
     decisions: DecisionRoutes
     trials: TrialRoutes
     publishing: PublishingRoutes
+    learning: LearningRoutes
     approvals: ApprovalRoutes
     kills: KillRoutes
     ledger: LedgerRoutes
@@ -63,6 +65,7 @@ class Nouns:
             *self.decisions.operations(),
             *self.trials.operations(),
             *self.publishing.operations(),
+            *self.learning.operations(),
             *self.approvals.operations(),
             *self.kills.operations(),
             *self.ledger.operations(),

@@ -12,6 +12,7 @@ from remit.app.bindings.discovery import LiveTools
 from remit.app.bindings.doors import PinnedTools
 from remit.app.bindings.figures import count_state
 from remit.app.bindings.trials import GatewayReader
+from remit.app.learning import LearningService
 from remit.app.live import LiveLog
 from remit.app.publishing import policy_service
 from remit.app.replaying import ReplayService
@@ -63,6 +64,7 @@ from remit.surface.web.routes.federation import FederationRoutes, agent_named
 from remit.surface.web.routes.fga import FgaRoutes
 from remit.surface.web.routes.keys import KeyRoutes
 from remit.surface.web.routes.kills import KillRoutes
+from remit.surface.web.routes.learning import LearningRoutes
 from remit.surface.web.routes.ledger import LedgerRoutes
 from remit.surface.web.routes.meta import MetaRoutes
 from remit.surface.web.routes.oauth import OAuthRoutes
@@ -170,6 +172,9 @@ def nouns(services: Services) -> Nouns:
             trials=TrialService(snapshots=ground.snapshots, reader=GatewayReader()), policies=policies
         ),
         publishing=PublishingRoutes(policies=policies, replays=ReplayService(ground, policies)),
+        learning=LearningRoutes(
+            lessons=LearningService(ground, policies, services.consent), identity=services.identity
+        ),
         approvals=ApprovalRoutes(
             service=services.approvals,
             read_answer=partial(_read_answer, services),

@@ -104,7 +104,7 @@ def ceiling_view(ceiling: Ceiling) -> CeilingBody:
     """Show a ceiling, sorted."""
     return CeilingBody(
         rights=[
-            _right_view(right)
+            right_view(right)
             for right in sorted(ceiling.rights, key=lambda each: (each.action, each.resource_type))
         ],
         start=utc(ceiling.window.start),
@@ -172,7 +172,8 @@ def _limit_view(limit: Limit) -> LimitBody:
     )
 
 
-def _right_view(right: Right) -> RightBody:
+def right_view(right: Right) -> RightBody:
+    """Show one right."""
     return RightBody(
         action=right.action,
         resource_type=right.resource_type,

@@ -1,0 +1,1 @@
+"""PROVE: whether rights fit what they are used for."""
