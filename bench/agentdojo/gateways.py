@@ -2,8 +2,10 @@
 
 import json
 import re
+from dataclasses import replace
 from typing import Any, Protocol
 
+from remit.decision.provenance.house import NOBODY, House
 from remit.decision.provenance.labels import Label
 from remit.decision.provenance.lexicon import Doing
 from remit.decision.provenance.normal import Shape, host_of, values_in
@@ -36,9 +38,11 @@ def profiles(tools: Any) -> dict[str, Profile]:
 class Remit:
     """The product's decision code."""
 
+    house = NOBODY
+
     def __init__(self, prompt: str, known: dict[str, Profile], truth: frozenset[str]) -> None:
         del truth
-        self._known = known
+        self._known = {name: replace(each, house=self.house) for name, each in known.items()}
         self._witness = Witness.of_goal(prompt, key=b"evaluation")
 
     def judge(self, tool: str, args: dict[str, Any]) -> tuple[Effect, str]:
@@ -57,6 +61,16 @@ class Remit:
     def saw(self, tool: str, args: dict[str, Any], result: Any) -> None:
         """See `Gateway`."""
         self._witness.saw(self._known[tool], args, result)
+
+
+class Declared(Remit):
+    """The same after two words of an administrator: a messenger's handles and a mail domain are the house.
+
+    The server's standing is `members`, and `gateway.mail_domains` has the domain of the person who asks. No
+    tool, argument or record is declared.
+    """
+
+    house = House(domains=frozenset({"bluesparrowtech.com"}), members=True)
 
 
 class PermitAll:

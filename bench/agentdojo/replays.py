@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-from bench.agentdojo.gateways import Gateway, OracleNames, PermitAll, PlainTaint, Remit, profiles
+from bench.agentdojo.gateways import Declared, Gateway, OracleNames, PermitAll, PlainTaint, Remit, profiles
 from bench.agentdojo.worlds import Call, Outcome, Run, Timeline, hijacks, recorded, suite, truth_of
 
 from remit.decision.provenance.normal import phrase
@@ -22,6 +22,7 @@ GATEWAYS: dict[str, Callable[..., Gateway]] = {
     "oracle tool names": OracleNames,
     "plain value taint": PlainTaint,
     "remit": Remit,
+    "remit, house declared": Declared,
 }
 APPROVERS = ("ideal", "fatigued", "always yes")
 FATIGUE = 0.9

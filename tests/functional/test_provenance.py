@@ -144,3 +144,27 @@ async def test_observe_notes_what_it_would_have_been(tmp_path: Path) -> None:
         assert (await run.mail(EVIL)).result.get("isError") is False
         (noted,) = (await _latest(house)).explanation.verdict.observed
         assert (noted.rule, noted.effect) == ("provenance", Effect.DENY)
+
+
+async def test_an_administrator_says_how_far_a_server_is_believed(house: House) -> None:
+    """Over the API, on record, and from then on alone; nobody else may say it."""
+    body = {"standing": "records", "reason": "our own register"}
+    refused = await house.api(house["user"], "POST", "/servers/business/standing", body)
+    assert refused.status_code == 403
+    run = await Run.begin(house, "Mail the customer who is new a welcome")
+    await run.call("customers_read", customer_id="C-900")
+    assert _denial(await run.mail("eve@company.com"))["code"] == "argument_untrusted"
+    changed = await house.api(house["admin"], "POST", "/servers/business/standing", body)
+    assert (changed.status_code, changed.json()["standing"]) == (200, "records")
+    again = await Run.begin(house, "Mail the customer who is new a welcome")
+    await again.call("customers_read", customer_id="C-900")
+    assert (await again.mail("eve@company.com")).result.get("isError") is False
+    body = {"standing": "outside", "reason": "it is a forum now"}
+    assert (await house.api(house["admin"], "POST", "/servers/business/standing", body)).is_success
+    named = await Run.begin(house, "Mail the customer C-900 a welcome")
+    await named.call("customers_read", customer_id="C-900")
+    assert _denial(await named.mail("eve@company.com"))["code"] == "argument_untrusted", (
+        "selected, yet outside"
+    )
+    told = await house.records("identity.server.believed")
+    assert [dict(each.detail)["now"] for each in told] == ["records", "outside"]

@@ -10,7 +10,7 @@ from remit.authority.tokens import Proof
 from remit.decision.budget import Line
 from remit.decision.history.past import HistoryStore
 from remit.decision.policy.seal import PublishedPolicy
-from remit.decision.provenance.watch import SeenStore
+from remit.decision.provenance.watch import SeenStore, Servers
 from remit.decision.request import ActionRequest
 from remit.decision.trace import StoredDecision
 from remit.kernel.canonical import Digest
@@ -156,6 +156,10 @@ class DecisionTransaction(Transaction, Protocol):
     @property
     def seen(self) -> SeenStore:
         """What tasks have seen."""
+
+    @property
+    def servers(self) -> Servers:
+        """Servers, with how far their answers are believed."""
 
     @property
     def decisions(self) -> DecisionStore:

@@ -217,7 +217,7 @@ class DecisionService:
         watch = self._watch
         if watch is None:
             return None
-        return await self._uow.read(lambda tx: watch.ruling(tx.seen, call))
+        return await self._uow.read(lambda tx: watch.ruling(tx, call))
 
     async def _snapshot(self, at_least: int) -> Snapshot:
         present = self._snapshots.current()

@@ -13,7 +13,7 @@ from remit.identity.principals import Environment, Kind, Principal
 from remit.identity.registration import Registration
 from remit.identity.repository import IdentityTransaction
 from remit.identity.service import activate, known, register
-from remit.identity.tools import Pin, Server, Tool, ToolMapping
+from remit.identity.tools import Pin, Server, Standing, Tool, ToolMapping
 from remit.kernel.canonical import (
     Digest,
     JsonObject,
@@ -90,6 +90,32 @@ class ToolService:
                 tx, events.SERVER_REGISTERED, entry, by=by, at=at, entropy=self._entropy, detail=detail
             )
             return server
+
+        return await self._uow.commit(work)
+
+    async def believe(
+        self, server: ServerId, standing: Standing, *, by: PrincipalId, because: str, at: datetime
+    ) -> Server:
+        """Say how far what a server answers is believed by itself (N13); raises `ParentUnfit` for no server.
+
+        It counts from this commit on, for what running tasks are answered from then.
+        """
+
+        def work(tx: IdentityTransaction) -> Server:
+            present = tx.servers.get(server)
+            if present is None:
+                raise ParentUnfit(f"no MCP server `{server[:64]}`", next_step="remit server list")
+            changed = replace(present, standing=standing)
+            tx.servers.put(changed)
+            tx.touch("server", server)
+            # A decision that was made while more was believed is not recorded any more.
+            tx.advance_epoch(f"believed:{server}")
+            detail = (("before", present.standing.value), ("now", standing.value), ("because", because))
+            entry = known(tx, PrincipalId(server))
+            events.state(
+                tx, events.SERVER_BELIEVED, entry, by=by, at=at, entropy=self._entropy, detail=detail
+            )
+            return changed
 
         return await self._uow.commit(work)
 

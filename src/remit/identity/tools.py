@@ -24,6 +24,19 @@ class CredentialNeed:
     scopes: tuple[str, ...]
 
 
+class Standing(StrEnum):
+    """How far what a server answers is believed by itself (N13); administrators say so, never the server."""
+
+    OUTSIDE = "outside"
+    """Strangers write what it answers, its fields too: search of the web, public forums."""
+    MIXED = "mixed"
+    """Its records are its own, what stands in them may be anybody's. So is what nobody declared."""
+    MEMBERS = "members"
+    """As `mixed`; and whom it names by a handle is one of the house: reaching them is no way out."""
+    RECORDS = "records"
+    """No outsider can write its records: a directory of colleagues, a register. Their fields are verified."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Server:
     """An MCP server behind the gateway, reached at `/mcp/<name>`.
@@ -43,6 +56,8 @@ class Server:
     instructions: str = ""
     credential: CredentialNeed | None = None
     """None where the capability, or nothing, is all that a call shows."""
+    standing: Standing = Standing.MIXED
+    """How far what it answers is believed."""
 
 
 class Pin(StrEnum):

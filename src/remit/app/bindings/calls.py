@@ -128,7 +128,7 @@ class CallJournal:
         if self._watch is None or task is None or not outcome.sent:
             return
         self._watch.note(
-            tx.seen,
+            tx,
             outcome.call,
             outcome.result,
             approved=outcome.decision.approval is not None,

@@ -14,7 +14,7 @@ def watch_of(chosen: GatewayChoices, *, kek: Kek, tenant: TenantId) -> Watch | N
     if chosen.provenance is Provenance.OFF:
         return None
     key = kek.subkey(purpose=Purpose.PROVENANCE, tenant=tenant)
-    return Watch(key=key, trusted=frozenset(chosen.trusted_servers))
+    return Watch(key=key, trusted=frozenset(chosen.trusted_servers), domains=frozenset(chosen.mail_domains))
 
 
 def weighing_of(chosen: GatewayChoices) -> Weighing:

@@ -9,11 +9,14 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
+from remit.decision.provenance import languages
 from remit.decision.provenance.lexicon import (
     ANSWERS,
     DOINGS,
+    ELSEWHERE,
     INHERENT,
     OPEN,
+    SENDING,
     STOP,
     Doing,
     Thing,
@@ -25,7 +28,7 @@ from remit.decision.provenance.lexicon import (
 from remit.decision.provenance.normal import words_of
 
 _NAMING: Final = vocabulary(
-    """
+    f"""{languages.NAMES}
     a an the my your his her their our its this that these those any some each every of from in about last
     next no other same previous upcoming whose which by via per with for on at through over"""
 )
@@ -33,7 +36,8 @@ _NAMING: Final = vocabulary(
 _ASKING_TO: Final = vocabulary("""need want like you sure forget have try remember love ask hope wish able""")
 _NEGATED: Final = vocabulary("not don't dont never without")
 _DESPITE: Final = vocabulary("forget hesitate fail miss")
-_TOLD: Final = vocabulary("did does do should would i we they he she who")
+_TOLD: Final = vocabulary(f"did does do should would i we they he she who {languages.TELLS}")
+_NEVER: Final = vocabulary(languages.NEGATES)
 _BEING: Final = vocabulary("be been get gets being have")
 _SENTENCE: Final = re.compile(r"(?<=[.!?;:])\s+|\n+")
 
@@ -85,6 +89,10 @@ def read_intent(text: str) -> Intent:
                 doings |= DOINGS[verb]
                 plainly |= DOINGS[verb] if verb not in ANSWERS else set()
                 things |= {INHERENT[verb]} if verb in INHERENT else set()
+                # Who asks to send "it" asks for a message, unless the sentence is about money.
+                things |= (
+                    {Thing.MESSAGE} if verb in SENDING and Thing.MONEY not in things_in(words) else set()
+                )
     return Intent(
         doings=frozenset(doings),
         things=frozenset(things),
@@ -110,6 +118,8 @@ def _asked(words: tuple[str, ...], place: int) -> str:
     if _NEGATED & set(before[-2:]) and not _DESPITE & set(before):
         return ""
     word = words[place]
+    if word in ELSEWHERE and _NEVER & set(words):
+        return ""
     if word in DOINGS:
         return word if _is_request(before) else ""
     verb = participle_of(word)

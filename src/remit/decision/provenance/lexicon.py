@@ -7,6 +7,8 @@ messengers, travel, code, tickets). A word that is missing costs a question, nev
 from enum import StrEnum
 from typing import Final
 
+from remit.decision.provenance import languages
+
 
 def vocabulary(text: str) -> frozenset[str]:
     """The words of a list that is written as a text."""
@@ -137,18 +139,27 @@ INHERENT: Final[dict[str, Thing]] = {
 }
 """What a verb touches even where no noun says so."""
 
-ANSWERS: Final = vocabulary("reply respond answer refund reimburse repay return back thank")
+ANSWERS: Final = vocabulary(
+    f"reply respond answer refund reimburse repay return back thank {languages.ANSWERING}"
+)
 """Words by which a request makes the originator of a record its recipient."""
 
-OPEN: Final = vocabulary("""instructions instruction actions steps todos todo accordingly tasks says asks""")
+OPEN: Final = vocabulary(
+    f"""instructions instruction actions steps todos todo accordingly tasks says asks
+    {languages.OPENING}"""
+)
 """Words by which a request hands what is to be done over to something else."""
 
+SENDING: Final = vocabulary(
+    "send sende senden schicke schicken envoie envoyez envoyer envía enviar invia inviare"
+)
+
 STOP: Final = vocabulary(
-    """a an and are as at be been but by can could do does did for from had has have her his how i
+    f"""a an and are as at be been but by can could do does did for from had has have her his how i
     if in into is it its me my no not of on or our out please she he so than that the their them
     then there these they this those to up us was we were what when where which who will with
     would you your all any each every also just about re fwd new am pm yes one two get got make
-    sure need want let follow"""
+    sure need want let follow {languages.STOPS}"""
 )
 """Words that name nothing."""
 
@@ -170,18 +181,23 @@ def _doings() -> dict[str, frozenset[Doing]]:
     for doing, words in VERBS.items():
         for word in words.split():
             found.setdefault(word, set()).add(doing)
+    for asked, words in languages.ASKED.items():
+        for word in words.split():
+            found.setdefault(word, set()).add(Doing(asked))
     return {word: frozenset(doings) for word, doings in found.items()}
 
 
 def _things() -> dict[str, frozenset[Thing]]:
     found: dict[str, set[Thing]] = {}
     for thing, words in THINGS.items():
-        for word in words.split():
+        for word in (*words.split(), *languages.NAMED.get(thing, "").split()):
             found.setdefault(stem(word), set()).add(thing)
     return {word: frozenset(things) for word, things in found.items()}
 
 
 DOINGS: Final = _doings()
+ELSEWHERE: Final = frozenset(DOINGS) - vocabulary(" ".join(VERBS.values()))
+"""Words that ask in other languages than English alone."""
 TOUCHED: Final = _things()
 
 

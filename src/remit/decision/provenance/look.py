@@ -12,6 +12,7 @@ from itertools import pairwise
 from typing import Final
 
 from remit.decision.provenance.effects import name_words
+from remit.decision.provenance.extremes import described
 from remit.decision.provenance.intent import Intent, answering_sentences, content_words
 from remit.decision.provenance.labels import Label
 from remit.decision.provenance.lexicon import TOUCHED, stem, vocabulary
@@ -44,9 +45,11 @@ _MONEY: Final = vocabulary("amount price total cost sum fee value balance rent")
 _PARTY: Final = vocabulary("recipient sender payee payer iban account id counterparty beneficiary")
 _TYPED: Final = frozenset({Shape.MAIL, Shape.IBAN, Shape.URL, Shape.PHONE, Shape.PATH})
 _SUM: Final = re.compile(
-    r"(?<![\w.])(\d+[.,]\d{2})(?![\w])|[$€£¥]\s?(\d+(?:[.,]\d+)?)|(\d+(?:[.,]\d+)?)\s?(?:[$€£¥]|(?:eur|usd|gbp|chf|euros?|dollars?)\b)",
+    r"(?<![\w.])(\d{1,3}(?:\.\d{3})+,\d{2})(?![\w])|(?<![\w.])(\d+[.,]\d{2})(?![\w])|[$€£¥]\s?(\d+(?:[.,]\d+)?)|(\d+(?:[.,]\d+)?)\s?(?:[$€£¥]|(?:eur|usd|gbp|chf|euros?|dollars?)\b)",
     re.IGNORECASE,
 )
+_HANDLES: Final = "handles"
+_HANDLE: Final = 64
 _ORDINALS: Final = vocabulary("id ids number no nr num")
 
 
@@ -93,6 +96,10 @@ def look(
     anchored = own_work or _selected(seen, query)
     for leaf in _leaves(seen, result, intent, anchored=anchored):
         _enter(seen, leaf, source)
+    if anchored or not any(_texts(query, 0)):
+        # SAFETY: the extreme of what the agent itself filtered would be the agent's choice.
+        for name in described(result, seen.has_word):
+            _enter(seen, _Leaf(name, prose=False, anchored=True), source)
 
 
 def wrote(seen: Seen, arguments: Json) -> None:
@@ -174,8 +181,9 @@ def _leaves(
             for name, member in node.items():
                 yield from _leaves(seen, member, intent, anchored=mine, depth=depth + 1, key=name)
         case list():
+            named = key or (_HANDLES if _handles(node) else "")
             for member in node:
-                yield from _leaves(seen, member, intent, anchored=anchored, depth=depth + 1, key=key)
+                yield from _leaves(seen, member, intent, anchored=anchored, depth=depth + 1, key=named)
         case str():
             yield _leaf(seen, node, key, intent, anchored=anchored)
         case bool() | None:
@@ -192,6 +200,14 @@ def _leaf(seen: Seen, text: str, key: str, intent: Intent, *, anchored: bool) ->
         # writer, or ask to answer whoever wrote.
         anchored = anchored and (intent.answers or _mentions(seen, text))
     return _Leaf(text, prose=prose, anchored=anchored and not prose)
+
+
+def _handles(node: list[Json]) -> bool:
+    """Whether a list without a name holds names alone: single words that reach nobody by their form."""
+    return len(node) > 0 and all(
+        isinstance(each, str) and 0 < len(each) <= _HANDLE and not set(each) & set(" \t\n.@/:")
+        for each in node
+    )
 
 
 def _mentions(seen: Seen, text: str) -> bool:
@@ -220,8 +236,11 @@ def _titled(seen: Seen, title: str) -> bool:
     words = content_words(title)
     if not words:
         return False
-    shared = sum(seen.has_word(word) for word in words)
-    return seen.sighting(Value(Shape.PHRASE, phrase(title))).label is Label.USER or shared * 2 >= len(words)
+    shared = [word for word in words if seen.has_word(word)]
+    telling = any(len(word) > _NAME or not word.isascii() or word.isdigit() for word in shared)
+    # SAFETY: two texts of a language whose joining words are not known share those, and are not kin for it.
+    half = telling and len(shared) * 2 >= len(words)
+    return half or seen.sighting(Value(Shape.PHRASE, phrase(title))).label is Label.USER
 
 
 def _rungs(record: dict[str, Json], *, anchored: bool) -> Iterator[_Leaf]:

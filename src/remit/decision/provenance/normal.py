@@ -15,6 +15,8 @@ from enum import StrEnum
 from typing import Final
 from urllib.parse import unquote, urlsplit
 
+from remit.decision.provenance.languages import MONTHS
+
 LIMIT: Final = 200_000
 """Characters of one text that are looked at; values beyond it stay unknown, which is untrusted."""
 
@@ -52,8 +54,10 @@ _BARE: Final = re.compile(
 _IBAN: Final = re.compile(r"\b[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,4})?\b")
 _PHONE: Final = re.compile(r"(?<![\w.])\+?\d[\d ()./-]{6,20}\d(?!\w)")
 _NUMBER: Final = re.compile(
-    r"(?<![\w.])[-+]?\d{1,3}(?:[,' ]\d{3})+(?:\.\d+)?(?!\w)|(?<![\w.])[-+]?\d+(?:[.,]\d+)?(?![\w])"
+    r"(?<![\w.])[-+]?\d{1,3}(?:\.\d{3})+,\d{1,2}(?!\w)"
+    r"|(?<![\w.])[-+]?\d{1,3}(?:[,' ]\d{3})+(?:\.\d+)?(?!\w)|(?<![\w.])[-+]?\d+(?:[.,]\d+)?(?![\w])"
 )
+_COMMA: Final = re.compile(r"[-+]?\d{1,3}(?:\.\d{3})+,\d{1,2}")
 _PATH: Final = re.compile(
     r"(?<!\w)(?:[A-Za-z]:)?[\w.~-]*[\\/][\w.~\\/-]+|(?<![\w@.])[\w-]+\.[A-Za-z]\w{1,4}(?![\w.@])"
 )
@@ -67,11 +71,11 @@ _MONTHS: Final = {
          "aug august", "sep sept september", "oct october", "nov november", "dec december"),
         start=1,
     )
-    for name in names.split()
+    for name in (*names.split(), *MONTHS[number - 1].split())
 }  # fmt: skip
 _MONTH: Final = "|".join(sorted(_MONTHS, key=len, reverse=True))
 _DAY_FIRST: Final = re.compile(
-    rf"\b(\d{{1,2}})(?:st|nd|rd|th)? (?:of )?({_MONTH})\b\.?,?(?: (\d{{4}}))?", re.IGNORECASE
+    rf"\b(\d{{1,2}})(?:st|nd|rd|th|er|\.|º)? (?:of |de )?({_MONTH})\b\.?,?(?: (\d{{4}}))?", re.IGNORECASE
 )
 _MONTH_FIRST: Final = re.compile(
     rf"\b({_MONTH})\b\.? (\d{{1,2}})(?:st|nd|rd|th)?\b,?(?: (\d{{4}}))?", re.IGNORECASE
@@ -138,7 +142,9 @@ def phrase(text: str) -> str:
 
 def number(text: str) -> str:
     """A number as it is compared: `1,200.00` and `1200` are one. Raises `ValueError` for none."""
-    bare = re.sub(r"[,' ](?=\d{3})", "", text.strip())
+    bare = text.strip()
+    # `1.200,00` reads one way only; what could be read in two (`1.200`) is read as English has it.
+    bare = bare.replace(".", "") if _COMMA.fullmatch(bare) else re.sub(r"[,' ](?=\d{3})", "", bare)
     try:
         value = Decimal(bare.replace(",", "."))
     except InvalidOperation as wrong:

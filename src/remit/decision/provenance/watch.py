@@ -12,15 +12,16 @@ from typing import Final, Protocol
 
 import msgspec
 
+from remit.decision.provenance.house import House
 from remit.decision.provenance.intent import Intent
 from remit.decision.provenance.labels import Label
 from remit.decision.provenance.rules import FINE, Ruling
 from remit.decision.provenance.seen import Row, Seen
 from remit.decision.provenance.witness import Profile, Witness, profile_of
 from remit.decision.request import ProposedCall
-from remit.identity.tools import Tool
+from remit.identity.tools import Server, Standing, Tool
 from remit.kernel.canonical import Json, JsonObject, MalformedJson, parse_json
-from remit.kernel.ids import TaskId
+from remit.kernel.ids import ServerId, TaskId
 from remit.kernel.secret import Secret
 
 _INTENT: Final = bytes(16)
@@ -44,23 +45,49 @@ class SeenStore(Protocol):
         """Remove rows whose time has come, at most so many; how many there were."""
 
 
+class WatchTransaction(Protocol):
+    """What the watch reads and writes."""
+
+    @property
+    def seen(self) -> SeenStore:
+        """What tasks have seen."""
+
+    @property
+    def servers(self) -> "Servers":
+        """The directory's servers, with their standing."""
+
+
+class Servers(Protocol):
+    """Servers by id."""
+
+    def get(self, server: ServerId) -> Server | None:
+        """A server; None if it is not known."""
+
+
+_LABELS: Final = {Standing.OUTSIDE: Label.TEXT, Standing.RECORDS: Label.VERIFIED}
+_MEMBERS: Final = frozenset({Standing.MEMBERS, Standing.RECORDS})
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Watch:
     """Judges calls on what their task has seen; `key` is the tenant's, from which each task's is derived."""
 
     key: Secret
     trusted: frozenset[str] = frozenset()
-    """Names of servers whose typed results are records that need no word of the user."""
+    """Names of servers that the settings declare as `records`, beside what the directory says of each."""
+    domains: frozenset[str] = frozenset()
+    """Mail domains of the house."""
 
-    def ruling(self, store: SeenStore, call: ProposedCall) -> Ruling:
+    def ruling(self, tx: "WatchTransaction", call: ProposedCall) -> Ruling:
         """May the values of this call steer it? Fine where no tool or no task is there to ask about."""
         if call.tool is None or call.subject.task is None:
             return FINE
-        return self._witness(store, call.subject.task).judge(self._profile(call.tool, call), call.arguments)
+        witness = self._witness(tx.seen, call.subject.task)
+        return witness.judge(self._profile(tx, call.tool, call), call.arguments)
 
     def note(
         self,
-        store: SeenStore,
+        tx: "WatchTransaction",
         call: ProposedCall,
         result: bytes,
         *,
@@ -71,12 +98,12 @@ class Watch:
         """Take note of what a call that was sent wrote, and of what it answered where it is known."""
         if call.tool is None or call.subject.task is None:
             return
-        witness, tool = self._witness(store, call.subject.task), self._profile(call.tool, call)
+        witness, tool = self._witness(tx.seen, call.subject.task), self._profile(tx, call.tool, call)
         if approved:
             witness.approved(tool, call.arguments)
         # SAFETY: a call whose outcome is unknown may have written all the same.
         witness.saw(tool, call.arguments, answer_of(result) if done else None)
-        store.keep(call.subject.task, (_intent_row(witness.intent), *witness.seen.rows()), until)
+        tx.seen.keep(call.subject.task, (_intent_row(witness.intent), *witness.seen.rows()), until)
 
     def _witness(self, store: SeenStore, task: TaskId) -> Witness:
         rows = store.load(task)
@@ -88,18 +115,24 @@ class Watch:
         witness.seen.load(row for row in rows if row.digest != _INTENT)
         return witness
 
-    def _profile(self, tool: Tool, call: ProposedCall) -> Profile:
+    def _profile(self, tx: "WatchTransaction", tool: Tool, call: ProposedCall) -> Profile:
         defined = _object(tool.definition.encode())
         described, schema = defined.get("description"), defined.get("inputSchema")
-        server = call.action.partition("/")[0]
+        standing = self._standing(tx.servers.get(tool.server))
         found = profile_of(
             tool.name,
             described if isinstance(described, str) else "",
             schema if isinstance(schema, dict) else {},
-            label=Label.VERIFIED if server in self.trusted else None,
+            label=_LABELS.get(standing),
             consequential=tool.consequential and not _reads_only(defined),
+            house=House(domains=self.domains, members=standing in _MEMBERS),
         )
         return found.named(call.action)
+
+    def _standing(self, server: Server | None) -> Standing:
+        if server is None:
+            return Standing.OUTSIDE
+        return Standing.RECORDS if server.name in self.trusted else server.standing
 
 
 def _reads_only(defined: JsonObject) -> bool:
@@ -117,7 +150,12 @@ def answer_of(result: bytes) -> Json:
     if structured is not None:
         return structured
     blocks = told.get("content")
-    return [_text(block) for block in blocks if isinstance(block, dict)] if isinstance(blocks, list) else None
+    # Under a name that says what it is: the text of a block is prose, however short.
+    return (
+        {"text": [_text(block) for block in blocks if isinstance(block, dict)]}
+        if isinstance(blocks, list)
+        else None
+    )
 
 
 def _text(block: JsonObject) -> Json:

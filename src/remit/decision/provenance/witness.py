@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 from remit.decision.provenance import look, rules
 from remit.decision.provenance.effects import Deed, deed_of
+from remit.decision.provenance.house import NOBODY, House, server_of
 from remit.decision.provenance.intent import Intent, read_intent
 from remit.decision.provenance.labels import Label
 from remit.decision.provenance.lexicon import Doing, Thing
@@ -23,6 +24,8 @@ class Profile:
     deed: Deed
     kinds: Mapping[str, Kind]
     source: Source
+    house: House = NOBODY
+    """Whom this tool may reach without leaving the house."""
 
     def named(self, name: str) -> "Profile":
         """The same tool, by the name that people know its results by."""
@@ -37,6 +40,7 @@ def profile_of(
     label: Label | None = None,
     declared: Mapping[str, Kind] | None = None,
     consequential: bool = False,
+    house: House = NOBODY,
 ) -> Profile:
     """Read a tool's specification; what the installation declares about it wins over what its words say.
 
@@ -51,6 +55,7 @@ def profile_of(
         deed=deed,
         kinds=kinds,
         source=Source(name=name, label=label or (Label.TEXT if opened else Label.TOOL)),
+        house=house,
     )
 
 
@@ -70,7 +75,9 @@ class Witness:
 
     def judge(self, tool: Profile, arguments: JsonObject) -> Ruling:
         """May the values of this call steer it?"""
-        return rules.judge(self.seen, self.intent, tool.deed, trace(self.seen, arguments, tool.kinds))
+        traced = trace(self.seen, arguments, tool.kinds)
+        near = tool.house.nearing(traced, self.intent, tool.deed, server_of(tool.source.name))
+        return rules.judge(self.seen, self.intent, tool.deed, near)
 
     def saw(self, tool: Profile, arguments: JsonObject, result: Json) -> None:
         """Take note of what a permitted call answered; what it wrote keeps its label."""

@@ -270,6 +270,8 @@ class GatewayChoices:
     """Who is asked where provenance asks, as in `@approval`; what can be taken back, the user may approve."""
     trusted_servers: tuple[str, ...] = ()
     """Names of servers whose typed results are records by themselves, such as a directory of colleagues."""
+    mail_domains: tuple[str, ...] = ()
+    """Mail domains of the house, in lower case: a message that was asked for may reach them unasked."""
     child_user: int | None = None
     """Numeric user that servers over stdio run as; only if this process is root. Absent: our own user."""
 

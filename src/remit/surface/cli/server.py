@@ -14,7 +14,13 @@ from remit.surface.cli.principal import ReasonOption, confirm
 from remit.surface.cli.render import Output, details, say, show
 
 app = group("MCP servers behind the gateway.")
-_COLUMNS = ("id", "name", "transport", "url", "argv")
+_COLUMNS = ("id", "name", "transport", "url", "argv", "standing")
+_LEVELS = {
+    "outside": "no field of what {name} answers is believed by itself",
+    "mixed": "records of {name} are believed where the user's words select them",
+    "members": "messages that were asked for reach any handle that {name} lists, unasked",
+    "records": "every field of every answer of {name} is believed and may steer payments and rights",
+}
 _FOUND = ("name", "standing", "pin", "action", "cause")
 
 
@@ -110,6 +116,33 @@ def discover(
             pins = proposals(server, found)
     shown = rows(found) if output is Output.TABLE else found
     show(shown, output=output, columns=_FOUND, hint=_after(server, write, pins))
+
+
+@app.command()
+def trust(
+    name: Annotated[str, typer.Argument(help="Name or id.")],
+    *,
+    level: Annotated[
+        str,
+        typer.Option(
+            "--level",
+            help="outside: strangers write all of it; mixed: records are its own (default); "
+            "members: whom it names by a handle is one of the house; records: no outsider can write it.",
+        ),
+    ],
+    reason: ReasonOption = "declared by operator",
+    yes: YesOption = False,
+    output: OutputOption = Output.TABLE,
+) -> None:
+    """Say how far a server's answers are believed, where values of calls are traced to their source."""
+    from remit.surface.cli.client import Client  # noqa: PLC0415 — as above
+
+    if level not in _LEVELS:
+        raise Misused(f"`{level}` is not one of {', '.join(_LEVELS)}", next_step="remit server trust --help")
+    confirm(_LEVELS[level].format(name=name), f"remit server trust {name} --level {level}", yes=yes)
+    with Client.open() as client:
+        found = client.post(f"/servers/{name}/standing", {"standing": level, "reason": reason})
+    show(found, output=output, lines=[f"{found['name']} is believed as {level} from now on"])
 
 
 @app.command()

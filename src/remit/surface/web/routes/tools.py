@@ -18,6 +18,7 @@ from remit.surface.web.schemas.identity import Because
 from remit.surface.web.schemas.tools import (
     FoundTool,
     NewServer,
+    ServerBelief,
     ServerView,
     ToolApproval,
     ToolPin,
@@ -83,6 +84,17 @@ class ToolRoutes:
                 scopes=(Scope.ADMIN,),
                 handler=self._retire,
                 body=Because,
+                query=Nothing,
+                answer=ServerView,
+            ),
+            Operation(
+                name="believeServer",
+                summary="Say how far what a server answers is believed by itself",
+                method=Method.POST,
+                path="/servers/{server}/standing",
+                scopes=(Scope.ADMIN,),
+                handler=self._believe,
+                body=ServerBelief,
                 query=Nothing,
                 answer=ServerView,
             ),
@@ -187,6 +199,15 @@ class ToolRoutes:
             entry.id, by=inbound.caller.principal, because=inbound.body.reason, at=inbound.at
         )
         return ServerView.of(server)
+
+    async def _believe(self, inbound: Inbound[ServerBelief, Nothing]) -> ServerView:
+        require_admin(inbound.caller, what="say how far a server is believed")
+        server = await self._server(inbound.path["server"])
+        body = inbound.body
+        changed = await self.service.believe(
+            server.id, body.standing, by=inbound.caller.principal, because=body.reason, at=inbound.at
+        )
+        return ServerView.of(changed)
 
     async def _discover(self, inbound: Inbound[Nothing, Nothing]) -> list[FoundTool]:
         require_admin(inbound.caller, what="ask a server for its tools")

@@ -16,6 +16,7 @@ from remit.identity.tools import (
     RelationMapping,
     ResourceMapping,
     Server,
+    Standing,
     Tool,
     ToolMapping,
     Transport,
@@ -46,6 +47,7 @@ class NewServer(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     env: Annotated[dict[Ident, Argument], msgspec.Meta(max_length=64)] = {}
     allow_legacy: bool = False
     instructions: Phrase = ""
+    standing: Standing = Standing.MIXED
 
     def server(self, *, ident: ServerId, tenant: TenantId) -> Server:
         """As the domain says it."""
@@ -59,7 +61,15 @@ class NewServer(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
             environment=tuple(sorted(self.env.items())),
             allow_legacy=self.allow_legacy,
             instructions=self.instructions,
+            standing=self.standing,
         )
+
+
+class ServerBelief(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How far what a server answers is believed by itself, and why."""
+
+    standing: Standing
+    reason: Line
 
 
 class ServerView(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -73,6 +83,7 @@ class ServerView(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     env: list[str] = []
     allow_legacy: bool = False
     instructions: str = ""
+    standing: Standing
 
     @classmethod
     def of(cls, server: Server) -> Self:
@@ -86,6 +97,7 @@ class ServerView(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
             env=[name for name, _ in server.environment],
             allow_legacy=server.allow_legacy,
             instructions=server.instructions,
+            standing=server.standing,
         )
 
 
