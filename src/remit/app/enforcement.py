@@ -67,6 +67,7 @@ def decision_point(ground: Ground, lifetimes: Lifetimes) -> DecisionService:
         live_limit=lifetimes.live_capabilities,
         watch=_watch(ground),
         weighing=weighing_of(ground.settings.gateway),
+        generation=ground.clock.generation,
     )
 
 

@@ -6,6 +6,7 @@ from typing import Final
 
 import structlog
 
+from remit.app.bindings.breakglass import alarm
 from remit.app.bindings.unused import retire_unused
 from remit.app.bindings.vault import end_for
 from remit.app.services import Services
@@ -52,6 +53,7 @@ def jobs(services: Services) -> tuple[Job, ...]:
         Job(name="ledger.checkpoint", every=second, run=work.sign_heads, wanted=services.heads.wanted),
         Job(name="ledger.index", every=second, run=work.index_log, wanted=work.has_burst),
         Job(name="approvals.expire", every=second, run=work.expire_asks, wanted=work.has_due_ask),
+        Job(name="breakglass.end", every=second, run=work.end_glass, wanted=services.breakglass.has_due),
         Job(name="kills.confirm", every=second, run=work.confirm_kills, wanted=work.has_open_kill),
         Job(name="tasks.end_overdue", every=second, run=work.end_overdue, wanted=work.has_overdue),
         Job(name="capabilities.retire", every=second, run=work.retire_unused, wanted=work.has_unused),
@@ -145,6 +147,7 @@ def subscriptions(services: Services) -> tuple[Subscriber, ...]:
             hears=frozenset({"oversight.agent.denied_repeatedly", DENIED_REPEATEDLY}),
             handle=suspend,
         ),
+        alarm(),
         *services.openid.subscribers(),
     )
 
@@ -178,6 +181,10 @@ class _Works:
     async def expire_asks(self, _run: JobRun) -> None:
         """End them, as expired."""
         await self._services.approvals.expire_due()
+
+    async def end_glass(self, _run: JobRun) -> None:
+        """Put on record that break glass is over; decisions have looked at its time themselves."""
+        await self._services.breakglass.end_due()
 
     def has_open_kill(self, tx: SqlTransaction) -> bool:
         """Whether a plane has still to confirm."""

@@ -5,6 +5,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from remit.app.authorization import authorization_server
+from remit.app.bindings.breakglass import BreakGlassPlane, open_breakglass
 from remit.app.bindings.domains import open_domains
 from remit.app.bindings.exits import RegisteredServers
 from remit.app.bindings.federation import Federation
@@ -43,6 +44,7 @@ from remit.kernel.outbound import AddressRule
 from remit.kernel.tenancy import DEFAULT_TENANT
 from remit.oversight.approvals.attention import Attention
 from remit.oversight.approvals.service import ApprovalService, Patience
+from remit.oversight.breakglass.service import BreakGlassService
 from remit.oversight.containment.service import ContainmentService
 from remit.platform.outbound import GuardedHttp
 from remit.platform.settings.options import ApprovalChoices
@@ -70,6 +72,7 @@ class Services:
     capabilities: CapabilityIssuer
     spender: CapabilitySpender
     approvals: ApprovalService
+    breakglass: BreakGlassService
     people: People
     upstream: Upstream
     saml: "SamlPeople | None"
@@ -129,6 +132,7 @@ def build(ground: Ground) -> Services:
         attention=_attention(chosen.approvals),
         patience=Patience(lifetime=chosen.approvals.lifetime),
     )
+    breakglass = open_breakglass(work=work, approvals=approvals, clock=clock, entropy=entropy, tenant=tenant)
     narrow = partial(narrowed, settings=chosen, tenant=tenant)
     vault = open_vault(
         work=work,
@@ -153,6 +157,7 @@ def build(ground: Ground) -> Services:
                 grants=oauth.token.grant_types,
             ),
             UpstreamPlane(work=work, vault=vault, clock=clock),
+            BreakGlassPlane(breakglass),
         ),
         clock=clock,
         entropy=entropy,
@@ -201,6 +206,7 @@ def build(ground: Ground) -> Services:
             work=work, keys=ground.keys, issuer=ground.issuer, node=ground.store.node, entropy=entropy
         ),
         approvals=approvals,
+        breakglass=breakglass,
         people=people,
         upstream=upstream,
         saml=_saml(ground, upstream, people, federation),

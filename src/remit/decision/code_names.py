@@ -12,6 +12,7 @@ class Code(StrEnum):
 
     PERMITTED = "permitted"
     APPROVED = "approved"
+    GLASS_LIFTED = "glass_lifted"
     TENANT_MISMATCH = "tenant_mismatch"
     TOKEN_EXPIRED = "token_expired"  # noqa: S105 — the name of a reason, not a token
     REVOKED = "revoked"

@@ -24,6 +24,16 @@ RIGHTS: Final[dict[Code, Entry]] = {
         tell="",
         help_="An unspent approval for exactly this action lifted the question; the call spends it.",
     ),
+    Code.GLASS_LIFTED: Entry(
+        stage=Stage.OVERSIGHT,
+        effect=Effect.PERMIT,
+        kind=None,
+        sentence="break glass `{rule}` lifts `{lifted}`{because}",
+        remedy=RemedyAction.NONE,
+        tell="",
+        help_="Two persons opened break glass for this; the refusal by rule was taken away, and the call is "
+        "on the list that somebody reviews.",
+    ),
     Code.TENANT_MISMATCH: deny(
         Stage.ALIVE,
         DenialKind.DELEGATION_INVALID,

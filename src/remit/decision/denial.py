@@ -69,7 +69,7 @@ class Denial:
         shown = max(self.disclose, disclose or self.disclose, key=_SECRECY.index)
         return self.reason.sentence if shown is Disclose.FULL else f"denied: {self.reason.code}"
 
-    def authzen(self) -> JsonObject:
+    def authzen(self, more: JsonObject | None = None) -> JsonObject:
         """The answer of the AuthZEN evaluation endpoint (AuthZEN 1.0 §5.5): `context` is ours to fill."""
         return {
             "decision": False,
@@ -78,6 +78,7 @@ class Denial:
                 "evaluated_at": instant(self.at),
                 "reason": self.reason.kind or "",
                 KEY: self.to_json(),
+                **(more or {}),
             },
         }
 

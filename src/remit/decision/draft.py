@@ -10,7 +10,9 @@ from remit.decision.codes import Code, reason
 from remit.decision.facts import Snapshot
 from remit.decision.finding import Finding
 from remit.decision.footing import Footing
+from remit.decision.glass import Glass
 from remit.decision.history.stage import Recollection
+from remit.decision.lifting import glasses_of
 from remit.decision.pipeline import denied, fold, refusal
 from remit.decision.request import ActionRequest, ProposedCall
 from remit.decision.response import Decision, Handing, Verdict
@@ -34,6 +36,8 @@ class Draft(Told, frozen=True, kw_only=True):
     footing: Footing | None = None
     recollection: Recollection | None = None
     """What the transaction has to ask the past; None where no rule looks at it."""
+    glasses: tuple[Glass, ...] = ()
+    """Break glass that is open for the call, whether or not it makes a difference."""
 
 
 class Outcome(Told, frozen=True, kw_only=True):
@@ -99,6 +103,7 @@ def explanation_of(draft: Draft, outcome: Outcome, *, decision: DecisionId | Non
         companion_names=tuple(each.email or each.name for each in company),
         token=subject.token,
         asked_by=call.asked_by or "",
+        glasses=glasses_of(outcome.findings) if draft.glasses else (),
     )
 
 

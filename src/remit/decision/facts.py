@@ -12,6 +12,7 @@ from remit.authority.oauth.registration import ClientRegistration
 from remit.authority.rights import Ceiling
 from remit.authority.tasks import Task
 from remit.decision.footing import Footings
+from remit.decision.glass import Glass
 from remit.decision.policy.bundle import Bundle, PolicyVersion
 from remit.decision.policy.rollout import Rollout
 from remit.decision.relations.graph import Graph
@@ -21,7 +22,7 @@ from remit.identity.lifecycle import State
 from remit.identity.principals import Principal
 from remit.identity.tools import Server, Tool
 from remit.kernel.canonical import Digest
-from remit.kernel.ids import GrantId, PrincipalId, ServerId, TaskId, TenantId, ToolId
+from remit.kernel.ids import BreakGlassId, GrantId, PrincipalId, ServerId, TaskId, TenantId, ToolId
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +58,8 @@ class Snapshot:
     """The authorization model in force with its tuples, at this revision; None where there is none."""
     stores: HeldRelations = field(default_factory=HeldRelations)
     """Every store of relations, at this revision."""
+    glasses: Map[BreakGlassId, Glass] = field(default_factory=Map)
+    """What two persons have opened and nobody has ended; each says until when."""
     footings: Footings = field(init=False, repr=False, compare=False, default_factory=Footings)
     """What was derived from this very snapshot: `replace` makes a new one with none."""
     sides: dict[PolicyVersion, "Snapshot"] = field(

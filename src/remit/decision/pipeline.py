@@ -14,8 +14,10 @@ from remit.decision.explain import remedy_for
 from remit.decision.facts import Snapshot
 from remit.decision.finding import Finding
 from remit.decision.footing import Footing
+from remit.decision.glass import Glass
 from remit.decision.grounding import KNOWN
-from remit.decision.policy_stage import policy_stage
+from remit.decision.lifting import spared
+from remit.decision.policy_stage import policy_stage, unforbidden
 from remit.decision.relation_stage import relation_stage
 from remit.decision.request import ActionRequest
 from remit.decision.response import (
@@ -58,6 +60,7 @@ def judge(
     steps: Sequence[Step] = STEPS,
     thorough: bool = False,
     footing: Footing | None = None,
+    glasses: tuple[Glass, ...] = (),
 ) -> tuple[Finding, ...]:
     """Run the stages in order, up to the first denial unless `thorough`.
 
@@ -71,6 +74,8 @@ def judge(
                 finding = known(footing, request)
             if finding is None:
                 finding = step.judge(request, snapshot)
+            if glasses and finding is not None:
+                finding = spared(finding, glasses, request, snapshot, unforbidden)
         except Exception:  # noqa: BLE001 — N39: whatever goes wrong in a stage, the answer is no, and says so
             finding = refusal(structs.replace(reason(Code.STAGE_ERROR, failed=step.stage), stage=step.stage))
         if finding is None:

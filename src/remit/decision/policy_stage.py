@@ -51,7 +51,15 @@ def policy_stage(request: ActionRequest, snapshot: Snapshot) -> Finding:
     return _for_one(request, snapshot)
 
 
-def _for_one(request: ActionRequest, snapshot: Snapshot) -> Finding:
+def unforbidden(request: ActionRequest, snapshot: Snapshot) -> Finding:
+    """What the stage would say if no rule forbade it: asked where break glass lifts the forbids alone."""
+    if request.companions:
+        each = [_for_one(one, snapshot, forbids=False) for one in as_each(request)]
+        return of_all(request, each)
+    return _for_one(request, snapshot, forbids=False)
+
+
+def _for_one(request: ActionRequest, snapshot: Snapshot, *, forbids: bool = True) -> Finding:
     bundle = snapshot.bundle
     if bundle.unproven:
         return _denied(reason(Code.POLICY_UNVERIFIED, because=bundle.unproven))
@@ -65,16 +73,18 @@ def _for_one(request: ActionRequest, snapshot: Snapshot) -> Finding:
         said = reason(Code.ARGUMENT_TYPE, argument=misfit.pointer, expected=misfit.expected)
         # The type is what the tool declares; which value of it would pass is not known from here.
         return _denied(said, NearestMiss(never=True))
-    finding = _judge(request, bundle, env)
+    finding = _judge(request, bundle, env, forbids=forbids)
     return finding if bundle.rehearsal is None else _with_rehearsal(finding, request, bundle, env)
 
 
-def _judge(request: ActionRequest, bundle: Bundle, env: Env | None) -> Finding:
+def _judge(request: ActionRequest, bundle: Bundle, env: Env | None, *, forbids: bool = True) -> Finding:
     if bundle.program is None:
         return _denied(reason(Code.NO_POLICIES))
     if env is None:
         return _erred(UNASKABLE)
     outcome = bundle.program.run(env)
+    if not forbids:
+        outcome = (outcome[0], [], outcome[2])
     plain = _plain(request, outcome)
     return finding_of(request, bundle, env, weigh(outcome)) if plain is None else plain
 

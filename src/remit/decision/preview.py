@@ -15,10 +15,12 @@ from remit.authority.rights import ANY_PURPOSE, Ceiling
 from remit.authority.tokens import VerifiedSubject
 from remit.decision.actions import SERVER_TYPE, action_of
 from remit.decision.assembly import Unassembled
+from remit.decision.code_names import Code
 from remit.decision.company import as_each
 from remit.decision.facts import Snapshot
 from remit.decision.footing import Footing
 from remit.decision.grounding import ground, known_alive
+from remit.decision.lifting import open_for
 from remit.decision.policy.bundle import Bundle
 from remit.decision.policy.conceive import conceivable, plan_of
 from remit.decision.policy.given import Unaskable, pose
@@ -31,11 +33,18 @@ from remit.kernel.ids import CallId, ToolId
 _NO_ARGUMENTS: Final = b"{}"
 _NO_DIGEST: Final = sha256(_NO_ARGUMENTS)
 _PREVIEW: Final = CallId("preview")
+_BY_POLICY: Final = frozenset({Code.NO_PERMIT, Code.CONDITION_FAILED, Code.FORBIDDEN})
 _proposed, _resource = builder(ProposedCall), builder(Resource)
 
 
 def visible(
-    subject: VerifiedSubject, server: Server, tools: Sequence[Tool], *, snapshot: Snapshot, at: datetime
+    subject: VerifiedSubject,
+    server: Server,
+    tools: Sequence[Tool],
+    *,
+    snapshot: Snapshot,
+    at: datetime,
+    generation: int = 0,
 ) -> frozenset[ToolId]:
     """The tools of a server that the subject may know of."""
     shown = set()
@@ -44,6 +53,8 @@ def visible(
         if isinstance(request, Unassembled) or not _lives(request, snapshot, footing):
             continue
         ceiling, could = _judged(request, snapshot, footing)
+        if not could and snapshot.glasses:
+            could = _within(ceiling, request) and _opened(request, snapshot, generation)
         if could and ceiling.window.contains(at):
             shown.add(tool.id)
     return frozenset(shown)
@@ -132,6 +143,12 @@ def _within(ceiling: Ceiling, request: ActionRequest) -> bool:
     )
     purpose = ceiling.purpose in {request.purpose, ANY_PURPOSE} and bool(request.purpose)
     return named and purpose
+
+
+def _opened(request: ActionRequest, snapshot: Snapshot, generation: int) -> bool:
+    """Whether break glass takes away what policy has against it; with which arguments, the call shows."""
+    glasses = open_for(request, snapshot, generation=generation)
+    return any(_BY_POLICY & each.lifts for each in glasses)
 
 
 def _conceivable(request: ActionRequest, snapshot: Snapshot) -> bool:

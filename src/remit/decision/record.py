@@ -90,6 +90,8 @@ def _detail(stored: StoredDecision, call: ProposedCall) -> tuple[tuple[str, str]
     verdict = stored.explanation.verdict
     origins = _origins(verdict.reasons)
     asked = (("asked_by", str(call.asked_by)),) if call.asked_by else ()
+    if stored.explanation.glasses:
+        asked = (*asked, ("breakglass", " ".join(stored.explanation.glasses)))
     if not verdict.observed and not verdict.obligations and not origins:
         return asked
     return (

@@ -45,6 +45,7 @@ class Lost(StrEnum):
     TOKEN = "its token is forgotten"  # noqa: S105 - a sentence, not a secret
     SIGN_IN = "how the person had signed in is not on record"
     FACTS = "the facts are not those of then"
+    GLASS = "break glass had lifted a rule"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,6 +124,8 @@ def again(  # noqa: PLR0911 — each way out has its own reason
     # It was refused before policy was asked: no policy changes that.
     if recorded is None or any(each.effect is Effect.DENY for each in found.stages if each.stage in _FIRST):
         return None
+    if found.glasses:
+        return Lost.GLASS
     request = _request(told, reader)
     if isinstance(request, Lost):
         return request

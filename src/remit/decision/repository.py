@@ -14,7 +14,7 @@ from remit.decision.provenance.watch import SeenStore, Servers
 from remit.decision.request import ActionRequest
 from remit.decision.trace import StoredDecision
 from remit.kernel.canonical import Digest
-from remit.kernel.ids import ApprovalId, CallId, DecisionId, TaskId, TenantId
+from remit.kernel.ids import ApprovalId, BreakGlassId, CallId, DecisionId, TaskId, TenantId
 from remit.kernel.uow import Transaction
 from remit.ledger.repository import Recorder
 
@@ -90,6 +90,13 @@ class BudgetStore(Protocol):
 
     def spent(self, line: Line) -> int:
         """How much of the line's period is used."""
+
+
+class GlassUses(Protocol):
+    """What was decided under break glass, for whoever reviews it."""
+
+    def used(self, glass: BreakGlassId, *, decision: DecisionId, effect: str, at: datetime) -> None:
+        """Note a decision that it made a difference to."""
 
 
 class DecisionStore(Protocol):
@@ -168,6 +175,10 @@ class DecisionTransaction(Transaction, Protocol):
     @property
     def approvals(self) -> ApprovalFacts:
         """Approvals."""
+
+    @property
+    def glasses(self) -> GlassUses:
+        """Uses of break glass."""
 
     @property
     def replay(self) -> ReplayGuard:

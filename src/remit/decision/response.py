@@ -6,7 +6,7 @@ from typing import NoReturn
 
 from remit.decision.told import Told
 from remit.kernel.canonical import Digest
-from remit.kernel.ids import ApprovalId, CapabilityId, DecisionId
+from remit.kernel.ids import ApprovalId, BreakGlassId, CapabilityId, DecisionId
 
 
 class Effect(StrEnum):
@@ -220,6 +220,8 @@ class Decision(Told, frozen=True, kw_only=True):
     key: Digest = ""
     """Name of exactly this action under this policy version (`digest.action_key`), where a person is or was
     asked about it: the key of an approval."""
+    glasses: tuple[BreakGlassId, ...] = ()
+    """Break glass that made a difference."""
 
     def __bool__(self) -> NoReturn:
         raise TypeError("a decision has no truth value; match on `verdict.effect`")

@@ -4,7 +4,7 @@ One unit of work per decision: epoch, proof of possession, budgets, approval, ca
 committed before the answer leaves, so no permit exists without its record, and none that a kill preceded.
 """
 
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Final
@@ -31,8 +31,10 @@ from remit.decision.draft import (
 from remit.decision.facts import Snapshot, Snapshots
 from remit.decision.grounding import ground, known_lines
 from remit.decision.history.stage import nothing_against, recalled, recollect
+from remit.decision.lifting import open_for, spared
 from remit.decision.oversight import asks, nothing_asked, unanswered
 from remit.decision.pipeline import STEPS, Step, agreed, denied, fold, judge, permitted, refusal
+from remit.decision.policy_stage import unforbidden
 from remit.decision.preview import visible
 from remit.decision.provenance.rules import Ruling
 from remit.decision.provenance.watch import Watch
@@ -55,6 +57,7 @@ from remit.decision.spending import (
     watchful,
 )
 from remit.decision.trace import Explanation, StoredDecision
+from remit.decision.uses import note_use
 from remit.identity.tools import Server, Tool
 from remit.kernel.errors import NotFound
 from remit.kernel.ids import (
@@ -97,6 +100,7 @@ class DecisionService:
         live_limit: int = LIVE_CAPABILITIES_CEILING,
         watch: Watch | None = None,
         weighing: Weighing = Weighing(),  # noqa: B008 — frozen
+        generation: Callable[[], int] = lambda: 0,
     ) -> None:
         self._uow = uow
         self._snapshots = snapshots
@@ -107,6 +111,7 @@ class DecisionService:
         self._live_limit = live_limit
         self._watch = watch
         self._weighing = weighing
+        self._generation = generation
 
     async def decide(
         self, call: ProposedCall, *, at_least: int | None = None, handing: Handing = Handing.USED
@@ -189,14 +194,14 @@ class DecisionService:
         self, subject: VerifiedSubject, server: Server, tools: Sequence[Tool], *, at: datetime
     ) -> frozenset[ToolId]:
         """The tools that the subject could be permitted, or asked about, with some arguments."""
-        shown = visible(
-            subject, server, tools, snapshot=facing(self._snapshots.current(), subject, at), at=at
-        )
+        generation = self._generation()
+        known = facing(self._snapshots.current(), subject, at)
+        shown = visible(subject, server, tools, snapshot=known, at=at, generation=generation)
         if len(shown) == len(tools):
             return shown
         # Hidden on an old view would be wrong where something was granted since.
         fresh = facing(await self._snapshots.catch_up(), subject, at)
-        return visible(subject, server, tools, snapshot=fresh, at=at)
+        return visible(subject, server, tools, snapshot=fresh, at=at, generation=generation)
 
     async def settle(
         self,
@@ -240,9 +245,13 @@ class DecisionService:
         if isinstance(request, Unassembled):
             found = (refusal(request.reason),)
             return Draft(id=ident, call=call, request=None, snapshot=snapshot, findings=found, key="")
-        findings = judge(request, snapshot, steps=self._steps, thorough=thorough, footing=footing)
+        glasses = open_for(request, snapshot, generation=self._generation())
+        findings = judge(
+            request, snapshot, steps=self._steps, thorough=thorough, footing=footing, glasses=glasses
+        )
         if ruling is not None and not denied(findings):
-            findings = (*findings, provenance_finding(ruling, self._weighing, request))
+            traced = provenance_finding(ruling, self._weighing, request)
+            findings = (*findings, spared(traced, glasses, request, snapshot, unforbidden))
         if handing is Handing.LIVE:
             findings = for_holder(findings)
         return Draft(
@@ -256,6 +265,7 @@ class DecisionService:
             handing=handing,
             footing=footing,
             recollection=None if denied(findings) else recollect(request, snapshot),
+            glasses=glasses,
         )
 
     def _foresee(self, draft: Draft) -> Prepared | None:
@@ -312,6 +322,7 @@ class DecisionService:
                 capability_token=outcome.minted.token if outcome.minted else None,
                 approval=outcome.approval,
                 key=draft.key,
+                glasses=stored.explanation.glasses,
             ),
         )
 
@@ -325,6 +336,8 @@ class DecisionService:
         for footprint in prepared.stored.footprints:
             tx.history.leave(footprint)
         tx.decisions.add(prepared.stored)
+        if prepared.stored.explanation.glasses:
+            note_use(tx, prepared.stored, self._entropy)
         for record, contents in prepared.records:
             tx.ledger.append(record, contents)
         # CRASH: all of the above is one commit. After it the call may run, and is found as consumed
@@ -378,7 +391,9 @@ class DecisionService:
         past, request = draft.recollection, draft.request
         if past is None or request is None or denied(draft.findings):
             return draft
-        findings = (*draft.findings, recalled(tx.history, past, hold=hold))
+        told = recalled(tx.history, past, hold=hold)
+        told = spared(told, draft.glasses, request, draft.snapshot, unforbidden)
+        findings = (*draft.findings, told)
         asked = draft.key or (
             action_key(request, str(draft.snapshot.bundle.version)) if asks(findings) else ""
         )

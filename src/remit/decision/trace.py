@@ -10,6 +10,7 @@ from remit.decision.told import Told
 from remit.kernel.canonical import Digest
 from remit.kernel.ids import (
     ApprovalId,
+    BreakGlassId,
     CallId,
     CapabilityId,
     DecisionId,
@@ -61,6 +62,8 @@ class Explanation(Told, frozen=True, kw_only=True):
     """Id of the access token that was shown: its end is the end of a capability that is not used yet."""
     asked_by: str = ""
     """The enforcement point that asked for somebody else."""
+    glasses: tuple[BreakGlassId, ...] = ()
+    """Break glass that made a difference."""
     otherwise: Otherwise | None = None
     """Only of a call that was not made, and only where the other version answers otherwise."""
 

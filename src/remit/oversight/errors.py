@@ -76,3 +76,39 @@ class NoSuchKill(NotFound):
     """No kill of that id."""
 
     code = "kill_not_found"
+
+
+class BreakGlassRefused(Invalid):
+    """Break glass for everything, for nothing that can be lifted, or without a reason."""
+
+    code = "breakglass_refused"
+
+
+class BreakGlassTooLong(Invalid):
+    """Break glass that is open-ended, or longer than the cap."""
+
+    code = "breakglass_too_long"
+
+
+class BreakGlassOpenAlready(Conflict):
+    """There is one for the same target, asked for or open."""
+
+    code = "breakglass_open_already"
+
+
+class NotBreakGlassNow(Conflict):
+    """It is in another state than this needs."""
+
+    code = "breakglass_not_now"
+
+
+class NoSuchBreakGlass(NotFound):
+    """No break glass of that id."""
+
+    code = "breakglass_not_found"
+
+
+class NotTheReviewer(Forbidden):
+    """Whoever opened it does not close its review."""
+
+    code = "breakglass_own_review"

@@ -73,6 +73,8 @@ class Approval:
     companions: tuple[UserId, ...] = ()
     """Who else the run is for: they gain by a yes as the user does, so none of them gives it."""
     companion_names: tuple[str, ...] = ()
+    passkey: bool = False
+    """Whether nothing but a passkey says yes to it."""
 
     @property
     def digest(self) -> Digest:

@@ -20,7 +20,7 @@ def eligible(
     reversible: bool,
     companions: Iterable[Principal] = (),
 ) -> tuple[Principal, ...]:
-    """Resolve `team:<name>`, `user:<id or e-mail>`, `owner` or `self` to the people who may answer.
+    """Resolve `team:<name>`, `role:<name>`, `user:<id or e-mail>`, `owner` or `self` to who may answer.
 
     The requester never answers for an irreversible action, nor does another account of the same natural
     person; `self` means the requester and is empty unless the action is reversible. Nor do `companions`, for
@@ -54,10 +54,12 @@ def _named(
     kind, _, name = rule.partition(":")
     if kind == "team" and name:
         return [person for person in everyone.values() if name in _teams(person)]
+    if kind == "role" and name:
+        return [person for person in everyone.values() if name in _roles(person)]
     if kind == "user" and name:
         return [person for person in everyone.values() if name in {person.id, person.email}]
     raise UnknownApprovers(
-        f"`{rule}` names no approvers; use `team:<name>`, `user:<id>`, `owner` or `self`",
+        f"`{rule}` names no approvers; use `team:<name>`, `role:<name>`, `user:<id>`, `owner` or `self`",
         next_step="remit policy show",
     )
 
@@ -65,6 +67,11 @@ def _named(
 def _teams(person: Principal) -> list[str]:
     """The teams that an administrator put somebody into: the attribute `teams`, separated by spaces."""
     return dict(person.attributes).get(TEAMS, "").split()
+
+
+def _roles(person: Principal) -> list[str]:
+    """The roles that an administrator gave somebody: the attribute `roles`, separated by spaces."""
+    return dict(person.attributes).get("roles", "").split()
 
 
 def _present(person: Principal, everyone: dict[PrincipalId, Principal]) -> Principal | None:

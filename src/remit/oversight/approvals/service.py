@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, Protocol
 
 from remit.authority.tokens import Proof
 from remit.identity.lifecycle import State
@@ -64,6 +64,13 @@ class AnswerProof:
     once: Proof
 
 
+class Consequence(Protocol):
+    """What follows from an outcome, in the same commit."""
+
+    def settled(self, tx: ApprovalTransaction, approval: Approval, *, at: datetime) -> None:
+        """An ask has its terminal state."""
+
+
 class ApprovalService:
     """Asks, answers, expiry and cancellation."""
 
@@ -81,7 +88,12 @@ class ApprovalService:
         self._entropy = entropy
         self._attention = attention
         self._patience = patience
+        self._consequences: list[Consequence] = []
         self._bells: dict[ApprovalId, asyncio.Event] = {}  # OWNED BY: the event loop
+
+    def follow(self, consequence: Consequence) -> None:
+        """From now on, let this follow from every outcome."""
+        self._consequences.append(consequence)
 
     async def ask(self, draft: Approval, *, owner: PrincipalId | None) -> Approval:
         """Ask whoever the rule names, or return the ask that is open for the same action already.
@@ -114,6 +126,7 @@ class ApprovalService:
             approval = _found(tx, ident)
             _check_answer(tx, approval, proof)
             self._check_means(tx, approval, proof)
+            _check_passkey(approval, answer, proof)
             if not tx.replay.burn(proof.tenant, proof.once):
                 raise AnswerNotProven(
                     "this answer was given before", next_step=f"remit approval show {ident}"
@@ -208,6 +221,7 @@ class ApprovalService:
                 settled = end(approval, at=at)
                 if tx.approvals.settle(settled):
                     self._record(tx, settled, verb, actor="system", at=at)
+                    self._consequence(tx, settled, at=at)
                     ended.append(settled.id)
             return ended
 
@@ -230,6 +244,11 @@ class ApprovalService:
         if not tx.approvals.settle(settled):
             raise AlreadyAnswered(f"approval `{settled.id}` is no longer pending")
         self._record(tx, settled, settled.state.value, actor=actor, at=at)
+        self._consequence(tx, settled, at=at)
+
+    def _consequence(self, tx: ApprovalTransaction, settled: Approval, *, at: datetime) -> None:
+        for each in self._consequences:
+            each.settled(tx, settled, at=at)
 
     def _watch_denials(self, tx: ApprovalTransaction, settled: Approval, *, at: datetime) -> None:
         """State the fact that an agent keeps asking for what people refuse; `app` has it suspended."""
@@ -314,6 +333,14 @@ def _check_answer(tx: ApprovalTransaction, approval: Approval, proof: AnswerProo
         )
     if _is_requester(tx, approval, person) or _is_companion(tx, approval, person):
         raise NotAnApprover("the requester can't approve an action of their own that can't be undone")
+
+
+def _check_passkey(approval: Approval, answer: Answer, proof: AnswerProof) -> None:
+    """(4) Some things are opened by a person who is there, and by nothing that a file could sign."""
+    if approval.passkey and answer is Answer.APPROVE and proof.channel != "passkey":
+        raise PasskeyNeeded(
+            "this is approved with a passkey alone", next_step=f"remit approval link {approval.id}"
+        )
 
 
 def _is_requester(tx: ApprovalTransaction, approval: Approval, person: Principal) -> bool:

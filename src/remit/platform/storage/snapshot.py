@@ -22,6 +22,7 @@ from remit.authority.oauth.registration import ClientRegistration
 from remit.authority.rights import Ceiling
 from remit.authority.tasks import Task
 from remit.decision.facts import Snapshot
+from remit.decision.glass import Glass
 from remit.decision.policy.admission import compile_bundle
 from remit.decision.policy.bundle import Bundle, PolicyVersion
 from remit.decision.policy.rollout import Rollout
@@ -41,13 +42,14 @@ from remit.identity.principals import Principal
 from remit.identity.tools import Server, Tool
 from remit.kernel.canonical import sha256
 from remit.kernel.errors import Unavailable
-from remit.kernel.ids import KeyId, PrincipalId, TenantId
+from remit.kernel.ids import BreakGlassId, KeyId, PrincipalId, TenantId
 from remit.kernel.uow import UnitOfWork
+from remit.oversight.breakglass.glass import BreakGlass
 from remit.platform.storage.relation_view import KIND as RELATIONS
 from remit.platform.storage.relation_view import RelationSteps, carried, read_on, read_whole
 from remit.platform.storage.revision import ChangesForgotten
 from remit.platform.storage.sql import Scalar, Sql
-from remit.platform.storage.tables import authority, clients, core, identity
+from remit.platform.storage.tables import authority, clients, core, identity, oversight
 from remit.platform.storage.unit_of_work import SqlTransaction
 
 _log = structlog.stdlib.get_logger("remit.snapshot")
@@ -86,6 +88,16 @@ def _by_owner(statement: Select[Any], kind: type[object]) -> Callable[[Sql, Tena
     return load
 
 
+def _glasses(sql: Sql, tenant: TenantId) -> list[tuple[str, Any]]:
+    """Break glass that nobody has ended."""
+    rows = sql.rows(_OPEN_GLASS, {"tenant": tenant})
+    found = (_GLASS.decode(row[0]).as_decided_on() for row in rows)
+    return [(each.id, each) for each in found if each is not None]
+
+
+_B = oversight.breakglass
+_GLASS: Final = msgspec.json.Decoder(BreakGlass)
+_OPEN_GLASS: Final = select(_B.c.body).where(_B.c.tenant == bindparam("tenant"), _B.c.state == "open")
 _P, _S, _T = identity.principal, identity.server, identity.tool
 _Q, _R = identity.credential, clients.client
 _K, _G, _C, _E = authority.task, authority.consent, authority.ceiling, authority.envelope
@@ -106,6 +118,7 @@ _LOADS: Final = {
         select(_E.c.digest, _E.c.body).where(_E.c.tenant == bindparam("tenant"), _E.c.task.in_(_RUNNING)),
         RecordedEnvelope,
     ),
+    "glasses": _glasses,
     "credentials": _by_owner(
         select(_Q.c.principal, _Q.c.body)
         .where(_Q.c.tenant == bindparam("tenant"), _Q.c.state == "active")
@@ -321,6 +334,11 @@ def _read_all(tx: SqlTransaction, followed: int) -> _Tables:
     return _Tables(changes.revision(), changes.own(), tx.epoch(), policies, whole, relations=relations)
 
 
+def _open_glass(tx: SqlTransaction, ident: str) -> Glass | None:
+    found = tx.glasses.get(BreakGlassId(ident))
+    return None if found is None else found.as_decided_on()
+
+
 _ONE: Final[dict[str, tuple[str, Callable[[SqlTransaction, Any], Any]]]] = {
     "principal": ("principals", lambda tx, ident: tx.principals.get(ident)),
     "server": ("servers", lambda tx, ident: tx.servers.get(ident)),
@@ -329,6 +347,7 @@ _ONE: Final[dict[str, tuple[str, Callable[[SqlTransaction, Any], Any]]]] = {
     "grant": ("grants", lambda tx, ident: tx.grants.get(ident)),
     "ceiling": ("ceilings", lambda tx, ident: tx.ceilings.get(PrincipalId(ident))),
     "envelope": ("envelopes", lambda tx, ident: tx.envelopes.by_digest(ident)),
+    "breakglass": ("glasses", _open_glass),
     "tombstone": ("tombstones", lambda tx, ident: tx.lineage.tombstone(ident)),
     "credential": ("credentials", lambda tx, owner: _active(tx.credentials.of(PrincipalId(owner)))),
     "registration": ("registrations", lambda tx, owner: tuple(tx.registrations.of(PrincipalId(owner)))),

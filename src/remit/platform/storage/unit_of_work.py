@@ -24,6 +24,7 @@ from remit.platform.storage.repositories.authorization import (
     PendingRepository,
 )
 from remit.platform.storage.repositories.backchannel import BackchannelRepository
+from remit.platform.storage.repositories.breakglass import GlassRepository
 from remit.platform.storage.repositories.capabilities import CapabilityRepository
 from remit.platform.storage.repositories.clock import ClockRepository
 from remit.platform.storage.repositories.decision import (
@@ -329,6 +330,11 @@ class SqlTransaction:
     def approvals(self) -> ApprovalRepository:
         """What people were asked."""
         return ApprovalRepository(self.sql, self.tenant, ContentRows(self.sql, self._sealer(), self.tenant))
+
+    @property
+    def glasses(self) -> GlassRepository:
+        """Break glass, and what was decided under it."""
+        return GlassRepository(self.sql, self.tenant)
 
     @property
     def kills(self) -> KillRepository:

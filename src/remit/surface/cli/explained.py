@@ -127,6 +127,7 @@ def _became(found: Mapping[str, Any]) -> list[str]:
         told.append(_labelled("remedy", text))
     if found.get("approval"):
         told.append(_labelled("approval", found["approval"]))
+    told += [_labelled("break glass", each) for each in found.get("breakglass", [])]
     if found.get("capability"):
         told.append(_labelled("capability", f"{found['capability']} {found.get('outcome', '')}".strip()))
     return told

@@ -50,11 +50,11 @@ def who(
 
 @app.command()
 def receipt(
-    record: Annotated[str, typer.Argument(help="Id of the record (`rec_…`).")],
+    record: Annotated[str, typer.Argument(help="Id of the record (`rec_…`), or of a decision (`dec_…`).")],
     *,
     output: OutputOption = Output.TABLE,
 ) -> None:
-    """Print the proof that a record is in the log (C2SP tlog-proof)."""
+    """Print the proof that a record, or a decision, is in the log (C2SP tlog-proof)."""
     from remit.surface.cli.client import Client  # noqa: PLC0415 — as above
 
     with Client.open() as client:
@@ -110,7 +110,9 @@ def export(
 
 @app.command()
 def verify(
-    file: Annotated[Path, typer.Argument(help="An export: the archive, or the folder that it unpacks to.")],
+    file: Annotated[
+        Path, typer.Argument(help="An export (the archive, or the folder that it unpacks to), or a receipt.")
+    ],
     *,
     key: Annotated[
         list[Path] | None, typer.Option("--key", help="Trusted keys of the log, one a line (`name+id+key`).")
@@ -124,12 +126,15 @@ def verify(
     ] = False,
     output: OutputOption = Output.TABLE,
 ) -> None:
-    """Verify an export offline: every record, no gap, no change, each action whole. Exit: 0 sound, 1 not.
+    """Verify an export or a receipt offline: every record, no gap, no change. Exit: 0 sound, 1 not.
 
     Keys come from `--key`, or from what this machine remembers since `remit ledger export`.
     """
     from remit.ledger.verify import verify_files  # noqa: PLC0415 — as above
 
+    if _is_receipt(file):
+        _verify_receipt(file, trusted=_trusted(key or [], {}, inside=False), output=output)
+        return
     files = _files(file)
     trusted = _trusted(key or [], files, inside=unsafe_trust_export)
     report = verify_files(files, trusted=trusted, held=[_read(each) for each in held or []])
@@ -157,6 +162,47 @@ def verify(
     }
     show(found, output=output, lines=_verdict(found))
     raise typer.Exit(Exit.DONE if report.sound else Exit.FAILED)
+
+
+def _is_receipt(path: Path) -> bool:
+    return not path.is_dir() and _read(path).startswith(b"c2sp.org/tlog-proof@")
+
+
+def _verify_receipt(path: Path, *, trusted: list[Any], output: Output) -> None:
+    """Say what one receipt proves: the decision in the field's words, when, and under whose head."""
+    from remit.ledger.receipt import Receipt, ReceiptRejected, verify_receipt  # noqa: PLC0415 — as above
+    from remit.ledger.words import word_of_record  # noqa: PLC0415 — as above
+
+    try:
+        proven = verify_receipt(Receipt.parse(_read(path)), keys=trusted)
+    except ReceiptRejected as broken:
+        refused = {"sound": False, "step": broken.step, "sentence": broken.hint}
+        show(
+            refused, output=output, lines=[f"{coloured('FAIL')}  step {broken.step}: {visible(broken.hint)}"]
+        )
+        raise typer.Exit(Exit.FAILED) from broken
+    record, word = proven.record, word_of_record(proven.record)
+    found = {
+        "sound": True,
+        "origin": proven.checkpoint.origin,
+        "index": proven.index,
+        "kind": record.kind,
+        "at": record.at.isoformat(),
+        "verdict": word,
+        "decision": record.decision,
+        "action": record.action,
+        "resource": record.resource,
+        "agent": record.agent,
+        "codes": list(record.codes),
+        "rules": list(record.rules),
+    }
+    what = f"{word}  {record.action} on {record.resource}" if word else record.kind
+    lines = [
+        f"{coloured('ok')}  {visible(what)}, {found['at']}",
+        visible(f"  record {proven.index} of {proven.checkpoint.origin}, under a head that it signed"),
+        *([visible(f"  {record.decision}  rules {', '.join(record.rules) or '-'}")] if word else []),
+    ]
+    show(found, output=output, lines=lines)
 
 
 def _files(path: Path) -> dict[str, bytes]:

@@ -6,6 +6,7 @@ from typing import Any
 from remit.surface.web.operation import Operation
 from remit.surface.web.routes.approvals import ApprovalRoutes
 from remit.surface.web.routes.authority import AuthorityRoutes
+from remit.surface.web.routes.breakglass import BreakGlassRoutes
 from remit.surface.web.routes.capabilities import CapabilityRoutes
 from remit.surface.web.routes.clients import ClientRoutes
 from remit.surface.web.routes.connections import ConnectionRoutes
@@ -41,6 +42,7 @@ class Nouns:
     publishing: PublishingRoutes
     learning: LearningRoutes
     approvals: ApprovalRoutes
+    breakglass: BreakGlassRoutes
     kills: KillRoutes
     ledger: LedgerRoutes
     keys: KeyRoutes
@@ -67,6 +69,7 @@ class Nouns:
             *self.publishing.operations(),
             *self.learning.operations(),
             *self.approvals.operations(),
+            *self.breakglass.operations(),
             *self.kills.operations(),
             *self.ledger.operations(),
             *self.keys.operations(),

@@ -52,6 +52,7 @@ from remit.surface.web.routes.access import AccessRoutes
 from remit.surface.web.routes.approvals import ApprovalRoutes
 from remit.surface.web.routes.authority import AuthorityRoutes
 from remit.surface.web.routes.authorize import AuthorizeRoutes
+from remit.surface.web.routes.breakglass import BreakGlassRoutes
 from remit.surface.web.routes.capabilities import PATH as CAPABILITIES
 from remit.surface.web.routes.capabilities import CapabilityDoor, CapabilityRoutes
 from remit.surface.web.routes.clients import ClientRoutes
@@ -182,6 +183,7 @@ def nouns(services: Services) -> Nouns:
             issuer=ground.issuer,
             entropy=ground.entropy,
         ),
+        breakglass=BreakGlassRoutes(service=services.breakglass),
         kills=KillRoutes(service=services.containment),
         ledger=LedgerRoutes(
             uow=ground.work,

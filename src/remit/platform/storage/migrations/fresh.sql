@@ -51,6 +51,21 @@ CREATE TABLE backchannel_request (
 	body TEXT NOT NULL,
 	PRIMARY KEY (tenant, id)
 );
+CREATE TABLE breakglass (
+	tenant TEXT NOT NULL,
+	id TEXT NOT NULL,
+	state TEXT NOT NULL,
+	body TEXT NOT NULL,
+	PRIMARY KEY (tenant, id)
+);
+CREATE TABLE breakglass_use (
+	tenant TEXT NOT NULL,
+	glass TEXT NOT NULL,
+	decision TEXT NOT NULL,
+	effect TEXT NOT NULL,
+	at BIGINT NOT NULL,
+	PRIMARY KEY (tenant, glass, decision)
+);
 CREATE TABLE budget (
 	tenant TEXT NOT NULL,
 	id TEXT NOT NULL,
@@ -836,3 +851,4 @@ CREATE INDEX companion_user ON companion (tenant, user);
 CREATE INDEX companion_consent ON companion (tenant, consent);
 CREATE UNIQUE INDEX relation_model_id ON relation_model (tenant, store, id);
 CREATE INDEX relation_tuple_user ON relation_tuple (tenant, store, user, object);
+CREATE INDEX breakglass_state ON breakglass (tenant, state, id);

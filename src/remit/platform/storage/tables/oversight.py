@@ -1,4 +1,4 @@
-"""Tables of oversight: asks and kills."""
+"""Tables of oversight: asks, kills, and break glass."""
 
 from typing import Final
 
@@ -48,3 +48,25 @@ kill: Final = Table(
     Column("body", Text, nullable=False),
     Index("kill_by_state", "tenant", "state"),
 )
+
+breakglass: Final = Table(
+    "breakglass",
+    metadata,
+    Column("tenant", Text, primary_key=True),
+    Column("id", Text, primary_key=True),
+    Column("state", Text, nullable=False),
+    Column("body", Text, nullable=False),
+    Index("breakglass_state", "tenant", "state", "id"),
+)
+"""`state` is moved by conditional updates; `body` holds the rest."""
+
+breakglass_use: Final = Table(
+    "breakglass_use",
+    metadata,
+    Column("tenant", Text, primary_key=True),
+    Column("glass", Text, primary_key=True),
+    Column("decision", Text, primary_key=True),
+    Column("effect", Text, nullable=False),
+    Column("at", BigInteger, nullable=False),
+)
+"""What was decided under which."""

@@ -22,6 +22,7 @@ from remit.decision.response import Decision, Effect
 from remit.kernel.canonical import Json, JsonObject, canonical_json, parse_object, sha256
 from remit.kernel.errors import Invalid
 from remit.kernel.ids import PrincipalId
+from remit.ledger.words import word_of
 from remit.surface.web.caller import Caller, Doorkeeper
 from remit.surface.web.errors import InvalidBody, MediaTypeUnsupported
 from remit.surface.web.inbound import is_json, refuse_nul, sentence
@@ -206,12 +207,20 @@ def _semantic(options: Json) -> Semantic:
 
 def _told(decision: Decision) -> JsonObject:
     verdict = decision.verdict
+    word = word_of(verdict.effect, obliged=bool(verdict.obligations))
+    ours: JsonObject = {
+        "verdict": word,
+        "revision": verdict.revision,
+        "policy_version": verdict.policy_version,
+    }
+    if decision.glasses:
+        ours["breakglass"] = list(decision.glasses)
     if verdict.effect is not Effect.PERMIT:
-        return denial_of(decision).authzen()
+        return denial_of(decision).authzen({NAMESPACE: ours})
     context: JsonObject = {
         "evaluation_id": decision.id,
         "evaluated_at": instant(decision.at),
-        NAMESPACE: {"revision": verdict.revision, "policy_version": verdict.policy_version},
+        NAMESPACE: ours,
     }
     if verdict.obligations:
         context["obligations"] = [

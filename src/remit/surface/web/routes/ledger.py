@@ -13,7 +13,7 @@ from remit.kernel.ids import RecordId, TenantId
 from remit.kernel.uow import Transaction, UnitOfWork
 from remit.ledger.checkpoint import LogKey
 from remit.ledger.export import export_files, export_log, join_logs, pack_archive
-from remit.ledger.query import Answer, Step, TaskStory, Trace, trace
+from remit.ledger.query import DECIDED, Answer, Step, TaskStory, Trace, trace
 from remit.ledger.record import Record
 from remit.ledger.repository import LedgerReader, Placed, SignedCheckpoint
 from remit.ledger.telling import Directory, tell_answer
@@ -282,8 +282,9 @@ class LedgerRoutes:
 
     async def _receipt(self, inbound: Inbound[Nothing, Nothing]) -> ReceiptView:
         _require_reader(inbound)
-        ident = RecordId(inbound.path["record"])
+        named = inbound.path["record"]
         await self.sign(inbound.at)
+        ident = await self.uow.read(lambda tx: _decided(tx, named)) or RecordId(named)
         found = await self.uow.read(lambda tx: tx.ledger.receipt(ident))
         if found is None:
             raise NoSuchRecord("no such record under a signed head", next_step="remit ledger search ID")
@@ -322,6 +323,14 @@ class LedgerRoutes:
         return export_files(
             export_log(log, tenant=self.tenant, shard=shard, disclose=True, keys=self.known_keys())
         )
+
+
+def _decided(tx: LogTransaction, named: str) -> RecordId | None:
+    """The record of a decision, where one is named by its own id."""
+    if not named.startswith("dec_"):
+        return None
+    found = (each.record for each in tx.ledger.mentioning(named))
+    return next((each.id for each in found if each.kind == DECIDED and each.decision == named), None)
 
 
 def _require_reader(inbound: Inbound[Any, Any]) -> None:

@@ -11,6 +11,7 @@ from remit.decision.policy.seal import Canary, PublishedPolicy
 from remit.decision.policy_service import Share, trial_of
 from remit.decision.response import Effect, NearestMiss, Reason, Remedy, Stage
 from remit.decision.trace import Explanation, StoredDecision
+from remit.ledger.words import Word, word_of
 from remit.surface.web.paging import PageQuery
 from remit.surface.web.schemas.words import Ident, Instant, Line
 
@@ -138,6 +139,8 @@ class DecisionLine(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     id: str
     at: datetime
     effect: Effect
+    verdict: Word
+    """The same in the words that others use (N9)."""
     agent: str
     agent_name: str
     user: str = ""
@@ -173,6 +176,8 @@ class DecisionView(DecisionLine, frozen=True, kw_only=True, omit_defaults=True):
     obligations: list[str] = []
     approvers: str = ""
     observed: list[str] = []
+    breakglass: list[str] = []
+    """Break glass that made a difference."""
     otherwise: str = ""
     """What the other version says, while one is tried on a part and they differ."""
     policy_version: str
@@ -345,6 +350,7 @@ def _common(found: Explanation, *, ident: str, approval: str) -> dict[str, Any]:
         "id": ident,
         "at": found.at,
         "effect": found.verdict.effect,
+        "verdict": word_of(found.verdict.effect, obliged=bool(found.verdict.obligations)),
         "agent": found.agent,
         "agent_name": found.agent_name,
         "user": found.user or "",
@@ -374,6 +380,7 @@ def _whole(found: Explanation, *, sees_all: bool) -> dict[str, Any]:
         "obligations": [each.type for each in verdict.obligations],
         "approvers": verdict.approvers,
         "observed": [f"{each.mode} {each.rule}: {each.effect}: {each.sentence}" for each in verdict.observed],
+        "breakglass": list(found.glasses),
         "otherwise": _otherwise(found),
         "policy_version": verdict.policy_version,
         "revision": verdict.revision,

@@ -18,6 +18,7 @@ def upgrade() -> None:
     _create_companion()
     _create_policy_seal()
     _create_relations()
+    _create_breakglass()
     _keep_tenants_apart()  # the last: it concerns every table that is there
 
 
@@ -169,6 +170,22 @@ def _create_relations() -> None:
         *_texts(*held),
         *_numbers("at"),
         sa.PrimaryKeyConstraint(*of_store, "number"),
+    )
+
+
+def _create_breakglass() -> None:
+    """Rules that two persons lifted for a while, and what was decided under them (PD-28)."""
+    op.create_table(
+        "breakglass",
+        *_texts("tenant", "id", "state", "body"),
+        sa.PrimaryKeyConstraint("tenant", "id"),
+    )
+    op.create_index("breakglass_state", "breakglass", ["tenant", "state", "id"], unique=False)
+    op.create_table(
+        "breakglass_use",
+        *_texts("tenant", "glass", "decision", "effect"),
+        *_numbers("at"),
+        sa.PrimaryKeyConstraint("tenant", "glass", "decision"),
     )
 
 
