@@ -12,6 +12,7 @@ from typing import Final, Protocol
 from bench.figures import Goal, Report, machine, said
 
 from bench import (
+    goal1_authzen,
     goal2_policy,
     goal3_relations,
     goal4_tokens,
@@ -88,6 +89,7 @@ def _sizes(found: object) -> dict[str, int]:
 
 
 PROGRAMS: Final[dict[str, Measure]] = {
+    "goal1": goal1_authzen.measure,
     "goal2": goal2_policy.measure,
     "goal3": goal3_relations.measure,
     "goal4": goal4_tokens.measure,

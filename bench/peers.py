@@ -50,19 +50,25 @@ def environment(name: str) -> Path:
 
 def node_peer(name: str) -> list[str]:
     """The command of a peer from npm; its exact packages are installed on first use, no script is run."""
+    home = node_package(name).parent
+    shutil.copy(LOCKS / name / "server.mjs", home / "server.mjs")
+    return [str(Path(sys.executable).parent / "node"), str(home / "server.mjs")]
+
+
+def node_package(name: str) -> Path:
+    """The `node_modules` of a peer's lock, installed on first use, and anew when its lock has changed."""
     source, home = LOCKS / name, OUT / ".node" / name
     lock = (source / "package-lock.json").read_bytes()
     stamp = home / ".lock"
-    binaries = Path(sys.executable).parent
     if not stamp.exists() or stamp.read_bytes() != lock:
         shutil.rmtree(home, ignore_errors=True)
         home.mkdir(parents=True)
-        for each in ("package.json", "package-lock.json", "server.mjs"):
+        for each in ("package.json", "package-lock.json"):
             shutil.copy(source / each, home / each)
-        _run(str(binaries / "npm"), "ci", "--ignore-scripts", "--no-audit", "--no-fund", cwd=home)
+        npm = str(Path(sys.executable).parent / "npm")
+        _run(npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", cwd=home)
         stamp.write_bytes(lock)
-    shutil.copy(source / "server.mjs", home / "server.mjs")
-    return [str(binaries / "node"), str(home / "server.mjs")]
+    return home / "node_modules"
 
 
 def _run(*words: str, cwd: Path | None = None) -> None:

@@ -9,6 +9,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent.parent
 TABLES = {
+    "goal1": ("goal1_authzen", "Remit, DPoP, at 1", "50 at once"),
     "goal2": ("goal2_policy", "cedarpy µs", "10 "),
     "goal3": ("goal3_relations", "Remit, p99", "goal 3, memory"),
     "goal4": ("goal4_tokens", "oidc-provider", "Remit"),

@@ -283,7 +283,7 @@ def test_another_snapshot_knows_no_footing() -> None:
 
 
 class Careless(Footings):
-    """A memory that finds by the token's id alone, whoever shows it."""
+    """A memory that finds by ids alone, whatever else the subject says."""
 
     def find(self, call: ProposedCall) -> Footing | None:
         return self._known.get(key_of(call))
@@ -295,7 +295,7 @@ def test_a_memory_that_does_not_compare_the_subject_is_caught() -> None:
     careless = Careless()
     object.__setattr__(snapshot, "footings", careless)
     ground(call(), snapshot)
-    stranger = call(subject=subject(user=None, task=None))
+    stranger = call(subject=subject(user=None))
     assert fast(stranger, snapshot) != slowly(stranger, snapshot)
 
 

@@ -93,9 +93,13 @@ class Footing:
 
 def key_of(call: ProposedCall) -> Key:
     """Every input of a footing but the subject, which `Footings.find` compares whole."""
-    tool = call.tool
+    tool, subject = call.tool, call.subject
     return (
-        call.subject.token,
+        subject.token,
+        # Who is asked about by an enforcement point has no token of their own.
+        subject.instance,
+        subject.task,
+        subject.envelope,
         call.server,
         None if tool is None else tool.id,
         None if tool is None else tool.digest,

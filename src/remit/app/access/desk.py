@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Sequence
 from typing import Final, Protocol
 
-from remit.app.access.posing import Posed, Tools, pose
+from remit.app.access.posing import Posed, Subjects, Tools, pose
 from remit.app.access.question import Asked
 from remit.decision.facts import Snapshot, Snapshots
 from remit.decision.request import ProposedCall
@@ -43,6 +43,7 @@ class AccessDesk:
         self._clock = clock
         self._entropy = entropy
         self._tools = Tools()
+        self._subjects = Subjects()
 
     async def evaluate(self, asked: Asked, *, by: PrincipalId) -> Decision:
         """Decide one question; a permit has used up what it needs when this returns."""
@@ -76,6 +77,7 @@ class AccessDesk:
             asked,
             snapshot,
             self._tools,
+            self._subjects,
             issuer=self._issuer,
             call=CallId(mint_id("call", at=now, entropy=self._entropy)),
             at=now,

@@ -38,6 +38,8 @@ from remit.kernel.ids import (
 TYPES: Final = {"agent": Tier.AGENTIC, "workload": Tier.WORKLOAD, "user": Tier.HUMAN}
 """Types of subjects, and the tier of the directory that each stands for."""
 _LIFE: Final = timedelta(minutes=5)
+_FRESH: Final = timedelta(minutes=1)
+_SUBJECTS: Final = 4096
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,10 +67,42 @@ class Tools:
         return self._by_action
 
 
+@dataclass(slots=True)
+class Subjects:
+    """Who was asked about on one view, as long as that is the view and a minute is not over.
+
+    SAFETY: whatever a subject is made of is in the view, or in the key. One that is the same for many
+    questions stands on what was found for the first of them (ADR 0014).
+    """
+
+    _view: Snapshot | None = None
+    _known: dict[tuple[object, ...], VerifiedSubject] = field(default_factory=dict)
+
+    def of(
+        self,
+        asked: Asked,
+        snapshot: Snapshot,
+        server: Server | None,
+        *,
+        issuer: str,
+        at: datetime,
+        by: PrincipalId,
+    ) -> VerifiedSubject:
+        """The subject of a question."""
+        if self._view is not snapshot or len(self._known) >= _SUBJECTS:
+            self._view, self._known = snapshot, {}
+        key = (asked.subject, asked.task, asked.envelope, server.id if server else None, by)
+        found = self._known.get(key)
+        if found is None or not found.issued_at <= at < found.issued_at + _FRESH:
+            found = self._known[key] = _subject(asked, snapshot, server, issuer=issuer, at=at, by=by)
+        return found
+
+
 def pose(
     asked: Asked,
     snapshot: Snapshot,
     tools: Tools,
+    subjects: Subjects,
     *,
     issuer: str,
     call: CallId,
@@ -83,7 +117,7 @@ def pose(
     return Posed(
         call=ProposedCall(
             call=call,
-            subject=_subject(asked, snapshot, server, issuer=issuer, at=at, by=by),
+            subject=subjects.of(asked, snapshot, server, issuer=issuer, at=at, by=by),
             server=server.id if server else ServerId(""),
             method="tools/call" if _is_call(asked.action, server) else "",
             action=asked.action,

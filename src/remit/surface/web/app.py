@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Mapping, Sequence
 from types import MappingProxyType
 
 from starlette.exceptions import HTTPException
-from starlette.routing import BaseRoute, Mount, Router
+from starlette.routing import BaseRoute, Mount
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from remit.kernel.ids import Entropy
@@ -13,6 +13,7 @@ from remit.platform.telemetry.metrics import Metrics
 from remit.surface.web.crossing import CrossOrigin
 from remit.surface.web.limits import EdgeLimits
 from remit.surface.web.observation import Observation
+from remit.surface.web.routing import Signpost
 from remit.surface.web.security import SecurityHeaders
 
 
@@ -31,7 +32,7 @@ def build_app(
     Before any route is tried: `direct` are applications at exactly one path each, `below` those that serve
     every path under a first part, as in `/mcp`.
     """
-    router = Router(routes, redirect_slashes=False, default=_not_found)
+    router = Signpost(routes, default=_not_found)
     inner = EdgeLimits(_Direct(_Raising(router), direct, below), options=options)
     observed = Observation(inner, metrics=metrics, entropy=entropy, resource=f"{issuer}/api")
     return SecurityHeaders(CrossOrigin(observed), https=issuer.startswith("https://"))
@@ -58,7 +59,7 @@ class _Direct:
 class _Raising:
     """Makes the router raise for a wrong method instead of answering in plain text."""
 
-    def __init__(self, router: Router) -> None:
+    def __init__(self, router: ASGIApp) -> None:
         self._router = router
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
