@@ -21,6 +21,7 @@ from remit.app.bindings.scoping import SnapshotScopes
 from remit.app.bindings.tenancy import NoPrograms
 from remit.app.bindings.vault import GatewayCredentials, VaultServices
 from remit.app.ground import Ground
+from remit.app.retrieval.ground import print_key_of, retrieval_desk
 from remit.authority.lifetimes import Lifetimes
 from remit.authority.oauth.verifier import AccessTokenVerifier
 from remit.decision.provenance.watch import Watch
@@ -66,6 +67,7 @@ def decision_point(ground: Ground, lifetimes: Lifetimes) -> DecisionService:
         node=ground.store.node,
         live_limit=lifetimes.live_capabilities,
         watch=_watch(ground),
+        print_key=print_key_of(ground),
         weighing=weighing_of(ground.settings.gateway),
         generation=ground.clock.generation,
     )
@@ -139,6 +141,7 @@ def gateway_of(
         entropy=ground.entropy,
         credentials=GatewayCredentials(vault.desk),
         scoping=SnapshotScopes(ground.snapshots),
+        shelf=retrieval_desk(ground),
     )
     origin = origin_of(ground.issuer)
     return McpApp(
@@ -174,7 +177,11 @@ def _watch(ground: Ground) -> Watch | None:
 def _journal(ground: Ground) -> CallJournal:
     """Records how calls ended, and notes for their tasks what they read and wrote."""
     return CallJournal(
-        work=ground.work, snapshots=ground.snapshots, entropy=ground.entropy, watch=_watch(ground)
+        work=ground.work,
+        snapshots=ground.snapshots,
+        entropy=ground.entropy,
+        watch=_watch(ground),
+        print_key=print_key_of(ground),
     )
 
 

@@ -8,6 +8,10 @@ from remit.identity.tools import Server, Tool
 SERVER_TYPE: Final = "Server"
 ITEM_TYPE: Final = "Item"
 """A resource, prompt or completion that an MCP server offers besides tools."""
+DOCUMENT_TYPE: Final = "Document"
+"""What a retrieval server finds: a text with tags, decided one by one."""
+RETRIEVE: Final = "documents.retrieve"
+"""One document enters an agent's context; no method of MCP, and asked by retrieval servers alone."""
 
 _DISCOVERY_METHODS: Final = (
     "initialize",
@@ -26,6 +30,7 @@ _ITEM_METHODS: Final = (
     "prompts.get",
     "completion.complete",
     "subscriptions.listen",
+    RETRIEVE,
 )
 METHODS: Final[Mapping[str, bool]] = {
     **dict.fromkeys(_DISCOVERY_METHODS, True),

@@ -104,6 +104,8 @@ def explanation_of(draft: Draft, outcome: Outcome, *, decision: DecisionId | Non
         token=subject.token,
         asked_by=call.asked_by or "",
         glasses=glasses_of(outcome.findings) if draft.glasses else (),
+        labels=tuple(sorted(request.known.labels)) if request and request.known else (),
+        outward=request.known.destinations if request and request.known else (),
     )
 
 

@@ -17,6 +17,7 @@ from remit.decision.footing import Footing
 from remit.decision.glass import Glass
 from remit.decision.grounding import KNOWN
 from remit.decision.lifting import spared
+from remit.decision.lineage_stage import lineage_stage
 from remit.decision.policy_stage import policy_stage, unforbidden
 from remit.decision.relation_stage import relation_stage
 from remit.decision.request import ActionRequest
@@ -49,6 +50,7 @@ STEPS: Final = (
     Step(stage=Stage.AUTHORITY, judge=authority_stage),
     Step(stage=Stage.POLICY, judge=policy_stage),
     Step(stage=Stage.RELATIONS, judge=relation_stage),
+    Step(stage=Stage.HISTORY, judge=lineage_stage),
 )
 """The stages that need only the snapshot; budget and oversight follow inside the transaction."""
 

@@ -20,6 +20,7 @@ from remit.decision.policy.evaluate import (
     weigh,
 )
 from remit.decision.policy.given import Unaskable, pose
+from remit.decision.policy.lineage import texts_of
 from remit.decision.policy.nearest import escape, nearest_permit
 from remit.decision.policy.program import Outcome
 from remit.decision.policy.rules import Rule
@@ -75,6 +76,43 @@ def _for_one(request: ActionRequest, snapshot: Snapshot, *, forbids: bool = True
         return _denied(said, NearestMiss(never=True))
     finding = _judge(request, bundle, env, forbids=forbids)
     return finding if bundle.rehearsal is None else _with_rehearsal(finding, request, bundle, env)
+
+
+def policy_effect(request: ActionRequest, snapshot: Snapshot) -> Finding:
+    """What `policy_stage` finds, without the words: its effect, the rules that decided, and the duties.
+
+    For questions that come by the thousand and are answered by leaving out; no nearest miss is looked for.
+    """
+    people = as_each(request) if request.companions else (request,)
+    found = [_effect_for_one(each, snapshot.bundle) for each in people]
+    strongest = max(found, key=lambda each: each.effect.strength)
+    if strongest.effect is not Effect.PERMIT:
+        return strongest
+    duties = dict.fromkeys(duty for each in found for duty in each.obligations)
+    return structs.replace(strongest, obligations=tuple(duties))
+
+
+def _effect_for_one(request: ActionRequest, bundle: Bundle) -> Finding:
+    if bundle.unproven or bundle.program is None:
+        return Finding(stage=Stage.POLICY, effect=Effect.DENY)
+    try:
+        env = pose(request, bundle)
+    except (Unaskable, Misfit):
+        return Finding(stage=Stage.POLICY, effect=Effect.DENY)
+    outcome = bundle.program.run(env)
+    plain = _plain(request, outcome)
+    if plain is not None:
+        return plain
+    answer = weigh(outcome)
+    effect = effect_of(answer, request.call)
+    if effect is Effect.PERMIT and _needs_key(request):
+        effect = Effect.ASK
+    return Finding(
+        stage=Stage.POLICY,
+        effect=effect,
+        obligations=_obligations(answer.rules) if answer.allowed else (),
+        detail=tuple(rule.id for rule in answer.rules) or answer.failed,
+    )
 
 
 def _judge(request: ActionRequest, bundle: Bundle, env: Env | None, *, forbids: bool = True) -> Finding:
@@ -152,7 +190,10 @@ def _refused(request: ActionRequest, bundle: Bundle, env: Env, answer: Answer) -
 
 
 def _forbidden(request: ActionRequest, bundle: Bundle, env: Env, answer: Answer) -> Finding:
-    reasons = tuple(_reason(Code.FORBIDDEN, rule, because=_because(rule)) for rule in answer.rules)
+    reasons = tuple(
+        _reason(Code.FORBIDDEN, rule, because=_because(rule) + _informed_by(rule, request, bundle))
+        for rule in answer.rules
+    )
     first = answer.rules[0]
     misses = escape(env, bundle, request, first) if len(answer.rules) == 1 else ()
     return Finding(
@@ -169,7 +210,7 @@ _SECRECY = (Disclose.FULL, Disclose.REMEDY, Disclose.CODE)
 
 
 def _allowed(request: ActionRequest, bundle: Bundle, env: Env, answer: Answer) -> Finding:
-    reasons = tuple(_said(rule, request) for rule in answer.rules)
+    reasons = tuple(_said(rule, request, bundle) for rule in answer.rules)
     if _needs_key(request):
         reasons = (*reasons, reason(Code.KEY_NOT_BOUND, approvers=UNBOUND_APPROVERS))
     effect = max((said.effect for said in reasons), key=lambda found: found.strength)
@@ -186,9 +227,10 @@ def _allowed(request: ActionRequest, bundle: Bundle, env: Env, answer: Answer) -
     )
 
 
-def _said(rule: Rule, request: ActionRequest) -> Reason:
+def _said(rule: Rule, request: ActionRequest, bundle: Bundle) -> Reason:
     if rule.approval:
-        return _reason(Code.APPROVAL_REQUIRED, rule, approvers=rule.approval, because=_because(rule))
+        because = _because(rule) + _informed_by(rule, request, bundle)
+        return _reason(Code.APPROVAL_REQUIRED, rule, approvers=rule.approval, because=because)
     if rule.step_up is None or not needs_step_up(rule, request.call):
         return _reason(Code.PERMITTED, rule)
     if is_headless(request.call):
@@ -242,6 +284,20 @@ def _reason(code: Code, rule: Rule, **places: object) -> Reason:
 
 def _because(rule: Rule) -> str:
     return f": {rule.reason}" if rule.reason else ""
+
+
+_SOURCES: Final = 4
+
+
+def _informed_by(rule: Rule, request: ActionRequest, bundle: Bundle) -> str:
+    """Which data in the context the rule is about: the sources of the labels that it writes down (N44)."""
+    known = request.known
+    if known is None or not known.labels:
+        return ""
+    node = next((bundle.nodes[place] for place, each in bundle.rules.items() if each is rule), None)
+    named = dict.fromkeys(text for text in texts_of(node) if text in known.labels) if node else {}
+    told = [f"`{known.labels[label]}` ({label})" for label in named][:_SOURCES]
+    return f"; in its context: {', '.join(told)}" if told else ""
 
 
 def _denied(*reasons_and_misses: Reason | NearestMiss, disclose: Disclose = Disclose.FULL) -> Finding:

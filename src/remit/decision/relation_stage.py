@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import Final
 
+from remit.decision.actions import RETRIEVE
 from remit.decision.codes import Code, reason
 from remit.decision.facts import Snapshot
 from remit.decision.finding import Finding
@@ -29,16 +30,10 @@ def relation_stage(request: ActionRequest, snapshot: Snapshot) -> Finding | None
 
     None where the tool demands nothing.
     """
-    mapping = request.tool.mapping if request.tool is not None else None
-    if mapping is None or mapping.relation is None:
-        return None
-    graph, found = snapshot.relations, list[CheckRequest]()
-    for user in _whom(request, mapping.relation):
-        asked = _asked(request, mapping.relation, user)
-        refused = _judged(graph, asked)
-        if refused is not None:
-            return refused
-        found.append(asked)
+    found = _related(request, snapshot)
+    if not isinstance(found, list):
+        return found
+    graph = snapshot.relations
     return Finding(
         stage=Stage.RELATIONS,
         effect=Effect.PERMIT,
@@ -47,9 +42,38 @@ def relation_stage(request: ActionRequest, snapshot: Snapshot) -> Finding | None
     )
 
 
+def relation_effect(request: ActionRequest, snapshot: Snapshot) -> Finding | None:
+    """What `relation_stage` finds, without the paths that explain a yes: for questions by the thousand."""
+    found = _related(request, snapshot)
+    return Finding(stage=Stage.RELATIONS, effect=Effect.PERMIT) if isinstance(found, list) else found
+
+
+def _related(request: ActionRequest, snapshot: Snapshot) -> list[CheckRequest] | Finding | None:
+    """The questions that were all answered by yes, or the refusal; None where nothing is demanded."""
+    wanted, found = _wanted(request), list[CheckRequest]()
+    if wanted is None:
+        return None
+    for user in _whom(request, wanted):
+        asked = _asked(request, wanted, user)
+        refused = _judged(snapshot.relations, asked)
+        if refused is not None:
+            return refused
+        found.append(asked)
+    return found
+
+
 def _path(graph: Graph, asked: CheckRequest) -> str:
     """Through which tuples it holds; empty where that takes more steps than an explanation may cost."""
     return tell(resolution(graph, asked, _EXPLAINED), most=_ENDS)
+
+
+def _wanted(request: ActionRequest) -> RelationMapping | None:
+    """What the tool demands, or the server of a document."""
+    if request.tool is not None:
+        return request.tool.mapping.relation if request.tool.mapping is not None else None
+    documents = request.server.documents
+    is_document = request.call.action == f"{request.server.name}/{RETRIEVE}"
+    return documents.relation if documents is not None and is_document else None
 
 
 def _whom(request: ActionRequest, wanted: RelationMapping) -> Iterator[str]:

@@ -23,6 +23,7 @@ from remit.decision.policy.bundle import Bundle
 from remit.decision.policy_stage import HEADLESS_APPROVERS, policy_stage
 from remit.decision.request import ActionRequest, ProposedCall, Resource
 from remit.decision.response import Effect, Stage
+from remit.decision.sources.known import Known
 from remit.decision.trace import Explanation, StoredDecision
 from remit.decision.trials.fixtures import empty
 from remit.decision.trials.running import Reader
@@ -44,6 +45,7 @@ class Lost(StrEnum):
     PARTIES = "who took part is not known any more"
     TOKEN = "its token is forgotten"  # noqa: S105 - a sentence, not a secret
     SIGN_IN = "how the person had signed in is not on record"
+    LINEAGE = "nobody looked then at what was in its context"
     FACTS = "the facts are not those of then"
     GLASS = "break glass had lifted a rule"
 
@@ -131,6 +133,8 @@ def again(  # noqa: PLR0911 — each way out has its own reason
         return request
     if then is None:
         return Lost.FACTS
+    if candidate.lineage is not None and then.lineage is None:
+        return Lost.LINEAGE
     control, fresh = policy_stage(request, _view(then)), policy_stage(request, _view(candidate))
     if _signed_in(control) or _signed_in(fresh):
         return Lost.SIGN_IN
@@ -242,6 +246,9 @@ def _request(told: Remembered, reader: Reader) -> ActionRequest | Lost:  # noqa:
         factors=(),
         purpose=found.purpose,
         companions=tuple(each for each in told.companions if each is not None),
+        known=Known(
+            labels=dict.fromkeys(found.labels, ""), outward=tuple(("", each) for each in found.outward)
+        ),
     )
 
 

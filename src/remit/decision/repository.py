@@ -12,6 +12,7 @@ from remit.decision.history.past import HistoryStore
 from remit.decision.policy.seal import PublishedPolicy
 from remit.decision.provenance.watch import SeenStore, Servers
 from remit.decision.request import ActionRequest
+from remit.decision.sources.source import SourceStore
 from remit.decision.trace import StoredDecision
 from remit.kernel.canonical import Digest
 from remit.kernel.ids import ApprovalId, BreakGlassId, CallId, DecisionId, TaskId, TenantId
@@ -167,6 +168,10 @@ class DecisionTransaction(Transaction, Protocol):
     @property
     def servers(self) -> Servers:
         """Servers, with how far their answers are believed."""
+
+    @property
+    def sources(self) -> SourceStore:
+        """What is in the context of tasks."""
 
     @property
     def decisions(self) -> DecisionStore:

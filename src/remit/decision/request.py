@@ -6,6 +6,7 @@ from datetime import datetime
 from remit.authority.rights import Ceiling, Money
 from remit.authority.tasks import Lineage, Task
 from remit.authority.tokens import VerifiedSubject
+from remit.decision.sources.known import Known
 from remit.identity.principals import Principal
 from remit.identity.tools import Server, Tool
 from remit.kernel.canonical import Digest, JsonObject
@@ -18,6 +19,8 @@ class Resource:
 
     type: str
     id: str
+    tags: tuple[tuple[str, str], ...] | None = None
+    """Of a document: name and value, sorted by name; None where nobody said."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,3 +82,5 @@ class ActionRequest:
     """That of the signed task; empty without one."""
     companions: tuple[Principal, ...] = ()
     """Who else the task is for: the rules are asked for each of them."""
+    known: Known | None = None
+    """What of the data in the agent's context counts here; None where no rule looks at it."""

@@ -32,6 +32,7 @@ from remit.decision.facts import Snapshot, Snapshots
 from remit.decision.grounding import ground, known_lines
 from remit.decision.history.stage import nothing_against, recalled, recollect
 from remit.decision.lifting import open_for, spared
+from remit.decision.outward import known_of
 from remit.decision.oversight import asks, nothing_asked, unanswered
 from remit.decision.pipeline import STEPS, Step, agreed, denied, fold, judge, permitted, refusal
 from remit.decision.policy_stage import unforbidden
@@ -45,6 +46,7 @@ from remit.decision.request import ProposedCall
 from remit.decision.response import Decision, Effect, Handing, Reason
 from remit.decision.rollout import facing, tried
 from remit.decision.shortage import cost_fault, nothing_short
+from remit.decision.sources.source import Gathered, Origin, Source, holders, labels_of
 from remit.decision.spending import (
     UNTOLD,
     Used,
@@ -64,9 +66,11 @@ from remit.kernel.ids import (
     DecisionId,
     Entropy,
     RecordId,
+    TaskId,
     ToolId,
     mint_id,
 )
+from remit.kernel.secret import Secret
 from remit.kernel.uow import UnitOfWork
 
 _TRIES: Final = 4
@@ -99,6 +103,7 @@ class DecisionService:
         steps: Sequence[Step] = STEPS,
         live_limit: int = LIVE_CAPABILITIES_CEILING,
         watch: Watch | None = None,
+        print_key: Secret | None = None,
         weighing: Weighing = Weighing(),  # noqa: B008 — frozen
         generation: Callable[[], int] = lambda: 0,
     ) -> None:
@@ -110,6 +115,7 @@ class DecisionService:
         self._steps = steps
         self._live_limit = live_limit
         self._watch = watch
+        self._print_key = print_key
         self._weighing = weighing
         self._generation = generation
 
@@ -126,7 +132,8 @@ class DecisionService:
         snapshot = self._snapshots.current() if at_least is None else await self._snapshot(at_least)
         fresh, ruling = False, await self._traced(call)
         for _ in range(_TRIES):
-            draft = self._draft(call, snapshot, handing=handing, ruling=ruling)
+            gathered = await self._gathered(call, snapshot)
+            draft = self._draft(call, snapshot, handing=handing, ruling=ruling, gathered=gathered)
             if denied(draft.findings) and not fresh:
                 # A refusal on an old view would be wrong where something was granted since.
                 newer, fresh = await self._snapshots.catch_up(), True
@@ -145,15 +152,20 @@ class DecisionService:
         While a version is tried on a part, it says too what those get who are on the other side.
         """
         snapshot = await self._snapshots.catch_up()
-        ruling = await self._traced(call)
-        draft = self._draft(call, snapshot, thorough=True, ruling=ruling)
-        other = self._other_side(call, snapshot, draft, ruling)
+        ruling, gathered = await self._traced(call), await self._gathered(call, snapshot)
+        draft = self._draft(call, snapshot, thorough=True, ruling=ruling, gathered=gathered)
+        other = self._other_side(call, snapshot, draft, ruling, gathered)
         drafts = (draft,) if other is None else (draft, other)
         told = await self._uow.read(lambda tx: [self._rehearse(tx, each) for each in drafts])
         return beside(*told)
 
     def _other_side(
-        self, call: ProposedCall, snapshot: Snapshot, draft: Draft, ruling: Ruling | None
+        self,
+        call: ProposedCall,
+        snapshot: Snapshot,
+        draft: Draft,
+        ruling: Ruling | None,
+        gathered: Gathered | None,
     ) -> Draft | None:
         """The same call decided with the other version that is in use now."""
         rollout = snapshot.rollout
@@ -161,7 +173,7 @@ class DecisionService:
             return None
         plain = replace(snapshot, rollout=None)
         side = tried(snapshot, rollout) if draft.snapshot is snapshot else plain
-        return self._draft(call, side, thorough=True, ruling=ruling)
+        return self._draft(call, side, thorough=True, ruling=ruling, gathered=gathered)
 
     async def refuse(self, call: ProposedCall, said: Reason) -> Decision:
         """Refuse a call for what its enforcement point found, and put that on record like any decision."""
@@ -171,7 +183,15 @@ class DecisionService:
     async def foresee(self, calls: Sequence[ProposedCall]) -> tuple[Effect, ...]:
         """What `decide` would answer to each now, on one view of everything, with no effect and no record."""
         snapshot = await self._snapshots.catch_up()
-        drafts = [self._draft(call, snapshot, ruling=await self._traced(call)) for call in calls]
+        drafts = [
+            self._draft(
+                call,
+                snapshot,
+                ruling=await self._traced(call),
+                gathered=await self._gathered(call, snapshot),
+            )
+            for call in calls
+        ]
         told = await self._uow.read(lambda tx: [self._rehearse(tx, draft) for draft in drafts])
         return tuple(each.verdict.effect for each in told)
 
@@ -224,6 +244,16 @@ class DecisionService:
             return None
         return await self._uow.read(lambda tx: watch.ruling(tx, call))
 
+    async def _gathered(self, call: ProposedCall, snapshot: Snapshot) -> Gathered | None:
+        """What is in the context of the call; None where no policy that could be asked looks at it."""
+        rollout = snapshot.rollout
+        if snapshot.bundle.lineage is None and (rollout is None or rollout.bundle.lineage is None):
+            return None
+        held = holders(call.subject, snapshot.tasks.get(call.subject.task or TaskId("")))
+        return await self._uow.read(
+            lambda tx: tx.sources.gather(held, call.at, prints=self._print_key is not None)
+        )
+
     async def _snapshot(self, at_least: int) -> Snapshot:
         present = self._snapshots.current()
         return present if present.revision >= at_least else await self._snapshots.catch_up(at_least)
@@ -236,6 +266,7 @@ class DecisionService:
         thorough: bool = False,
         handing: Handing = Handing.USED,
         ruling: Ruling | None = None,
+        gathered: Gathered | None = None,
     ) -> Draft:
         """Everything that can be known without the transaction."""
         snapshot = facing(snapshot, call.subject, call.at)
@@ -245,6 +276,8 @@ class DecisionService:
         if isinstance(request, Unassembled):
             found = (refusal(request.reason),)
             return Draft(id=ident, call=call, request=None, snapshot=snapshot, findings=found, key="")
+        if gathered is not None:
+            request = replace(request, known=known_of(gathered, request, snapshot, self._print_key))
         glasses = open_for(request, snapshot, generation=self._generation())
         findings = judge(
             request, snapshot, steps=self._steps, thorough=thorough, footing=footing, glasses=glasses
@@ -335,6 +368,8 @@ class DecisionService:
             self._keep(tx, prepared.capability, draft)
         for footprint in prepared.stored.footprints:
             tx.history.leave(footprint)
+        if draft.handing is Handing.TOLD and prepared.decision.verdict.obligations:
+            self._note_told(tx, draft, prepared.decision)
         tx.decisions.add(prepared.stored)
         if prepared.stored.explanation.glasses:
             note_use(tx, prepared.stored, self._entropy)
@@ -343,6 +378,23 @@ class DecisionService:
         # CRASH: all of the above is one commit. After it the call may run, and is found as consumed
         # without an outcome if we stop here; before it nothing of this exists.
         return prepared.decision
+
+    def _note_told(self, tx: DecisionTransaction, draft: Draft, decision: Decision) -> None:
+        """Nobody says what an enforcement point of others read: its labels count from the permit on."""
+        labels = labels_of((), decision.verdict.obligations)
+        call, request = draft.call, draft.request
+        if labels and decision.verdict.effect is Effect.PERMIT and request is not None:
+            read = Source(
+                origin=Origin.RESULT,
+                name=f"{call.resource.type}:{call.resource.id}",
+                action=call.action,
+                digest="",
+                labels=labels,
+                at=call.at,
+                agent=call.subject.instance,
+                decision=decision.id,
+            )
+            tx.sources.add(holders(call.subject, request.task), [read])
 
     def _keep(self, tx: DecisionTransaction, capability: Capability, draft: Draft) -> None:
         call = draft.call

@@ -64,6 +64,10 @@ class Explanation(Told, frozen=True, kw_only=True):
     """The enforcement point that asked for somebody else."""
     glasses: tuple[BreakGlassId, ...] = ()
     """Break glass that made a difference."""
+    labels: tuple[str, ...] = ()
+    """Of the data in the agent's context, where a rule looked at them."""
+    outward: tuple[str, ...] = ()
+    """Who and what outside the house the arguments named, where a rule looked at it."""
     otherwise: Otherwise | None = None
     """Only of a call that was not made, and only where the other version answers otherwise."""
 

@@ -38,6 +38,33 @@ class Standing(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DataSet:
+    """Resources of a server that belong together: those whose address begins so."""
+
+    name: str
+    prefix: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DocumentMapping:
+    """What is to be known of a server's documents besides what it says of each.
+
+    A right on `<server>/documents.retrieve` or `<server>/resources.read` bounds data sets by its constraint
+    on `/dataset`: for documents that is the tag `dataset_tag`, for resources the longest of `sets` that fits.
+    """
+
+    relation: "RelationMapping | None" = None
+    """The relation without which no document is given; None where none is demanded."""
+    dataset_tag: str = "dataset"
+    sets: tuple[DataSet, ...] = ()
+
+    def dataset_of(self, address: str) -> str:
+        """The data set of a resource; empty where it is in none."""
+        fitting = [each for each in self.sets if address.startswith(each.prefix)]
+        return max(fitting, key=lambda each: len(each.prefix)).name if fitting else ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Server:
     """An MCP server behind the gateway, reached at `/mcp/<name>`.
 
@@ -58,6 +85,8 @@ class Server:
     """None where the capability, or nothing, is all that a call shows."""
     standing: Standing = Standing.MIXED
     """How far what it answers is believed."""
+    documents: DocumentMapping | None = None
+    """None where there is nothing to know of its documents."""
 
 
 class Pin(StrEnum):

@@ -28,6 +28,7 @@ class Purpose(StrEnum):
     UPSTREAM = "upstream-sign-in"
     BACKCHANNEL = "backchannel-call"
     PROVENANCE = "provenance"
+    LINEAGE = "lineage"
 
 
 class MasterTooShort(Invalid):

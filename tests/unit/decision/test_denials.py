@@ -11,7 +11,7 @@ from immutables import Map
 
 from remit.authority.consent import GrantState
 from remit.authority.limits import Dimension, Limit
-from remit.authority.rights import Caps, Money, Window
+from remit.authority.rights import Caps, Money, Right, Window
 from remit.authority.tasks import Companion, TaskState
 from remit.decision.account import balance
 from remit.decision.assembly import Unassembled, assemble
@@ -24,7 +24,7 @@ from remit.decision.finding import Finding
 from remit.decision.oversight import asks, unanswered
 from remit.decision.pipeline import fold, judge, refusal
 from remit.decision.repository import ApprovalStanding
-from remit.decision.request import ProposedCall
+from remit.decision.request import ProposedCall, Resource
 from remit.decision.response import Decision, Disclose, Effect, RemedyAction, Verdict
 from remit.decision.shortage import cost_fault
 from remit.decision.trace import Explanation
@@ -146,12 +146,16 @@ CASES: dict[Code, Case] = {
         office('@id("x") @stepup("urn:strong") permit(principal, action, resource);'),
     ),
     Code.KEY_NOT_BOUND: lambda: (call(subject=subject(key="")), office()),
+    Code.DOCUMENT_UNTOLD: lambda: (untold(), reading()),
 }
 ELSEWHERE = {
     Code.POLICY_ERROR: "tests/security/test_pd_policy.py",
     Code.STAGE_ERROR: "tests/security/test_pd_policy.py",
     Code.PROOF_REPLAYED: "tests/functional/test_decision_service.py",
     Code.SNAPSHOT_STALE: "tests/unit/decision/test_service_races.py",
+    Code.LINEAGE_EXPORT: "tests/unit/decision/test_lineage_stage.py",
+    Code.LINEAGE_COPY: "tests/unit/decision/test_lineage_stage.py",
+    Code.LINEAGE_FULL: "tests/unit/decision/test_lineage_stage.py",
     Code.TOO_MANY_CAPABILITIES: "tests/functional/test_carried_capabilities.py",
     Code.ARGUMENTS_UNREAD: "tests/conformance/authzen/test_access.py",
     Code.HISTORY_FORBIDS: "tests/functional/test_history.py",
@@ -189,6 +193,25 @@ condition early(current_time: timestamp, room: string) {
   current_time < timestamp('2000-01-01T00:00:00Z') && room != ''
 }
 """
+
+
+def untold() -> ProposedCall:
+    """A document of which nobody said the tags."""
+    return call(
+        "rooms.read", action="business/documents.retrieve", resource=Resource(type="Document", id="d"),
+        tool=None, method="documents.retrieve", arguments={},
+    )  # fmt: skip
+
+
+def reading() -> Snapshot:
+    """The office where everybody may read any document."""
+    whole = ceiling(
+        Right(action="business/documents.retrieve", resource_type="Document", resources="any"),
+    )
+    snapshot = changed("tasks", TASK, ceiling=whole)
+    grants = snapshot.grants.set(grant().id, grant(ceiling=whole))
+    limits = Map(dict.fromkeys(snapshot.ceilings, whole))
+    return replace(snapshot, grants=grants, ceilings=limits)
 
 
 def guest() -> Any:

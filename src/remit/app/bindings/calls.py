@@ -7,13 +7,18 @@ from typing import Final, TypedDict
 from remit.app.bindings.metering import used_by
 from remit.authority.capability import CapabilityState
 from remit.authority.tokens import VerifiedSubject
+from remit.decision.actions import METHODS
 from remit.decision.budget import Settlement
 from remit.decision.facts import Snapshot, Snapshots
+from remit.decision.outward import prints_of
 from remit.decision.provenance.watch import Watch
+from remit.decision.request import ProposedCall
+from remit.decision.sources.source import Origin, Source, holders, labels_of
 from remit.decision.spending import settle
 from remit.enforcement.pep.decider import CallOutcome, CallState, RecordedCall, Refusal
 from remit.kernel.canonical import Digest
 from remit.kernel.ids import CallId, Entropy, InstanceId, PrincipalId, RecordId, TaskId, TenantId, mint_id
+from remit.kernel.secret import Secret
 from remit.ledger.record import Record
 from remit.platform.storage.unit_of_work import SqlTransaction, SqlUnitOfWork
 
@@ -59,9 +64,16 @@ class CallJournal:
     """`CallLog`: durable through the ledger and the capability; results are a courtesy of this process."""
 
     def __init__(
-        self, *, work: SqlUnitOfWork, snapshots: Snapshots, entropy: Entropy, watch: Watch | None = None
+        self,
+        *,
+        work: SqlUnitOfWork,
+        snapshots: Snapshots,
+        entropy: Entropy,
+        watch: Watch | None = None,
+        print_key: Secret | None = None,
     ) -> None:
         self._watch = watch
+        self._print_key = print_key
         self._work = work
         self._snapshots = snapshots
         self._entropy = entropy
@@ -124,6 +136,7 @@ class CallJournal:
 
     def _note(self, tx: SqlTransaction, outcome: CallOutcome) -> None:
         """Note for later calls of the task what this one wrote and read."""
+        self._note_source(tx, outcome)
         task = self._snapshots.current().tasks.get(outcome.call.subject.task or TaskId(""))
         if self._watch is None or task is None or not outcome.sent:
             return
@@ -135,6 +148,32 @@ class CallJournal:
             done=outcome.state is CallState.DONE,
             until=task.deadline,
         )
+
+    def _note_source(self, tx: SqlTransaction, outcome: CallOutcome) -> None:
+        """What the agent is about to read is in its context from now on (R130); discovery tells no data."""
+        call, duties = outcome.call, outcome.decision.verdict.obligations
+        if (
+            not outcome.sent
+            or not outcome.result
+            or outcome.state is CallState.UNKNOWN
+            or _tells_nothing(call)
+        ):
+            return
+        read = Source(
+            origin=Origin.RESULT,
+            name=f"{call.resource.type}:{call.resource.id}",
+            action=call.action,
+            digest=outcome.result_digest,
+            labels=labels_of((), duties),
+            at=outcome.at,
+            agent=call.subject.instance,
+            decision=outcome.decision.id,
+        )
+        task = self._snapshots.current().tasks.get(call.subject.task or TaskId(""))
+        prints: frozenset[bytes] = frozenset()
+        if self._print_key is not None and any(duty.type == "summarize_only" for duty in duties):
+            prints = prints_of(outcome.result, self._print_key)
+        tx.sources.add(holders(call.subject, task), [read], prints)
 
     def _keep(self, outcome: CallOutcome) -> None:
         if len(outcome.result) <= _KEPT_BYTES:
@@ -176,6 +215,11 @@ class CallJournal:
             purpose=_purpose(snapshot, subject.task),
             chain=subject.chain,
         )
+
+
+def _tells_nothing(call: ProposedCall) -> bool:
+    """Whether it only asked what there is."""
+    return call.tool is None and METHODS.get(call.action.partition("/")[2], False)
 
 
 def _touched(outcome: CallOutcome) -> tuple[tuple[str, str], ...]:

@@ -13,6 +13,7 @@ from remit.decision.policy.compile import Uncompilable
 from remit.decision.policy.errors import Fault, PolicyRefused
 from remit.decision.policy.extent import RULE_LIMIT, check_extent
 from remit.decision.policy.guards import misnamed
+from remit.decision.policy.lineage import looked_at
 from remit.decision.policy.monitors import faults_of, looks_back, marks_of, monitors
 from remit.decision.policy.pointing import Pointer, names_in, syntax_fault
 from remit.decision.policy.program import Compiled, Program, compile_policy
@@ -110,6 +111,7 @@ def _bundle(parsed: Parsed, text: str, version: PolicyVersion) -> Bundle:
         zones=tuple(sorted({zone for rule in parsed.rules.values() for zone in rule.zones})),
         named=_named(parsed.nodes.values()),
         history=monitors(parsed.rules, parsed.nodes, compiled),
+        lineage=looked_at(parsed.rules, parsed.nodes),
     )
 
 

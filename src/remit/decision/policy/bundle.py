@@ -42,6 +42,8 @@ class Bundle:
     """Names of arguments that any policy looks at; None if a policy compares whole records."""
     history: Monitors | None = None
     """What is remembered and forbidden over time; those policies are in no other member."""
+    lineage: frozenset[str] | None = None
+    """Texts in the policies that look at `context.lineage` or bind what is read; None where none does."""
     unproven: str = ""
     """Why the version is not believed; then it has no rules, and nothing is permitted."""
 

@@ -108,10 +108,10 @@ def _is_open(node: object, *, fixed: bool) -> bool:
             path = path_of(node) or (attr,)
             if path[0] == "resource":
                 return not fixed and path[1:] != ("type",) and len(path) > 1
-            return path[0] in {"arguments", "money"}
+            return path[0] in {"arguments", "money", "lineage"}
         case pst.HasAttr(base=base, attrs=attrs):
             path = (*(path_of(base) or ()), *attrs) if path_of(base) is not None else ()
-            return path[:1] in {("arguments",), ("money",)}
+            return path[:1] in {("arguments",), ("money",), ("lineage",)}
         case _:
             return False
 

@@ -13,7 +13,8 @@ from remit.decision.policy.bundle import Bundle
 from remit.decision.policy.schema import DISCOVERY, NAMESPACE, tool_shape
 from remit.decision.policy.shapes import project
 from remit.decision.policy.zones import instant, local_time
-from remit.decision.request import ActionRequest
+from remit.decision.request import ActionRequest, Resource
+from remit.decision.sources.known import UNKNOWN, Known
 from remit.identity.principals import Kind, Principal
 from remit.identity.tools import Tool
 from remit.kernel.canonical import Json, JsonObject
@@ -53,7 +54,9 @@ def ask(request: ActionRequest, bundle: Bundle) -> Question:
         action={"type": f"{NAMESPACE}::Action", "id": call.action},
         resource={"type": f"{NAMESPACE}::{call.resource.type}", "id": call.resource.id},
         context=_context(request, bundle),
-        entities=_entities(request.principal, request.blueprint, call.action, request.server.name),
+        entities=_entities(
+            request.principal, request.blueprint, call.action, request.server.name, call.resource
+        ),
     )
 
 
@@ -80,6 +83,7 @@ def _context(request: ActionRequest, bundle: Bundle) -> JsonObject:
         "arguments": arguments_of(request, bundle.named),
         "tool": _tool(request.tool, request.server.name, consequential=call.consequential),
         "resource": {"type": call.resource.type, "id": call.resource.id},
+        "lineage": _lineage(request.known or UNKNOWN),
         "purpose": request.purpose,
         "depth": len(call.subject.chain) - 1,
         "bound": bool(call.subject.key),
@@ -103,6 +107,10 @@ def _tool(tool: Tool | None, server: str, *, consequential: bool) -> JsonObject:
         "reversible": tool.reversible if tool else True,
         "money": bool(tool and tool.mapping and tool.mapping.money),
     }
+
+
+def _lineage(known: Known) -> Json:
+    return {"labels": [*sorted(known.labels)], "outward": [*sorted(set(known.destinations))]}
 
 
 def _person(user: Principal | None) -> Json:
@@ -130,8 +138,10 @@ def principal_type(principal: Principal) -> str:
 
 
 @lru_cache(maxsize=4096)
-def _entities(principal: Principal, blueprint: Principal | None, action: str, server: str) -> Entities:
-    """The principal and the action with the groups that they are in.
+def _entities(
+    principal: Principal, blueprint: Principal | None, action: str, server: str, resource: Resource
+) -> Entities:
+    """The principal and the action with the groups that they are in, and a document with its tags.
 
     The whole values are the key, so nothing stale can be found (PD-05).
     """
@@ -159,4 +169,7 @@ def _entities(principal: Principal, blueprint: Principal | None, action: str, se
             "parents": [{"type": f"{NAMESPACE}::Action", "id": group} for group in groups],
         },
     ]
+    if resource.tags is not None:
+        uid = {"type": f"{NAMESPACE}::{resource.type}", "id": resource.id}
+        documents.append({"uid": uid, "attrs": {}, "tags": dict(resource.tags), "parents": []})
     return Entities.from_json_str(msgspec.json.encode(documents).decode())

@@ -21,6 +21,7 @@ from remit.decision.policy.schema import DISCOVERY, NAMESPACE
 from remit.decision.policy.values import Entity, Moment, Uid, Value
 from remit.decision.policy.zones import local_time
 from remit.decision.request import ActionRequest
+from remit.decision.sources.known import UNKNOWN
 from remit.identity.principals import Principal
 
 _ACTION: Final = f"{NAMESPACE}::Action"
@@ -40,13 +41,12 @@ def pose(request: ActionRequest, bundle: Bundle) -> Env:
     arguments = argument_values(request.tool, call.arguments, bundle.named)
     principal = _principal(request.principal, request.blueprint)
     action = _action(call.action, request.server.name)
-    return Env(
-        principal.uid,
-        action.uid,
-        Uid(_resource_type(call.resource.type), spoken(call.resource.id)),
-        Given(request, bundle.zones, arguments),
-        {principal.uid: principal, action.uid: action},
-    )
+    resource = Uid(_resource_type(call.resource.type), spoken(call.resource.id))
+    entities = {principal.uid: principal, action.uid: action}
+    if call.resource.tags is not None:
+        tags: dict[str, Value] = {spoken(name): spoken(value) for name, value in call.resource.tags}
+        entities[resource] = Entity(uid=resource, tags=tags)
+    return Env(principal.uid, action.uid, resource, Given(request, bundle.zones, arguments), entities)
 
 
 class Given:
@@ -141,6 +141,11 @@ def _resource(request: ActionRequest, _zones: tuple[str, ...]) -> Value:
     return {"type": resource.type, "id": resource.id}
 
 
+def _lineage(request: ActionRequest, _zones: tuple[str, ...]) -> Value:
+    known = request.known or UNKNOWN
+    return {"labels": known.spoken, "outward": frozenset(map(spoken, known.destinations))}
+
+
 def _time(request: ActionRequest, _zones: tuple[str, ...]) -> Value:
     return _moment(request.call.at)
 
@@ -161,6 +166,7 @@ def _clock(zone: str, at: datetime) -> Value:
 _MAKERS: Final[Mapping[str, _Maker]] = {
     "tool": _tool,
     "resource": _resource,
+    "lineage": _lineage,
     "purpose": lambda request, _zones: request.purpose,
     "depth": lambda request, _zones: len(request.call.subject.chain) - 1,
     "bound": lambda request, _zones: bool(request.call.subject.key),

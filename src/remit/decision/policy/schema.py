@@ -12,7 +12,14 @@ from typing import Final
 
 from cedarpy import Schema
 
-from remit.decision.actions import ITEM_TYPE, METHODS, SERVER_TYPE, action_of
+from remit.decision.actions import (
+    DOCUMENT_TYPE,
+    ITEM_TYPE,
+    METHODS,
+    RETRIEVE,
+    SERVER_TYPE,
+    action_of,
+)
 from remit.decision.policy.shapes import NOTHING, Fields, Member, Text, cedar_type, common, shape_of
 from remit.decision.policy.zones import LOCAL_TYPE
 from remit.identity.tools import Server, Tool
@@ -66,6 +73,8 @@ def build_schema(
     context = _context(sorted(set(zones))) | ({"past": past} if past else {})
     principals: JsonObject = {name: _principal() for name in _PRINCIPALS}
     others: JsonObject = {name: {} for name in sorted(types | {"Blueprint", "Segment"})}
+    if DOCUMENT_TYPE in others:
+        others[DOCUMENT_TYPE] = {"tags": _STRING}
     groups: JsonObject = {f"server:{action.group}": {} for action in actions.values()}
     return {
         NAMESPACE: {
@@ -90,14 +99,20 @@ def _collect(servers: Mapping[ServerId, Server], tools: Iterable[Tool]) -> dict[
         for method, discovery in METHODS.items():
             found[f"{server.name}/{method}"] = _Action(
                 group=server.name,
-                types={SERVER_TYPE} if discovery else {SERVER_TYPE, ITEM_TYPE},
-                arguments=NOTHING if discovery else _ITEM_ARGUMENTS,
+                types=_method_types(method, discovery=discovery),
+                arguments=NOTHING if discovery or method == RETRIEVE else _ITEM_ARGUMENTS,
                 discovery=discovery,
             )
     for tool in tools:
         if tool.server in servers:
             _add(found, servers[tool.server], tool)
     return found
+
+
+def _method_types(method: str, *, discovery: bool) -> set[str]:
+    if method == RETRIEVE:
+        return {DOCUMENT_TYPE}
+    return {SERVER_TYPE} if discovery else {SERVER_TYPE, ITEM_TYPE}
 
 
 def _add(found: dict[str, _Action], server: Server, tool: Tool) -> None:
@@ -155,6 +170,7 @@ def _context(zones: list[str]) -> JsonObject:
             initiative=_STRING,
             segment=_STRING,
         ),
+        "lineage": _record(labels=_STRINGS, outward=_STRINGS),
         "purpose": _STRING,
         "depth": long,
         "bound": flag,

@@ -47,6 +47,8 @@ from remit.enforcement.pep.decider import (
     Unauthenticated,
 )
 from remit.enforcement.pep.gate import Denied, Gate, Permit
+from remit.enforcement.retrieval import lists
+from remit.enforcement.retrieval.shelf import NoShelf, Shelf
 from remit.identity.tools import Tool
 from remit.kernel.canonical import JsonObject, framed_digest, sha256
 from remit.kernel.clock import Clock
@@ -75,7 +77,9 @@ class Gateway:
         entropy: Entropy,
         credentials: Credentials | None = None,
         scoping: Scoping | None = None,
+        shelf: Shelf | None = None,
     ) -> None:
+        self._shelf = shelf or NoShelf()
         self._scoping = scoping or NoScoping()
         self._credentials = credentials or NoVault()
         self._gate = gate
@@ -157,6 +161,7 @@ class Gateway:
         meaning = mapping.meaning_of_method(request.server, message.method, message.params)
         raw = object_of(forward.judged_params(message))
         judged = {name: message.params[name] for name in forward.judged_params(message)}
+        judged |= _dataset(request)
         own = self._local.of(message.method)
         if own is None and (missing := await self._unconnected(request)) is not None:
             return missing
@@ -363,7 +368,8 @@ class Gateway:
         )
         try:
             reply = await self._upstreams.of(request.server).exchange(outgoing, notify=request.notify)
-            reply = self._asked(request, _obliged(permit, reply))
+            reply = _obliged(permit, await self._sifted(request, permit, reply))
+            reply = self._asked(request, reply)
         except UpstreamFailed as failed:
             return await self._unfinished(request, permit, failed)
         except asyncio.CancelledError:
@@ -378,6 +384,27 @@ class Gateway:
                 "call ran, and its outcome could not be recorded", call_key=request.call_key, sent=True
             )
         return self._tell(request, reply)
+
+    async def _sifted(self, request: Request, permit: Permit, reply: Reply) -> Reply:
+        """Leave out the documents and resources that the caller may not see. Raises `UpstreamFailed`."""
+        result, method = reply.result, request.message.method
+        if result is None:
+            return reply
+        shape = lists.shape_of(permit.decision.verdict.obligations)
+        try:
+            if shape is not None:
+                found = lists.offered(result, shape)
+                readable = [each for each in found if each is not None]
+                stay = iter(await self._shelf.given(permit.call, readable))
+                given = [each is not None and next(stay) for each in found]
+                result = lists.kept(result, shape, given)
+            if named := lists.addresses(method, result):
+                at = self._clock.now()
+                seen = await self._shelf.listed(request.subject, request.server, named, at=at)
+                result = lists.listed(method, result, seen)
+        except RemitError as failed:
+            raise UpstreamFailed(failed.hint, sent=True, cause=failed.code) from failed
+        return replace(reply, result=result)
 
     async def _settle(self, permit: Permit, reply: Reply) -> None:
         failed = reply.error is not None or bool((reply.result or {}).get("isError"))
@@ -436,6 +463,15 @@ class Gateway:
         if _asks(reply):
             return Answer(result=reply.result)  # Written by us; see `_asked`.
         return Answer(result=results.adapt(reply.result, method=request.message.method, era=request.era))
+
+
+def _dataset(request: Request) -> JsonObject:
+    """The data set of the resource that is read, as rights bound it (R127): never the caller's word."""
+    documents, address = request.server.documents, request.message.params.get("uri")
+    if request.message.method != "resources/read" or documents is None or not isinstance(address, str):
+        return {}
+    name = documents.dataset_of(address)
+    return {"dataset": name} if name else {}
 
 
 def _scope_missing(scopes: tuple[str, ...]) -> ScopeMissing:

@@ -37,19 +37,27 @@ def check(obligations: Iterable[Obligation], *, method: str) -> None:
     """
     for obligation in obligations:
         needed = UNDERSTOOD.get(obligation.type)
-        if needed is None or (method != "tools/call" and needed[1] is not _visible):
+        if needed is None or (method != "tools/call" and not _anywhere(obligation.type)):
             raise ObligationUnknown(f"obligation `{obligation.type}` is not understood here")
         properties = dict(obligation.properties)
-        if set(properties) != set(needed[0]):
+        if obligation.type == LABEL:
+            if not properties:
+                raise ObligationUnknown("obligation `label` needs a name and a value")
+        elif set(properties) != set(needed[0]):
             raise ObligationUnknown(
                 f"obligation `{obligation.type}` needs {', '.join(needed[0]) or 'no properties'}"
             )
         if any(
             not _POINTER.fullmatch(properties[name])
             for name in needed[0]
-            if name in {"pointer", "list", "where"}
+            if name in {"pointer", "list", "where", "id", "tags"}
         ):
             raise ObligationUnknown(f"obligation `{obligation.type}` holds no JSON pointer")
+
+
+def _anywhere(kind: str) -> bool:
+    """Whether it can be fulfilled on every method's result."""
+    return kind in {"visible_text", "no_export", "summarize_only", LABEL}
 
 
 def fulfil(obligations: Sequence[Obligation], result: dict[str, Any]) -> dict[str, Any]:
@@ -59,6 +67,8 @@ def fulfil(obligations: Sequence[Obligation], result: dict[str, Any]) -> dict[st
     """
     for obligation in obligations:
         edit = UNDERSTOOD[obligation.type][1]
+        if edit is _elsewhere:
+            continue
         properties = dict(obligation.properties)
         result = _everywhere(result, edit, properties)
     return result
@@ -113,11 +123,22 @@ def _visible(value: Any, properties: Properties) -> Any:
     return value
 
 
+def _elsewhere(value: Any, _: Properties) -> Any:
+    """Fulfilled by others: `label` and its kin when the result is put on record, documents by `retrieval`."""
+    return value
+
+
 Edit = Callable[[Any, Properties], Any]
+LABEL: Final = "label"
+DROP_DOCUMENTS: Final = "drop_documents"
 UNDERSTOOD: Final[dict[str, tuple[tuple[str, ...], Edit]]] = {
     "redact": (("pointer",), _redact),
     "drop_items": (("list", "where", "equals"), _drop),
     "visible_text": ((), _visible),
+    "no_export": ((), _elsewhere),
+    "summarize_only": ((), _elsewhere),
+    LABEL: ((), _elsewhere),
+    DROP_DOCUMENTS: (("list", "id", "tags"), _elsewhere),
 }
 """Type → its properties and what it does."""
 

@@ -67,6 +67,7 @@ from remit.platform.storage.repositories.relations import SqlRelations
 from remit.platform.storage.repositories.seen import SeenRepository
 from remit.platform.storage.repositories.settings import SettingsRepository
 from remit.platform.storage.repositories.sign_ons import SignOnRepository
+from remit.platform.storage.repositories.sources import SourceRepository
 from remit.platform.storage.repositories.statuses import StatusRepository
 from remit.platform.storage.repositories.tenants import TenantRepository
 from remit.platform.storage.repositories.tokens import ReplayRepository, TokenRepository
@@ -110,6 +111,11 @@ class SqlTransaction:
     def epoch(self) -> int:
         """The tenant's epoch as this transaction sees it."""
         return self._batch.epoch(self.tenant)
+
+    @property
+    def sources(self) -> SourceRepository:
+        """What is in the context of tasks."""
+        return SourceRepository(self.sql, self.tenant)
 
     @property
     def ledger(self) -> SqlLedger:

@@ -21,6 +21,7 @@ from remit.surface.web.routes.ledger import LedgerRoutes
 from remit.surface.web.routes.people import PeopleRoutes
 from remit.surface.web.routes.publishing import PublishingRoutes
 from remit.surface.web.routes.relations import RelationRoutes
+from remit.surface.web.routes.retrieval import RetrievalRoutes
 from remit.surface.web.routes.spiffe import SpiffeRoutes
 from remit.surface.web.routes.stream import StreamRoutes
 from remit.surface.web.routes.tenants import TenantRoutes
@@ -56,6 +57,7 @@ class Nouns:
     domains: DomainRoutes
     upstream: UpstreamRoutes
     relations: RelationRoutes
+    retrieval: RetrievalRoutes
 
     def operations(self) -> list[Operation[Any, Any]]:
         """All of them; names and (method, path) pairs are unique, which a test demands."""
@@ -83,4 +85,5 @@ class Nouns:
             *self.domains.operations(),
             *self.upstream.operations(),
             *self.relations.operations(),
+            *self.retrieval.operations(),
         ]

@@ -16,6 +16,7 @@ from remit.app.learning import LearningService
 from remit.app.live import LiveLog
 from remit.app.publishing import policy_service
 from remit.app.replaying import ReplayService
+from remit.app.retrieval.ground import decided_at, retrieval_desk, sources_of
 from remit.app.services import Services
 from remit.app.tenant_desk import TenantDesk
 from remit.decision.relation_service import RelationService
@@ -74,6 +75,7 @@ from remit.surface.web.routes.people import PeopleRoutes
 from remit.surface.web.routes.publishing import PublishingRoutes
 from remit.surface.web.routes.register import RegisterRoutes
 from remit.surface.web.routes.relations import RelationRoutes
+from remit.surface.web.routes.retrieval import RetrievalRoutes
 from remit.surface.web.routes.spiffe import SpiffeRoutes
 from remit.surface.web.routes.stream import StreamRoutes
 from remit.surface.web.routes.tenants import TenantRoutes
@@ -138,6 +140,12 @@ def nouns(services: Services) -> Nouns:
     """The API's nouns over the services."""
     ground = services.ground
     policies = policy_service(ground)
+    authority = AuthorityRoutes(
+        tasks=services.tasks,
+        consent=services.consent,
+        delegations=services.delegations,
+        identity=services.identity,
+    )
     return Nouns(
         directory=DirectoryRoutes(
             identity=services.identity,
@@ -151,11 +159,12 @@ def nouns(services: Services) -> Nouns:
             identity=services.identity,
             entropy=ground.entropy,
         ),
-        authority=AuthorityRoutes(
-            tasks=services.tasks,
-            consent=services.consent,
-            delegations=services.delegations,
-            identity=services.identity,
+        authority=authority,
+        retrieval=RetrievalRoutes(
+            desk=retrieval_desk(ground),
+            seen=authority.seen,
+            decided_at=partial(decided_at, services.decisions),
+            sources=partial(sources_of, ground),
         ),
         clients=ClientRoutes(service=services.clients, identity=services.identity),
         decisions=DecisionRoutes(

@@ -335,6 +335,8 @@ def _tag(op: str, owner: Found, name: Found, stage: Stage) -> Found:
     key = _scalar(name.value, "string").term
     if not z3.is_string_value(key):
         raise Unanalyzable("a tag whose name is not written down")
+    if _someone(owner.value) is stage.resource:
+        raise Unanalyzable("a tag of the resource")
     there, value = stage.tags(read_text(key))
     known = z3.And(there, same(_someone(owner.value), stage.principal))
     fails = z3.Or(owner.fails, name.fails)

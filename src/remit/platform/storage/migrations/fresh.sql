@@ -604,6 +604,30 @@ CREATE TABLE signing_key (
 	sealed BLOB NOT NULL,
 	PRIMARY KEY (tenant, kid)
 );
+CREATE TABLE source (
+	tenant TEXT NOT NULL,
+	holder TEXT NOT NULL,
+	id TEXT NOT NULL,
+	at BIGINT NOT NULL,
+	body TEXT NOT NULL,
+	PRIMARY KEY (tenant, holder, id)
+);
+CREATE TABLE source_label (
+	tenant TEXT NOT NULL,
+	holder TEXT NOT NULL,
+	label TEXT NOT NULL,
+	tag TEXT NOT NULL,
+	source TEXT NOT NULL,
+	at BIGINT NOT NULL,
+	PRIMARY KEY (tenant, holder, label)
+);
+CREATE TABLE source_print (
+	tenant TEXT NOT NULL,
+	holder TEXT NOT NULL,
+	id TEXT NOT NULL,
+	prints TEXT NOT NULL,
+	PRIMARY KEY (tenant, holder, id)
+);
 CREATE TABLE subject_key (
 	tenant TEXT NOT NULL,
 	subject TEXT NOT NULL,
@@ -852,3 +876,4 @@ CREATE INDEX companion_consent ON companion (tenant, consent);
 CREATE UNIQUE INDEX relation_model_id ON relation_model (tenant, store, id);
 CREATE INDEX relation_tuple_user ON relation_tuple (tenant, store, user, object);
 CREATE INDEX breakglass_state ON breakglass (tenant, state, id);
+CREATE INDEX source_at ON source (tenant, holder, at, id);

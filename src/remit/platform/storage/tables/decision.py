@@ -88,3 +88,40 @@ seen: Final = Table(
 
 `flags`: 1 the user's words select its record, 2 the agent wrote it itself from ground that is not believed.
 """
+
+source: Final = Table(
+    "source",
+    metadata,
+    Column("tenant", Text, primary_key=True),
+    Column("holder", Text, primary_key=True),
+    Column("id", Text, primary_key=True),
+    Column("at", BigInteger, nullable=False),
+    Column("body", Text, nullable=False),
+    Index("source_at", "tenant", "holder", "at", "id"),
+)
+"""Documents and results in the context of a task, or of an agent's own runs; kept like decisions."""
+
+source_label: Final = Table(
+    "source_label",
+    metadata,
+    Column("tenant", Text, primary_key=True),
+    Column("holder", Text, primary_key=True),
+    Column("label", Text, primary_key=True),
+    Column("tag", Text, nullable=False),
+    Column("source", Text, nullable=False),
+    Column("at", BigInteger, nullable=False),
+)
+"""Labels of a context, each with the first source that brought it and when one did last.
+
+A label that begins with `=` says that the tag behind it has more values than are kept.
+"""
+
+source_print: Final = Table(
+    "source_print",
+    metadata,
+    Column("tenant", Text, primary_key=True),
+    Column("holder", Text, primary_key=True),
+    Column("id", Text, primary_key=True),
+    Column("prints", Text, nullable=False),
+)
+"""Keyed digests of runs of words of what may only be summarized; never the words."""

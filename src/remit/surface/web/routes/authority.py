@@ -185,16 +185,16 @@ class AuthorityRoutes:
         return Page(items=[each for each in page.items if each.id in mine], next=page.next)
 
     async def _get(self, inbound: Inbound[Nothing, Nothing]) -> TaskView:
-        return TaskView.of(await self._seen(inbound))
+        return TaskView.of(await self.seen(inbound))
 
     async def _end(self, inbound: Inbound[Nothing, Nothing]) -> TaskView:
-        task, caller = await self._seen(inbound), inbound.caller
+        task, caller = await self.seen(inbound), inbound.caller
         if not _party(task, caller):
             require_admin(caller, what="end somebody else's task")
         return TaskView.of(await self.tasks.end(task.id, by=caller.principal, at=inbound.at))
 
     async def _of_task(self, inbound: Inbound[Nothing, Nothing]) -> list[DelegationView]:
-        task = await self._seen(inbound)
+        task = await self.seen(inbound)
         return [DelegationView.of(each) for each in await self.delegations.of_task(task.id)]
 
     async def _give(self, inbound: Inbound[NewGrant, Nothing]) -> GrantView:
@@ -236,7 +236,8 @@ class AuthorityRoutes:
             return Invited(user=UserId(person.user), grant=grant, called=person.user)
         return Invited(user=UserId(found.id), grant=grant, called=person.user)
 
-    async def _seen(self, inbound: Inbound[Nothing, Nothing]) -> Task:
+    async def seen(self, inbound: Inbound[Nothing, Any]) -> Task:
+        """The task of the path, if it is the caller's to see; else the answer that there is none."""
         try:
             task = await self.tasks.get(TaskId(inbound.path["task"]))
         except NotFound as absent:

@@ -19,6 +19,7 @@ def upgrade() -> None:
     _create_policy_seal()
     _create_relations()
     _create_breakglass()
+    _create_source()
     _keep_tenants_apart()  # the last: it concerns every table that is there
 
 
@@ -186,6 +187,30 @@ def _create_breakglass() -> None:
         *_texts("tenant", "glass", "decision", "effect"),
         *_numbers("at"),
         sa.PrimaryKeyConstraint("tenant", "glass", "decision"),
+    )
+
+
+def _create_source() -> None:
+    """What is in the context of tasks, its labels, and prints of what may only be summarized (R130)."""
+    of_holder = ("tenant", "holder")
+    op.create_table(
+        "source",
+        *_texts(*of_holder, "id"),
+        *_numbers("at"),
+        *_texts("body"),
+        sa.PrimaryKeyConstraint(*of_holder, "id"),
+    )
+    op.create_index("source_at", "source", [*of_holder, "at", "id"], unique=False)
+    op.create_table(
+        "source_label",
+        *_texts(*of_holder, "label", "tag", "source"),
+        *_numbers("at"),
+        sa.PrimaryKeyConstraint(*of_holder, "label"),
+    )
+    op.create_table(
+        "source_print",
+        *_texts(*of_holder, "id", "prints"),
+        sa.PrimaryKeyConstraint(*of_holder, "id"),
     )
 
 
