@@ -10,7 +10,7 @@ from remit.decision.sources.known import Known
 from remit.identity.principals import Principal
 from remit.identity.tools import Server, Tool
 from remit.kernel.canonical import Digest, JsonObject
-from remit.kernel.ids import CallId, PrincipalId, ServerId
+from remit.kernel.ids import ApprovalId, CallId, PrincipalId, ServerId
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +46,8 @@ class ProposedCall:
     at: datetime
     asked_by: PrincipalId | None = None
     """The enforcement point that asks for somebody else; None where the caller itself was verified."""
+    approval: ApprovalId | None = None
+    """The yes that such an enforcement point stands on; one that it does not name is not used up for it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

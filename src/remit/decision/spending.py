@@ -65,6 +65,8 @@ def heard(tx: DecisionTransaction, draft: Draft) -> tuple[tuple[Finding, ...], A
     if not asks(findings):
         return (*findings, nothing_asked()), None
     approval = tx.approvals.unspent(call.subject.tenant, draft.key, call.at)
+    if call.asked_by is not None and approval != call.approval:
+        approval = None
     if approval is not None:
         return lifted(findings, approval), approval
     standing = tx.approvals.standing(call.subject.tenant, draft.key, call.at)

@@ -1,29 +1,22 @@
 """Authorization API 1.0 (AuthZEN) at a real port: one question, many, searches, metadata, refusals."""
 
 import json
-import secrets
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import httpx2
 import pytest
 
 from remit.app.access import search
 from remit.app.access.desk import AccessDesk
 from remit.app.access.question import Asked, Entity
 from remit.authority.rights import Right
-from remit.authority.task_service import StartedTask
-from remit.identity.principals import Environment, Kind
-from remit.identity.registration import Registration
 from remit.kernel.ids import DecisionId, PrincipalId
-from remit.kernel.jose.algorithms import Algorithm
-from remit.kernel.jose.keys import PrivateKey
 from remit.oversight.containment.kill import TargetKind
-from support.clients import Party, Refused
+from support.clients import Refused
 from support.composed import populated
-from support.house import BOOKING, REFUND, House, right
+from support.house import BOOKING, REFUND, right
+from support.peps import BOOK, Pep, pep_of, registered
 
 RULES = (
     '@id("agents") permit (principal is Remit::Agent, action, resource);'
@@ -32,73 +25,13 @@ RULES = (
     '@id("accounts") permit (principal is Remit::Workload, action, resource);'
     '@id("no-cellar") forbid (principal, action, resource == Remit::Room::"Cellar");'
 )
-BOOK = "business/rooms.book"
-
-
-@dataclass
-class Pep:
-    """An enforcement point of somebody else, and what it asks about."""
-
-    house: House
-    party: Party
-    token: str
-    started: StartedTask
-
-    async def ask(self, path: str, body: Any, **headers: str) -> httpx2.Response:
-        url = f"{self.house.issuer}/access/v1{path}"
-        lines = {
-            "Authorization": f"DPoP {self.token}",
-            "DPoP": self.party.proof("POST", url, self.token),
-            "Content-Type": "application/json",
-            **headers,
-        }
-        content = body if isinstance(body, bytes) else json.dumps(body).encode()
-        return await self.house.http.post(url, content=content, headers=lines)
-
-    async def says(self, body: Any) -> dict[str, Any]:
-        reply = await self.ask("/evaluation", body)
-        assert reply.status_code == 200, reply.text
-        found: dict[str, Any] = reply.json()
-        return found
-
-    def agent(
-        self, action: str = BOOK, kind: str = "Room", ident: str = "Room-401", **more: Any
-    ) -> dict[str, Any]:
-        """calendar-bot, in its task."""
-        return {
-            "subject": {"type": "agent", "id": self.house["calendar-bot"].id},
-            "action": {"name": action},
-            "resource": {"type": kind, "id": ident},
-            "context": {"task": self.started.task.id, **more},
-        }
-
-
-async def registered(house: House, name: str, *, roles: str) -> Party:
-    """A service account with a key of its own."""
-    admin = PrincipalId(house["admin"].id)
-    stated = Registration(
-        kind=Kind.SERVICE_ACCOUNT,
-        name=name,
-        owner=admin,
-        purpose="enforce",
-        environment=Environment.PRODUCTION,
-        attributes=(("roles", roles),) if roles else (),
-    )
-    entry = await house.services.identity.register(stated, by=admin, at=house.now())
-    key = PrivateKey.generate(Algorithm.ED25519, secrets.token_bytes)
-    found = await house.services.credentials.register(entry.id, key.public.jwk(), by=admin, at=house.now())
-    active = await house.services.identity.activate(entry.id, by=admin, at=house.now())
-    await house.services.ground.snapshots.catch_up()
-    return house._known(name, active, found.id, key)
 
 
 @pytest.fixture
 async def pep(tmp_path: Path) -> AsyncIterator[Pep]:
     async with populated(tmp_path / "data") as house:
         await house.policy(RULES)
-        party = await registered(house, "payments-gateway", roles="pep")
-        started = await house.task("calendar-bot")
-        yield Pep(house=house, party=party, token=await house.own_token(party), started=started)
+        yield await pep_of(house)
 
 
 @pytest.mark.req("R59")

@@ -70,6 +70,10 @@ class AccessDesk:
         effects = iter(await self._judge.foresee([each.call for each in posed if each.refused is None]))
         return tuple(each.refused is None and next(effects) is Effect.PERMIT for each in posed)
 
+    async def call(self, asked: Asked, *, by: PrincipalId) -> ProposedCall:
+        """The call that a question stands for, on the newest view; nothing is decided."""
+        return self.posed(asked, await self._snapshots.catch_up(), by=by).call
+
     def posed(self, asked: Asked, snapshot: Snapshot, *, by: PrincipalId) -> Posed:
         """The call that a question stands for."""
         now = self._clock.now()

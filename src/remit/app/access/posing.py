@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
 
-import msgspec
 from immutables import Map
 
 from remit.app.access.question import Asked, Entity
@@ -21,9 +20,10 @@ from remit.decision.response import Reason
 from remit.enforcement.mcp.mapping import ArgumentsUnmapped, Meaning, meaning_of_tool
 from remit.identity.principals import Kind, Principal, Tier
 from remit.identity.tools import Server, Tool
-from remit.kernel.canonical import JsonObject, sha256
+from remit.kernel.canonical import JsonObject, canonical_json, sha256
 from remit.kernel.ids import (
     AgentId,
+    ApprovalId,
     CallId,
     InstanceId,
     PrincipalId,
@@ -113,7 +113,7 @@ def pose(
     server, tool = _tool(asked, snapshot, tools)
     arguments = asked.arguments if asked.arguments is not None else _known(asked.resource, tool)
     meaning, refused = _meaning(asked, server, tool, arguments)
-    raw = msgspec.json.encode(arguments)
+    raw = canonical_json(arguments)  # whoever asks again may have other members first
     return Posed(
         call=ProposedCall(
             call=call,
@@ -130,6 +130,7 @@ def pose(
             consequential=bool(tool and tool.consequential),
             at=at,
             asked_by=by,
+            approval=ApprovalId(asked.approval) if asked.approval else None,
         ),
         refused=refused,
     )

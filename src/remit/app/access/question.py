@@ -28,6 +28,8 @@ class Asked:
     tool: str = ""
     task: str = ""
     envelope: str = ""
+    approval: str = ""
+    """The yes that it stands on: without naming it, a question of an enforcement point stays one."""
     at_least: int | None = None
     """The revision that the answer must know (a consistency token)."""
 

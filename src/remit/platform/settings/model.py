@@ -5,6 +5,7 @@ from ipaddress import ip_address
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from remit.platform.settings.access import AccessChoices
 from remit.platform.settings.federation import FederationChoices
 from remit.platform.settings.options import (
     ApprovalChoices,
@@ -48,6 +49,7 @@ class Settings:
     federation: FederationChoices = field(default_factory=FederationChoices)
     gateway: GatewayChoices = field(default_factory=GatewayChoices)
     approvals: ApprovalChoices = field(default_factory=ApprovalChoices)
+    access: AccessChoices = field(default_factory=AccessChoices)
     people: PeopleChoices = field(default_factory=PeopleChoices)
     relations: RelationChoices = field(default_factory=RelationChoices)
     tenants: TenantChoices = field(default_factory=TenantChoices)

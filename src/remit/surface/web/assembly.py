@@ -7,6 +7,8 @@ from starlette.routing import BaseRoute
 from starlette.types import ASGIApp
 
 from remit.app.access.desk import AccessDesk
+from remit.app.access.requests import AccessRequests
+from remit.app.bindings.desk import ApprovalDesk
 from remit.app.bindings.directory import SnapshotDirectory
 from remit.app.bindings.discovery import LiveTools
 from remit.app.bindings.doors import PinnedTools
@@ -50,6 +52,7 @@ from remit.surface.web.pages.upstream import Providers, UpstreamPages
 from remit.surface.web.probes import probes
 from remit.surface.web.rehearsal import SnapshotRehearsal
 from remit.surface.web.routes.access import AccessRoutes
+from remit.surface.web.routes.access_requests import RequestRoutes
 from remit.surface.web.routes.approvals import ApprovalRoutes
 from remit.surface.web.routes.authority import AuthorityRoutes
 from remit.surface.web.routes.authorize import AuthorizeRoutes
@@ -119,7 +122,7 @@ def tenant_application(services: Services) -> ASGIApp:
         *SpiffeRoutes(svids=services.federation.svids).routes(),
         *upstream_routes(services).routes(),
         *api.routes(operations),
-        *AccessRoutes(desk=access_desk(services), door=door, issuer=ground.issuer).routes(),
+        *access_routes(services, door=door, once=once).routes(),
         *FgaRoutes(
             relations=relations(services), door=door, clock=ground.clock, issuer=ground.issuer
         ).routes(),
@@ -240,6 +243,27 @@ def relations(services: Services) -> RelationService:
     return RelationService(
         uow=ground.work, snapshots=ground.snapshots, entropy=ground.entropy, tenant=ground.tenant
     )
+
+
+def access_routes(services: Services, *, door: Door, once: Idempotency) -> AccessRoutes:
+    """AuthZEN, with access requests where the operator wants them."""
+    ground, desk = services.ground, access_desk(services)
+    asking = RequestRoutes(
+        requests=AccessRequests(
+            desk=desk,
+            decisions=services.decisions,
+            opens=ApprovalDesk(
+                approvals=services.approvals, snapshots=ground.snapshots, issuer=ground.issuer
+            ),
+            asks=services.approvals,
+        ),
+        door=door,
+        once=once,
+        clock=ground.clock,
+        issuer=ground.issuer,
+    )
+    wanted = ground.settings.access.requests
+    return AccessRoutes(desk=desk, door=door, issuer=ground.issuer, asking=asking if wanted else None)
 
 
 def access_desk(services: Services) -> AccessDesk:

@@ -7,6 +7,7 @@ import msgspec
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
+from remit.app.access.errors import AccessRequestError
 from remit.authority.oauth.errors import InsufficientScope, OAuthError
 from remit.kernel.errors import Invalid, NotFound, RemitError, TooLarge
 from remit.kernel.pace import retry_after
@@ -143,7 +144,7 @@ def problem_of(error: RemitError, *, request_id: str = "") -> Problem:
     status = status_of(error)
     hidden = status == _BY_KIND["internal"]
     return Problem(
-        type=f"/errors/{error.code}",
+        type=error.uri if isinstance(error, AccessRequestError) else f"/errors/{error.code}",
         title=_TITLES[status],
         status=status,
         code=error.code,

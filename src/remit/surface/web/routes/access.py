@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, Final, Protocol, TypeAlias, TypeVar
+from typing import Any, Final, Protocol, TypeAlias
 from urllib.parse import urlsplit
 
 import msgspec
@@ -14,18 +14,17 @@ from starlette.routing import Route
 from remit.app.access import search
 from remit.app.access.desk import AccessDesk
 from remit.app.access.question import Asked
-from remit.authority.oauth.errors import InsufficientScope
 from remit.authority.oauth.metadata import well_known
-from remit.authority.oauth.scopes import Scope
 from remit.decision.denial import denial_of, instant
 from remit.decision.response import Decision, Effect
-from remit.kernel.canonical import Json, JsonObject, canonical_json, parse_object, sha256
+from remit.kernel.canonical import Json, JsonObject, canonical_json, sha256
 from remit.kernel.errors import Invalid
 from remit.kernel.ids import PrincipalId
 from remit.ledger.words import word_of
 from remit.surface.web.caller import Caller, Doorkeeper
-from remit.surface.web.errors import InvalidBody, MediaTypeUnsupported
-from remit.surface.web.inbound import is_json, refuse_nul, sentence
+from remit.surface.web.errors import InvalidBody
+from remit.surface.web.routes.access_door import admitted, document, read
+from remit.surface.web.routes.access_requests import RequestRoutes
 from remit.surface.web.schemas.access import (
     NAMESPACE,
     AccessPage,
@@ -43,7 +42,6 @@ PAGE_LIMIT: Final = 1000
 _PAGE: Final = 100
 _NAME: Final = "authzen-configuration"
 _SHARED: Final[tuple[str, ...]] = ("subject", "action", "resource", "context")
-T = TypeVar("T", Evaluation, SubjectSearch, ResourceSearch, ActionSearch)
 _Answer: TypeAlias = Callable[[Caller, JsonObject], Awaitable[JsonObject]]
 
 
@@ -75,6 +73,8 @@ class AccessRoutes:
     desk: AccessDesk
     door: Doorkeeper
     issuer: str
+    asking: RequestRoutes | None = None
+    """Where people may be asked; None where that is not spoken."""
 
     def routes(self) -> list[Route]:
         """What is served, below the issuer's path; the well-known name stands before it (§9.1)."""
@@ -88,31 +88,28 @@ class AccessRoutes:
         return [
             Route(urlsplit(well_known(_NAME, self.issuer)).path, self._metadata, methods=["GET"]),
             *(Route(BASE + path, self._served(answer), methods=["POST"]) for path, answer in served.items()),
+            *(self.asking.routes() if self.asking else ()),
         ]
 
     async def _metadata(self, _: Request) -> Response:
         ends = ("evaluation", "evaluations")
-        found = {"policy_decision_point": self.issuer} | {
-            f"access_{name}_endpoint": f"{self.issuer}{BASE}/{name}" for name in ends
-        }
+        found: JsonObject = {"policy_decision_point": self.issuer}
+        for name in ends:
+            found[f"access_{name}_endpoint"] = f"{self.issuer}{BASE}/{name}"
         for name in ("subject", "resource", "action"):
             found[f"search_{name}_endpoint"] = f"{self.issuer}{BASE}/search/{name}"
-        return _json(found)
+        return _json({**found, **(self.asking.metadata() if self.asking else {})})
 
     def _served(self, answer: _Answer) -> Callable[[Request], Awaitable[Response]]:
         async def endpoint(request: Request) -> Response:
-            caller = await self.door.admit(request)
-            if Scope.DECIDE not in caller.scopes:
-                raise InsufficientScope(
-                    f"this needs the scope `{Scope.DECIDE}`", scopes=frozenset({Scope.DECIDE})
-                )
-            return _json(await answer(caller, await _document(request)))
+            caller = await admitted(request, self.door)
+            return _json(await answer(caller, await document(request)))
 
         return endpoint
 
     async def _evaluate(self, caller: Caller, document: JsonObject) -> JsonObject:
-        asked = _read(document, Evaluation).asked()
-        return _told(await self.desk.evaluate(asked, by=caller.principal))
+        asked = read(document, Evaluation).asked()
+        return _told(await self.desk.evaluate(asked, by=caller.principal), self.asking)
 
     async def _evaluate_all(self, caller: Caller, document: JsonObject) -> JsonObject:
         items = document.get("evaluations")
@@ -122,14 +119,17 @@ class AccessRoutes:
             raise InvalidBody(f"`evaluations` is no list of at most {BATCH_LIMIT}")
         semantic = _semantic(document.get("options"))
         shared: JsonObject = {name: document[name] for name in _SHARED if name in document}
-        read = [_item(each, shared) for each in items]
+        items_read = [_item(each, shared) for each in items]
         if semantic is not Semantic.ALL:
-            return {"evaluations": await self._stepwise(caller, read, semantic)}
-        asked = [each.asked() for each in read if isinstance(each, Evaluation)]
+            return {"evaluations": await self._stepwise(caller, items_read, semantic)}
+        asked = [each.asked() for each in items_read if isinstance(each, Evaluation)]
         found = iter(await self.desk.evaluate_all(asked, by=caller.principal))
         # One that can't be read is a no of its own, in its place (§7.2.1).
         return {
-            "evaluations": [_unread(each) if isinstance(each, str) else _told(next(found)) for each in read]
+            "evaluations": [
+                _unread(each) if isinstance(each, str) else _told(next(found), self.asking)
+                for each in items_read
+            ]
         }
 
     async def _stepwise(
@@ -140,7 +140,7 @@ class AccessRoutes:
             told = (
                 _unread(each)
                 if isinstance(each, str)
-                else _told(await self.desk.evaluate(each.asked(), by=caller.principal))
+                else _told(await self.desk.evaluate(each.asked(), by=caller.principal), self.asking)
             )
             answers.append(told)
             if (told["decision"] is True) is (semantic is Semantic.FIRST_PERMIT):
@@ -148,18 +148,18 @@ class AccessRoutes:
         return answers
 
     async def _subjects(self, caller: Caller, document: JsonObject) -> JsonObject:
-        read = _read(document, SubjectSearch)
-        found = await self._found(caller, document, read.page, read.asked(), search.subjects)
-        return _page(found, document, lambda name: {"type": read.subject.type, "id": name})
+        wanted = read(document, SubjectSearch)
+        found = await self._found(caller, document, wanted.page, wanted.asked(), search.subjects)
+        return _page(found, document, lambda name: {"type": wanted.subject.type, "id": name})
 
     async def _resources(self, caller: Caller, document: JsonObject) -> JsonObject:
-        read = _read(document, ResourceSearch)
-        found = await self._found(caller, document, read.page, read.asked(), search.resources)
-        return _page(found, document, lambda name: {"type": read.resource.type, "id": name})
+        wanted = read(document, ResourceSearch)
+        found = await self._found(caller, document, wanted.page, wanted.asked(), search.resources)
+        return _page(found, document, lambda name: {"type": wanted.resource.type, "id": name})
 
     async def _actions(self, caller: Caller, document: JsonObject) -> JsonObject:
-        read = _read(document, ActionSearch)
-        found = await self._found(caller, document, read.page, read.asked(), search.actions)
+        wanted = read(document, ActionSearch)
+        found = await self._found(caller, document, wanted.page, wanted.asked(), search.actions)
         return _page(found, document, lambda name: {"name": name})
 
     async def _found(
@@ -170,28 +170,12 @@ class AccessRoutes:
         return await wanted(self.desk, asked, by=caller.principal, after=after, limit=limit)
 
 
-async def _document(request: Request) -> JsonObject:
-    media = request.headers.get("content-type", "")
-    if not is_json(media):
-        raise MediaTypeUnsupported(f"body is `{media[:80]}`, not `application/json`")
-    document = parse_object(await request.body())
-    refuse_nul(document)
-    return document
-
-
-def _read(document: JsonObject, kind: type[T]) -> T:
-    try:
-        return msgspec.convert(document, kind)
-    except msgspec.ValidationError as wrong:
-        raise InvalidBody(sentence(wrong)) from wrong
-
-
 def _item(item: Json, shared: JsonObject) -> Evaluation | str:
     """One question of a batch, each member of it in place of the whole default (§7.1.1); or what is wrong."""
     if not isinstance(item, dict):
         return "an evaluation is an object"
     try:
-        return _read({**shared, **item}, Evaluation)
+        return read({**shared, **item}, Evaluation)
     except InvalidBody as wrong:
         return wrong.hint
 
@@ -205,7 +189,7 @@ def _semantic(options: Json) -> Semantic:
         raise InvalidBody(f"`evaluations_semantic` is one of {known}") from unknown
 
 
-def _told(decision: Decision) -> JsonObject:
+def _told(decision: Decision, asking: RequestRoutes | None) -> JsonObject:
     verdict = decision.verdict
     word = word_of(verdict.effect, obliged=bool(verdict.obligations))
     ours: JsonObject = {
@@ -216,7 +200,7 @@ def _told(decision: Decision) -> JsonObject:
     if decision.glasses:
         ours["breakglass"] = list(decision.glasses)
     if verdict.effect is not Effect.PERMIT:
-        return denial_of(decision).authzen({NAMESPACE: ours})
+        return denial_of(decision).authzen({NAMESPACE: ours, **(asking.hint(decision) if asking else {})})
     context: JsonObject = {
         "evaluation_id": decision.id,
         "evaluated_at": instant(decision.at),

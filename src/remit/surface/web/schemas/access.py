@@ -1,10 +1,12 @@
 """Wire types of the Authorization API 1.0 (AuthZEN): members that are not named here are ignored (§5)."""
 
+from datetime import datetime
 from typing import Annotated, Any
 
 import msgspec
 
 from remit.app.access.question import Asked, Entity
+from remit.app.access.requests import Denied
 from remit.kernel.canonical import JsonObject
 
 NAMESPACE = "dev.remit"
@@ -41,6 +43,12 @@ class AccessAction(msgspec.Struct, frozen=True, kw_only=True):
     properties: dict[str, Any] | None = None
 
 
+class AccessApproval(msgspec.Struct, frozen=True, kw_only=True):
+    """The yes that a new evaluation stands on, as the task told it (ARAP draft 1)."""
+
+    id: _Id
+
+
 class AccessContext(msgspec.Struct, frozen=True, kw_only=True):
     """What of a context is read: the arguments, the task and the chain, and how fresh the answer must be."""
 
@@ -48,6 +56,7 @@ class AccessContext(msgspec.Struct, frozen=True, kw_only=True):
     task: _Id = ""
     envelope: _Id = ""
     revision: Annotated[int, msgspec.Meta(ge=0)] | None = None
+    approval: AccessApproval | None = None
 
 
 class Evaluation(msgspec.Struct, frozen=True, kw_only=True):
@@ -61,6 +70,23 @@ class Evaluation(msgspec.Struct, frozen=True, kw_only=True):
     def asked(self) -> Asked:
         """As the decision point takes it."""
         return _asked(self.subject.entity(), self.action, self.resource.entity(), self.context)
+
+
+class AccessDenial(msgspec.Struct, frozen=True, kw_only=True):
+    """Which denial a request is about, as it was told."""
+
+    evaluation_id: _Id
+    expires_at: Annotated[datetime, msgspec.Meta(tz=True)]
+
+
+class AccessRequest(Evaluation, frozen=True, kw_only=True):
+    """What people shall be asked about: the question that was denied, and its denial."""
+
+    denial: AccessDenial
+
+    def denied(self) -> Denied:
+        """As the domain takes it."""
+        return Denied(evaluation=self.denial.evaluation_id, expires_at=self.denial.expires_at)
 
 
 class AccessPage(msgspec.Struct, frozen=True, kw_only=True):
@@ -123,4 +149,5 @@ def _asked(subject: Entity, action: AccessAction, resource: Entity, context: Acc
         task=context.task,
         envelope=context.envelope,
         at_least=context.revision,
+        approval=context.approval.id if context.approval else "",
     )

@@ -1,0 +1,41 @@
+"""How every request of an enforcement point is let in and read."""
+
+from typing import TypeVar
+
+import msgspec
+from starlette.requests import Request
+
+from remit.authority.oauth.errors import InsufficientScope
+from remit.authority.oauth.scopes import Scope
+from remit.kernel.canonical import JsonObject, parse_object
+from remit.surface.web.caller import Caller, Doorkeeper
+from remit.surface.web.errors import InvalidBody, MediaTypeUnsupported
+from remit.surface.web.inbound import is_json, refuse_nul, sentence
+
+T = TypeVar("T", bound=msgspec.Struct)
+
+
+async def admitted(request: Request, door: Doorkeeper) -> Caller:
+    """The enforcement point; raises `InsufficientScope` for anybody else."""
+    caller = await door.admit(request)
+    if Scope.DECIDE not in caller.scopes:
+        raise InsufficientScope(f"this needs the scope `{Scope.DECIDE}`", scopes=frozenset({Scope.DECIDE}))
+    return caller
+
+
+async def document(request: Request) -> JsonObject:
+    """The body, by the strict reader."""
+    media = request.headers.get("content-type", "")
+    if not is_json(media):
+        raise MediaTypeUnsupported(f"body is `{media[:80]}`, not `application/json`")
+    found = parse_object(await request.body())
+    refuse_nul(found)
+    return found
+
+
+def read(found: JsonObject, kind: type[T]) -> T:
+    """The body as what it should be; raises `InvalidBody` with where and why."""
+    try:
+        return msgspec.convert(found, kind)
+    except msgspec.ValidationError as wrong:
+        raise InvalidBody(sentence(wrong)) from wrong
