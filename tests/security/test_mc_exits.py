@@ -115,6 +115,7 @@ async def test_only_https_to_open_ports_unless_registered(url: str) -> None:
 
 
 @pytest.mark.attack("MC-15")
+@pytest.mark.req("R133")
 async def test_neither_proxy_settings_nor_redirects_nor_challenges_lead_anywhere() -> None:
     async with scripted() as elsewhere:
 

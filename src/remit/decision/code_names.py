@@ -60,6 +60,7 @@ class Code(StrEnum):
     HISTORY_ERROR = "history_error"
     APPROVERS_DIFFER = "approvers_differ"
     COMPANION_ABSENT = "companion_absent"
+    EGRESS_REFUSED = "egress_refused"
     ARGUMENT_UNTRUSTED = "argument_untrusted"
     ARGUMENT_REFUSED = "argument_refused"
     EFFECT_UNASKED = "effect_unasked"

@@ -140,6 +140,15 @@ RULES: Final[dict[Code, Entry]] = {
         tell="I need a person to approve this.",
         help_="A person must approve exactly this call; it is then decided again.",
     ),
+    Code.EGRESS_REFUSED: deny(
+        Stage.HISTORY,
+        DenialKind.LIMIT_EXCEEDED,
+        "`{argument}` leads to `{host}`, {why}",
+        RemedyAction.NARROW_ARGUMENTS,
+        "I may not send anything there.",
+        "An argument that is an address is a way out. The tool's mapping lists its `hosts`; where it lists "
+        "none, only the public network is open. The nearest miss holds the list.",
+    ),
     Code.ARGUMENT_UNTRUSTED: Entry(
         stage=Stage.HISTORY,
         effect=Effect.ASK,

@@ -10,6 +10,7 @@ from typing import Final, TypeAlias
 from msgspec import structs
 
 from remit.decision.codes import Code, reason
+from remit.decision.egress_stage import egress_stage
 from remit.decision.explain import remedy_for
 from remit.decision.facts import Snapshot
 from remit.decision.finding import Finding
@@ -51,6 +52,7 @@ STEPS: Final = (
     Step(stage=Stage.POLICY, judge=policy_stage),
     Step(stage=Stage.RELATIONS, judge=relation_stage),
     Step(stage=Stage.HISTORY, judge=lineage_stage),
+    Step(stage=Stage.HISTORY, judge=egress_stage),
 )
 """The stages that need only the snapshot; budget and oversight follow inside the transaction."""
 

@@ -169,6 +169,11 @@ class ToolMapping:
     """The relation without which no call is permitted; None where none is demanded."""
     meters: tuple[MeterMapping, ...] = ()
     """What a call uses up besides calls and money, each meter once."""
+    hosts: tuple[str, ...] = ()
+    """Where addresses in its arguments may lead: `api.example.com`, `*.example.com`, `10.0.0.5:8080`.
+
+    None listed: anywhere on the public network, as far as policy and provenance let it (R133).
+    """
 
     def __post_init__(self) -> None:
         if len({each.meter for each in self.meters}) != len(self.meters):

@@ -127,6 +127,7 @@ CASES: dict[Code, Case] = {
     Code.POLICY_UNVERIFIED: lambda: (call(), unproven()),
     Code.RELATION_MISSING: lambda: (call(), shared("room:Room-402#viewer@user:ada")),
     Code.RELATION_UNANSWERED: lambda: (call(), shared(relation="owner")),
+    Code.EGRESS_REFUSED: lambda: (call("rooms.book", {"room": "http://127.1/"}), office()),
     Code.NO_PERMIT: lambda: (call(), office('@id("x") permit(principal is Remit::Human, action, resource);')),
     Code.FORBIDDEN: lambda: (call(), office('@id("x") forbid(principal, action, resource);' + PERMIT_ALL)),
     Code.CONDITION_FAILED: lambda: (

@@ -68,11 +68,7 @@ def kinds_of(schema: JsonObject, declared: Mapping[str, Kind] | None = None) -> 
 
 def trace(seen: Seen, arguments: JsonObject, kinds: Mapping[str, Kind]) -> tuple[Traced, ...]:
     """Trace every value of a call."""
-    leaves = [
-        (pointer, _by_shape(kind, text), text)
-        for name, value in arguments.items()
-        for pointer, kind, text in _walk(name, value, kinds, 0, "")
-    ]
+    leaves = leaves_of(arguments, kinds)
     parties = [text for _, kind, text in leaves if kind in {Kind.ACCOUNT, Kind.RECIPIENT, Kind.OBJECT}]
     return tuple(
         Traced(
@@ -86,6 +82,15 @@ def trace(seen: Seen, arguments: JsonObject, kinds: Mapping[str, Kind]) -> tuple
         else Traced(argument=pointer, kind=kind, text=text, ground=UNSEEN)
         for pointer, kind, text in leaves
     )
+
+
+def leaves_of(arguments: JsonObject, kinds: Mapping[str, Kind]) -> list[tuple[str, Kind, str]]:
+    """Every value of a call: JSON pointer, what it steers, its text."""
+    return [
+        (pointer, _by_shape(kind, text), text)
+        for name, value in arguments.items()
+        for pointer, kind, text in _walk(name, value, kinds, 0, "")
+    ]
 
 
 def _by_shape(kind: Kind, text: str) -> Kind:

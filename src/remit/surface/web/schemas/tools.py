@@ -31,6 +31,10 @@ _HOST = r"([A-Za-z0-9]([A-Za-z0-9._-]{0,251}[A-Za-z0-9])?|\[[0-9A-Fa-f:.]{2,45}\
 _PORT = r"(:([1-9]\d{0,3}|[1-5]\d{4}|6[0-4]\d{3}|65[0-4]\d{2}|655[0-2]\d|6553[0-5]))?"
 Url = Annotated[str, msgspec.Meta(max_length=2048, pattern=rf"^(https?://{_HOST}{_PORT}([/?][!-\"$-~]*)?)?$")]
 """Empty, or a plain address: no user, no fragment, ASCII alone."""
+_SCHEME = r"([a-z][a-z0-9+.-]{0,20}://)?"
+_BELOW = r"(\*\.)?([a-z0-9_][a-z0-9._-]{0,252}|\[[0-9a-f:.]{2,45}\])(:[0-9]{1,5})?"
+HostPattern = Annotated[str, msgspec.Meta(max_length=300, pattern=rf"^{_SCHEME}{_BELOW}$")]
+"""A host, `*.` and a host for all below it, or an address; with a port that alone."""
 Argument = Annotated[str, msgspec.Meta(max_length=4096)]
 
 
@@ -148,6 +152,7 @@ class MappingBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     effect: Phrase = ""
     relation: RelationMappingBody | None = None
     meters: Annotated[list[MeterBody], msgspec.Meta(max_length=len(Meter))] = []
+    hosts: Annotated[list[HostPattern], msgspec.Meta(max_length=64)] = []
 
     def mapping(self) -> ToolMapping:
         """As the domain says it."""
@@ -167,6 +172,7 @@ class MappingBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
             ),
             sentence=self.sentence,
             effect=self.effect,
+            hosts=tuple(self.hosts),
             relation=None
             if self.relation is None
             else RelationMapping(
