@@ -76,7 +76,10 @@ class Scene:
 
 @asynccontextmanager
 async def scene(
-    folder: Path, *hosts: str, make: Callable[[Ground], Services] = build, **chosen: str
+    folder: Path,
+    *hosts: str,
+    make: Callable[[Ground], Services] = build,
+    chosen: dict[str, str] | None = None,
 ) -> AsyncIterator[Scene]:
     async with recorder() as out:
 
@@ -88,7 +91,7 @@ async def scene(
 
         listed = [tool("fetch_page", inputSchema=SCHEMA)]
         async with (
-            populated(folder, make=make, chosen=chosen or None) as house,
+            populated(folder, make=make, chosen=chosen) as house,
             scripted(tools=listed, on_call=call) as up,
         ):
             mapping = ToolMapping(
@@ -162,7 +165,7 @@ async def test_without_the_stage_the_same_call_reaches_the_listener(tmp_path: Pa
 async def test_a_get_to_a_new_host_with_what_was_read_is_a_question(tmp_path: Path) -> None:
     """Where provenance weighs: the host is allowed to the tool, but nobody who is believed named it."""
     async with scene(
-        tmp_path / "house", "127.0.0.1", **{"gateway.provenance": "enforce", "gateway.hold": "1s"}
+        tmp_path / "house", "127.0.0.1", chosen={"gateway.provenance": "enforce", "gateway.hold": "1s"}
     ) as here:
         asked = await here.fetch(url=f"http://127.0.0.1/?d={SECRET}", goal="Summarize what there is")
         assert _code(asked) == "argument_untrusted"
