@@ -3,7 +3,7 @@
 Nobody's full permissions are ever a factor by themselves: an agent gets what all of them leave.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
@@ -28,6 +28,8 @@ class Share:
 
     name: str
     ceiling: Ceiling
+    account: str = ""
+    """Whose budget its caps are: names may be alike in one chain, accounts are not. Empty: the token's."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,10 +40,12 @@ class Member:
     people of the task, in their order.
     """
 
+    id: str
     name: str
     ceiling: Ceiling | None
     blueprint: str
     blueprint_ceiling: Ceiling | None
+    blueprint_id: str = ""
     consent: Grant | None = None
     beside: tuple[Grant | None, ...] = ()
 
@@ -69,20 +73,15 @@ def shares(
     do not: the worker's own ceiling and its own consent take their place, and user, task and hops stay.
     What holds for the user holds for each of `company`, who are the task's companions in their order.
     """
-    found = [] if consent is None else [Share(name="user", ceiling=consent.ceiling)]
+    found = [] if consent is None else [Share(name="user", ceiling=consent.ceiling, account=consent.id)]
     if task.user is not None and consent is None:
         found.append(Share(name="user", ceiling=NOTHING))
-    found += [Share(name=f"with {each.name}", ceiling=_given(each.consent)) for each in company]
-    found.append(Share(name="task", ceiling=task.ceiling))
-    found += [Share(name=f"hop {number}", ceiling=hop.ceiling) for number, hop in enumerate(hops, start=1)]
+    found += [_beside(each) for each in company]
+    found.append(Share(name="task", ceiling=task.ceiling, account=task.id))
+    found += [_of_hop(number, hop) for number, hop in enumerate(hops, start=1)]
     first = _after_last_broker(hops)
     if first > 0 and task.user is not None:
-        worker = members[first]
-        found.append(Share(name=f"user for {worker.name}", ceiling=_given(worker.consent)))
-        found += [
-            Share(name=f"with {each.name} for {worker.name}", ceiling=_given(consent))
-            for each, consent in zip(company, worker.beside, strict=True)
-        ]
+        found += _for_worker(members[first], task, company)
     for member in members[first:]:
         found += _of_member(member)
     if token is not None:
@@ -115,8 +114,36 @@ def _after_last_broker(hops: Sequence[RecordedHop]) -> int:
     return max((number for number, hop in enumerate(hops, 1) if hop.kind is Delegation.BROKER), default=0)
 
 
+def _beside(each: Beside) -> Share:
+    account = each.consent.id if each.consent else ""
+    return Share(name=f"with {each.name}", ceiling=_given(each.consent), account=account)
+
+
+def _of_hop(number: int, hop: RecordedHop) -> Share:
+    return Share(name=f"hop {number}", ceiling=hop.ceiling, account=hop.prefix)
+
+
+def _for_worker(worker: Member, task: Task, company: Sequence[Beside]) -> Iterator[Share]:
+    """What each person of the task has given the worker behind the last broker itself."""
+    yield Share(
+        name=f"user for {worker.name}", ceiling=_given(worker.consent), account=f"{task.user}/{worker.id}"
+    )
+    for person, each, consent in zip(task.companions, company, worker.beside, strict=True):
+        yield Share(
+            name=f"with {each.name} for {worker.name}",
+            ceiling=_given(consent),
+            account=f"{person.user}/{worker.id}",
+        )
+
+
 def _of_member(member: Member) -> tuple[Share, ...]:
-    own = Share(name=f"agent {member.name}", ceiling=member.ceiling or NOTHING)
+    own = Share(name=f"agent {member.name}", ceiling=member.ceiling or NOTHING, account=member.id)
     if not member.blueprint:
         return (own,)
-    return (own, Share(name=f"blueprint {member.blueprint}", ceiling=member.blueprint_ceiling or NOTHING))
+    # Agents of one blueprint may stand in one chain: each has its own account under it.
+    shared = Share(
+        name=f"blueprint {member.blueprint}",
+        ceiling=member.blueprint_ceiling or NOTHING,
+        account=f"{member.blueprint_id}/{member.id}",
+    )
+    return (own, shared)

@@ -326,10 +326,12 @@ def member_of(tx: AuthorityTransaction, agent: Principal, consent: Grant | None 
     """An agent with its standing ceilings, as a factor of effective right."""
     blueprint = None if agent.blueprint is None else tx.principals.get(PrincipalId(agent.blueprint))
     return Member(
+        id=agent.id,
         name=agent.name,
         ceiling=tx.ceilings.get(agent.id),
         blueprint="" if blueprint is None else blueprint.name,
         blueprint_ceiling=None if blueprint is None else tx.ceilings.get(blueprint.id),
+        blueprint_id="" if blueprint is None else blueprint.id,
         consent=consent,
     )
 

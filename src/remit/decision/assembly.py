@@ -233,28 +233,18 @@ def _factors(
     if task is None:
         yield from _own_factors(call, snapshot, principal)
         return
-    members = [snapshot.principals[agent] for agent in _agents(principal, envelope)]
-    hops = envelope.hops if envelope else ()
-    accounts = {f"hop {number}": hop.prefix for number, hop in enumerate(hops, start=1)}
-    accounts |= {"task": task.id, "token": call.subject.token, "user": grant.id if grant else ""}
-    accounts |= {f"with {each.name}": each.consent.id if each.consent else "" for each in company}
-    for agent in members:
-        accounts[f"agent {agent.name}"] = agent.id
-        accounts[f"user for {agent.name}"] = f"{task.user}/{agent.id}"
-        for person, each in zip(task.companions, company, strict=True):
-            accounts[f"with {each.name} for {agent.name}"] = f"{person.user}/{agent.id}"
-        if agent.blueprint is not None:
-            accounts[f"blueprint {_blueprint_name(agent, snapshot)}"] = f"{agent.blueprint}/{agent.id}"
+    members = [_known(agent, snapshot, "agent") for agent in _agents(principal, envelope)]
     for share in shares(
         task=task,
         consent=grant,
         members=[_member(agent, task, snapshot) for agent in members],
-        hops=hops,
+        hops=envelope.hops if envelope else (),
         company=company,
         token=call.subject.ceiling,
     ):
         daily = not share.name.startswith(("task", "hop", "token"))
-        yield Factor(name=share.name, ceiling=share.ceiling, account=accounts[share.name], daily=daily)
+        account = call.subject.token if share.name == "token" else share.account
+        yield Factor(name=share.name, ceiling=share.ceiling, account=account, daily=daily)
 
 
 def _own_factors(call: ProposedCall, snapshot: Snapshot, principal: Principal) -> Iterator[Factor]:
@@ -268,7 +258,7 @@ def _own_factors(call: ProposedCall, snapshot: Snapshot, principal: Principal) -
 
 
 def _agents(principal: Principal, envelope: RecordedEnvelope | None) -> list[PrincipalId]:
-    """The agents of the chain, the first one first; that all are known was seen at step 5."""
+    """The agents of the chain, the first one first: of each an instance is known, the agent may be gone."""
     if envelope is None:
         return [principal.id]
     return [PrincipalId(envelope.first), *(PrincipalId(hop.to) for hop in envelope.hops)]
@@ -277,10 +267,12 @@ def _agents(principal: Principal, envelope: RecordedEnvelope | None) -> list[Pri
 def _member(agent: Principal, task: Task, snapshot: Snapshot) -> Member:
     blueprint = PrincipalId(agent.blueprint) if agent.blueprint else None
     return Member(
+        id=agent.id,
         name=agent.name,
         ceiling=snapshot.ceilings.get(agent.id),
         blueprint=_blueprint_name(agent, snapshot),
         blueprint_ceiling=snapshot.ceilings.get(blueprint) if blueprint else None,
+        blueprint_id=blueprint or "",
         consent=_consent(agent, task, snapshot),
         beside=tuple(_newest(each.user, agent, snapshot) for each in task.companions),
     )

@@ -116,8 +116,12 @@ def lines_of(request: ActionRequest) -> tuple[Line, ...]:
     if _is_discovery(request):
         return ()
     costs = costs_of(request)
-    found = [line for factor in request.factors for line in charges(factor, costs, request.call.at)]
-    return tuple(sorted(found, key=lambda line: line.id))
+    found = dict[str, Line]()
+    for line in (line for factor in request.factors for line in charges(factor, costs, request.call.at)):
+        # One call costs an account once, also where its holder stands in the chain twice.
+        if line.id not in found or line.bound < found[line.id].bound:
+            found[line.id] = line
+    return tuple(found[name] for name in sorted(found))
 
 
 def costs_of(request: ActionRequest) -> Mapping[tuple[Dimension, str], int]:

@@ -90,6 +90,27 @@ async def test_a_no_is_an_answer_with_its_reason_and_stands_on_record(
     assert stored.explanation.verdict.reasons[0].code == code
 
 
+@pytest.mark.attack("PD-22")
+async def test_an_id_of_another_type_is_nobody_in_a_question_as_in_a_search(pep: Pep) -> None:
+    """Found by `oracle.decision`: the type chose who is listed, and not who is judged."""
+    house = pep.house
+    admin = PrincipalId(house["admin"].id)
+    for name in ("payments-gateway", "user"):
+        await house.services.consent.set_ceiling(
+            PrincipalId(house[name].id), house.ceiling(right(BOOK)), by=admin, at=house.now()
+        )
+    question = {"action": {"name": BOOK}, "resource": {"type": "Room", "id": "Room-401"}}
+    agent = {"context": {"task": pep.started.task.id}}
+    for kind, ident, more in (
+        ("robot", pep.party.id, {}),
+        ("user", pep.party.id, {}),
+        ("workload", house["user"].id, {}),
+        ("agent", house["calendar-bot"].agent, agent),
+    ):
+        said = await pep.says({**question, **more, "subject": {"type": kind, "id": ident}})
+        assert said["context"]["dev.remit/denial"]["code"] == "principal_unknown", (kind, ident)
+
+
 @pytest.mark.attack("PD-25")
 async def test_arguments_that_mean_another_resource_are_refused(pep: Pep) -> None:
     said = await pep.says(pep.agent(ident="Room-402", arguments=BOOKING))

@@ -49,7 +49,9 @@ def consent(limit: Ceiling = USER) -> Grant:
 
 
 def member(name: str, limit: Ceiling | None = USER, *, own: Grant | None = None) -> Member:
-    return Member(name=name, ceiling=limit, blueprint="office", blueprint_ceiling=USER, consent=own)
+    return Member(
+        id=f"agt_{name}", name=name, ceiling=limit, blueprint="office", blueprint_ceiling=USER, consent=own
+    )
 
 
 def hop(kind: Delegation, limit: Ceiling = USER) -> RecordedHop:
@@ -115,6 +117,16 @@ def test_emptying_any_factor_leaves_nothing_and_names_it(emptied: str) -> None:
     )
     assert not effective(found).rights
     assert emptied_by(found) == emptied
+
+
+@pytest.mark.req("N27")
+def test_agents_of_one_blueprint_in_one_chain_have_an_account_each() -> None:
+    """Found by `oracle.decision`: both were charged to the last one's, twice."""
+    pair = [replace(member(name), blueprint_id="blu_office") for name in ("giver", "taker")]
+    found = shares(task=TASK, consent=consent(), members=pair, hops=(hop(Delegation.ATTENUATE),))
+    accounts = [share.account for share in found]
+    assert accounts[-3::2] == ["blu_office/agt_giver", "blu_office/agt_taker"]
+    assert len(set(accounts)) == len(accounts)
 
 
 @pytest.mark.promise("P5")

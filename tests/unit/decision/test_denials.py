@@ -314,6 +314,16 @@ def verdict_of(code: Code) -> Verdict:
     return {**BUDGETS, **ANSWERS}[code]()
 
 
+def test_an_agent_that_left_the_directory_while_its_instance_stays_is_a_refusal_with_a_reason() -> None:
+    """Found by `oracle.decision`: an earlier agent of the chain that was retired broke the assembly."""
+    whole = office(envelopes=Map({"e" * 64: envelope(ceiling())}))
+    left = replace(whole, principals=whole.principals.delete(PrincipalId("agt_calendar")))
+    refused = assemble(call(subject=delegated()), left)
+    assert isinstance(refused, Unassembled)
+    assert refused.reason.code == Code.PRINCIPAL_UNKNOWN
+    assert "agt_calendar" in refused.reason.sentence
+
+
 @pytest.mark.req("N11", "R140")
 @pytest.mark.parametrize("code", sorted({*CASES, *BUDGETS, *ANSWERS}))
 def test_a_refusal_explains_itself(code: Code) -> None:

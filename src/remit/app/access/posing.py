@@ -199,7 +199,8 @@ def _subject(
 ) -> VerifiedSubject:
     """The enforcement point has authenticated it, and answers for its proof; what it may is ours alone."""
     actor = actor_of(asked.subject, snapshot)
-    instance = InstanceId(actor.id if actor else asked.subject.id)
+    # SAFETY: an id of another type than it was asked by names nobody; ids of the directory have no colon.
+    instance = InstanceId(actor.id if actor else f"{asked.subject.type}:{asked.subject.id}")
     agent = actor.parent if actor is not None and actor.kind is Kind.INSTANCE else instance
     task = snapshot.tasks.get(TaskId(asked.task))
     envelope = snapshot.envelopes.get(asked.envelope)
