@@ -51,7 +51,9 @@ class PlainStore:
         nothing = SimpleNamespace(add=_passed, append=_passed, burn=lambda *_: True, hold=lambda *_: True)
         nothing.insert_consumed = nothing.insert_live = _passed
         nothing.live_of_task = lambda *_: 0
-        self.replay = self.tasks = self.capabilities = self.decisions = self.ledger = self.seen = nothing
+        self.replay = self.tasks = self.capabilities = self.decisions = self.ledger = self.seen = (
+            self.sources
+        ) = nothing
 
     async def commit(self, work: Callable[[Any], T], *, lane: Lane = Lane.NORMAL) -> T:
         return work(self)
