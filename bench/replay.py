@@ -16,7 +16,8 @@ from remit.app.bindings.trials import GatewayReader
 from remit.decision.finding import Finding
 from remit.decision.policy.admission import compile_bundle, version_of
 from remit.decision.policy_stage import policy_stage
-from remit.decision.replay import Remembered, Replay, replay
+from remit.decision.recorded import RecordedDecision, Remembered, remembered
+from remit.decision.replay import Replay, Replayer
 from remit.decision.response import Effect, Verdict
 from remit.decision.trace import Explanation, StoredDecision
 from remit.kernel.canonical import canonical_json, sha256
@@ -31,16 +32,19 @@ def main() -> None:
     """Measure and say it."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--decisions", type=int, default=1_000_000)
-    count = parser.parse_args().decisions
+    parser.add_argument("--kinds", type=int, default=0, help="so many different arguments; 0: all differ")
+    chosen = parser.parse_args()
+    count, kinds = chosen.decisions, chosen.kinds or chosen.decisions
     then = compile_bundle(_OFFICE, version=version_of(_OFFICE, 1))
     text = _OFFICE + _CANDIDATE
     candidate = compile_bundle(text, version=version_of(text, 2))
     request = _request()
     made = policy_stage(request, _snapshot(then))
-    decoder, reader, found = msgspec.json.Decoder(StoredDecision), GatewayReader(), Replay()
+    decoder, found = msgspec.json.Decoder(RecordedDecision), Replay()
+    replayer = Replayer(candidate, made_with=lambda _: then, reader=GatewayReader())
 
     def read(body: bytes, arguments: str) -> Remembered:
-        return Remembered(
+        return remembered(
             stored=decoder.decode(body),
             arguments=arguments,
             server=request.server,
@@ -56,27 +60,25 @@ def main() -> None:
 
     took, cpu, batch = 0.0, 0.0, 10_000
     for first in range(0, count, batch):
-        bodies = [_stored(made, number) for number in range(first, min(first + batch, count))]
+        bodies = [_stored(made, number, number % kinds) for number in range(first, min(first + batch, count))]
         begun, ran = time.perf_counter(), time.thread_time()
-        replay(
-            (read(*each) for each in bodies), candidate, made_with=lambda _: then, reader=reader, into=found
-        )
+        replayer.replay((read(*each) for each in bodies), found)
         took += time.perf_counter() - begun
         cpu += time.thread_time() - ran
     planted = len(range(0, count, _EVERY))
-    exact = len(found.changes) == planted and not found.lost and found.same == count - planted
+    exact = found.changed == planted and not found.lost and found.same == count - planted
     sys.stdout.write(
-        f"{found.total:,} decisions replayed in {took:.1f} s "
+        f"{found.total:,} decisions, {kinds:,} kinds, replayed in {took:.1f} s "
         f"({cpu:.1f} s of CPU, {cpu / count * 1e6:.1f} µs each); "
-        f"{len(found.changes):,} changes, {planted:,} planted, {'exact' if exact else 'NOT EXACT'}\n"
+        f"{found.changed:,} changes, {planted:,} planted, {'exact' if exact else 'NOT EXACT'}\n"
     )
     sys.exit(0 if exact else 1)
 
 
-def _stored(made: Finding, number: int) -> tuple[bytes, str]:
+def _stored(made: Finding, number: int, kind: int) -> tuple[bytes, str]:
     """One decision as it is stored, with its arguments."""
-    room = "Room-13" if number % _EVERY == 0 else f"Room-{400 + number % 97}"
-    arguments = canonical_json({"room": room, "start": "14:00", "end": "15:00"})
+    room = "Room-13" if number % _EVERY == 0 else f"Room-{400 + kind % 97}"
+    arguments = canonical_json({"room": room, "start": f"day {kind} 14:00", "end": "15:00"})
     request = _request_once
     call = request.call
     told = Explanation(

@@ -2,6 +2,7 @@
 
 from typing import Final, NamedTuple
 
+from remit.decision.recorded import RecordedDecision
 from remit.decision.trace import StoredDecision
 from remit.kernel.canonical import sha256
 from remit.ledger.query import DECIDED
@@ -18,7 +19,7 @@ class Said(NamedTuple):
     digest: str
 
 
-def said(tx: SqlTransaction, stored: StoredDecision) -> Said:
+def said(tx: SqlTransaction, stored: StoredDecision | RecordedDecision) -> Said:
     """Open what belongs to one decision."""
     placed = next(
         (

@@ -14,16 +14,18 @@ from remit.decision.policy.admission import compile_bundle
 from remit.decision.policy.bundle import Bundle
 from remit.decision.policy.seal import SealBroken, prove
 from remit.decision.policy_service import PolicyService
-from remit.decision.replay import Remembered, Replay, replay
-from remit.decision.trace import StoredDecision
+from remit.decision.recorded import RecordedDecision, Remembered, remembered
+from remit.decision.replay import Replay, Replayer
 from remit.identity.principals import Principal
 from remit.identity.tools import Server, Tool
 from remit.kernel.ids import PrincipalId, TokenId, ToolId
 from remit.platform.storage.unit_of_work import SqlTransaction
 
-LIMIT: Final = 20_000
-"""Decisions of one replay, the newest: what an administrator waits for."""
-_PAGE: Final = 200
+LIMIT: Final = 1_000_000
+"""Decisions that one replay may take, the newest."""
+USUAL: Final = 100_000
+"""Decisions that a replay takes if nobody says how many: what an administrator waits for."""
+_PAGE: Final = 500
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,20 +44,30 @@ class ReplayService:
         self._policies = policies
         self._reader = GatewayReader()
 
-    async def run(self, text: str, *, since: datetime, limit: int = LIMIT) -> Replayed:
-        """Replay a text over the decisions since then, newest first; raises `PolicyRefused`."""
+    async def run(self, text: str, *, since: datetime, limit: int = USUAL) -> Replayed:
+        """Replay a text over the newest decisions since then, oldest first; raises `PolicyRefused`.
+
+        A page is in memory at a time; what is kept over pages is bounded by agents, tokens and marks.
+        """
         candidate = await self._policies.draft(text)
-        found, after, known = Replay(), "", dict[str, Bundle | None]()
+        after = await self._ground.work.read(lambda tx: tx.decisions.before_newest(limit, since))
+        found, more, known = Replay(), bool(after), dict[str, Bundle | None]()
+        replayer = Replayer(
+            candidate,
+            made_with=known.__getitem__,
+            reader=self._reader,
+            snapshot=self._ground.snapshots.current(),
+        )
         while found.total < limit:
-            page = await self._ground.work.read(partial(_page, since=since, after=after))
-            if not page:
-                return Replayed(found=found, more=False)
-            await self._learn(page, known)
-            await asyncio.to_thread(
-                replay, page, candidate, made_with=known.__getitem__, reader=self._reader, into=found
+            page = await self._ground.work.read(
+                partial(_page, since=since, after=after, limit=min(_PAGE, limit - found.total))
             )
+            if not page:
+                break
+            await self._learn(page, known)
+            await asyncio.to_thread(replayer.replay, page, found)
             after = page[-1].stored.id
-        return Replayed(found=found, more=True)
+        return Replayed(found=found, more=more)
 
     async def _learn(self, page: Sequence[Remembered], known: dict[str, Bundle | None]) -> None:
         """Prove and compile the versions that the decisions were made with."""
@@ -69,8 +81,8 @@ class ReplayService:
             known[name] = None if policy is None else compile_bundle(policy.text, version=policy.version)
 
 
-def _page(tx: SqlTransaction, *, since: datetime, after: str) -> list[Remembered]:
-    found = tx.decisions.page(since=since, after=after, limit=_PAGE)
+def _page(tx: SqlTransaction, *, since: datetime, after: str, limit: int) -> list[Remembered]:
+    found = tx.decisions.onward(since=since, after=after, limit=limit)
     principals: dict[str, Principal | None] = {}
 
     def party(ident: str | None) -> Principal | None:
@@ -82,7 +94,7 @@ def _page(tx: SqlTransaction, *, since: datetime, after: str) -> list[Remembered
 
 
 def _remembered(
-    tx: SqlTransaction, stored: StoredDecision, party: Callable[[str | None], Principal | None]
+    tx: SqlTransaction, stored: RecordedDecision, party: Callable[[str | None], Principal | None]
 ) -> Remembered:
     told = stored.explanation
     arguments, named, digest = said(tx, stored)
@@ -91,7 +103,7 @@ def _remembered(
         tool = None
     agent = party(told.agent)
     token = tx.tokens.get(TokenId(told.token)) if told.token else None
-    return Remembered(
+    return remembered(
         stored=stored,
         arguments=arguments,
         server=_server(tx, told.action, tool, named=named),

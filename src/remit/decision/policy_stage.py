@@ -74,7 +74,7 @@ def _for_one(request: ActionRequest, snapshot: Snapshot, *, forbids: bool = True
         said = reason(Code.ARGUMENT_TYPE, argument=misfit.pointer, expected=misfit.expected)
         # The type is what the tool declares; which value of it would pass is not known from here.
         return _denied(said, NearestMiss(never=True))
-    finding = _judge(request, bundle, env, forbids=forbids)
+    finding = stated(request, bundle, env, forbids=forbids)
     return finding if bundle.rehearsal is None else _with_rehearsal(finding, request, bundle, env)
 
 
@@ -115,7 +115,8 @@ def _effect_for_one(request: ActionRequest, bundle: Bundle) -> Finding:
     )
 
 
-def _judge(request: ActionRequest, bundle: Bundle, env: Env | None, *, forbids: bool = True) -> Finding:
+def stated(request: ActionRequest, bundle: Bundle, env: Env | None, *, forbids: bool = True) -> Finding:
+    """What the rules in force say to a question as it was posed; what is only rehearsed is left aside."""
     if bundle.program is None:
         return _denied(reason(Code.NO_POLICIES))
     if env is None:

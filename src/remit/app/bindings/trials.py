@@ -3,6 +3,7 @@
 from remit.decision.trials.running import Meant
 from remit.enforcement.mcp.mapping import Meaning, meaning_of_method, meaning_of_tool
 from remit.identity.tools import Server, Tool
+from remit.kernel.building import builder
 from remit.kernel.canonical import JsonObject
 
 
@@ -18,8 +19,11 @@ class GatewayReader:
         return _meant(meaning_of_method(server, method.replace(".", "/"), arguments))
 
 
+_built = builder(Meant)
+
+
 def _meant(meaning: Meaning) -> Meant:
-    return Meant(
+    return _built(
         action=meaning.action,
         resource=meaning.resource,
         money=meaning.money,

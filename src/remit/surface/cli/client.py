@@ -30,6 +30,7 @@ from remit.surface.cli.failures import Refused, Unreachable
 
 _ASSERTION_TYPE: Final = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 _TIMEOUT: Final = 30.0
+_LONG: Final = 1800.0
 _LIFE: Final = timedelta(seconds=60)
 _FAILED: Final = 400
 _NONCE_WANTED: Final = "use_dpop_nonce"
@@ -80,6 +81,11 @@ class Client:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._http.close()
+
+    def patient(self) -> Self:
+        """Wait for an answer as long as work on the whole record takes."""
+        self._http.timeout = _LONG
+        return self
 
     def get(self, path: str, **query: Any) -> Any:
         """Read something."""

@@ -65,7 +65,7 @@ def learn(
         "leave": leave or [],
     }
     with Client.open() as client:
-        found = client.post("/policies/learn", wish)
+        found = client.patient().post("/policies/learn", wish)
         if write is not None:
             write.write_text(found["text"], encoding="utf-8")
         if not accept or not found["text"] or _open(found):

@@ -103,6 +103,9 @@ def replay(
     files: Annotated[list[Path], typer.Argument(help="Cedar files; together they are the candidate.")],
     *,
     since: Annotated[str, typer.Option(help="How far back: 30m, 24h, 7d.")] = "7d",
+    newest: Annotated[
+        int, typer.Option(min=1, max=1_000_000, help="Decisions at most, the newest.")
+    ] = 100_000,
     output: OutputOption = Output.TABLE,
 ) -> None:
     """Say what a candidate would have answered to the decisions on record. Exit: 0 the same, 1 not."""
@@ -112,7 +115,8 @@ def replay(
     begun = time.monotonic()
     with Client.open() as client:
         sources = Sources.read(files)
-        found = client.post("/policies/replay", {"text": sources.text, "since": start.isoformat()})
+        asked = {"text": sources.text, "since": start.isoformat(), "limit": newest}
+        found = client.patient().post("/policies/replay", asked)
     names = " ".join(map(str, files))
     hint = f"remit policy publish {names} --canary 10%" if found["changed"] else ""
     show(found, output=output, lines=_replayed(found, time.monotonic() - begun), hint=hint)

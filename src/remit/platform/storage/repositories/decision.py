@@ -12,6 +12,7 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 from remit.decision.budget import Line, Settlement
 from remit.decision.policy.bundle import PolicyVersion
 from remit.decision.policy.seal import PublishedPolicy
+from remit.decision.recorded import RecordedDecision
 from remit.decision.trace import StoredDecision
 from remit.kernel.ids import CallId, DecisionId, PrincipalId, TenantId
 from remit.platform.storage.instants import micros, moment
@@ -211,6 +212,17 @@ _PAGE = (
 )
 
 
+_RECORDED: Final = msgspec.json.Decoder(RecordedDecision)
+_SINCE = d.c.at >= bindparam("since")
+_NTH_NEWEST = select(d.c.id).where(_OURS, _SINCE).order_by(d.c.id.desc()).limit(1).offset(bindparam("count"))
+_ONWARD = (
+    select(d.c.body, d.c.outcome)
+    .where(_OURS, _SINCE, d.c.id > bindparam("after"))
+    .order_by(d.c.id)
+    .limit(bindparam("count"))
+)
+
+
 class DecisionRepository:
     """Every decision of one tenant."""
 
@@ -257,6 +269,21 @@ class DecisionRepository:
         }
         return [_stored(row) for row in self._sql.rows(_PAGE, values)]
 
+    def before_newest(self, count: int, since: datetime) -> str:
+        """The id before the newest so many decisions of a time; empty where there are no more than that."""
+        row = self._sql.row(_NTH_NEWEST, {"tenant": self._tenant, "since": micros(since), "count": count})
+        return "" if row is None else str(row[0])
+
+    def onward(self, *, since: datetime, after: str, limit: int) -> Sequence[RecordedDecision]:
+        """Oldest first, read for a replay; `after` is the last id seen."""
+        values: dict[str, Scalar] = {
+            "tenant": self._tenant,
+            "since": micros(since),
+            "after": after,
+            "count": limit,
+        }
+        return [_recorded(row) for row in self._sql.rows(_ONWARD, values)]
+
     def of_call(self, call: CallId) -> Sequence[StoredDecision]:
         """All decisions about one call, newest first."""
         return [_stored(row) for row in self._sql.rows(_OF_CALL, {"tenant": self._tenant, "this": call})]
@@ -277,6 +304,10 @@ def _policy(row: Row | None) -> PublishedPolicy | None:
         published_at=moment(row[4]),
         seal=row[5] or "",
     )
+
+
+def _recorded(row: Row) -> RecordedDecision:
+    return structs.replace(_RECORDED.decode(row[0]), outcome=Settlement(row[1]) if row[1] else None)
 
 
 def _stored(row: Row) -> StoredDecision:

@@ -4,7 +4,7 @@ from typing import Annotated, Self
 
 import msgspec
 
-from remit.app.replaying import LIMIT, Replayed
+from remit.app.replaying import LIMIT, USUAL, Replayed
 from remit.decision.currency import amount_text
 from remit.decision.replay import Change
 from remit.surface.web.schemas.decision import PolicyText
@@ -16,7 +16,7 @@ class ReplayBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 
     text: PolicyText
     since: Instant
-    limit: Annotated[int, msgspec.Meta(ge=1, le=LIMIT)] = LIMIT
+    limit: Annotated[int, msgspec.Meta(ge=1, le=LIMIT)] = USUAL
 
 
 class ReplayExample(msgspec.Struct, frozen=True, kw_only=True):
@@ -47,7 +47,7 @@ class LostView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ReplayView(msgspec.Struct, frozen=True, kw_only=True):
-    """What the candidate changes; rules about the past are not asked again."""
+    """What the candidate changes, also by rules about the past, which begins with the replay."""
 
     total: int
     same: int
@@ -60,27 +60,23 @@ class ReplayView(msgspec.Struct, frozen=True, kw_only=True):
     def of(cls, replayed: Replayed) -> Self:
         """From the service."""
         found = replayed.found
-        grouped: dict[tuple[str, str, str], list[Change]] = {}
-        for each in found.changes:
-            grouped.setdefault((each.before, each.after, each.agent), []).append(each)
-        ordered = sorted(grouped.items(), key=lambda row: (row[0][:2], -len(row[1]), row[0][2]))
+        ordered = sorted(found.alterations.items(), key=lambda row: (row[0][:2], -row[1].count, row[0][2]))
         return cls(
             total=found.total,
             same=found.same,
-            changed=len(found.changes),
+            changed=found.changed,
             lost=[LostView(why=why.value, count=count) for why, count in found.lost.most_common()],
             rows=[
                 ReplayRow(
-                    before=before, after=after, agent=agent, count=len(changes), largest=_largest(changes)
+                    before=before, after=after, agent=agent, count=each.count, largest=_shown(each.largest)
                 )
-                for (before, after, agent), changes in ordered
+                for (before, after, agent), each in ordered
             ],
             more=replayed.more,
         )
 
 
-def _largest(changes: list[Change]) -> ReplayExample:
-    largest = max(changes, key=lambda each: each.money.minor if each.money else -1)
+def _shown(largest: Change) -> ReplayExample:
     money = largest.money
     return ReplayExample(
         decision=largest.decision,
