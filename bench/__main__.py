@@ -13,6 +13,7 @@ from bench.figures import Goal, Report, machine, said
 
 from bench import (
     goal1_authzen,
+    goal10_memory,
     goal2_policy,
     goal3_relations,
     goal4_tokens,
@@ -96,6 +97,7 @@ PROGRAMS: Final[dict[str, Measure]] = {
     "goal5": goal5_authorization.measure,
     "goal6": goal6_gateway.measure,
     "goal7": ledger,
+    "goal10": goal10_memory.measure,
     "starts": starts.measure,
 }
 

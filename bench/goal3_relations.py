@@ -36,7 +36,7 @@ _OPENFGA: Final = "github.com/openfga/openfga/cmd/openfga@v1.22.1"
 _BUILD_SECONDS: Final = 1_800
 _ORGS: Final = 100
 _LEAVES: Final = 81
-_MODEL: Final = """
+MODEL: Final = """
 model
   schema 1.1
 type user
@@ -57,9 +57,9 @@ type document
 def measure(*, tiny: bool) -> Report:
     """Ours and the peer's, in turns over the same questions."""
     documents, rounds, calls = (2_000, 2, 50) if tiny else (400_000, 5, 400)
-    world = _World(documents)
+    world = World(documents)
     before = _resident()
-    graph = Graph(Plan(read_dsl(_MODEL)), Index.of(world.tuples()))
+    graph = Graph(Plan(read_dsl(MODEL)), Index.of(world.tuples()))
     gc.collect()
     grown = _resident() - before
     found: dict[str, Any] = {"tuples": graph.index.count, "mib": round(grown, 1)}
@@ -76,7 +76,7 @@ def measure(*, tiny: bool) -> Report:
     return _report(found, missing, documents, tiny=tiny)
 
 
-class _World:
+class World:
     """Organizations of 121 groups each; everyone is in two leaves, a folder opens to one organization."""
 
     def __init__(self, documents: int) -> None:
@@ -136,10 +136,10 @@ def _resident() -> float:
 class _Store:
     """The same model and tuples in the peer."""
 
-    def __init__(self, port: int, world: _World) -> None:
+    def __init__(self, port: int, world: World) -> None:
         self._wire = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
         self._store = self.post("/stores", {"name": "bench"})["id"]
-        model = self.post(f"/stores/{self._store}/authorization-models", write_model(read_dsl(_MODEL).model))
+        model = self.post(f"/stores/{self._store}/authorization-models", write_model(read_dsl(MODEL).model))
         self._model = model["authorization_model_id"]
         tuples = world.tuples()
         while batch := list(islice(tuples, 100)):

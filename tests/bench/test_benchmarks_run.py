@@ -16,6 +16,7 @@ TABLES = {
     "goal5": ("goal5_authorization", "conventional, ES256", "Remit, ES256"),
     "goal6": ("goal6_gateway", "direct", "Remit"),
     "goal7": ("goal7_ledger", "pymerkle in memory", "Remit durable"),
+    "goal10": ("goal10_memory", "idle, empty", "after some questions"),
     "starts": ("starts", "remit --help", "capability verified"),
 }
 
