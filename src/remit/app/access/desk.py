@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Sequence
 from typing import Final, Protocol
 
+from remit.app.access.ordered import Ordered
 from remit.app.access.posing import Posed, Subjects, Tools, pose
 from remit.app.access.question import Asked
 from remit.decision.facts import Snapshot, Snapshots
@@ -14,6 +15,8 @@ from remit.kernel.ids import CallId, Entropy, PrincipalId, mint_id
 
 AT_ONCE: Final = 16
 """Questions of one batch that wait for the writer together."""
+PATIENCE_S: Final = 2.0
+"""When a page of a search ends with what it has; the next goes on after what was looked at last."""
 
 
 class Judge(Protocol):
@@ -35,8 +38,16 @@ class AccessDesk:
     """One tenant's answers."""
 
     def __init__(
-        self, *, judge: Judge, snapshots: Snapshots, issuer: str, clock: Clock, entropy: Entropy
+        self,
+        *,
+        judge: Judge,
+        snapshots: Snapshots,
+        issuer: str,
+        clock: Clock,
+        entropy: Entropy,
+        patience: float = PATIENCE_S,
     ) -> None:
+        self.patience = patience
         self._judge = judge
         self._snapshots = snapshots
         self._issuer = issuer
@@ -44,6 +55,7 @@ class AccessDesk:
         self._entropy = entropy
         self._tools = Tools()
         self._subjects = Subjects()
+        self._ordered: tuple[object, Ordered] | None = None
 
     async def evaluate(self, asked: Asked, *, by: PrincipalId) -> Decision:
         """Decide one question; a permit has used up what it needs when this returns."""
@@ -87,6 +99,12 @@ class AccessDesk:
             at=now,
             by=by,
         )
+
+    def ordered(self, snapshot: Snapshot) -> Ordered:
+        """Who there is in a view."""
+        if self._ordered is None or self._ordered[0] is not snapshot.principals:
+            self._ordered = snapshot.principals, Ordered.of(snapshot)
+        return self._ordered[1]
 
     async def snapshot(self) -> Snapshot:
         """The newest view of everything."""

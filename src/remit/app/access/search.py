@@ -4,15 +4,19 @@ Candidates are everything that could be permitted at all; each is then foreseen 
 decided, so a list never says more or less than the question would be answered (PD-22).
 """
 
-from collections.abc import Iterable, Iterator
+import asyncio
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Final
 
 from remit.app.access.desk import AccessDesk
+from remit.app.access.ordered import Ordered
 from remit.app.access.posing import TYPES, actor_of
 from remit.app.access.question import Asked, Entity
-from remit.authority.rights import Right
+from remit.authority.permission import applicable
+from remit.authority.rights import Ceiling, Right
 from remit.decision.actions import METHODS, SERVER_TYPE, action_of
 from remit.decision.facts import Snapshot
 from remit.identity.principals import Kind, Tier
@@ -20,6 +24,8 @@ from remit.kernel.ids import PrincipalId, TaskId
 
 EXAMINED: Final = 1000
 """Candidates that one page looks at, at most; the next page goes on after the last of them."""
+AT_ONCE: Final = 50
+"""Candidates of one view; between two lots others are answered."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,8 +41,7 @@ class Found:
 async def subjects(desk: AccessDesk, asked: Asked, *, by: PrincipalId, after: str, limit: int) -> Found:
     """Who of a type may do it; an unknown type is nobody."""
     kind, snapshot = asked.subject.type, await desk.snapshot()
-    names = _subjects(kind, asked, snapshot)
-    page = _page(names, after)
+    page = list(islice(_subjects(kind, asked, snapshot, desk.ordered(snapshot), after), EXAMINED + 1))
     questions = [asked.about(subject=Entity(type=kind, id=name)) for name in page]
     return await _answered(desk, page, questions, by=by, limit=limit, complete=True)
 
@@ -67,13 +72,17 @@ async def resources(desk: AccessDesk, asked: Asked, *, by: PrincipalId, after: s
 async def _answered(
     desk: AccessDesk, page: list[str], asked: list[Asked], *, by: PrincipalId, limit: int, complete: bool
 ) -> Found:
-    whole = len(page) <= EXAMINED
-    examined = page[:EXAMINED]
-    answers = await desk.foresee(asked[:EXAMINED], by=by)
-    hits = [name for name, permitted in zip(examined, answers, strict=True) if permitted]
+    """The hits among the candidates, lot by lot, until there are enough of them or the time is over."""
+    now = asyncio.get_running_loop().time
+    hits, end, seen = list[str](), now() + desk.patience, 0
+    while seen < min(len(page), EXAMINED) and len(hits) <= limit and (seen == 0 or now() < end):
+        lot = asked[seen : min(seen + AT_ONCE, EXAMINED)]
+        answers = await desk.foresee(lot, by=by)
+        hits += [name for name, permitted in zip(page[seen:], answers, strict=False) if permitted]
+        seen += len(lot)
     if len(hits) > limit:
         return Found(names=tuple(hits[:limit]), after=hits[limit - 1], complete=complete)
-    after = "" if whole or not examined else examined[-1]
+    after = page[seen - 1] if seen < len(page) else ""
     return Found(names=tuple(hits), after=after, complete=complete)
 
 
@@ -82,25 +91,36 @@ def _page(names: Iterable[str], after: str) -> list[str]:
     return list(islice((name for name in sorted(set(names)) if name > after), EXAMINED + 1))
 
 
-def _subjects(kind: str, asked: Asked, snapshot: Snapshot) -> Iterator[str]:
+def _subjects(kind: str, asked: Asked, snapshot: Snapshot, ordered: Ordered, after: str) -> Iterator[str]:
+    """Who could be permitted at all, in the order of ids, behind `after`."""
     tier = TYPES.get(kind)
-    if tier is None:
-        return
     if tier is Tier.AGENTIC:
-        yield from _agents_of(asked, snapshot)
-        return
-    yield from (entry.id for entry in snapshot.principals.values() if entry.tier is tier)
+        yield from _behind(ordered.instances.get(_holder(asked, snapshot), ()), after)
+    elif tier is not None:
+        # Who acts by themselves has a ceiling, or is refused (`ceiling_missing`).
+        for ident in _behind(ordered.others, after):
+            own, entry = snapshot.ceilings.get(ident), snapshot.principals.get(ident)
+            if own is not None and entry is not None and entry.tier is tier and _could(own, asked):
+                yield ident
 
 
-def _agents_of(asked: Asked, snapshot: Snapshot) -> Iterator[str]:
-    """Instances of whoever holds the task: without one no agent may do anything (R43)."""
+def _could(own: Ceiling, asked: Asked) -> bool:
+    """Whether a ceiling has any right of the kind; discovery passes with any right at all."""
+    if asked.action.rpartition("/")[2] in METHODS:
+        return True
+    return bool(applicable(own.rights, asked.action, asked.resource.type))
+
+
+def _behind(ids: Sequence[PrincipalId], after: str) -> Iterator[PrincipalId]:
+    return islice(ids, bisect_right(ids, after) if after else 0, None)
+
+
+def _holder(asked: Asked, snapshot: Snapshot) -> PrincipalId | None:
+    """Whoever holds the task: without one no agent may do anything (R43)."""
     task, envelope = snapshot.tasks.get(TaskId(asked.task)), snapshot.envelopes.get(asked.envelope)
     if task is None:
-        return
-    holder = envelope.holder if envelope is not None else task.agent
-    for entry in snapshot.principals.values():
-        if entry.kind is Kind.INSTANCE and entry.parent == PrincipalId(holder):
-            yield entry.id
+        return None
+    return PrincipalId(envelope.holder if envelope is not None else task.agent)
 
 
 def _actions(kind: str, snapshot: Snapshot) -> Iterator[str]:

@@ -123,6 +123,8 @@ class Listing:
 
     items: tuple[str, ...]
     complete: bool = True
+    more: bool = False
+    """Whether a page is followed by another; of a list that is asked for whole, never."""
     failure: RelationError | None = field(default=None, compare=False)
 
 

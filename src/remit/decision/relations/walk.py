@@ -66,6 +66,8 @@ class Node:
         verdict = self.part.walk(run, thing, hops)
         run.level -= 1
         run.known[key] = verdict
+        if verdict == UNSURE:
+            run.unsure.append(key)
         return verdict
 
 
@@ -101,6 +103,7 @@ class Run:
         "own",
         "steps",
         "tables",
+        "unsure",
         "user",
         "whom",
     )
@@ -125,6 +128,8 @@ class Run:
         self.steps = bounds.steps
         self.level = 0
         self.known: dict[tuple[int, int], int] = {} if own is None else {own: 0}
+        self.unsure: list[tuple[int, int]] = []
+        """What was cut off on the way: never a no, and not known for another object either."""
         self.failure: ConditionFailed | None = None
         self._met: dict[tuple[int, int, int], int] = {}
         self._closure: Closure | None = None
@@ -139,7 +144,10 @@ class Run:
 
     def again(self) -> None:
         """Ready for another object: what was cut off on the way to the last one is forgotten."""
-        self.known = {key: verdict for key, verdict in self.known.items() if verdict != UNSURE}
+        for key in self.unsure:
+            if self.known.get(key) == UNSURE:
+                del self.known[key]
+        self.unsure.clear()
 
     def spend(self) -> None:
         """One step; raises `OutOfSteps`."""

@@ -11,13 +11,12 @@ from remit.decision.relations.dsl import read_dsl
 from remit.decision.relations.dsl_text import write_dsl
 from remit.decision.relations.errors import ModelMissing
 from remit.decision.relations.graph import Graph
-from remit.decision.relations.listing import Lists
+from remit.decision.relations.listing import Candidates, Lists
 from remit.decision.relations.model_json import read_model
 from remit.decision.relations.query import (
     Bounds,
     CheckRequest,
     Given,
-    Listing,
     ListObjectsRequest,
     ListUsersRequest,
 )
@@ -41,9 +40,13 @@ from remit.surface.web.schemas.relations import (
     WhoCan,
 )
 
-WHOLE: Final = Bounds(steps=20_000_000, listed=2_000_000)
-"""What a list for a person may cost: all of a store of a million tuples."""
+GATHERED: Final = Bounds(steps=20_000_000)
+"""What finding all that may be in a list may cost: all of a store of a million tuples."""
+PAGE_STEPS: Final = 2_000_000
+"""The deadline of one page: its list says that it is not complete, after some seconds."""
 _KEPT: Final = 8
+_KEPT_ITEMS: Final = 400_000
+"""Of all lists that are kept, for their next pages; one that is longer is kept alone."""
 _Asked: TypeAlias = ListUsersRequest | ListObjectsRequest
 
 
@@ -52,8 +55,8 @@ class RelationRoutes:
     """What the noun needs."""
 
     relations: RelationService
-    lists: "dict[str, tuple[Graph, Listing]]" = field(default_factory=dict)
-    """The last lists, each with the graph that it was made of: the next page is of the same."""
+    lists: "dict[str, tuple[Graph, Candidates]]" = field(default_factory=dict)
+    """What the last lists are taken from, each with its graph: the next page is of the same."""
 
     def operations(self) -> list[Operation[Any, Any]]:
         """What is served."""
@@ -173,7 +176,7 @@ class RelationRoutes:
             user_relation=relation,
             given=Given(context=body.context),
         )
-        return await self._listed(body, asked, lambda lists: lists.users(asked, WHOLE))
+        return await self._listed(body, asked, lambda lists: lists.users_among(asked, GATHERED))
 
     async def _what_can(self, inbound: Inbound[WhatCan, Nothing]) -> RelatedPage:
         _sees(inbound.caller)
@@ -181,28 +184,35 @@ class RelationRoutes:
         asked = ListObjectsRequest(
             user=body.user, relation=body.relation, type=body.type, given=Given(context=body.context)
         )
-        return await self._listed(body, asked, lambda lists: lists.objects(asked, WHOLE))
+        return await self._listed(body, asked, lambda lists: lists.objects_among(asked, GATHERED))
 
     async def _listed(
-        self, body: WhoCan | WhatCan, asked: _Asked, make: Callable[[Lists], Listing]
+        self, body: WhoCan | WhatCan, asked: _Asked, make: Callable[[Lists], Candidates]
     ) -> RelatedPage:
         store = await self._store(body.store)
         graph, key = await self.relations.graph(store, fresh=True), f"{store} {asked}"
         known = self.lists.get(key)
         if known is None or known[0] is not graph:
-            # In a thread: a list of a million takes seconds, in which others are answered.
+            # In a thread: finding a million takes seconds, in which others are answered.
             known = graph, await asyncio.to_thread(make, Lists(graph))
-            while len(self.lists) >= _KEPT:
-                del self.lists[next(iter(self.lists))]
-            self.lists[key] = known
-        listing = known[1]
-        left = [each for each in listing.items if each > body.cursor]
+            self._keep(key, known)
+        bounds = Bounds(steps=PAGE_STEPS, listed=body.limit)
+        listing = await asyncio.to_thread(known[1].page, bounds, after=body.cursor)
         return RelatedPage(
-            items=left[: body.limit],
+            items=list(listing.items),
             complete=listing.complete,
-            next=left[body.limit - 1] if len(left) > body.limit else "",
+            next=listing.items[-1] if listing.more else "",
             why="" if listing.failure is None else listing.failure.hint,
         )
+
+    def _keep(self, key: str, known: "tuple[Graph, Candidates]") -> None:
+        self.lists.pop(key, None)
+        room = _KEPT_ITEMS - len(known[1].names)
+        while self.lists and (
+            len(self.lists) >= _KEPT or sum(len(each.names) for _, each in self.lists.values()) > room
+        ):
+            del self.lists[next(iter(self.lists))]
+        self.lists[key] = known
 
     async def _store(self, named: str) -> str:
         return named or await self.relations.in_force()

@@ -157,7 +157,7 @@ class WhatCan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
 
 class RelatedPage(msgspec.Struct, frozen=True, kw_only=True):
-    """One page, in order; `complete` is false if some may lack anywhere in the list."""
+    """One page, in order; `complete` is false if some may lack between its beginning and its end."""
 
     items: list[str]
     complete: bool
