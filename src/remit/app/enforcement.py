@@ -19,6 +19,7 @@ from remit.app.bindings.minter import CapabilityPress
 from remit.app.bindings.provenance import watch_of, weighing_of
 from remit.app.bindings.scoping import SnapshotScopes
 from remit.app.bindings.tenancy import NoPrograms
+from remit.app.bindings.usage import STEPS, Metered, NothingToMint, UsageMeter
 from remit.app.bindings.vault import GatewayCredentials, VaultServices
 from remit.app.ground import Ground
 from remit.app.retrieval.ground import print_key_of, retrieval_desk
@@ -70,6 +71,25 @@ def decision_point(ground: Ground, lifetimes: Lifetimes) -> DecisionService:
         print_key=print_key_of(ground),
         weighing=weighing_of(ground.settings.gateway),
         generation=ground.clock.generation,
+    )
+
+
+def usage_meter(ground: Ground, approvals: ApprovalService) -> UsageMeter:
+    """Decides what programs use of models: as of a tool that is ours, without rights and policies."""
+    snapshots = Metered(ground.snapshots)
+    return UsageMeter(
+        decisions=DecisionService(
+            uow=ground.work,
+            snapshots=snapshots,
+            capabilities=NothingToMint(),
+            entropy=ground.entropy,
+            node=ground.store.node,
+            steps=STEPS,
+        ),
+        snapshots=ground.snapshots,
+        desk=ApprovalDesk(approvals=approvals, snapshots=snapshots, issuer=ground.issuer),
+        work=ground.work,
+        entropy=ground.entropy,
     )
 
 

@@ -16,8 +16,9 @@ from remit.app.bindings.spending import CapabilitySpender
 from remit.app.bindings.standing import SnapshotStandings
 from remit.app.bindings.tenancy import narrowed
 from remit.app.bindings.upstream import Upstream
+from remit.app.bindings.usage import UsageMeter
 from remit.app.bindings.vault import UpstreamPlane, VaultServices, open_vault
-from remit.app.enforcement import capability_issuer, decision_point, gateway_of, upstream_pool
+from remit.app.enforcement import capability_issuer, decision_point, gateway_of, upstream_pool, usage_meter
 from remit.app.ground import Ground, log_name, tenant_ground
 from remit.app.heads import HeadKeeper
 from remit.app.keys import LogSigner
@@ -71,6 +72,7 @@ class Services:
     decisions: DecisionService
     capabilities: CapabilityIssuer
     spender: CapabilitySpender
+    usage: UsageMeter
     approvals: ApprovalService
     breakglass: BreakGlassService
     people: People
@@ -205,6 +207,7 @@ def build(ground: Ground) -> Services:
         spender=CapabilitySpender(
             work=work, keys=ground.keys, issuer=ground.issuer, node=ground.store.node, entropy=entropy
         ),
+        usage=usage_meter(ground, approvals),
         approvals=approvals,
         breakglass=breakglass,
         people=people,

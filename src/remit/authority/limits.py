@@ -44,11 +44,6 @@ class Per(StrEnum):
 
 Key: TypeAlias = tuple[Dimension, Per, str]
 """What makes two limits the same one: dimension, span, currency."""
-_ELSEWHERE: Final = {
-    (Dimension.CALLS, Per.WHOLE): "calls",
-    (Dimension.CALLS, Per.MINUTE): "per_minute",
-    (Dimension.MONEY, Per.WHOLE): "money",
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +51,7 @@ class Limit:
     """One limit: `most` is never passed; where `ask_above` would be, a person is asked for each call.
 
     Amounts are whole units of the dimension: calls, minor units of the currency, rows, recipients, tokens,
-    milliseconds, bytes. What `calls`, `per_minute` and `money` of a ceiling say has no `most` here.
+    milliseconds, bytes. Beside `calls`, `per_minute` and `money` of the same caps, the smaller `most` holds.
     """
 
     of: Dimension
@@ -75,9 +70,6 @@ class Limit:
             raise MalformedCeiling("a limit of money names its currency, and no other does")
         if self.most is None and self.ask_above is None:
             raise MalformedCeiling(f"limit of `{self.of}` has neither `most` nor `ask_above`")
-        spelled = _ELSEWHERE.get((self.of, self.per))
-        if self.most is not None and spelled:
-            raise MalformedCeiling(f"`most` of `{self.of}` per `{self.per}` is said by `{spelled}`")
 
     @property
     def key(self) -> Key:

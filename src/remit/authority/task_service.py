@@ -23,6 +23,7 @@ from remit.authority.errors import (
     TaskOver,
 )
 from remit.authority.intent import Intent, seal_goal
+from remit.authority.limits import Limit, meet_limits
 from remit.authority.lineage import lineage_of
 from remit.authority.options import AuthorityOptions, Signing
 from remit.authority.repository import AuthorityTransaction
@@ -71,6 +72,8 @@ class StartTask:
     initiative: Initiative = Initiative.USER
     company: tuple[Invited, ...] = ()
     """Who else the run is for; each has consented for themselves."""
+    limits: tuple[Limit, ...] = ()
+    """Limits of this task's own budget, inside those of `ceiling`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -385,7 +388,7 @@ def _task_ceiling(wanted: StartTask, consent: Grant | None, at: datetime, hops: 
     stated = Ceiling(
         rights=asked.rights,
         window=Window(start=at.replace(microsecond=0), end=wanted.deadline.replace(microsecond=0)),
-        caps=asked.caps,
+        caps=replace(asked.caps, limits=meet_limits(*asked.caps.limits, *wanted.limits)),
         depth=min(hops, hops if outer is None else outer.depth),
         purpose=wanted.purpose,
     )

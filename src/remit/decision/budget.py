@@ -6,7 +6,7 @@ before the call and settled after it.
 """
 
 from collections.abc import Iterator, Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 from functools import lru_cache
 from typing import Final
@@ -28,6 +28,7 @@ __all__ = [
     "Settlement",
     "charges",
     "costs_of",
+    "counters",
     "currencies",
     "lines_of",
     "plan",
@@ -97,6 +98,11 @@ class Line(Told, frozen=True, kw_only=True):
             return SPANS[Per.MINUTE]
         return SPANS.get(self.per, SPANS[Per.DAY] if self.period else 0)
 
+    @property
+    def ends(self) -> datetime | None:
+        """When its period is over, exclusive; None for the whole life of the account."""
+        return datetime.fromtimestamp((self.period + 1) * self.seconds, UTC) if self.seconds else None
+
     def bounded(self) -> "Line":
         """The same charge with nothing above what may be used unasked."""
         return self if self.ask_above is None else structs.replace(self, cap=self.bound, ask_above=None)
@@ -132,7 +138,7 @@ def costs_of(request: ActionRequest) -> Mapping[tuple[Dimension, str], int]:
     mapping = request.tool.mapping if request.tool else None
     for meter in mapping.meters if mapping else ():
         amount = asked_for(meter, request.call.arguments)
-        if not isinstance(amount, Unread):
+        if not isinstance(amount, Unread) and amount:
             costs[Dimension(meter.meter.value), ""] = amount
     return costs
 
@@ -149,24 +155,33 @@ def unread(request: ActionRequest) -> Unread | None:
 
 def charges(factor: Factor, costs: Mapping[tuple[Dimension, str], int], at: datetime) -> Iterator[Line]:
     """What costs are charged to one factor's account, under its caps."""
-    for limit in plan(factor.ceiling.caps):
-        cost = costs.get((limit.of, limit.currency))
-        if cost is None:
-            continue
-        # A rate keeps the name that its counter always had.
-        rate = (limit.of, limit.per) == (Dimension.CALLS, Per.MINUTE)
-        daily = SPANS[Per.DAY] if factor.daily else 0
-        yield Line(
-            account=factor.account,
-            factor=factor.name,
-            dimension=Dimension.RATE if rate else limit.of,
-            currency=limit.currency,
-            period=_period(SPANS.get(limit.per, daily), at),
-            cap=MOST if limit.most is None else limit.most,
-            cost=cost,
-            per=Per.WHOLE if rate else limit.per,
-            ask_above=limit.ask_above,
-        )
+    for counter in plan(factor.ceiling.caps):
+        cost = costs.get((counter.of, counter.currency))
+        if cost is not None:
+            yield _line(factor, counter, cost, at)
+
+
+def counters(factor: Factor, at: datetime) -> Iterator[Line]:
+    """All that one factor limits, at no cost: what there is to look at."""
+    for counter in plan(factor.ceiling.caps):
+        yield _line(factor, counter, 0, at)
+
+
+def _line(factor: Factor, counter: "Counter", cost: int, at: datetime) -> Line:
+    # A rate keeps the name that its counter always had.
+    rate = (counter.of, counter.per) == (Dimension.CALLS, Per.MINUTE)
+    daily = SPANS[Per.DAY] if factor.daily else 0
+    return Line(
+        account=factor.account,
+        factor=factor.name,
+        dimension=Dimension.RATE if rate else counter.of,
+        currency=counter.currency,
+        period=_period(SPANS.get(counter.per, daily), at),
+        cap=MOST if counter.most is None else counter.most,
+        cost=cost,
+        per=Per.WHOLE if rate else counter.per,
+        ask_above=counter.ask_above,
+    )
 
 
 @lru_cache(maxsize=1024)
@@ -179,9 +194,10 @@ def plan(caps: Caps) -> tuple["Counter", ...]:
         **{(Dimension.MONEY, Per.WHOLE, each.currency): each.minor for each in caps.money},
     }
     found = []
-    for (of, per, currency), most in spelled.items():
+    for (of, per, currency), said in spelled.items():
         limit = asks.pop((of, per, currency), None)
-        ask_above = limit.ask_above if limit else None
+        bounds = [each for each in (said, limit.most if limit else None) if each is not None]
+        most, ask_above = min(bounds, default=None), limit.ask_above if limit else None
         if most is not None or ask_above is not None:
             found.append(Counter(of=of, per=per, currency=currency, most=most, ask_above=ask_above))
     found += [

@@ -45,6 +45,8 @@ class Handing(StrEnum):
     """Its holder takes it to the tool server, which uses it up."""
     TOLD = "told"
     """There is none: an enforcement point of its own lets the call pass, and does what it is obliged to."""
+    METERED = "metered"
+    """There is none: a program says what it is about to use, and afterwards what it did."""
 
 
 class Disclose(StrEnum):

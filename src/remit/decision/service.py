@@ -75,6 +75,8 @@ from remit.kernel.uow import UnitOfWork
 
 _TRIES: Final = 4
 """How often a decision is made anew because authority shrank while it was made."""
+_BARE: Final = frozenset({Handing.TOLD, Handing.METERED})
+"""Permits without a capability."""
 _NOTHING_ASKED: Final = nothing_asked()
 _NOTHING_SHORT: Final = nothing_short(())
 
@@ -403,7 +405,7 @@ class DecisionService:
                 tx.capabilities.insert_consumed(capability, call=call.call, node=self._node, at=call.at)
             case Handing.LIVE:
                 tx.capabilities.insert_live(capability)
-            case Handing.TOLD:
+            case Handing.TOLD | Handing.METERED:
                 raise AssertionError("nothing was minted")
 
     def _no_room(self, tx: DecisionTransaction, draft: Draft) -> Reason | None:
@@ -477,7 +479,7 @@ class DecisionService:
 
     def _mint(self, draft: Draft) -> Minted | None:
         """A capability for a call of a tool; discovery needs none."""
-        if draft.request is None or draft.call.tool is None or draft.handing is Handing.TOLD:
+        if draft.request is None or draft.call.tool is None or draft.handing in _BARE:
             return None
         return self._capabilities.mint(draft.request, decision=draft.id, at=draft.call.at)
 

@@ -77,9 +77,10 @@ def wary(request: ActionRequest, lines: Sequence[tuple[Line, int]]) -> Finding:
 
 
 def approvers_of(request: ActionRequest, lines: Sequence[Line]) -> str:
-    """The owner for the budgets of an agent and its blueprint, the user for the others."""
+    """The user for budgets of theirs, where the call can be taken back; else the agent's owner (N18)."""
     owners = any(line.factor.split(" ", 1)[0] in _OF_OWNER for line in lines)
-    return "owner" if owners or request.user is None else "self"
+    by_user = request.user is not None and request.tool is not None and request.tool.reversible
+    return "self" if by_user and not owners else "owner"
 
 
 def left_of(line: Line, spent: int) -> str:

@@ -43,11 +43,11 @@ def asked_for(meter: MeterMapping, arguments: JsonObject) -> int | Unread:
         if amount is None:
             return Unread(meter=meter.meter, pointer=pointer, present=True)
         total, found = total + amount, True
-    if not found and not meter.estimate:
+    if not found and meter.estimate is None:
         return Unread(meter=meter.meter, pointer=meter.arguments[0], present=False)
     if total > MOST:
         return Unread(meter=meter.meter, pointer=meter.arguments[0], present=True)
-    return max(total if found else meter.estimate, 1 if meter.settles else 0)
+    return max(total if found else meter.estimate or 0, 1 if meter.settles else 0)
 
 
 def amount_in(value: Json, meter: MeterMapping) -> int | None:

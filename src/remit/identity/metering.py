@@ -48,8 +48,8 @@ class MeterMapping:
 
     meter: Meter
     arguments: tuple[str, ...] = ()
-    estimate: int = 0
-    """In units of the meter; 0 for none."""
+    estimate: int | None = None
+    """In units of the meter; 0 says that a call which names none of them takes none."""
     times: int = 1
     result: str = ""
     """Pointer into the result's `structuredContent`: a number, or a list whose members are counted."""
@@ -61,7 +61,7 @@ class MeterMapping:
             raise MalformedMeter(
                 f"meter `{self.meter}` names no argument and no estimate: it reserves nothing"
             )
-        if not 0 <= self.estimate <= MOST or not 1 <= self.times <= MOST_TIMES:
+        if not 0 <= (self.estimate or 0) <= MOST or not 1 <= self.times <= MOST_TIMES:
             raise MalformedMeter(
                 f"meter `{self.meter}`: `estimate` is at most {MOST}, `times` from 1 to {MOST_TIMES}"
             )

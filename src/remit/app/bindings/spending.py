@@ -12,10 +12,11 @@ from remit.authority.errors import CapabilityRejected, NotYours
 from remit.authority.lineage import lineage_of
 from remit.authority.tasks import Lineage
 from remit.decision.actions import action_of
-from remit.decision.budget import Settlement
+from remit.decision.budget import Dimension, Settlement
 from remit.decision.spending import settle
 from remit.decision.trace import StoredDecision
 from remit.identity.lifecycle import State
+from remit.identity.metering import Meter
 from remit.identity.principals import Principal
 from remit.identity.tools import Pin, Server, Tool
 from remit.kernel.canonical import Digest
@@ -74,6 +75,8 @@ class Ending:
     code: str
     result: Digest
     resources: tuple[str, ...]
+    used: tuple[tuple[Meter, int], ...] = ()
+    """What the call took of each meter, as its server counted it."""
 
 
 class CapabilitySpender:
@@ -171,7 +174,8 @@ class CapabilitySpender:
         stored = tx.decisions.get(held.decision)
         if stored is None or not tx.capabilities.settle(held.id, ending.state, at):
             raise OutcomeTold("the capability is not used, or its outcome was told before")
-        settle(tx, held.decision, _SETTLED[ending.state])
+        used = {Dimension(meter.value): amount for meter, amount in ending.used}
+        settle(tx, held.decision, _SETTLED[ending.state], used=used, at=at)
         tx.ledger.append(self._finished(tx, ending, held, stored, by=by, at=at))
 
     def _finished(
@@ -208,7 +212,11 @@ class CapabilitySpender:
             effect=ending.state,
             codes=(ending.code,),
             digests=(("arguments", held.arguments), *((("result", ending.result),) if ending.result else ())),
-            detail=(("sent", "true"), *(("touched", address) for address in ending.resources)),
+            detail=(
+                ("sent", "true"),
+                *((f"used {meter}", str(amount)) for meter, amount in ending.used),
+                *(("touched", address) for address in ending.resources),
+            ),
         )
 
 

@@ -65,6 +65,8 @@ def _found(stage: str, detail: Sequence[str]) -> str:
             some, none = _LISTED[stage]
             return f"{some}: {', '.join(detail)}" if detail else none
         case "budget":
+            if any(": " in each for each in detail):
+                return "; ".join(detail)
             return f"{_counted(detail, 'limit', 'limits')}, none used up" if detail else "no limit applies"
         case "oversight":
             return ", ".join(detail) or "nobody had to be asked"

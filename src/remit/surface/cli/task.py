@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from remit.surface.cli.agent import read_json
+from remit.surface.cli.budget import limit_of, spent
 from remit.surface.cli.options import CursorOption, LimitOption, OutputOption, duration, group
 from remit.surface.cli.render import Output, details, show
 
@@ -34,9 +35,11 @@ def show_(task: TaskArgument, *, output: OutputOption = Output.TABLE) -> None:
     with Client.open() as client:
         found = client.get(f"/tasks/{task}")
         found["delegations"] = client.get(f"/tasks/{task}/delegations")
-    told = {key: value for key, value in found.items() if key not in {"ceiling", "delegations"}}
+        found["budget"] = client.get(f"/tasks/{task}/budget")
+    told = {key: value for key, value in found.items() if key not in {"ceiling", "delegations", "budget"}}
     lines = details({**told, **_company(found)})
     lines += [f"delegation  {each['id']}  {len(each['hops'])} hops" for each in found["delegations"]]
+    lines += [f"budget      {spent(each)}" for each in found["budget"]]
     show(found, output=output, lines=lines, hint=f"remit ledger search {task}")
 
 
@@ -56,6 +59,12 @@ def start(
     ceiling: Annotated[
         Path | None, typer.Option("--ceiling", help="Narrower than your consent (JSON).")
     ] = None,
+    limits: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--limit", help="At most, and above what you are asked: rows=1000, tokens/hour=5000:4000."
+        ),
+    ] = None,
     others: Annotated[
         list[str] | None,
         typer.Option("--with", help="Who else it is for, by name or id; only what they allow too is done."),
@@ -74,6 +83,8 @@ def start(
     }
     if ceiling is not None:
         stated["ceiling"] = read_json(ceiling)
+    if limits:
+        stated["limits"] = [limit_of(each, command="remit task start") for each in limits]
     if others:
         stated["with"] = [{"user": each} for each in others]
     with Client.open() as client:

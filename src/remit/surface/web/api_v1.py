@@ -28,6 +28,7 @@ from remit.surface.web.routes.tenants import TenantRoutes
 from remit.surface.web.routes.tools import ToolRoutes
 from remit.surface.web.routes.trials import TrialRoutes
 from remit.surface.web.routes.upstream import UpstreamRoutes
+from remit.surface.web.routes.usage import UsageRoutes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +59,7 @@ class Nouns:
     upstream: UpstreamRoutes
     relations: RelationRoutes
     retrieval: RetrievalRoutes
+    usage: UsageRoutes
 
     def operations(self) -> list[Operation[Any, Any]]:
         """All of them; names and (method, path) pairs are unique, which a test demands."""
@@ -86,4 +88,5 @@ class Nouns:
             *self.upstream.operations(),
             *self.relations.operations(),
             *self.retrieval.operations(),
+            *self.usage.operations(),
         ]

@@ -87,6 +87,7 @@ from remit.surface.web.routes.token import TokenDoor
 from remit.surface.web.routes.tools import ToolRoutes
 from remit.surface.web.routes.trials import TrialRoutes
 from remit.surface.web.routes.upstream import UpstreamRoutes
+from remit.surface.web.routes.usage import UsageRoutes
 from remit.surface.web.session import SessionDoor
 from remit.surface.web.tenants import TenantDoor
 
@@ -150,6 +151,7 @@ def nouns(services: Services) -> Nouns:
         identity=services.identity,
     )
     return Nouns(
+        usage=UsageRoutes(usage=services.usage, seen=authority.seen),
         directory=DirectoryRoutes(
             identity=services.identity,
             credentials=services.credentials,

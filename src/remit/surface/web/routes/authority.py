@@ -26,7 +26,7 @@ from remit.surface.web.schemas.authority import (
     TaskView,
     WithPerson,
 )
-from remit.surface.web.schemas.rights import ceiling_of
+from remit.surface.web.schemas.rights import ceiling_of, limit_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -168,6 +168,7 @@ class AuthorityRoutes:
             segment=body.segment,
             mode=body.mode,
             initiative=body.initiative,
+            limits=tuple(limit_of(each) for each in body.limits),
             company=tuple([await self._invited(each) for each in body.company]),
         )
         started = await self.tasks.start(wanted, by=inbound.caller.principal, at=inbound.at)

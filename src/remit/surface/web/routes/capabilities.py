@@ -248,6 +248,7 @@ class CapabilityRoutes:
             code=body.code or body.outcome.value,
             result=body.result_sha256,
             resources=tuple(body.resources),
+            used=tuple(body.used.items()),
         )
         await self.spender.end(ending, by=inbound.caller.principal, at=inbound.at)
         return OutcomeView(capability=ident, outcome=body.outcome)

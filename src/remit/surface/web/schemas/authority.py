@@ -12,7 +12,7 @@ from remit.authority.envelope import Delegation, Making
 from remit.authority.shares import Share
 from remit.authority.task_service import StartedTask
 from remit.authority.tasks import Initiative, Mode, Task, TaskState
-from remit.surface.web.schemas.rights import CeilingBody, ceiling_view
+from remit.surface.web.schemas.rights import CeilingBody, LimitBody, ceiling_view
 from remit.surface.web.schemas.words import EnvelopeText, Ident, Instant, Line
 
 Goal = Annotated[str, msgspec.Meta(min_length=1, max_length=8192)]
@@ -49,6 +49,8 @@ class NewTask(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     company: Annotated[tuple[WithPerson, ...], msgspec.Meta(max_length=COMPANIONS_CEILING)] = msgspec.field(
         default=(), name="with"
     )
+    limits: Annotated[list[LimitBody], msgspec.Meta(max_length=32)] = []
+    """Of this task's own budget, within the ceiling's."""
 
 
 class TaskView(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -9,7 +9,7 @@ import msgspec
 from remit.app.bindings.issuing import Issued
 from remit.authority.capability import Capability
 from remit.enforcement.pep.decider import Ask
-from remit.surface.web.schemas.words import Ident, Jws
+from remit.surface.web.schemas.words import Amounts, Ident, Jws
 
 Hex = Annotated[str, msgspec.Meta(min_length=64, max_length=64, pattern=r"^[0-9a-f]{64}$")]
 """SHA-256 in hex."""
@@ -120,6 +120,8 @@ class OutcomeBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     resources: Annotated[
         list[Annotated[str, msgspec.Meta(min_length=1, max_length=500)]], msgspec.Meta(max_length=50)
     ] = []
+    used: Amounts = {}
+    """What the call took of each meter that was reserved; the others stay as they were."""
 
 
 class OutcomeView(msgspec.Struct, frozen=True, kw_only=True):

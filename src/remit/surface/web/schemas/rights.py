@@ -93,7 +93,7 @@ def ceiling_of(body: CeilingBody) -> Ceiling:
             calls=body.calls,
             per_minute=body.per_minute,
             money=tuple(Money(currency=each.currency, minor=each.minor) for each in body.money),
-            limits=tuple(_limit_of(each) for each in body.limits),
+            limits=tuple(limit_of(each) for each in body.limits),
         ),
         depth=body.depth,
         purpose=body.purpose,
@@ -152,7 +152,8 @@ def _amount(text: str | None) -> Decimal | None:
     return number
 
 
-def _limit_of(body: LimitBody) -> Limit:
+def limit_of(body: LimitBody) -> Limit:
+    """Read a limit. Raises `MalformedCeiling`."""
     return Limit(
         of=body.of,
         per=body.per,

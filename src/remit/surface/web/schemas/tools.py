@@ -134,7 +134,7 @@ class MeterBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 
     meter: Meter
     arguments: Annotated[list[Pointer], msgspec.Meta(max_length=16)] = []
-    estimate: Count = 0
+    estimate: Count | None = None
     times: Annotated[int, msgspec.Meta(ge=1, le=MOST_TIMES)] = 1
     result: Pointer = ""
     measured: bool = False

@@ -5,6 +5,7 @@ from typing import Annotated, TypeAlias
 
 import msgspec
 
+from remit.identity.metering import Meter
 from remit.surface.web.paging import IDENT
 
 Ident: TypeAlias = Annotated[str, msgspec.Meta(min_length=1, max_length=128, pattern=IDENT)]
@@ -17,6 +18,8 @@ Line: TypeAlias = Annotated[str, msgspec.Meta(min_length=1, max_length=500)]
 """One sentence of a person."""
 Text: TypeAlias = Annotated[str, msgspec.Meta(min_length=1, max_length=65536)]
 Count: TypeAlias = Annotated[int, msgspec.Meta(ge=0, le=9_007_199_254_740_991)]
+Amounts: TypeAlias = Annotated[dict[Meter, Count], msgspec.Meta(max_length=len(Meter))]
+"""How much of each meter, in its units."""
 Instant: TypeAlias = Annotated[datetime, msgspec.Meta(tz=True)]
 """RFC 3339 with an offset; shown in UTC."""
 Email: TypeAlias = Annotated[str, msgspec.Meta(max_length=254, pattern=r"^[^@\s]+@[^@\s]+$")]
