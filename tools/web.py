@@ -177,6 +177,7 @@ _WHAT: Final = {
     "GET /.well-known/oauth-protected-resource/mcp/{server}": "metadata of one MCP server (RFC 9728)",
     "GET /.well-known/authzen-configuration": "where decisions and searches are asked for (AuthZEN 1.0 §9)",
     "POST /access/v1/evaluation": "one decision for an enforcement point (AuthZEN 1.0 §6)",
+    "POST /access/v1/unasked": "what was let through while nobody could be asked, on record afterwards",
     "POST /access/v1/evaluations": "several at once, in three ways (AuthZEN 1.0 §7)",
     "POST /access/v1/search/subject": "who may (AuthZEN 1.0 §8.4)",
     "POST /access/v1/search/resource": "with what (AuthZEN 1.0 §8.5)",

@@ -2,12 +2,18 @@
 
 from remit_sdk.connection import connect
 from remit_sdk.errors import Denied, NoProof, NotAllowed, Refused, RemitError, Unreachable
+from remit_sdk.journal import Journal
+from remit_sdk.pep import EnforcementPoint, Grace, Permit
 from remit_sdk.session import Session
 
 __all__ = [
     "Denied",
+    "EnforcementPoint",
+    "Grace",
+    "Journal",
     "NoProof",
     "NotAllowed",
+    "Permit",
     "Refused",
     "RemitError",
     "Session",

@@ -39,9 +39,13 @@ class Denied(RemitError):
     `denial` is the whole object: kind, code, stage, nearest miss, remedy, and where the reasons stand.
     """
 
-    def __init__(self, message: str, denial: Mapping[str, Any]) -> None:
+    def __init__(
+        self, message: str, denial: Mapping[str, Any], *, context: Mapping[str, Any] | None = None
+    ) -> None:
         super().__init__(message, code=str(denial.get("code", "denied")))
         self.denial = dict(denial)
+        self.context = dict(context or {})
+        """All that an answer over AuthZEN said; empty where the call went through the gateway."""
 
     @property
     def remedy(self) -> dict[str, Any]:

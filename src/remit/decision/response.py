@@ -224,6 +224,8 @@ class Decision(Told, frozen=True, kw_only=True):
     asked about it: the key of an approval."""
     glasses: tuple[BreakGlassId, ...] = ()
     """Break glass that made a difference."""
+    consequential: bool = False
+    """Whether the call can do harm, as its tool is pinned: nobody may let it through without asking."""
 
     def __bool__(self) -> NoReturn:
         raise TypeError("a decision has no truth value; match on `verdict.effect`")

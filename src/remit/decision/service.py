@@ -358,6 +358,7 @@ class DecisionService:
                 approval=outcome.approval,
                 key=draft.key,
                 glasses=stored.explanation.glasses,
+                consequential=draft.call.consequential,
             ),
         )
 

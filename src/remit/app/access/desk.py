@@ -77,10 +77,16 @@ class AccessDesk:
 
     async def foresee(self, asked: Sequence[Asked], *, by: PrincipalId) -> tuple[bool, ...]:
         """Which questions would be permitted now; nothing is used up and nothing recorded."""
+        return tuple(effect is Effect.PERMIT for _, effect in await self.judged(asked, by=by))
+
+    async def judged(
+        self, asked: Sequence[Asked], *, by: PrincipalId
+    ) -> tuple[tuple[ProposedCall, Effect], ...]:
+        """Each question as the call that it stands for, and what it would be answered now."""
         snapshot = await self._snapshots.catch_up()
         posed = [self.posed(each, snapshot, by=by) for each in asked]
         effects = iter(await self._judge.foresee([each.call for each in posed if each.refused is None]))
-        return tuple(each.refused is None and next(effects) is Effect.PERMIT for each in posed)
+        return tuple((each.call, Effect.DENY if each.refused else next(effects)) for each in posed)
 
     async def call(self, asked: Asked, *, by: PrincipalId) -> ProposedCall:
         """The call that a question stands for, on the newest view; nothing is decided."""

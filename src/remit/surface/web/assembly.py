@@ -8,6 +8,7 @@ from starlette.types import ASGIApp
 
 from remit.app.access.desk import AccessDesk
 from remit.app.access.requests import AccessRequests
+from remit.app.access.unasked import UnaskedLog
 from remit.app.bindings.desk import ApprovalDesk
 from remit.app.bindings.directory import SnapshotDirectory
 from remit.app.bindings.discovery import LiveTools
@@ -86,6 +87,7 @@ from remit.surface.web.routes.token import PATH as TOKEN
 from remit.surface.web.routes.token import TokenDoor
 from remit.surface.web.routes.tools import ToolRoutes
 from remit.surface.web.routes.trials import TrialRoutes
+from remit.surface.web.routes.unasked import UnaskedRoutes
 from remit.surface.web.routes.upstream import UpstreamRoutes
 from remit.surface.web.routes.usage import UsageRoutes
 from remit.surface.web.session import SessionDoor
@@ -124,6 +126,7 @@ def tenant_application(services: Services) -> ASGIApp:
         *upstream_routes(services).routes(),
         *api.routes(operations),
         *access_routes(services, door=door, once=once).routes(),
+        *unasked_routes(services, door=door, once=once).routes(),
         *FgaRoutes(
             relations=relations(services), door=door, clock=ground.clock, issuer=ground.issuer
         ).routes(),
@@ -266,6 +269,19 @@ def access_routes(services: Services, *, door: Door, once: Idempotency) -> Acces
     )
     wanted = ground.settings.access.requests
     return AccessRoutes(desk=desk, door=door, issuer=ground.issuer, asking=asking if wanted else None)
+
+
+def unasked_routes(services: Services, *, door: Door, once: Idempotency) -> UnaskedRoutes:
+    """Where enforcement points tell what they let through while nobody could be asked."""
+    ground = services.ground
+    log = UnaskedLog(
+        desk=access_desk(services),
+        work=ground.work,
+        clock=ground.clock,
+        entropy=ground.entropy,
+        tenant=ground.tenant,
+    )
+    return UnaskedRoutes(log=log, door=door, once=once, clock=ground.clock)
 
 
 def access_desk(services: Services) -> AccessDesk:

@@ -196,6 +196,7 @@ def _told(decision: Decision, asking: RequestRoutes | None) -> JsonObject:
         "verdict": word,
         "revision": verdict.revision,
         "policy_version": verdict.policy_version,
+        "consequential": decision.consequential,
     }
     if decision.glasses:
         ours["breakglass"] = list(decision.glasses)

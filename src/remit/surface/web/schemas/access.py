@@ -7,6 +7,7 @@ import msgspec
 
 from remit.app.access.question import Asked, Entity
 from remit.app.access.requests import Denied
+from remit.app.access.unasked import Unasked
 from remit.kernel.canonical import JsonObject
 
 NAMESPACE = "dev.remit"
@@ -87,6 +88,23 @@ class AccessRequest(Evaluation, frozen=True, kw_only=True):
     def denied(self) -> Denied:
         """As the domain takes it."""
         return Denied(evaluation=self.denial.evaluation_id, expires_at=self.denial.expires_at)
+
+
+class UnaskedItem(Evaluation, frozen=True, kw_only=True):
+    """A call let through while nobody could be asked: when, and how long that had been so by then."""
+
+    at: Annotated[datetime, msgspec.Meta(tz=True)]
+    outage_s: Annotated[int, msgspec.Meta(ge=0, le=86_400)]
+
+    def unasked(self) -> Unasked:
+        """As the domain takes it."""
+        return Unasked(asked=self.asked(), at=self.at, outage_s=self.outage_s)
+
+
+class UnaskedBody(msgspec.Struct, frozen=True, kw_only=True):
+    """Some of them, the oldest first."""
+
+    calls: Annotated[list[UnaskedItem], msgspec.Meta(min_length=1, max_length=50)]
 
 
 class AccessPage(msgspec.Struct, frozen=True, kw_only=True):
