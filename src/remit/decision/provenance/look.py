@@ -6,7 +6,7 @@ record is *anchored* when the user's own words select it: the query that found i
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from itertools import pairwise
 from typing import Final
@@ -94,8 +94,11 @@ def look(
 ) -> None:
     """Enter what a tool answered to `query`; `own_work` when the call was an effect that was permitted."""
     anchored = own_work or _selected(seen, query)
+    echoed = " ".join(phrase(text) for text in _texts(query, 0)) if own_work else ""
     for leaf in _leaves(seen, result, intent, anchored=anchored):
-        _enter(seen, leaf, source)
+        # SAFETY: what an effect answers of its own arguments is the agent's word, and no record's.
+        lifted = leaf.anchored and not (own_work and not leaf.party and phrase(leaf.text) in echoed)
+        _enter(seen, replace(leaf, anchored=lifted), source)
     if anchored or not any(_texts(query, 0)):
         # SAFETY: the extreme of what the agent itself filtered would be the agent's choice.
         for name in described(result, seen.has_word):
@@ -105,10 +108,18 @@ def look(
 def wrote(seen: Seen, arguments: Json) -> None:
     """Note what the agent itself put somewhere it could read it back: a copy keeps its label."""
     for text in _texts(arguments, 0):
-        for value in (*values_in(text), Value(Shape.PHRASE, phrase(text))):
+        for value in _written(text):
             known = seen.sighting(value)
             if known.label in {Label.UNKNOWN, Label.TEXT, Label.AGENT}:
                 seen.wrote(value, known)
+
+
+def _written(text: str) -> frozenset[Value]:
+    """What may come back of a text that was written: as a whole, or what a server picks out of it."""
+    shaped = values_in(text)
+    coded = [token for token in tokens_of(text[:PROSE]) if any(map(str.isdigit, token))]
+    picked = [phrase(text), *(phrase(value.text) for value in shaped), *map(phrase, coded)]
+    return shaped | {Value(Shape.PHRASE, each) for each in picked}
 
 
 def rung(amount: Decimal) -> int:
