@@ -176,3 +176,43 @@ async def test_without_the_context_on_record_the_summary_leaves(shelf: Library) 
     await house.work.commit(lambda tx: tx.sql.run(forgotten))
     token = await house.exchange(house["mail-bot"], started.envelope)
     assert (await _mail(shelf, token)).result.get("isError") is False
+
+
+@pytest.mark.req("R131")
+async def test_the_condition_before_a_search_is_what_the_filter_gives(shelf: Library) -> None:
+    started = await shelf.begin()
+    found = (await shelf.filter([], task=started.task.id, path="/retrieval/condition")).json()
+    assert (found["exact"], found["open"]) == (True, [])
+    assert found["sql"]["exact"]
+    assert found["metadata"]["exact"]
+    assert "Phoenix" in found["sql"]["parameters"].values()
+    assert "Phoenix" not in found["sql"]["where"]
+    assert {"project": {"$eq": "Phoenix"}} in found["metadata"]["filter"]["$and"]
+    nobody = await shelf.filter([], task="tsk_unknown", path="/retrieval/condition")
+    assert (nobody.json()["condition"], nobody.json()["metadata"]["filter"]) == (False, None)
+    await shelf.house.policy(
+        '@id("same") permit (principal, action == Remit::Action::"library/documents.retrieve", resource)'
+        ' when { resource.hasTag("a") && resource.hasTag("b")'
+        ' && resource.getTag("a") == resource.getTag("b") };'
+    )
+    wider = (await shelf.filter([], task=started.task.id, path="/retrieval/condition")).json()
+    assert (wider["exact"], wider["open"]) == (False, ["policy `same`"])
+
+
+async def test_what_is_known_of_documents_is_registered_with_the_server(shelf: Library) -> None:
+    stated = {
+        "name": "archive",
+        "transport": "http",
+        "url": "http://127.0.0.1:9/mcp",
+        "purpose": "search",
+        "environment": "production",
+        "documents": {"relation": {"relation": "reader"}, "sets": [{"name": "wiki", "prefix": "file:///w/"}]},
+    }
+    reply = await shelf.house.api(shelf.house["admin"], "POST", "/servers", stated)
+    assert reply.status_code == 201, reply.text
+    snapshot = await shelf.house.services.ground.snapshots.catch_up()
+    server = next(each for each in snapshot.servers.values() if each.name == "archive")
+    assert server.documents is not None
+    assert server.documents.relation is not None
+    assert server.documents.dataset_of("file:///w/x") == "wiki"
+    assert server.documents.dataset_of("file:///v/x") == ""

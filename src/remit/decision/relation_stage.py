@@ -1,6 +1,7 @@
 """Is somebody related to the resource as the tool demands? The stage after policy, on the graph as it is."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Final
 
 from remit.decision.actions import RETRIEVE
@@ -9,7 +10,14 @@ from remit.decision.facts import Snapshot
 from remit.decision.finding import Finding
 from remit.decision.relations.errors import RelationError
 from remit.decision.relations.graph import Graph
-from remit.decision.relations.query import Bounds, CheckRequest, Given
+from remit.decision.relations.listing import Lists
+from remit.decision.relations.query import (
+    LIST_BOUNDS,
+    Bounds,
+    CheckRequest,
+    Given,
+    ListObjectsRequest,
+)
 from remit.decision.relations.trace import resolution, tell
 from remit.decision.request import ActionRequest
 from remit.decision.response import Effect, NearestMiss, Reason, Stage
@@ -46,6 +54,47 @@ def relation_effect(request: ActionRequest, snapshot: Snapshot) -> Finding | Non
     """What `relation_stage` finds, without the paths that explain a yes: for questions by the thousand."""
     found = _related(request, snapshot)
     return Finding(stage=Stage.RELATIONS, effect=Effect.PERMIT) if isinstance(found, list) else found
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RelatedIds:
+    """Documents to which everyone is related who must be; not `complete` where some may lack."""
+
+    ids: frozenset[str]
+    complete: bool = True
+
+
+def related_ids(request: ActionRequest, snapshot: Snapshot) -> RelatedIds | None:
+    """The documents that the stage would let pass; None where nothing is demanded (list = check)."""
+    wanted = _wanted(request)
+    if wanted is None:
+        return None
+    graph, found = snapshot.relations, list[frozenset[str]]()
+    for user in _whom(request, wanted):
+        if graph is None or user == NOBODY:
+            return RelatedIds(ids=frozenset())
+        listed = _objects(graph, request, wanted, user)
+        if listed is None:
+            return RelatedIds(ids=frozenset(), complete=False)
+        found.append(listed)
+    return RelatedIds(ids=frozenset.intersection(*found))
+
+
+def _objects(
+    graph: Graph, request: ActionRequest, wanted: RelationMapping, user: str
+) -> frozenset[str] | None:
+    kind = wanted.type or request.call.resource.type
+    asked = ListObjectsRequest(
+        user=user,
+        relation=wanted.relation,
+        type=kind,
+        given=Given(context={NOW: request.call.at.isoformat()}),
+    )
+    try:
+        found = Lists(graph).objects(asked, LIST_BOUNDS)
+    except RelationError:
+        return frozenset()  # the same question about any document is refused too
+    return frozenset(each.removeprefix(f"{kind}:") for each in found.items) if found.complete else None
 
 
 def _related(request: ActionRequest, snapshot: Snapshot) -> list[CheckRequest] | Finding | None:

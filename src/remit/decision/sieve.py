@@ -20,12 +20,13 @@ from remit.decision.history.stage import Recollection, recalled, recollect
 from remit.decision.outward import known_of
 from remit.decision.pipeline import STEPS, Judge, Step, judge, permitted
 from remit.decision.policy_stage import policy_effect, policy_stage
+from remit.decision.prefilter import Prefilter, prefilter
 from remit.decision.relation_stage import relation_effect, relation_stage
 from remit.decision.repository import DecisionTransaction
 from remit.decision.request import ActionRequest, ProposedCall
 from remit.decision.response import Effect, Obligation
 from remit.decision.rollout import facing
-from remit.decision.sources.source import BINDING, LABEL, Gathered, Origin, Source, holders, labels_of
+from remit.decision.sources.source import LEAVING, Gathered, Origin, Source, holders, labels_of
 from remit.decision.spending import charged
 from remit.kernel.canonical import Digest
 from remit.kernel.errors import RemitError
@@ -34,10 +35,8 @@ from remit.kernel.uow import UnitOfWork
 from remit.ledger.record import Content, Record
 
 _TRIES: Final = 4
-LEAVING: Final = frozenset({LABEL, *BINDING})
-"""Obligations that a document can carry: they go with it as labels. Any other would be left to nobody."""
 _IN_SHORT: Final[Mapping[Judge, Judge]] = {policy_stage: policy_effect, relation_stage: relation_effect}
-_SWIFT: Final = tuple(Step(stage=each.stage, judge=_IN_SHORT.get(each.judge, each.judge)) for each in STEPS)
+SWIFT: Final = tuple(Step(stage=each.stage, judge=_IN_SHORT.get(each.judge, each.judge)) for each in STEPS)
 """The stages of every decision, without the words that explain an answer."""
 
 
@@ -106,7 +105,7 @@ class Sieve:
         uow: UnitOfWork[DecisionTransaction],
         snapshots: Snapshots,
         entropy: Entropy,
-        steps: Sequence[Step] = _SWIFT,
+        steps: Sequence[Step] = SWIFT,
     ) -> None:
         self._uow = uow
         self._snapshots = snapshots
@@ -140,6 +139,11 @@ class Sieve:
         judged = self._judge(candidates, snapshot, await self._gathered(candidates[0].call, snapshot))
         await self._uow.read(lambda tx: self._recall(tx, judged, effects=False))
         return tuple(each.effect for each in judged)
+
+    async def prefilter(self, call: ProposedCall, *, at_least: int | None = None) -> Prefilter:
+        """What `sift` could give at all, as a condition; with no effect and no record."""
+        snapshot = await self._snapshots.catch_up(at_least)
+        return prefilter(call, snapshot, await self._gathered(call, snapshot))
 
     async def _gathered(self, call: ProposedCall, snapshot: Snapshot) -> Gathered | None:
         rollout = snapshot.rollout

@@ -11,6 +11,7 @@ from remit.app.access.question import Asked, Entity
 from remit.authority.tokens import VerifiedSubject
 from remit.decision.actions import DOCUMENT_TYPE, RETRIEVE
 from remit.decision.facts import Snapshot, Snapshots
+from remit.decision.prefilter import Prefilter
 from remit.decision.request import ProposedCall, Resource
 from remit.decision.response import Effect
 from remit.decision.sieve import Candidate, Sieve, Sifted
@@ -55,6 +56,11 @@ class RetrievalDesk:
         return await self._sieve.sift(
             [_candidate(call, _server(search, snapshot), each) for each in offered], at_least=search.at_least
         )
+
+    async def condition(self, search: Search, *, by: PrincipalId) -> Prefilter:
+        """What can be searched by; what is found by it is filtered all the same."""
+        snapshot = await self._snapshots.catch_up(search.at_least)
+        return await self._sieve.prefilter(self.call_of(search, snapshot, by=by), at_least=search.at_least)
 
     def call_of(self, search: Search, snapshot: Snapshot, *, by: PrincipalId) -> ProposedCall:
         """The call that reading any document of the server is, without the document."""

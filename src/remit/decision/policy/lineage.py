@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from cedarpy import pst
 
 from remit.decision.policy.rules import Rule
-from remit.decision.policy.tree import walk
+from remit.decision.policy.tree import takes_whole, walk
 from remit.decision.sources.source import BINDING
 
 _ATTRIBUTE = "lineage"
@@ -13,7 +13,11 @@ _ATTRIBUTE = "lineage"
 
 def looked_at(rules: Mapping[str, Rule], nodes: Mapping[str, pst.Template]) -> frozenset[str] | None:
     """The texts of every policy that looks at `context.lineage`; None where none does, and nothing binds."""
-    looking = [node for node in nodes.values() if any(map(_is_lineage, walk(node.clauses)))]
+    looking = [
+        node
+        for node in nodes.values()
+        if any(map(_is_lineage, walk(node.clauses))) or takes_whole(node.clauses)
+    ]
     binding = any(duty.type in BINDING for rule in rules.values() for duty in rule.obligations)
     if not looking and not binding:
         return None
@@ -26,19 +30,11 @@ def texts_of(node: pst.Template) -> Iterator[str]:
 
 
 def _is_lineage(node: object) -> bool:
-    """The attribute itself, a question whether it is there, or the context as a whole."""
+    """The attribute itself, or a question whether it is there."""
     match node:
         case pst.GetAttr(base=pst.Var(name="context"), attr=attr):
             return attr == _ATTRIBUTE
         case pst.HasAttr(base=pst.Var(name="context"), attrs=attrs):
             return attrs[:1] == (_ATTRIBUTE,)
-        case pst.GetAttr() | pst.HasAttr():
-            return False
         case _:
-            return _takes_context(node)
-
-
-def _takes_context(node: object) -> bool:
-    members = [getattr(node, name) for name in getattr(node, "__dataclass_fields__", ())]
-    parts = [part for each in members for part in (each if isinstance(each, tuple) else (each,))]
-    return any(isinstance(part, pst.Var) and part.name == "context" for part in parts)
+            return False

@@ -27,3 +27,25 @@ def path_of(expression: pst.Expr) -> tuple[str, ...] | None:
         names.append(expression.attr)
         expression = expression.base
     return tuple(reversed(names)) if expression == pst.Var("context") else None
+
+
+def takes_whole(node: object) -> bool:
+    """Whether the context is used as a value, and not only looked into."""
+    if node == pst.Var("context"):
+        return True
+    return any(_holds_context(part) for part in walk(node) if not isinstance(part, pst.GetAttr | pst.HasAttr))
+
+
+def _holds_context(node: object) -> bool:
+    members = [getattr(node, name) for name in getattr(node, "__dataclass_fields__", ())]
+    return any(isinstance(part, pst.Var) and part.name == "context" for part in _parts(members))
+
+
+def _parts(members: list[object]) -> Iterator[object]:
+    for each in members:
+        if isinstance(each, Mapping):
+            yield from each.values()
+        elif isinstance(each, tuple):
+            yield from each
+        else:
+            yield each

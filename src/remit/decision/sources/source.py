@@ -22,6 +22,10 @@ BINDING: Final[Mapping[str, str]] = {"no_export": NO_EXPORT, "summarize_only": S
 """Obligations that go with the data, and the label that each leaves."""
 
 
+LEAVING: Final = frozenset({LABEL, *BINDING})
+"""Obligations that a document can carry: they go with it as labels. Any other would be left to nobody."""
+
+
 class Origin(StrEnum):
     """How something came into a context."""
 

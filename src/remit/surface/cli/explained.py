@@ -29,6 +29,7 @@ def explained(found: Mapping[str, Any]) -> list[str]:
             for number, stage in enumerate(found.get("stages", []), start=1)
             for line in (_stage(number, stage), *_paths(stage))
         ),
+        *([_labelled("context", ", ".join(found["labels"]))] if found.get("labels") else []),
         *_observed(found.get("observed", [])),
         *([_labelled("otherwise", str(found["otherwise"]))] if found.get("otherwise") else []),
         *_misses(found.get("nearest_miss", [])),

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from remit.surface.cli.agent import read_json
 from remit.surface.cli.failures import CommandFailed, Misused
 from remit.surface.cli.options import OutputOption, YesOption, group
 from remit.surface.cli.principal import ReasonOption, confirm
@@ -57,6 +58,10 @@ def new(
     url: Annotated[str, typer.Option("--url", help="Address of an HTTP server.")] = "",
     env: Annotated[list[str] | None, typer.Option("--env", help="NAME=VALUE for a stdio server.")] = None,
     legacy: Annotated[bool, typer.Option("--legacy", help="Serve clients of MCP 2025-11-25 too.")] = False,
+    documents: Annotated[
+        Path | None,
+        typer.Option("--documents", help="Of a retrieval server: relation and data sets (JSON)."),
+    ] = None,
     output: OutputOption = Output.TABLE,
 ) -> None:
     """Put a server behind the gateway: `--url` for HTTP, or `-- COMMAND ARG…` for stdio."""
@@ -73,6 +78,7 @@ def new(
         "purpose": purpose,
         "environment": environment,
         "allow_legacy": legacy,
+        **({"documents": read_json(documents)} if documents is not None else {}),
     }
     with Client.open() as client:
         found = client.post("/servers", stated)

@@ -102,3 +102,31 @@ def end(task: TaskArgument, *, output: OutputOption = Output.TABLE) -> None:
     with Client.open() as client:
         found = client.post(f"/tasks/{task}/end")
     show(found, output=output, lines=[f"task {found['id']} is {found['state']}"])
+
+
+@app.command()
+def sources(
+    task: TaskArgument,
+    *,
+    decision: Annotated[
+        str, typer.Option("--decision", help="Only what was there when this was decided (`dec_…`).")
+    ] = "",
+    limit: LimitOption = 50,
+    cursor: CursorOption = "",
+    output: OutputOption = Output.TABLE,
+) -> None:
+    """List the documents and results in a task's context, oldest first, with digests and labels."""
+    from remit.surface.cli.client import Client  # noqa: PLC0415 — as above
+
+    with Client.open() as client:
+        found = client.get(f"/tasks/{task}/sources", decision=decision, limit=limit, cursor=cursor)
+    more = f"remit task sources {task} --cursor {found['next']}" if found.get("next") else ""
+    if output is Output.TABLE:
+        found = {
+            **found,
+            "items": [
+                {**each, "labels": " ".join(each["labels"]), "digest": each["digest"][:16]}
+                for each in found["items"]
+            ],
+        }
+    show(found, output=output, columns=("at", "origin", "name", "action", "labels", "digest"), hint=more)

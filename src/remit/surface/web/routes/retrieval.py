@@ -12,7 +12,14 @@ from remit.decision.response import Obligation
 from remit.decision.sources.source import Source
 from remit.surface.web.operation import Inbound, Method, Nothing, Operation
 from remit.surface.web.paging import Page, PageQuery, page_of
-from remit.surface.web.schemas.retrieval import FilterBody, FilteredView, GivenDocument, SourceView
+from remit.surface.web.schemas.retrieval import (
+    ConditionView,
+    FilterBody,
+    FilteredView,
+    GivenDocument,
+    SearchBody,
+    SourceView,
+)
 
 
 class SourceQuery(PageQuery, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -47,6 +54,17 @@ class RetrievalRoutes:
                 answer=FilteredView,
             ),
             Operation(
+                name="documentCondition",
+                summary="What to search by: which documents the searcher could be given, as a condition",
+                method=Method.POST,
+                path="/retrieval/condition",
+                scopes=(Scope.DECIDE,),
+                handler=self._condition,
+                body=SearchBody,
+                query=Nothing,
+                answer=ConditionView,
+            ),
+            Operation(
                 name="taskSources",
                 summary="Documents and results in a task's context, oldest first, with digests and labels",
                 method=Method.GET,
@@ -70,6 +88,9 @@ class RetrievalRoutes:
                 if sifted.given
             ]
         )
+
+    async def _condition(self, inbound: Inbound[SearchBody, Nothing]) -> ConditionView:
+        return ConditionView.of(await self.desk.condition(inbound.body.search(), by=inbound.caller.principal))
 
     async def _sources(self, inbound: Inbound[Nothing, SourceQuery]) -> Page[SourceView]:
         task, query = await self.seen(inbound), inbound.query

@@ -186,6 +186,10 @@ class DecisionView(DecisionLine, frozen=True, kw_only=True, omit_defaults=True):
     capability: str = ""
     outcome: str = ""
     key: str
+    labels: list[str] = []
+    """Of the data in the agent's context, where a rule looked at them."""
+    outward: list[str] = []
+    """Who and what outside the house the arguments named, where a rule looked at it."""
 
     @classmethod
     def stored(cls, stored: StoredDecision, *, told: str, sees_all: bool) -> Self:
@@ -386,6 +390,8 @@ def _whole(found: Explanation, *, sees_all: bool) -> dict[str, Any]:
         "revision": verdict.revision,
         "epoch": verdict.epoch,
         "key": found.key,
+        "labels": list(found.labels),
+        "outward": list(found.outward),
     }
 
 

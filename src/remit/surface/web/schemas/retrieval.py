@@ -1,15 +1,19 @@
 """Documents, conditions and sources as the API shows them."""
 
 from datetime import datetime
-from typing import Annotated, Self
+from typing import Annotated, Any, Self
 
 import msgspec
 
 from remit.app.access.question import Entity
 from remit.app.retrieval.desk import Search
+from remit.decision.condition import to_json
+from remit.decision.prefilter import Prefilter
 from remit.decision.sources.source import Origin, Source
 from remit.enforcement.retrieval.lists import LIMIT, LONGEST, TAGS
+from remit.enforcement.retrieval.metadata import metadata
 from remit.enforcement.retrieval.shelf import Offered
+from remit.enforcement.retrieval.sql import where
 from remit.surface.web.schemas.words import Line, Name
 
 _Id = Annotated[str, msgspec.Meta(max_length=128)]
@@ -74,6 +78,43 @@ class FilteredView(msgspec.Struct, frozen=True, kw_only=True):
     """The documents that are given, in the order in which they were asked about; of others, nothing."""
 
     documents: list[GivenDocument]
+
+
+class SqlView(msgspec.Struct, frozen=True, kw_only=True):
+    """The condition as SQL: for tables `document(id)` and `document_tag(document, name, value)`."""
+
+    where: str
+    parameters: dict[str, str]
+    exact: bool
+
+
+class MetadataView(msgspec.Struct, frozen=True, kw_only=True):
+    """The condition as a filter on metadata; `null` where nothing would be found."""
+
+    filter: dict[str, Any] | None
+    exact: bool
+
+
+class ConditionView(msgspec.Struct, frozen=True, kw_only=True):
+    """What to search by. What is found is filtered all the same; `open` is what only the filter decides."""
+
+    condition: Any
+    exact: bool
+    open: list[str]
+    sql: SqlView
+    metadata: MetadataView
+
+    @classmethod
+    def of(cls, found: Prefilter) -> Self:
+        """From the domain."""
+        sql, filtered = where(found.condition), metadata(found.condition)
+        return cls(
+            condition=to_json(found.condition),
+            exact=found.exact,
+            open=list(found.open),
+            sql=SqlView(where=sql.text, parameters=sql.parameters, exact=sql.exact),
+            metadata=MetadataView(filter=filtered.filter, exact=filtered.exact),
+        )
 
 
 class SourceView(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -10,6 +10,8 @@ from remit.identity.metering import MOST_TIMES, Meter, MeterMapping
 from remit.identity.principals import Environment
 from remit.identity.tool_service import Definition
 from remit.identity.tools import (
+    DataSet,
+    DocumentMapping,
     MoneyMapping,
     Pin,
     Related,
@@ -38,6 +40,41 @@ HostPattern = Annotated[str, msgspec.Meta(max_length=300, pattern=rf"^{_SCHEME}{
 Argument = Annotated[str, msgspec.Meta(max_length=4096)]
 
 
+class RelationMappingBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The relation that a tool demands to the resource."""
+
+    relation: Line
+    whom: Related = Related.USER
+    type: Phrase = ""
+
+    def relation_mapping(self) -> RelationMapping:
+        """As the domain says it."""
+        return RelationMapping(relation=self.relation, whom=self.whom, type=self.type)
+
+
+class DataSetBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Resources that belong together: those whose address begins so."""
+
+    name: Name
+    prefix: Annotated[str, msgspec.Meta(min_length=1, max_length=1024)]
+
+
+class DocumentsBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What is to be known of a server's documents: relation, tag of the data set, data sets of resources."""
+
+    relation: RelationMappingBody | None = None
+    dataset_tag: Line = "dataset"
+    sets: Annotated[list[DataSetBody], msgspec.Meta(max_length=256)] = []
+
+    def documents(self) -> DocumentMapping:
+        """As the domain says it."""
+        return DocumentMapping(
+            relation=None if self.relation is None else self.relation.relation_mapping(),
+            dataset_tag=self.dataset_tag,
+            sets=tuple(DataSet(name=each.name, prefix=each.prefix) for each in self.sets),
+        )
+
+
 class NewServer(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """An MCP server to put behind the gateway, reached at `/mcp/<name>`."""
 
@@ -52,6 +89,7 @@ class NewServer(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     allow_legacy: bool = False
     instructions: Phrase = ""
     standing: Standing = Standing.MIXED
+    documents: DocumentsBody | None = None
 
     def server(self, *, ident: ServerId, tenant: TenantId) -> Server:
         """As the domain says it."""
@@ -66,6 +104,7 @@ class NewServer(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
             allow_legacy=self.allow_legacy,
             instructions=self.instructions,
             standing=self.standing,
+            documents=None if self.documents is None else self.documents.documents(),
         )
 
 
@@ -121,14 +160,6 @@ class MoneyMappingBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
     fixed_currency: Phrase = ""
 
 
-class RelationMappingBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The relation that a tool demands to the resource."""
-
-    relation: Line
-    whom: Related = Related.USER
-    type: Phrase = ""
-
-
 class MeterBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """Where a call and its result say how much of one thing is used."""
 
@@ -173,11 +204,7 @@ class MappingBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
             sentence=self.sentence,
             effect=self.effect,
             hosts=tuple(self.hosts),
-            relation=None
-            if self.relation is None
-            else RelationMapping(
-                relation=self.relation.relation, whom=self.relation.whom, type=self.relation.type
-            ),
+            relation=None if self.relation is None else self.relation.relation_mapping(),
             meters=tuple(
                 MeterMapping(
                     meter=each.meter,
