@@ -1,10 +1,14 @@
 """Budgets through the doors: results settle, programs meter models, people are asked before the hard stop."""
 
 import asyncio
+import re
 from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, Final
 
 import httpx2
+import msgspec
 import pytest
 
 from remit.authority.limits import Dimension, Limit
@@ -12,7 +16,15 @@ from remit.authority.rights import Caps, Ceiling
 from remit.identity.metering import Meter, MeterMapping
 from remit.identity.tool_service import Definition
 from remit.kernel.canonical import parse_object
-from remit.kernel.ids import PrincipalId
+from remit.kernel.ids import PrincipalId, UserId
+from remit.platform.settings.operator import OperatorKey, write_operator
+from remit.surface.web.schemas.tools import MeterBody
+from remit_sdk.authority import HandedOver
+from remit_sdk.errors import Denied
+from remit_sdk.identity import Identity
+from remit_sdk.keys import read_key
+from remit_sdk.runtime import KeyFile
+from remit_sdk.session import Session
 from support.company import BOT, Run, consent, documents, furnish, started
 from support.house import House
 
@@ -206,3 +218,57 @@ async def test_usage_is_the_agents_own_and_ends_with_the_task(house: House) -> N
     assert (ended["effect"], ended["denial"]["code"]) == ("deny", "revoked")
     # What ran is told all the same.
     assert (await use(run, "/call-1/outcome", used={"tokens": 10})).status_code == 200
+
+
+GUIDE: Final = Path(__file__).parents[2] / "docs" / "guides" / "budgets.md"
+
+
+def told_in(kind: str) -> list[str]:
+    """The blocks of one language in the guide."""
+    return re.findall(rf"^```{kind}\n(.*?)^```", GUIDE.read_text("utf-8"), re.MULTILINE | re.DOTALL)
+
+
+@pytest.mark.req("N27", "R150")
+async def test_the_guides_story_is_true(house: House, tmp_path: Path) -> None:
+    mapping, limits = (msgspec.json.decode(block) for block in told_in("json"))
+    meters = msgspec.convert(mapping["meters"], list[MeterBody])
+    home = await metered(
+        house, *(msgspec.convert(msgspec.to_builtins(each), MeterMapping) for each in meters)
+    )
+    await consent(home, "user", documents(home))
+    run = await started(home, **limits)
+    assert (await run.read("D-2")).ran
+    waiting = asyncio.create_task(run.read("D-2"))
+    approval = await home.pending()
+    assert "above which a person is asked" in approval.reason
+    assert (await home.answer("user", approval)).status_code == 200
+    assert (await waiting).ran
+    # The program that meters a model itself: the guide's own lines.
+    identity = Identity(home.issuer, KeyFile(read_key(key_file(home, tmp_path))))
+    session = Session(identity, HandedOver(identity, run.envelope), server="business", envelope=run.envelope)
+    asked: list[str] = []
+
+    def model(prompt: str) -> SimpleNamespace:
+        asked.append(prompt)
+        return SimpleNamespace(total_tokens=1480)
+
+    (block,) = told_in("python")
+    await asyncio.to_thread(exec, block, {"session": session, "model": model})
+    assert asked == ["compare the notes"]
+    assert (await budget(run))["task", "tokens"] == 1480
+
+    def greedy() -> None:
+        with session.using(tokens=9000):
+            raise AssertionError("nothing is held")
+
+    with pytest.raises(Denied) as refused:
+        await asyncio.to_thread(greedy)
+    assert refused.value.code == "usage_exhausted"
+
+
+def key_file(home: House, folder: Path) -> Path:
+    """The instance's own key, as `remit agent new` writes it."""
+    bot, path = home[BOT], folder / "bot.key"
+    key = OperatorKey(user=UserId(bot.id), kid=bot.kid, algorithm="Ed25519", private=bot.key.export())
+    write_operator(path, key)
+    return path

@@ -5,6 +5,7 @@ from remit_sdk.errors import Denied, NoProof, NotAllowed, Refused, RemitError, U
 from remit_sdk.journal import Journal
 from remit_sdk.pep import EnforcementPoint, Grace, Permit
 from remit_sdk.session import Session
+from remit_sdk.usage import Usage
 
 __all__ = [
     "Denied",
@@ -18,5 +19,6 @@ __all__ = [
     "RemitError",
     "Session",
     "Unreachable",
+    "Usage",
     "connect",
 ]

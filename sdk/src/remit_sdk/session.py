@@ -12,6 +12,7 @@ from remit_sdk import wire
 from remit_sdk.authority import Authority
 from remit_sdk.errors import Denied, RemitError, Unreachable
 from remit_sdk.identity import Identity, claims_of
+from remit_sdk.usage import Usage
 
 VERSION = "2026-07-28"
 _EARLY = 30
@@ -95,6 +96,16 @@ class Session:
         if result.get("isError"):
             raise RemitError(text or f"`{tool}` failed", code="tool_failed")
         return result.get("structuredContent", text)
+
+    def using(self, *, key: str = "", **amounts: int) -> Usage:
+        """Hold what the program is about to use of a model, outside of tools: `using(tokens=4000)`.
+
+        The amounts count against the task's budget and all that it stands on.
+        """
+        claims = claims_of(self.token())
+        handed_on = "act" in (claims.get("act") or {})
+        envelope = str((claims.get("dev.remit") or {}).get("env", "")) if handed_on else ""
+        return Usage(self._identity, self.task, key=key, envelope=envelope, amounts=amounts)
 
     def _send(self, method: str, params: Mapping[str, Any], *, name: str = "") -> dict[str, Any]:
         meta = {
