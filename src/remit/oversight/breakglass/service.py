@@ -374,7 +374,7 @@ def _draft(glass: BreakGlass, name: str) -> Approval:
         tool_digest="",
         action=ACTION,
         resource=f"BreakGlass:{glass.id}",
-        effect=f"for {glass.minutes} minutes, {', '.join(glass.lifts)} no longer stops what is named below",
+        effect=f"for {glass.minutes} minutes these refusals stop nothing of it: {', '.join(glass.lifts)}",
         reversible=False,
         arguments=text.decode(),
         arguments_digest=sha256(text),

@@ -44,7 +44,9 @@ def show_(approval: ApprovalArgument, *, output: OutputOption = Output.TABLE) ->
 
     with Client.open() as client:
         found = client.get(f"/approvals/{approval}")
-    hint = f"remit approval approve {approval}" if found["state"] == "pending" else ""
+    # What opens something of our own is approved on the page alone, with a passkey.
+    how = "link" if found["action"].startswith("remit/") else "approve"
+    hint = f"remit approval {how} {approval}" if found["state"] == "pending" else ""
     show(found, output=output, lines=card(found), hint=hint)
 
 

@@ -134,17 +134,31 @@ def _lines(found: dict[str, Any]) -> list[str]:
         f"{coloured(glass['state'])}   {glass['id']}  for {', '.join(target)}",
         f"  lifts      {', '.join(glass['lifts'])}, for {glass['minutes']} minutes",
         f"  reason     {visible(glass['reason'])}",
-        f"  asked      {glass['by']} at {glass['asked_at']}",
+        f"  asked      {_who(glass, 'by')}, {_when(glass, 'asked_at')}",
     ]
     if glass.get("opened_at"):
-        lines.append(f"  opened     {glass['second']} at {glass['opened_at']}, until {glass['until']}")
+        moments = f"{_when(glass, 'opened_at')}, until {_when(glass, 'until')}"
+        lines.append(f"  opened     {_who(glass, 'second')}, {moments}")
     if glass.get("ended_at"):
-        lines.append(f"  over       {glass['ended_at']} ({visible(glass['because'])}, {glass['ended_by']})")
+        lines.append(f"  over       {_when(glass, 'ended_at')}, {_who(glass, 'ended_by')}: {_because(glass)}")
     if glass.get("reviewed_by"):
-        lines.append(f"  review     {glass['reviewed_by']}: {visible(glass['review'])}")
+        lines.append(f"  review     {_who(glass, 'reviewed_by')}: {visible(glass['review'])}")
     lines.append(f"  decisions  {found['used']} that it made a difference to")
     lines += [f"    {use['at'][:19]}  {use['effect']:<8} {use['decision']}" for use in found["uses"]]
     return lines
+
+
+def _who(glass: dict[str, Any], member: str) -> str:
+    """Somebody by the name that people know."""
+    return visible(str(glass.get("names", {}).get(glass[member], glass[member])))
+
+
+def _when(glass: dict[str, Any], member: str) -> str:
+    return f"{str(glass[member])[:19].replace('T', ' ')} UTC"
+
+
+def _because(glass: dict[str, Any]) -> str:
+    return visible(str(glass.get("because", "")))
 
 
 _NAMED = (("agent", "agent_name"), ("task", "task"), ("action", "action"))

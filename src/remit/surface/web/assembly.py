@@ -200,7 +200,9 @@ def nouns(services: Services) -> Nouns:
             issuer=ground.issuer,
             entropy=ground.entropy,
         ),
-        breakglass=BreakGlassRoutes(service=services.breakglass),
+        breakglass=BreakGlassRoutes(
+            service=services.breakglass, name_of=SnapshotDirectory(ground.snapshots).name_of
+        ),
         kills=KillRoutes(service=services.containment),
         ledger=LedgerRoutes(
             uow=ground.work,

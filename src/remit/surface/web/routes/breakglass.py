@@ -1,5 +1,6 @@
 """Break glass: ask for it, look at it, end it, review it. The second yes is an approval like any other."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -28,9 +29,10 @@ _ACT: Final = (Scope.APPROVE,)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BreakGlassRoutes:
-    """What the noun needs: the service alone."""
+    """What the noun needs: the service, and what people are called."""
 
     service: BreakGlassService
+    name_of: Callable[[str], str]
 
     def operations(self) -> list[Operation[Any, Any]]:
         """What is served."""
@@ -107,7 +109,7 @@ class BreakGlassRoutes:
     async def _ask(self, inbound: Inbound[BreakGlassBody, Nothing]) -> BreakGlassLine:
         _need_person(inbound.caller)
         asked = await self.service.ask(inbound.body.wanted(), by=inbound.caller.principal)
-        return BreakGlassLine.of(asked, inbound.at)
+        return BreakGlassLine.of(asked, inbound.at, self.name_of)
 
     async def _page(self, inbound: Inbound[Nothing, BreakGlassQuery]) -> Page[BreakGlassLine]:
         _need_sight(inbound.caller)
@@ -117,7 +119,7 @@ class BreakGlassRoutes:
             found,
             limit=query.limit,
             key=lambda each: each.id,
-            view=lambda each: BreakGlassLine.of(each, inbound.at),
+            view=lambda each: BreakGlassLine.of(each, inbound.at, self.name_of),
         )
 
     async def _get(self, inbound: Inbound[Nothing, Nothing]) -> BreakGlassView:
@@ -125,7 +127,7 @@ class BreakGlassRoutes:
         glass, used = await self.service.get(_ident(inbound))
         uses = await self.service.uses(glass.id, after="", limit=_FIRST)
         return BreakGlassView(
-            glass=BreakGlassLine.of(glass, inbound.at),
+            glass=BreakGlassLine.of(glass, inbound.at, self.name_of),
             used=used,
             uses=[GlassUseView.of(each) for each in uses],
         )
@@ -139,14 +141,14 @@ class BreakGlassRoutes:
     async def _end(self, inbound: Inbound[Nothing, Nothing]) -> BreakGlassLine:
         _need_person(inbound.caller)
         over = await self.service.end(_ident(inbound), by=inbound.caller.principal)
-        return BreakGlassLine.of(over, inbound.at)
+        return BreakGlassLine.of(over, inbound.at, self.name_of)
 
     async def _review(self, inbound: Inbound[ReviewBody, Nothing]) -> BreakGlassLine:
         _need_person(inbound.caller)
         closed = await self.service.review(
             _ident(inbound), sentence=inbound.body.sentence, by=inbound.caller.principal
         )
-        return BreakGlassLine.of(closed, inbound.at)
+        return BreakGlassLine.of(closed, inbound.at, self.name_of)
 
 
 def _ident(inbound: Inbound[Any, Any]) -> BreakGlassId:

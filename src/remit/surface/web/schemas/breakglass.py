@@ -1,5 +1,6 @@
 """Break glass as the API shows it."""
 
+from collections.abc import Callable
 from datetime import datetime
 from typing import Annotated, Self
 
@@ -72,10 +73,13 @@ class BreakGlassLine(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
     reviewed_by: str = ""
     reviewed_at: datetime | None = None
     review: str = ""
+    names: dict[str, str] = {}
+    """What people call those who are named by id."""
 
     @classmethod
-    def of(cls, glass: BreakGlass, at: datetime) -> Self:
+    def of(cls, glass: BreakGlass, at: datetime, name_of: Callable[[str], str]) -> Self:
         """From the domain, at this moment."""
+        people = (glass.by, glass.second, glass.ended_by, glass.reviewed_by)
         return cls(
             id=glass.id,
             state=_state(glass, at),
@@ -98,6 +102,7 @@ class BreakGlassLine(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
             reviewed_by=glass.reviewed_by or "",
             reviewed_at=glass.reviewed_at,
             review=glass.review,
+            names={each: name_of(each) for each in people if each and each.startswith("usr_")},
         )
 
 
