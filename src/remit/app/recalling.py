@@ -1,14 +1,18 @@
 """Decisions on record with what was sealed beside them, for whoever judges them again or learns from them."""
 
-from typing import Final, NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Final, NamedTuple, TypeAlias
 
 from remit.decision.recorded import RecordedDecision
 from remit.decision.trace import StoredDecision
 from remit.kernel.canonical import sha256
+from remit.kernel.ids import RecordId
 from remit.ledger.query import DECIDED
 from remit.platform.storage.unit_of_work import SqlTransaction
 
 _EMPTY: Final = sha256(b"")
+_NAME: Final = "arguments"
+Decided: TypeAlias = StoredDecision | RecordedDecision
 
 
 class Said(NamedTuple):
@@ -16,11 +20,26 @@ class Said(NamedTuple):
 
     arguments: str | None
     tool: str
-    digest: str
+    definition: str
 
 
-def said(tx: SqlTransaction, stored: StoredDecision | RecordedDecision) -> Said:
-    """Open what belongs to one decision."""
+def said_of(tx: SqlTransaction, page: Sequence[Decided]) -> Mapping[str, Said]:
+    """Open what belongs to each decision of a page, by its id; the page is in the order of ids."""
+    noted = [each for each in page if each.record]
+    ids = sorted(RecordId(each.record) for each in noted)
+    texts = tx.ledger.texts(_NAME, ids[0], ids[-1]) if ids else {}
+    found: dict[str, Said] = {each.id: Said(_text(each, texts), each.tool, each.definition) for each in noted}
+    # Decisions from before they noted their record: it is looked for by what it mentions.
+    return found | {each.id: _searched(tx, each) for each in page if not each.record}
+
+
+def _text(stored: Decided, texts: Mapping[str, str | None]) -> str | None:
+    if stored.record in texts:
+        return texts[stored.record]
+    return "" if stored.explanation.arguments == _EMPTY else None
+
+
+def _searched(tx: SqlTransaction, stored: Decided) -> Said:
     placed = next(
         (
             each
@@ -32,6 +51,6 @@ def said(tx: SqlTransaction, stored: StoredDecision | RecordedDecision) -> Said:
     if placed is None:
         return Said(None, "", "")
     record = placed.record
-    sealed = [each for each in tx.ledger.contents(record.id) if each.name == "arguments"]
+    sealed = [each for each in tx.ledger.contents(record.id) if each.name == _NAME]
     text = sealed[0].text if sealed else ("" if stored.explanation.arguments == _EMPTY else None)
     return Said(text, record.tool, dict(record.digests).get("tool", ""))

@@ -5,11 +5,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
-from typing import Final
+from typing import Final, Generic, TypeVar
 
 from remit.app.bindings.trials import GatewayReader
 from remit.app.ground import Ground
-from remit.app.recalling import said
+from remit.app.recalling import Said, said_of
+from remit.authority.tasks import Task
+from remit.authority.tokens import IssuedToken
 from remit.decision.policy.admission import compile_bundle
 from remit.decision.policy.bundle import Bundle
 from remit.decision.policy.seal import SealBroken, prove
@@ -18,7 +20,7 @@ from remit.decision.recorded import RecordedDecision, Remembered, remembered
 from remit.decision.replay import Replay, Replayer
 from remit.identity.principals import Principal
 from remit.identity.tools import Server, Tool
-from remit.kernel.ids import PrincipalId, TokenId, ToolId
+from remit.kernel.ids import PrincipalId, ServerId, TaskId, TokenId, ToolId
 from remit.platform.storage.unit_of_work import SqlTransaction
 
 LIMIT: Final = 1_000_000
@@ -26,6 +28,9 @@ LIMIT: Final = 1_000_000
 USUAL: Final = 100_000
 """Decisions that a replay takes if nobody says how many: what an administrator waits for."""
 _PAGE: Final = 500
+_KNOWN_LIMIT: Final = 8192
+K = TypeVar("K")
+V = TypeVar("V")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,9 +63,10 @@ class ReplayService:
             reader=self._reader,
             snapshot=self._ground.snapshots.current(),
         )
+        beside = _Beside()
         while found.total < limit:
             page = await self._ground.work.read(
-                partial(_page, since=since, after=after, limit=min(_PAGE, limit - found.total))
+                partial(_page, beside=beside, since=since, after=after, limit=min(_PAGE, limit - found.total))
             )
             if not page:
                 break
@@ -81,44 +87,69 @@ class ReplayService:
             known[name] = None if policy is None else compile_bundle(policy.text, version=policy.version)
 
 
-def _page(tx: SqlTransaction, *, since: datetime, after: str, limit: int) -> list[Remembered]:
+def _page(
+    tx: SqlTransaction, *, beside: "_Beside", since: datetime, after: str, limit: int
+) -> list[Remembered]:
     found = tx.decisions.onward(since=since, after=after, limit=limit)
-    principals: dict[str, Principal | None] = {}
+    told = said_of(tx, found)
+    return [_remembered(tx, beside, each, told[each.id]) for each in found]
+
+
+class _Beside:
+    """What decisions stand beside, read once: alike things of different pages are the same object."""
+
+    def __init__(self) -> None:
+        self.parties = _Once[PrincipalId, Principal]()
+        self.tasks = _Once[TaskId, Task]()
+        self.tokens = _Once[TokenId, IssuedToken]()
+        self.tools = _Once[ToolId, Tool]()
+        self.servers = _Once[str, Server]()
+
+
+class _Once(Generic[K, V]):
+    """Reads each thing once, as long as there are not too many."""
+
+    def __init__(self) -> None:
+        self._known: dict[K, V | None] = {}
+
+    def get(self, ident: K, read: Callable[[K], V | None]) -> V | None:
+        """The thing of that id."""
+        if ident not in self._known:
+            if len(self._known) >= _KNOWN_LIMIT:
+                self._known.clear()
+            self._known[ident] = read(ident)
+        return self._known[ident]
+
+
+def _remembered(tx: SqlTransaction, beside: _Beside, stored: RecordedDecision, said: Said) -> Remembered:
+    told = stored.explanation
 
     def party(ident: str | None) -> Principal | None:
-        if ident is not None and ident not in principals:
-            principals[ident] = tx.principals.get(PrincipalId(ident))
-        return principals[ident] if ident is not None else None
+        return beside.parties.get(PrincipalId(ident), tx.principals.get) if ident else None
 
-    return [_remembered(tx, each, party) for each in found]
-
-
-def _remembered(
-    tx: SqlTransaction, stored: RecordedDecision, party: Callable[[str | None], Principal | None]
-) -> Remembered:
-    told = stored.explanation
-    arguments, named, digest = said(tx, stored)
-    tool = tx.tools.get(ToolId(named)) if named else None
-    if tool is not None and tool.digest != digest:
+    tool = beside.tools.get(ToolId(said.tool), tx.tools.get) if said.tool else None
+    if tool is not None and tool.digest != said.definition:
         tool = None
     agent = party(told.agent)
-    token = tx.tokens.get(TokenId(told.token)) if told.token else None
+    token = beside.tokens.get(TokenId(told.token), tx.tokens.get) if told.token else None
     return remembered(
         stored=stored,
-        arguments=arguments,
-        server=_server(tx, told.action, tool, named=named),
+        arguments=said.arguments,
+        server=_server(tx, beside, told.action, tool, named=said.tool),
         tool=tool,
-        named_tool=bool(named),
+        named_tool=bool(said.tool),
         agent=agent,
-        blueprint=party(agent.blueprint) if agent is not None and agent.blueprint else None,
+        blueprint=party(agent.blueprint) if agent is not None else None,
         user=party(told.user),
-        companions=tuple(party(each) for each in told.companions),
-        task=tx.tasks.get(told.task) if told.task is not None else None,
+        companions=tuple([party(each) for each in told.companions]),
+        task=beside.tasks.get(told.task, tx.tasks.get) if told.task is not None else None,
         key=token.key if token is not None else None,
     )
 
 
-def _server(tx: SqlTransaction, action: str, tool: Tool | None, *, named: str) -> Server | None:
+def _server(
+    tx: SqlTransaction, beside: _Beside, action: str, tool: Tool | None, *, named: str
+) -> Server | None:
     if tool is not None:
-        return tx.servers.get(tool.server)
-    return None if named else tx.servers.named(action.partition("/")[0])
+        return beside.servers.get(tool.server, lambda ident: tx.servers.get(ServerId(ident)))
+    return None if named else beside.servers.get(action.partition("/")[0], tx.servers.named)

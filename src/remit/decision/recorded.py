@@ -72,6 +72,9 @@ class RecordedDecision(Told, frozen=True, kw_only=True):
     outcome: Settlement | None = None
     approval: ApprovalId | None = None
     footprints: tuple[Footprint, ...] = ()
+    record: str = ""
+    tool: str = ""
+    definition: Digest = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -332,8 +332,12 @@ class DecisionService:
         """Write out an outcome as it is stored, recorded and answered."""
         capability = outcome.minted.capability if outcome.minted else None
         passed = outcome.verdict.effect is Effect.PERMIT
+        tool, record = draft.call.tool, self._record_id(draft)
         stored = StoredDecision(
             id=draft.id,
+            record=record,
+            tool=tool.id if tool is not None else "",
+            definition=tool.digest if tool is not None else "",
             explanation=explanation_of(draft, outcome, decision=draft.id),
             lines=outcome.lines,
             outcome=_begun(draft.handing) if passed else None,
@@ -341,7 +345,7 @@ class DecisionService:
             approval=outcome.approval,
             footprints=draft.recollection.footprints if passed and draft.recollection else (),
         )
-        records = [decided(self._record_id(draft), stored, draft.call, draft.request)]
+        records = [decided(record, stored, draft.call, draft.request)]
         if outcome.approval and passed:
             records.append((spent(self._record_id(draft), stored, draft.call), ()))
         return Prepared(

@@ -85,3 +85,8 @@ class StoredDecision(Told, frozen=True, kw_only=True):
     approval: ApprovalId | None = None
     footprints: tuple[Footprint, ...] = ()
     """The marks that it left; empty unless permitted."""
+    record: str = ""
+    """Id of its record, beside which its arguments are sealed; empty on those from before this was noted."""
+    tool: str = ""
+    definition: Digest = ""
+    """Digest of the tool as it was pinned then."""

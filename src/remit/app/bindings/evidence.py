@@ -7,7 +7,7 @@ from functools import partial
 from typing import Final
 
 from remit.app.bindings.trials import GatewayReader
-from remit.app.recalling import said
+from remit.app.recalling import said_of
 from remit.assurance.posture.profile import Profile, profile_of
 from remit.assurance.posture.use import Standing, Use, standing_of
 from remit.authority.rights import Money
@@ -68,21 +68,23 @@ def _page(
     tx: SqlTransaction, *, window: Window, after: str, look: "_Look", opened: bool
 ) -> tuple[list[StoredDecision], list[Use]]:
     page = list(tx.decisions.page(agent=window.agent, since=window.since, after=after, limit=_PAGE))
-    uses = [
-        look.use(stored, _opened(tx, stored) if opened else {})
+    wanted = [
+        stored
         for stored in page
         if stored.explanation.at < window.until and not _discovers(stored.explanation.action)
     ]
-    return page, uses
+    # Nothing is opened of a call that was not permitted.
+    passed = [each for each in wanted if opened and each.explanation.verdict.effect is Effect.PERMIT]
+    told = said_of(tx, passed[::-1])
+    return page, [
+        look.use(each, _arguments(each, told[each.id].arguments) if each.id in told else {})
+        for each in wanted
+    ]
 
 
-def _opened(tx: SqlTransaction, stored: StoredDecision) -> JsonObject | None:
-    """The arguments of a call that was permitted; nothing is opened of one that was not."""
-    told = stored.explanation
-    if told.verdict.effect is not Effect.PERMIT:
-        return {}
-    text = said(tx, stored).arguments
-    if text is None or sha256(text.encode()) != told.arguments:
+def _arguments(stored: StoredDecision, text: str | None) -> JsonObject | None:
+    """The arguments of a call, if they are those that were decided on."""
+    if text is None or sha256(text.encode()) != stored.explanation.arguments:
         return None
     return parse_object(text.encode()) if text else {}
 

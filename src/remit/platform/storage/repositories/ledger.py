@@ -170,6 +170,10 @@ class SqlLedger:
         """Clear texts of a record; those whose subject was erased come without text."""
         return self._contents().of(ident)
 
+    def texts(self, name: str, first: RecordId, last: RecordId) -> dict[str, str | None]:
+        """Clear texts of one name of all records from one id to another, by record; None for erased ones."""
+        return self._contents().between(name, first, last)
+
     def erase(self, subject: str, *, at: datetime) -> int:
         """Shred the keys of a subject's texts; returns how many. The tree is intact."""
         return self._contents().erase(subject, at=at)

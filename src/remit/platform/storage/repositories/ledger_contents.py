@@ -15,7 +15,7 @@ from remit.kernel.secret import Secret
 from remit.ledger.encoding import SALT_SIZE
 from remit.ledger.repository import Disclosed, LedgerDamaged
 from remit.platform.storage.instants import micros
-from remit.platform.storage.sql import Row, Sql
+from remit.platform.storage.sql import Row, Scalar, Sql
 from remit.platform.storage.tables.ledger import ledger_content as content
 from remit.platform.storage.tables.ledger import subject_key as key
 
@@ -49,6 +49,16 @@ _CONTENTS = (
     select(content.c.name, content.c.subject, content.c.version, content.c.salt, content.c.sealed)
     .where(content.c.tenant == bindparam("tenant"), content.c.record == bindparam("record"))
     .order_by(content.c.name)
+)
+
+
+_BETWEEN = select(
+    content.c.record, content.c.subject, content.c.version, content.c.salt, content.c.sealed
+).where(
+    content.c.tenant == bindparam("tenant"),
+    content.c.record >= bindparam("first"),
+    content.c.record <= bindparam("last"),
+    content.c.name == bindparam("name"),
 )
 
 
@@ -189,6 +199,23 @@ class ContentRows:
         rows = self._sql.rows(_CONTENTS, {"tenant": self._tenant, "record": record})
         return [self._open(record, row) for row in rows]
 
+    def between(self, name: str, first: RecordId, last: RecordId) -> dict[str, str | None]:
+        """The texts of one name of all records from one id to another, by record; None for erased ones.
+
+        SAFETY: each subject's key is opened once, and forgotten when this returns.
+        """
+        values: dict[str, Scalar] = {"tenant": self._tenant, "first": first, "last": last, "name": name}
+        opened: dict[tuple[str, int], bytes | None] = {}
+        found: dict[str, str | None] = {}
+        for record, subject, version, salt, sealed in self._sql.rows(_BETWEEN, values):
+            if (subject, version) not in opened:
+                opened[subject, version] = self._data_key(subject, version)
+            key = opened[subject, version]
+            context = self._text_context(record, name, subject, bytes(salt))
+            text = None if key is None else self._sealer.open_text(key, bytes(sealed), context)
+            found[record] = text
+        return found
+
     def erase(self, subject: str, *, at: datetime) -> int:
         """Shred every key of a subject.
 
@@ -198,12 +225,17 @@ class ContentRows:
         self._keys.forget()
         return self._sql.run(_SHRED, {"of": self._tenant, "whom": subject, "at": micros(at)})
 
+    def _data_key(self, subject: str, version: int) -> bytes | None:
+        """The key of a subject's texts; None once it was shredded."""
+        found = self._sql.row(_KEY, {"tenant": self._tenant, "subject": subject, "version": version})
+        if found is None or found[0] is None:
+            return None
+        return self._sealer.open_key(bytes(found[0]), self._key_context(subject, version))
+
     def _open(self, record: RecordId, row: Row) -> Disclosed:
         name, subject, version, salt, sealed = row
-        found = self._sql.row(_KEY, {"tenant": self._tenant, "subject": subject, "version": version})
-        text = None
-        if found is not None and found[0] is not None:
-            data_key = self._sealer.open_key(bytes(found[0]), self._key_context(subject, version))
+        data_key, text = self._data_key(subject, version), None
+        if data_key is not None:
             context = self._text_context(record, name, subject, bytes(salt))
             text = self._sealer.open_text(data_key, bytes(sealed), context)
         return Disclosed(record=record, name=name, subject=subject, salt=bytes(salt), text=text)
