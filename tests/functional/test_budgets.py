@@ -25,20 +25,21 @@ from remit_sdk.identity import Identity
 from remit_sdk.keys import read_key
 from remit_sdk.runtime import KeyFile
 from remit_sdk.session import Session
+from support.carried import BOOK, Scene, account
 from support.company import BOT, Run, consent, documents, furnish, started
-from support.house import House
+from support.house import House, right
 
 TOOL: Final = "documents_read"
 
 
-async def metered(house: House, *meters: MeterMapping) -> House:
+async def metered(house: House, *meters: MeterMapping, tool_name: str = TOOL) -> House:
     """Documents to read, by a tool that says what it uses."""
     await furnish(house)
     (server,) = [each for each in await house.services.tools.servers() if each.name == "business"]
-    (tool,) = [each for each in await house.services.tools.tools(server.id) if each.name == TOOL]
+    (tool,) = [each for each in await house.services.tools.tools(server.id) if each.name == tool_name]
     assert tool.mapping is not None
     pinned = Definition(
-        name=TOOL,
+        name=tool_name,
         definition=parse_object(tool.definition.encode()),
         mapping=replace(tool.mapping, meters=meters),
         consequential=tool.consequential,
@@ -220,6 +221,26 @@ async def test_usage_is_the_agents_own_and_ends_with_the_task(house: House) -> N
     assert (await use(run, "/call-1/outcome", used={"tokens": 10})).status_code == 200
 
 
+@pytest.mark.req("N27")
+async def test_a_tool_server_says_what_a_carried_call_took(house: House) -> None:
+    home = await metered(house, MeterMapping(meter=Meter.ROWS, estimate=9), tool_name=BOOK)
+    party = await account(home, "business-server", serves=f"{home.issuer}/mcp/business")
+    most = replace(home.ceiling(right("business/rooms.book"), days=20), caps=Caps(limits=(ROWS,)))
+    begun = await home.task(BOT, limit=most)
+    scene = Scene(house=home, account=party, token=await home.exchange(home[BOT], begun.envelope))
+    capability = await scene.given()
+    refused = (await scene.give()).json()
+    assert (refused["effect"], refused["denial"]["code"]) == ("deny", "usage_exhausted")
+    ident = (await scene.use(capability)).json()["capability"]
+    ending = {"outcome": "done", "used": {"rows": 2, "tokens": 77}}
+    ended = await home.api(party, "POST", f"/capabilities/{ident}/outcome", ending)
+    assert ended.status_code == 200, ended.text
+    run = Run(house=home, answer={"task": {"id": begun.task.id}, "envelope": begun.envelope})
+    assert (await budget(run))["task", "rows"] == 2
+    assert (await scene.give()).json()["effect"] == "permit", "what was not used is there again"
+
+
+ROWS: Final = Limit(of=Dimension.ROWS, most=12)
 GUIDE: Final = Path(__file__).parents[2] / "docs" / "guides" / "budgets.md"
 
 
