@@ -6,6 +6,7 @@ from datetime import datetime
 
 from remit.authority.capability import Minted, Order, mint
 from remit.authority.lifetimes import CAPABILITY_CEILING
+from remit.decision.beforehand import Lookout
 from remit.decision.facts import Snapshot
 from remit.decision.pipeline import STEPS, Step
 from remit.decision.policy_service import PolicyService
@@ -82,10 +83,11 @@ async def desk(
     policy: str | None = PERMIT_ALL,
     snapshot: Snapshot | None = None,
     steps: tuple[Step, ...] = STEPS,
+    lookout: Lookout = Lookout(),  # noqa: B008 — frozen
 ) -> Desk:
     """An office in a store, its snapshot and the service that decides about it."""
     await uow.commit(lambda tx: install(tx, snapshot or office()))
-    keeper = SnapshotKeeper(uow, tenant=DEFAULT_TENANT, keys=POLICY_KEYS)
+    keeper = SnapshotKeeper(uow, tenant=DEFAULT_TENANT, keys=POLICY_KEYS, facts=lookout.plugins.types())
     await keeper.catch_up()
     minter = Minter()
     made = Desk(
@@ -98,6 +100,7 @@ async def desk(
             entropy=secrets.token_bytes,
             node="nod_test",
             steps=steps,
+            lookout=lookout,
         ),
         policies=PolicyService(
             uow=uow, snapshots=keeper, entropy=secrets.token_bytes, tenant=DEFAULT_TENANT, keys=POLICY_KEYS

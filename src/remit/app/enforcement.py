@@ -17,6 +17,7 @@ from remit.app.bindings.figures import MeteredCalls, MeteredDecider, ObservedGat
 from remit.app.bindings.issuing import CapabilityIssuer
 from remit.app.bindings.minter import CapabilityPress
 from remit.app.bindings.provenance import watch_of, weighing_of
+from remit.app.bindings.risk import lookout_of, steps_of
 from remit.app.bindings.scoping import SnapshotScopes
 from remit.app.bindings.tenancy import NoPrograms
 from remit.app.bindings.usage import STEPS, Metered, NothingToMint, UsageMeter
@@ -67,8 +68,9 @@ def decision_point(ground: Ground, lifetimes: Lifetimes) -> DecisionService:
         entropy=ground.entropy,
         node=ground.store.node,
         live_limit=lifetimes.live_capabilities,
-        watch=_watch(ground),
         print_key=print_key_of(ground),
+        steps=steps_of(ground.settings.risk),
+        lookout=lookout_of(ground.settings.risk, _watch(ground)),
         weighing=weighing_of(ground.settings.gateway),
         generation=ground.clock.generation,
     )

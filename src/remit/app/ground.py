@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 
+from remit.app.bindings.plugins import panel
 from remit.app.bindings.policies import seal_older
 from remit.app.bindings.tenancy import settings_of
 from remit.app.keys import KeyHolder
@@ -68,7 +69,7 @@ async def open_ground(
     store = await open_store(url, journals=journals, on_fence=on_fence)
     work = SqlUnitOfWork(store, tenant=DEFAULT_TENANT)
     keys = KeyHolder(work=work, kek=kek, issuer=settings.issuer_url, entropy=entropy)
-    snapshots = SnapshotKeeper(work, tenant=DEFAULT_TENANT, keys=keys)
+    snapshots = SnapshotKeeper(work, tenant=DEFAULT_TENANT, keys=keys, facts=panel().types())
     try:
         clock = make_clock(await work.read(lambda tx: ClockMarks(tx.sql).get()))
         await keys.rotate(clock.now(), first=seal_older(clock.now(), entropy))
@@ -98,7 +99,7 @@ async def tenant_ground(home: Ground, tenant: TenantId) -> Ground:
     settings = settings_of(home.settings, tenant)
     work = ServedTenant(home.store, tenant=tenant)
     keys = KeyHolder(work=work, kek=home.kek, issuer=settings.issuer_url, entropy=home.entropy)
-    snapshots = SnapshotKeeper(work, tenant=tenant, keys=keys)
+    snapshots = SnapshotKeeper(work, tenant=tenant, keys=keys, facts=panel().types())
     await keys.rotate(home.clock.now(), first=seal_older(home.clock.now(), home.entropy))
     await snapshots.catch_up()
     return replace(home, settings=settings, tenant=tenant, work=work, keys=keys, snapshots=snapshots)

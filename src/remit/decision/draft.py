@@ -11,14 +11,15 @@ from remit.decision.facts import Snapshot
 from remit.decision.finding import Finding
 from remit.decision.footing import Footing
 from remit.decision.glass import Glass
+from remit.decision.history.past import Footprint
 from remit.decision.history.stage import Recollection
 from remit.decision.lifting import glasses_of
 from remit.decision.pipeline import denied, fold, refusal
-from remit.decision.request import ActionRequest, ProposedCall
+from remit.decision.request import ActionRequest, Facts, ProposedCall
 from remit.decision.response import Decision, Handing, Verdict
 from remit.decision.told import Told
 from remit.decision.trace import Explanation, Otherwise, StoredDecision
-from remit.kernel.canonical import Digest
+from remit.kernel.canonical import Digest, canonical_json
 from remit.kernel.ids import ApprovalId, DecisionId, PrincipalId, UserId
 from remit.ledger.record import Content, Record
 
@@ -38,6 +39,8 @@ class Draft(Told, frozen=True, kw_only=True):
     """What the transaction has to ask the past; None where no rule looks at it."""
     glasses: tuple[Glass, ...] = ()
     """Break glass that is open for the call, whether or not it makes a difference."""
+    firsts: tuple[Footprint, ...] = ()
+    """The marks that the call leaves, if it is permitted, of what its agent does for the first time."""
 
 
 class Outcome(Told, frozen=True, kw_only=True):
@@ -106,7 +109,13 @@ def explanation_of(draft: Draft, outcome: Outcome, *, decision: DecisionId | Non
         glasses=glasses_of(outcome.findings) if draft.glasses else (),
         labels=tuple(sorted(request.known.labels)) if request and request.known else (),
         outward=request.known.destinations if request and request.known else (),
+        risk=request.risk if request else None,
+        facts=_facts(request.facts) if request and request.facts else (),
     )
+
+
+def _facts(facts: Facts) -> tuple[tuple[str, str], ...]:
+    return tuple((name, canonical_json(said).decode()) for name, said in sorted(facts.known.items()))
 
 
 def beside(told: Explanation, other: Explanation | None = None) -> Explanation:

@@ -1,5 +1,6 @@
 """What decisions are made on: one immutable view of everything that counts, at one revision and epoch."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -17,11 +18,12 @@ from remit.decision.policy.bundle import Bundle, PolicyVersion
 from remit.decision.policy.rollout import Rollout
 from remit.decision.relations.graph import Graph
 from remit.decision.relations.held import HeldRelations
+from remit.decision.signals import Signal
 from remit.identity.credentials import Credential
 from remit.identity.lifecycle import State
 from remit.identity.principals import Principal
 from remit.identity.tools import Server, Tool
-from remit.kernel.canonical import Digest
+from remit.kernel.canonical import Digest, JsonObject
 from remit.kernel.ids import BreakGlassId, GrantId, PrincipalId, ServerId, TaskId, TenantId, ToolId
 
 
@@ -54,6 +56,10 @@ class Snapshot:
     """The keys of each principal that are not revoked."""
     registrations: Map[PrincipalId, tuple[ClientRegistration, ...]] = field(default_factory=Map)
     """The clients that each principal is, revoked ones included."""
+    signals: Map[PrincipalId, tuple[Signal, ...]] = field(default_factory=Map)
+    """What others say of the risk of each."""
+    fact_types: Mapping[str, JsonObject] = field(default_factory=dict)
+    """What plugins can say: the Cedar type of each fact, by name."""
     relations: Graph | None = None
     """The authorization model in force with its tuples, at this revision; None where there is none."""
     stores: HeldRelations = field(default_factory=HeldRelations)

@@ -358,7 +358,7 @@ def schema_of(text: str, snapshot: Snapshot) -> JsonObject:
     zones = (zone for rule in rules.values() for zone in rule.zones)
     marks = marks_of(rules.values())
     past = past_type(marks.values()) if marks else None
-    return build_schema(snapshot.servers.values(), snapshot.tools.values(), zones, past)
+    return build_schema(snapshot.servers.values(), snapshot.tools.values(), zones, past, snapshot.fact_types)
 
 
 def _content(text: str, by: PrincipalId) -> Content:

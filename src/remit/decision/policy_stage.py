@@ -8,6 +8,7 @@ from remit.decision.codes import Code, reason
 from remit.decision.company import as_each, of_all
 from remit.decision.facts import Snapshot
 from remit.decision.finding import Finding
+from remit.decision.plugin.known import missing
 from remit.decision.policy.bundle import Bundle
 from remit.decision.policy.compile import Env
 from remit.decision.policy.evaluate import (
@@ -26,7 +27,7 @@ from remit.decision.policy.program import Outcome
 from remit.decision.policy.rules import Rule
 from remit.decision.policy.shapes import Misfit
 from remit.decision.policy.step_up import together
-from remit.decision.request import ActionRequest
+from remit.decision.request import ActionRequest, Facts
 from remit.decision.response import (
     Disclose,
     Effect,
@@ -121,11 +122,29 @@ def stated(request: ActionRequest, bundle: Bundle, env: Env | None, *, forbids: 
         return _denied(reason(Code.NO_POLICIES))
     if env is None:
         return _erred(UNASKABLE)
+    if bundle.looks and (unknown := _unknown(request, bundle, env)) is not None:
+        return unknown
     outcome = bundle.program.run(env)
     if not forbids:
         outcome = (outcome[0], [], outcome[2])
     plain = _plain(request, outcome)
     return finding_of(request, bundle, env, weigh(outcome)) if plain is None else plain
+
+
+def _unknown(request: ActionRequest, bundle: Bundle, env: Env) -> Finding | None:
+    """A refusal where a rule that applies looks at a fact that no plugin gave: `has` would say `false`.
+
+    INVARIANT: rules about the past are among them, so that none is judged without its facts (R65).
+    """
+    past = bundle.history
+    programs = (bundle.program, past.remembering, past.forbidding) if past else (bundle.program,)
+    for program in programs:
+        for policy in program.applying(env) if program is not None else ():
+            names = bundle.looks.get(policy.rule.id)
+            if names and (absent := missing(names, request.facts or Facts())) is not None:
+                name, why = absent
+                return _denied(reason(Code.FACT_MISSING, rule=policy.rule.id, name=name, why=why))
+    return None
 
 
 _KEPT_LIMIT: Final = 4096

@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Final
 
 from remit.authority.tasks import Task
+from remit.decision.assessment import Assessment
 from remit.decision.budget import Settlement
 from remit.decision.history.past import Footprint
 from remit.decision.response import Effect, Stage
@@ -62,6 +63,8 @@ class RecordedTrace(Told, frozen=True, kw_only=True):
     glasses: tuple[BreakGlassId, ...] = ()
     labels: tuple[str, ...] = ()
     outward: tuple[str, ...] = ()
+    risk: Assessment | None = None
+    facts: tuple[tuple[str, str], ...] = ()
 
 
 class RecordedDecision(Told, frozen=True, kw_only=True):

@@ -8,12 +8,12 @@ from remit.authority.tasks import Lineage
 from remit.authority.tokens import VerifiedSubject
 from remit.decision.alike import Alike
 from remit.decision.recorded import RecordedTrace, Remembered
-from remit.decision.request import ActionRequest, ProposedCall, Resource
+from remit.decision.request import ActionRequest, Facts, ProposedCall, Resource
 from remit.decision.sources.known import Known
 from remit.decision.trials.running import Meant, Reader
 from remit.identity.tools import Server, Tool
 from remit.kernel.building import builder
-from remit.kernel.canonical import Digest, JsonObject, parse_object, sha256
+from remit.kernel.canonical import Digest, JsonObject, parse_json, parse_object, sha256
 from remit.kernel.errors import RemitError
 from remit.kernel.ids import AgentId, InstanceId, PrincipalId, TokenId
 
@@ -87,7 +87,7 @@ class Remaker:
             principal=agent, instance=agent, blueprint=told.blueprint, user=told.user, task=told.task,
             server=server, tool=told.tool, lineage=lineage, factors=(), purpose=found.purpose,
             companions=tuple([each for each in told.companions if each is not None]),
-            known=_known(found),
+            known=_known(found), risk=found.risk, facts=_facts(found) if found.facts else None,
         )  # fmt: skip
 
     def _read(self, told: Remembered, method: str, raw: bytes) -> _Reading:
@@ -128,6 +128,11 @@ def _known(found: RecordedTrace) -> Known:
     if not found.labels and not found.outward:
         return _NOTHING
     return Known(labels=dict.fromkeys(found.labels, ""), outward=tuple(("", each) for each in found.outward))
+
+
+def _facts(found: RecordedTrace) -> Facts:
+    """What plugins said then; none is asked again."""
+    return Facts(known={name: parse_json(said.encode()) for name, said in found.facts})
 
 
 _NOTHING: Final = Known(labels={}, outward=())

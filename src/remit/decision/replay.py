@@ -210,6 +210,9 @@ class _Pair:
         return known[0], known[1]
 
     def _run(self, request: ActionRequest) -> tuple[Finding, Finding]:
+        if self.then.looks or self.candidate.looks:
+            # What a plugin did not say then refuses before any rule is run.
+            return self._asked(request)
         try:
             env = pose(request, self.then)
             other = env if self._alike else pose(request, self.candidate)
@@ -237,6 +240,7 @@ def _place(request: ActionRequest) -> tuple[object, ...]:
         id(call.arguments), call.action, call.resource.type, call.resource.id, id(request.principal),
         id(request.blueprint), id(request.user), id(task) if task is not None else None, request.purpose,
         id(request.server), id(request.tool), len(call.subject.chain), call.subject.key, _seen(request.known),
+        request.risk, None if request.facts is None else repr(sorted(request.facts.known.items())),
     )  # fmt: skip
 
 

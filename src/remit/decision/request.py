@@ -1,15 +1,17 @@
 """What is asked: subject, action, resource and context (AuthZEN 1.0 §5), with every fact that we add."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from remit.authority.rights import Ceiling, Money
 from remit.authority.tasks import Lineage, Task
 from remit.authority.tokens import VerifiedSubject
+from remit.decision.assessment import Assessment
 from remit.decision.sources.known import Known
 from remit.identity.principals import Principal
 from remit.identity.tools import Server, Tool
-from remit.kernel.canonical import Digest, JsonObject
+from remit.kernel.canonical import Digest, Json, JsonObject
 from remit.kernel.ids import ApprovalId, CallId, PrincipalId, ServerId
 
 
@@ -65,6 +67,14 @@ class Factor:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """What plugins said of a call, by name; and of those that said nothing of use, why."""
+
+    known: Mapping[str, Json] = field(default_factory=dict)
+    unknown: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ActionRequest:
     """A proposed call with every fact that the stages need, all from one snapshot."""
 
@@ -86,3 +96,7 @@ class ActionRequest:
     """Who else the task is for: the rules are asked for each of them."""
     known: Known | None = None
     """What of the data in the agent's context counts here; None where no rule looks at it."""
+    risk: Assessment | None = None
+    """None where nobody assessed it: then it counts as the worst (PD-21)."""
+    facts: Facts | None = None
+    """None where no plugin was asked."""

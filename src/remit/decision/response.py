@@ -65,6 +65,7 @@ class Stage(StrEnum):
     POLICY = "policy"
     RELATIONS = "relations"
     HISTORY = "history"
+    RISK = "risk"
     BUDGET = "budget"
     OVERSIGHT = "oversight"
 
@@ -82,6 +83,7 @@ class DenialKind(StrEnum):
     APPROVAL_PENDING = "approval_pending"
     APPROVAL_DENIED = "approval_denied"
     APPROVAL_EXPIRED = "approval_expired"
+    RISK_TOO_HIGH = "risk_too_high"
     BUDGET_EXHAUSTED = "budget_exhausted"
     LIMIT_EXCEEDED = "limit_exceeded"
     DELEGATION_INVALID = "delegation_invalid"

@@ -16,6 +16,7 @@ from remit.authority.lifetimes import LIVE_CAPABILITIES_CEILING
 from remit.authority.tokens import VerifiedSubject
 from remit.decision.account import balance, reserve
 from remit.decision.assembly import Unassembled, assemble
+from remit.decision.beforehand import UNLOOKED, Beforehand, Lookout
 from remit.decision.budget import Line, Settlement
 from remit.decision.codes import Code, reason
 from remit.decision.digest import action_key
@@ -37,13 +38,12 @@ from remit.decision.oversight import asks, nothing_asked, unanswered
 from remit.decision.pipeline import STEPS, Step, agreed, denied, fold, judge, permitted, refusal
 from remit.decision.policy_stage import unforbidden
 from remit.decision.preview import visible
-from remit.decision.provenance.rules import Ruling
-from remit.decision.provenance.watch import Watch
 from remit.decision.provenance_stage import Weighing, provenance_finding
 from remit.decision.record import decided, spent
 from remit.decision.repository import CapabilityMinter, DecisionTransaction
 from remit.decision.request import ProposedCall
-from remit.decision.response import Decision, Effect, Handing, Reason
+from remit.decision.response import Decision, Effect, Handing, Mode, Reason
+from remit.decision.risk.desk import firsts
 from remit.decision.rollout import facing, tried
 from remit.decision.shortage import cost_fault, nothing_short
 from remit.decision.sources.source import Gathered, Origin, Source, holders, labels_of
@@ -104,7 +104,7 @@ class DecisionService:
         node: str,
         steps: Sequence[Step] = STEPS,
         live_limit: int = LIVE_CAPABILITIES_CEILING,
-        watch: Watch | None = None,
+        lookout: Lookout = Lookout(),  # noqa: B008 — frozen
         print_key: Secret | None = None,
         weighing: Weighing = Weighing(),  # noqa: B008 — frozen
         generation: Callable[[], int] = lambda: 0,
@@ -116,7 +116,7 @@ class DecisionService:
         self._node = node
         self._steps = steps
         self._live_limit = live_limit
-        self._watch = watch
+        self._lookout = lookout
         self._print_key = print_key
         self._weighing = weighing
         self._generation = generation
@@ -132,10 +132,10 @@ class DecisionService:
         is permitted (P4).
         """
         snapshot = self._snapshots.current() if at_least is None else await self._snapshot(at_least)
-        fresh, ruling = False, await self._traced(call)
+        fresh, before = False, await self._lookout.look(self._uow, call, snapshot)
         for _ in range(_TRIES):
             gathered = await self._gathered(call, snapshot)
-            draft = self._draft(call, snapshot, handing=handing, ruling=ruling, gathered=gathered)
+            draft = self._draft(call, snapshot, handing=handing, before=before, gathered=gathered)
             if denied(draft.findings) and not fresh:
                 # A refusal on an old view would be wrong where something was granted since.
                 newer, fresh = await self._snapshots.catch_up(), True
@@ -154,9 +154,10 @@ class DecisionService:
         While a version is tried on a part, it says too what those get who are on the other side.
         """
         snapshot = await self._snapshots.catch_up()
-        ruling, gathered = await self._traced(call), await self._gathered(call, snapshot)
-        draft = self._draft(call, snapshot, thorough=True, ruling=ruling, gathered=gathered)
-        other = self._other_side(call, snapshot, draft, ruling, gathered)
+        before = await self._lookout.look(self._uow, call, snapshot)
+        gathered = await self._gathered(call, snapshot)
+        draft = self._draft(call, snapshot, thorough=True, before=before, gathered=gathered)
+        other = self._other_side(call, snapshot, draft, before, gathered)
         drafts = (draft,) if other is None else (draft, other)
         told = await self._uow.read(lambda tx: [self._rehearse(tx, each) for each in drafts])
         return beside(*told)
@@ -166,7 +167,7 @@ class DecisionService:
         call: ProposedCall,
         snapshot: Snapshot,
         draft: Draft,
-        ruling: Ruling | None,
+        before: Beforehand,
         gathered: Gathered | None,
     ) -> Draft | None:
         """The same call decided with the other version that is in use now."""
@@ -175,7 +176,7 @@ class DecisionService:
             return None
         plain = replace(snapshot, rollout=None)
         side = tried(snapshot, rollout) if draft.snapshot is snapshot else plain
-        return self._draft(call, side, thorough=True, ruling=ruling, gathered=gathered)
+        return self._draft(call, side, thorough=True, before=before, gathered=gathered)
 
     async def refuse(self, call: ProposedCall, said: Reason) -> Decision:
         """Refuse a call for what its enforcement point found, and put that on record like any decision."""
@@ -189,7 +190,7 @@ class DecisionService:
             self._draft(
                 call,
                 snapshot,
-                ruling=await self._traced(call),
+                before=await self._lookout.look(self._uow, call, snapshot),
                 gathered=await self._gathered(call, snapshot),
             )
             for call in calls
@@ -239,13 +240,6 @@ class DecisionService:
     def _commit(self, draft: Draft, foreseen: Prepared | None = None) -> Awaitable[Decision]:
         return self._uow.commit(lambda tx: self._settle(tx, draft, foreseen))
 
-    async def _traced(self, call: ProposedCall) -> Ruling | None:
-        """What provenance says of the call's values; None where nobody watches."""
-        watch = self._watch
-        if watch is None:
-            return None
-        return await self._uow.read(lambda tx: watch.ruling(tx, call))
-
     async def _gathered(self, call: ProposedCall, snapshot: Snapshot) -> Gathered | None:
         """What is in the context of the call; None where no policy that could be asked looks at it."""
         rollout = snapshot.rollout
@@ -267,7 +261,7 @@ class DecisionService:
         *,
         thorough: bool = False,
         handing: Handing = Handing.USED,
-        ruling: Ruling | None = None,
+        before: Beforehand = UNLOOKED,
         gathered: Gathered | None = None,
     ) -> Draft:
         """Everything that can be known without the transaction."""
@@ -280,12 +274,18 @@ class DecisionService:
             return Draft(id=ident, call=call, request=None, snapshot=snapshot, findings=found, key="")
         if gathered is not None:
             request = replace(request, known=known_of(gathered, request, snapshot, self._print_key))
+        if (desk := self._lookout.risk) is not None and before is not UNLOOKED:
+            # N7: what is only observed weighs nowhere, not as risk either.
+            ruling = before.ruling if self._weighing.mode is Mode.ENFORCE else None
+            request = desk.assessed(request, snapshot, before.news, ruling)
+        if before.facts is not None:
+            request = replace(request, facts=before.facts)
         glasses = open_for(request, snapshot, generation=self._generation())
         findings = judge(
             request, snapshot, steps=self._steps, thorough=thorough, footing=footing, glasses=glasses
         )
-        if ruling is not None and not denied(findings):
-            traced = provenance_finding(ruling, self._weighing, request)
+        if before.ruling is not None and not denied(findings):
+            traced = provenance_finding(before.ruling, self._weighing, request)
             findings = (*findings, spared(traced, glasses, request, snapshot, unforbidden))
         if handing is Handing.LIVE:
             findings = for_holder(findings)
@@ -301,6 +301,7 @@ class DecisionService:
             footing=footing,
             recollection=None if denied(findings) else recollect(request, snapshot),
             glasses=glasses,
+            firsts=firsts(before.news, call.at),
         )
 
     def _foresee(self, draft: Draft) -> Prepared | None:
@@ -377,6 +378,9 @@ class DecisionService:
             tx.history.leave(footprint)
         if draft.handing is Handing.TOLD and prepared.decision.verdict.obligations:
             self._note_told(tx, draft, prepared.decision)
+        if prepared.decision.verdict.effect is Effect.PERMIT:
+            for first in draft.firsts:
+                tx.history.leave(first)
         tx.decisions.add(prepared.stored)
         if prepared.stored.explanation.glasses:
             note_use(tx, prepared.stored, self._entropy)

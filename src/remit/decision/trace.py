@@ -2,6 +2,7 @@
 
 from datetime import datetime
 
+from remit.decision.assessment import Assessment
 from remit.decision.budget import Line, Settlement
 from remit.decision.finding import Finding
 from remit.decision.history.past import Footprint
@@ -68,6 +69,10 @@ class Explanation(Told, frozen=True, kw_only=True):
     """Of the data in the agent's context, where a rule looked at them."""
     outward: tuple[str, ...] = ()
     """Who and what outside the house the arguments named, where a rule looked at it."""
+    facts: tuple[tuple[str, str], ...] = ()
+    """What plugins said, as JSON by name."""
+    risk: Assessment | None = None
+    """As it was assessed then; None where risk was not, or the call was refused before."""
     otherwise: Otherwise | None = None
     """Only of a call that was not made, and only where the other version answers otherwise."""
 

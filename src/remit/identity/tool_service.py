@@ -13,7 +13,7 @@ from remit.identity.principals import Environment, Kind, Principal
 from remit.identity.registration import Registration
 from remit.identity.repository import IdentityTransaction
 from remit.identity.service import activate, known, register
-from remit.identity.tools import Pin, Server, Standing, Tool, ToolMapping
+from remit.identity.tools import Pin, Sensitivity, Server, Standing, Tool, ToolMapping
 from remit.kernel.canonical import (
     Digest,
     JsonObject,
@@ -304,6 +304,9 @@ def _stated(mapping: ToolMapping) -> JsonObject:
     for later in ("relation", "meters", "hosts"):
         if not said[later]:
             del said[later]
+    resource = said["resource"]
+    if isinstance(resource, dict) and mapping.resource.sensitivity is Sensitivity.UNLABELLED:
+        del resource["sensitivity"]
     return said
 
 

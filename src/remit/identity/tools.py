@@ -98,10 +98,14 @@ class Pin(StrEnum):
 
 
 class Sensitivity(StrEnum):
-    """What harm an argument's value could do (N13 uses it later; the mapping states it now)."""
+    """How much harm lies in what a tool touches, least first; policies and risk look at it."""
 
-    PLAIN = "plain"
-    SENSITIVE = "sensitive"
+    UNLABELLED = "unlabelled"
+    """Nobody has said; it weighs as `internal` does."""
+    PUBLIC = "public"
+    INTERNAL = "internal"
+    CONFIDENTIAL = "confidential"
+    RESTRICTED = "restricted"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,6 +118,7 @@ class ResourceMapping:
     type: str
     pointer: str = ""
     fixed: str = ""
+    sensitivity: Sensitivity = Sensitivity.UNLABELLED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

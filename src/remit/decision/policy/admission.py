@@ -15,6 +15,7 @@ from remit.decision.policy.extent import RULE_LIMIT, check_extent
 from remit.decision.policy.guards import misnamed
 from remit.decision.policy.lineage import looked_at
 from remit.decision.policy.monitors import faults_of, looks_back, marks_of, monitors
+from remit.decision.policy.outside import facts_in
 from remit.decision.policy.pointing import Pointer, names_in, syntax_fault
 from remit.decision.policy.program import Compiled, Program, compile_policy
 from remit.decision.policy.rules import Rule, read_rule
@@ -112,6 +113,9 @@ def _bundle(parsed: Parsed, text: str, version: PolicyVersion) -> Bundle:
         named=_named(parsed.nodes.values()),
         history=monitors(parsed.rules, parsed.nodes, compiled),
         lineage=looked_at(parsed.rules, parsed.nodes),
+        looks={
+            parsed.rules[place].id: found for place, node in parsed.nodes.items() if (found := facts_in(node))
+        },
     )
 
 

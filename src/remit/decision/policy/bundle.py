@@ -1,7 +1,7 @@
 """A published policy text, parsed once: what every decision of a version is made with."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from cedarpy import PolicySet, pst
 
@@ -44,8 +44,15 @@ class Bundle:
     """What is remembered and forbidden over time; those policies are in no other member."""
     lineage: frozenset[str] | None = None
     """Texts in the policies that look at `context.lineage` or bind what is read; None where none does."""
+    looks: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    """The facts of plugins that rules look at, by the rule's id; rules that look at none are not here."""
     unproven: str = ""
     """Why the version is not believed; then it has no rules, and nothing is permitted."""
+
+    @property
+    def facts(self) -> frozenset[str]:
+        """Every fact of a plugin that some rule looks at."""
+        return frozenset[str]().union(*self.looks.values()) if self.looks else frozenset()
 
     @property
     def enforced(self) -> PolicySet | None:

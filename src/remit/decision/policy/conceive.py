@@ -7,6 +7,7 @@ conceivable may still be denied for all of them.
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Final
 
 from cedarpy import pst
 
@@ -108,12 +109,16 @@ def _is_open(node: object, *, fixed: bool) -> bool:
             path = path_of(node) or (attr,)
             if path[0] == "resource":
                 return not fixed and path[1:] != ("type",) and len(path) > 1
-            return path[0] in {"arguments", "money", "lineage"}
+            return path[0] in _ARGUED
         case pst.HasAttr(base=base, attrs=attrs):
             path = (*(path_of(base) or ()), *attrs) if path_of(base) is not None else ()
-            return path[:1] in {("arguments",), ("money",), ("lineage",)}
+            return bool(path) and path[0] in _ARGUED
         case _:
             return False
+
+
+_ARGUED: Final = frozenset({"arguments", "money", "lineage", "risk", "plugin"})
+"""What of the context hangs on what a call says."""
 
 
 def _is_bare(expression: pst.Expr) -> bool:

@@ -9,6 +9,7 @@ import msgspec
 from cedarpy import Entities
 
 from remit.decision.actions import METHODS
+from remit.decision.assessment import Part, known
 from remit.decision.policy.bundle import Bundle
 from remit.decision.policy.schema import DISCOVERY, NAMESPACE, tool_shape
 from remit.decision.policy.shapes import project
@@ -16,7 +17,7 @@ from remit.decision.policy.zones import instant, local_time
 from remit.decision.request import ActionRequest, Resource
 from remit.decision.sources.known import UNKNOWN, Known
 from remit.identity.principals import Kind, Principal
-from remit.identity.tools import Tool
+from remit.identity.tools import Sensitivity, Tool
 from remit.kernel.canonical import Json, JsonObject
 
 _TYPES: Mapping[Kind, str] = {Kind.AGENT: "Agent", Kind.HUMAN: "Human"}
@@ -78,15 +79,21 @@ def _context(request: ActionRequest, bundle: Bundle) -> JsonObject:
         "money": {"currency": call.money.currency, "minor": call.money.minor} if call.money else None,
         "user": _person(request.user),
         "task": _task(request),
+        "plugin": {**request.facts.known} if request.facts is not None and request.facts.known else None,
     }
     return {
         "arguments": arguments_of(request, bundle.named),
         "tool": _tool(request.tool, request.server.name, consequential=call.consequential),
-        "resource": {"type": call.resource.type, "id": call.resource.id},
         "lineage": _lineage(request.known or UNKNOWN),
+        "resource": {
+            "type": call.resource.type,
+            "id": call.resource.id,
+            "sensitivity": sensitivity_of(request.tool),
+        },
         "purpose": request.purpose,
         "depth": len(call.subject.chain) - 1,
         "bound": bool(call.subject.key),
+        "risk": _risk(request),
         **_clock(call.at, bundle.zones),
         **{name: value for name, value in optional.items() if value is not None},
     }
@@ -111,6 +118,17 @@ def _tool(tool: Tool | None, server: str, *, consequential: bool) -> JsonObject:
 
 def _lineage(known: Known) -> Json:
     return {"labels": [*sorted(known.labels)], "outward": [*sorted(set(known.destinations))]}
+
+
+def sensitivity_of(tool: Tool | None) -> str:
+    """The label of what a tool touches, as its mapping says."""
+    mapping = tool.mapping if tool is not None else None
+    return (mapping.resource.sensitivity if mapping is not None else Sensitivity.UNLABELLED).value
+
+
+def _risk(request: ActionRequest) -> JsonObject:
+    found = known(request.risk)
+    return {"score": found.score, "contributions": {part.value: found.points(part) for part in Part}}
 
 
 def _person(user: Principal | None) -> Json:

@@ -13,10 +13,12 @@ from typing import Final, TypeAlias
 import cedarpy
 
 from remit.decision.actions import METHODS
+from remit.decision.assessment import Part, known
 from remit.decision.policy.arguments import argument_values, spoken
 from remit.decision.policy.bundle import Bundle
 from remit.decision.policy.compile import Env
-from remit.decision.policy.context import principal_type
+from remit.decision.policy.context import principal_type, sensitivity_of
+from remit.decision.policy.outside import value_of
 from remit.decision.policy.schema import DISCOVERY, NAMESPACE
 from remit.decision.policy.values import Entity, Moment, Uid, Value
 from remit.decision.policy.zones import local_time
@@ -138,7 +140,7 @@ def _task(request: ActionRequest, _zones: tuple[str, ...]) -> Value | None:
 
 def _resource(request: ActionRequest, _zones: tuple[str, ...]) -> Value:
     resource = request.call.resource
-    return {"type": resource.type, "id": resource.id}
+    return {"type": resource.type, "id": resource.id, "sensitivity": sensitivity_of(request.tool)}
 
 
 def _lineage(request: ActionRequest, _zones: tuple[str, ...]) -> Value:
@@ -163,6 +165,18 @@ def _clock(zone: str, at: datetime) -> Value:
     return dict(local_time(zone, at))  # type: ignore[arg-type]  # a text and two whole numbers
 
 
+def _risk(request: ActionRequest, _zones: tuple[str, ...]) -> Value:
+    found = known(request.risk)
+    return {"score": found.score, "contributions": {part.value: found.points(part) for part in Part}}
+
+
+def _plugin(request: ActionRequest, _zones: tuple[str, ...]) -> Value | None:
+    facts = request.facts
+    if facts is None or not facts.known:
+        return None
+    return {name: value_of(fact) for name, fact in facts.known.items()}
+
+
 _MAKERS: Final[Mapping[str, _Maker]] = {
     "tool": _tool,
     "resource": _resource,
@@ -175,6 +189,8 @@ _MAKERS: Final[Mapping[str, _Maker]] = {
     "money": _money,
     "user": _user,
     "task": _task,
+    "risk": _risk,
+    "plugin": _plugin,
 }
 
 _known: dict[tuple[int, int], tuple[Principal, Principal | None, Entity]] = {}

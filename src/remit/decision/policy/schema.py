@@ -20,6 +20,7 @@ from remit.decision.actions import (
     SERVER_TYPE,
     action_of,
 )
+from remit.decision.assessment import Part
 from remit.decision.policy.shapes import NOTHING, Fields, Member, Text, cedar_type, common, shape_of
 from remit.decision.policy.zones import LOCAL_TYPE
 from remit.identity.tools import Server, Tool
@@ -63,14 +64,15 @@ def build_schema(
     tools: Iterable[Tool],
     zones: Iterable[str],
     past: JsonObject | None = None,
+    facts: Mapping[str, JsonObject] | None = None,
 ) -> JsonObject:
     """Lay out the schema, in Cedar's JSON format, for a directory and the zones that policies name.
 
-    `past` is the type of what is remembered; without it there is none.
+    `past` is the type of what is remembered, `facts` those of what plugins say; without them there is none.
     """
     actions = _collect({server.id: server for server in servers}, tools)
     types = {name for action in actions.values() for name in action.types}
-    context = _context(sorted(set(zones))) | ({"past": past} if past else {})
+    context = _context(sorted(set(zones))) | ({"past": past} if past else {}) | _plugin(facts or {})
     principals: JsonObject = {name: _principal() for name in _PRINCIPALS}
     others: JsonObject = {name: {} for name in sorted(types | {"Blueprint", "Segment"})}
     if DOCUMENT_TYPE in others:
@@ -150,6 +152,10 @@ def _action(action: _Action, context: JsonObject) -> JsonObject:
     }
 
 
+def _plugin(facts: Mapping[str, JsonObject]) -> JsonObject:
+    return {"plugin": {"type": "Record", "attributes": {**facts}}} if facts else {}
+
+
 def _record(*, required: bool = True, **attributes: JsonObject) -> JsonObject:
     return {"type": "Record", "attributes": {**attributes}, "required": required}
 
@@ -157,9 +163,11 @@ def _record(*, required: bool = True, **attributes: JsonObject) -> JsonObject:
 def _context(zones: list[str]) -> JsonObject:
     flag: JsonObject = {"type": "Boolean"}
     long: JsonObject = {"type": "Long"}
+    parts: JsonObject = {"type": "Record", "attributes": dict.fromkeys(map(str, Part), long)}
     context: JsonObject = {
         "tool": _record(name=_STRING, server=_STRING, consequential=flag, reversible=flag, money=flag),
-        "resource": _record(type=_STRING, id=_STRING),
+        "resource": _record(type=_STRING, id=_STRING, sensitivity=_STRING),
+        "risk": _record(score=long, contributions=parts),
         "money": _record(required=False, currency=_STRING, minor=long),
         "user": _record(required=False, id=_STRING, name=_STRING, segments=_STRINGS),
         "task": _record(

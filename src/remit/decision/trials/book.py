@@ -5,12 +5,15 @@ from typing import Annotated, Any
 import msgspec
 
 from remit.authority.tasks import Initiative, Mode
+from remit.decision.assessment import Part
 from remit.decision.response import Effect
 from remit.identity.principals import Environment
+from remit.identity.tools import Sensitivity
 
 Text = Annotated[str, msgspec.Meta(max_length=2_048)]
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=128)]
 Names = Annotated[list[Name], msgspec.Meta(max_length=64)]
+Points = Annotated[int, msgspec.Meta(ge=0, le=100)]
 NOON = "2026-01-05T12:00:00Z"
 """When a call is made that says no time: a Monday."""
 
@@ -44,6 +47,7 @@ class ResourceGiven(_Entry, frozen=True, kw_only=True):
     type: Name
     pointer: Text = ""
     fixed: Text = ""
+    sensitivity: Sensitivity = Sensitivity.UNLABELLED
 
 
 class MoneyGiven(_Entry, frozen=True, kw_only=True):
@@ -93,6 +97,8 @@ class When(_Entry, frozen=True, kw_only=True):
     """Whether the caller's token is bound to a key."""
     acr: Text = ""
     """How the user signed in; with it, a minute before the call."""
+    risk: dict[Part, Points] = {}
+    """What makes the call risky, by contribution; they sum to its score."""
     at: Text = NOON
 
 

@@ -42,6 +42,8 @@ class Cast:
     servers: Mapping[str, Server] = field(default_factory=dict)
     tools: Mapping[str, Tool] = field(default_factory=dict)
     """By `server/tool`."""
+    facts: Mapping[str, JsonObject] = field(default_factory=dict)
+    """Types of what plugins say."""
 
     def schema(self, rules: Iterable[Rule]) -> JsonObject:
         """What policies can name here, with the zones and the marks of these rules."""
@@ -49,7 +51,7 @@ class Cast:
         zones = {zone for rule in every for zone in rule.zones}
         marks = marks_of(every)
         past = past_type(marks.values()) if marks else None
-        return build_schema(self.servers.values(), self.tools.values(), zones, past)
+        return build_schema(self.servers.values(), self.tools.values(), zones, past, self.facts)
 
 
 def cast_of(given: Given) -> Cast:
@@ -83,6 +85,7 @@ def cast_on(snapshot: Snapshot) -> Cast:
             for tool in snapshot.tools.values()
             if tool.server in servers
         },
+        facts=snapshot.fact_types,
     )
 
 
@@ -94,6 +97,7 @@ def together(below: Cast, above: Cast) -> Cast:
         blueprints={**below.blueprints, **above.blueprints},
         servers={**above.servers, **below.servers},
         tools={**below.tools, **above.tools},
+        facts={**below.facts, **above.facts},
     )
 
 
@@ -187,7 +191,7 @@ def _tool(name: str, server: Server, given: ToolGiven) -> Tool:
     )
 
 
-def _set(entry: Any) -> dict[str, str]:
+def _set(entry: Any) -> dict[str, Any]:
     return {name: getattr(entry, name) for name in entry.__struct_fields__}
 
 

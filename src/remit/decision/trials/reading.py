@@ -154,9 +154,9 @@ def _walked(root: yaml.Node, path: str) -> yaml.Node:
 _NAMES: Final = (
     "policies", "given", "scenarios", "agents", "users", "tools", "name", "when", "then", "also", "change",
     "agent", "user", "tool", "arguments", "purpose", "mode", "initiative", "segment", "depth", "bound", "acr",
-    "at", "effect", "rules", "codes", "approvers", "obligations", "environment", "owner", "blueprint",
-    "segments", "attributes", "resource", "schema", "consequential", "reversible", "money", "action", "type",
-    "pointer", "fixed", "amount", "currency", "fixed_currency",
+    "at", "risk", "sensitivity", "effect", "rules", "codes", "approvers", "obligations", "environment",
+    "owner", "blueprint", "segments", "attributes", "resource", "schema", "consequential", "reversible",
+    "money", "action", "type", "pointer", "fixed", "amount", "currency", "fixed_currency",
 )  # fmt: skip
 
 

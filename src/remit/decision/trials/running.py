@@ -12,6 +12,7 @@ from remit.authority.rights import ANY_PURPOSE, Caps, Ceiling, Money, Window
 from remit.authority.tasks import Lineage, Task, TaskState
 from remit.authority.tokens import VerifiedSubject
 from remit.decision.actions import METHODS
+from remit.decision.assessment import Assessment, Contribution, total
 from remit.decision.finding import Finding
 from remit.decision.policy.bundle import Bundle
 from remit.decision.policy_stage import policy_stage
@@ -125,7 +126,7 @@ def request_of(when: When, cast: Cast, reader: Reader) -> ActionRequest:
             tenant=DEFAULT_TENANT, user=UserId(user.id) if user else None, task=task.id, grant=task.grant,
             chain=(instance,), principals=frozenset(), envelope=None,
         ),
-        factors=(), purpose=when.purpose,
+        factors=(), purpose=when.purpose, risk=_risk(when),
     )  # fmt: skip
 
 
@@ -218,6 +219,10 @@ def _instant(text: str) -> datetime:
     if found.tzinfo is None:
         raise NotGiven(f"`at` is `{text}`, which names no offset; end it with Z")
     return found.astimezone(UTC)
+
+
+def _risk(when: When) -> Assessment:
+    return total(Contribution(part=part, points=points) for part, points in when.risk.items())
 
 
 def _subject(when: When, agent: Principal, user: Principal | None, at: datetime) -> VerifiedSubject:

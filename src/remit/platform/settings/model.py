@@ -20,6 +20,7 @@ from remit.platform.settings.options import (
     TelemetryOptions,
 )
 from remit.platform.settings.relations import RelationChoices
+from remit.platform.settings.risk import RiskChoices
 from remit.platform.settings.tenants import TenantChoices
 
 DEFAULT_DATA = Path("~/.remit")
@@ -52,6 +53,7 @@ class Settings:
     access: AccessChoices = field(default_factory=AccessChoices)
     people: PeopleChoices = field(default_factory=PeopleChoices)
     relations: RelationChoices = field(default_factory=RelationChoices)
+    risk: RiskChoices = field(default_factory=RiskChoices)
     tenants: TenantChoices = field(default_factory=TenantChoices)
 
     @property

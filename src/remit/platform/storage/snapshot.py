@@ -37,10 +37,11 @@ from remit.decision.policy.seal import (
     stated,
 )
 from remit.decision.relations.held import HeldRelations
+from remit.decision.signals import Signal
 from remit.identity.credentials import Credential, CredentialState
 from remit.identity.principals import Principal
 from remit.identity.tools import Server, Tool
-from remit.kernel.canonical import sha256
+from remit.kernel.canonical import JsonObject, sha256
 from remit.kernel.errors import Unavailable
 from remit.kernel.ids import BreakGlassId, KeyId, PrincipalId, TenantId
 from remit.kernel.uow import UnitOfWork
@@ -49,7 +50,7 @@ from remit.platform.storage.relation_view import KIND as RELATIONS
 from remit.platform.storage.relation_view import RelationSteps, carried, read_on, read_whole
 from remit.platform.storage.revision import ChangesForgotten
 from remit.platform.storage.sql import Scalar, Sql
-from remit.platform.storage.tables import authority, clients, core, identity, oversight
+from remit.platform.storage.tables import authority, clients, core, decision, identity, oversight
 from remit.platform.storage.unit_of_work import SqlTransaction
 
 _log = structlog.stdlib.get_logger("remit.snapshot")
@@ -99,7 +100,7 @@ _B = oversight.breakglass
 _GLASS: Final = msgspec.json.Decoder(BreakGlass)
 _OPEN_GLASS: Final = select(_B.c.body).where(_B.c.tenant == bindparam("tenant"), _B.c.state == "open")
 _P, _S, _T = identity.principal, identity.server, identity.tool
-_Q, _R = identity.credential, clients.client
+_Q, _R, _W = identity.credential, clients.client, decision.risk_signal
 _K, _G, _C, _E = authority.task, authority.consent, authority.ceiling, authority.envelope
 _RUNNING = select(_K.c.id).where(_K.c.tenant == bindparam("tenant"), _K.c.state == "running")
 _LOADS: Final = {
@@ -128,6 +129,9 @@ _LOADS: Final = {
     "registrations": _by_owner(
         select(_R.c.principal, _R.c.body).where(_R.c.tenant == bindparam("tenant")).order_by(_R.c.id),
         ClientRegistration,
+    ),
+    "signals": _by_owner(
+        select(_W.c.subject, _W.c.body).where(_W.c.tenant == bindparam("tenant")).order_by(_W.c.kind), Signal
     ),
 }
 """How each member of the snapshot is read whole."""
@@ -178,9 +182,17 @@ class _Tables:
 class SnapshotKeeper:
     """Keeps the newest snapshot of one tenant in memory. OWNED BY: the event loop that starts it."""
 
-    def __init__(self, uow: UnitOfWork[SqlTransaction], *, tenant: TenantId, keys: PolicyKeys) -> None:
+    def __init__(
+        self,
+        uow: UnitOfWork[SqlTransaction],
+        *,
+        tenant: TenantId,
+        keys: PolicyKeys,
+        facts: Mapping[str, JsonObject] | None = None,
+    ) -> None:
         self._uow = uow
         self._keys = keys
+        self._facts = facts or {}
         self._followed = _Followed()
         self._tenant = tenant
         self._present: Snapshot | None = None
@@ -238,7 +250,9 @@ class SnapshotKeeper:
             read = await self._uow.read(lambda tx: _read(tx, known, self._position, self._followed.number))
             sides = None if read.policy is None else self._believed(read.policy)
             if known is None or read.whole:
-                self._present = _load(self._tenant, read, sides or (_bundle(None), None))
+                self._present = replace(
+                    _load(self._tenant, read, sides or (_bundle(None), None)), fact_types=self._facts
+                )
             else:
                 self._present = _carry(known, read, sides)
             self._position = read.position
@@ -351,6 +365,7 @@ _ONE: Final[dict[str, tuple[str, Callable[[SqlTransaction, Any], Any]]]] = {
     "tombstone": ("tombstones", lambda tx, ident: tx.lineage.tombstone(ident)),
     "credential": ("credentials", lambda tx, owner: _active(tx.credentials.of(PrincipalId(owner)))),
     "registration": ("registrations", lambda tx, owner: tuple(tx.registrations.of(PrincipalId(owner)))),
+    "risk_signal": ("signals", lambda tx, owner: tuple(tx.signals.of(PrincipalId(owner)))),
 }
 """What each kind of change reloads; a kind that is not here is nothing that decisions see."""
 

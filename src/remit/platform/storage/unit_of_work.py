@@ -64,6 +64,7 @@ from remit.platform.storage.repositories.registrations import (
     RegistrationRepository,
 )
 from remit.platform.storage.repositories.relations import SqlRelations
+from remit.platform.storage.repositories.risk import RiskSignalRepository
 from remit.platform.storage.repositories.seen import SeenRepository
 from remit.platform.storage.repositories.settings import SettingsRepository
 from remit.platform.storage.repositories.sign_ons import SignOnRepository
@@ -321,6 +322,11 @@ class SqlTransaction:
     def seen(self) -> SeenRepository:
         """Where the values that tasks have seen came from."""
         return SeenRepository(self.sql, self.tenant, self.ledger)
+
+    @property
+    def signals(self) -> RiskSignalRepository:
+        """What others say of the risk of somebody."""
+        return RiskSignalRepository(self.sql, self.tenant)
 
     @property
     def relations(self) -> SqlRelations:

@@ -33,6 +33,7 @@ NOUNS: Final[dict[str, Entry]] = {
     "task": Entry("task", "Tasks: one run of an agent, for whom, until when."),
     "policy": Entry("policy", "Policies: check, test, compare, publish, list."),
     "relation": Entry("relation", "Relations: who is related to what, and what tools may demand of that."),
+    "risk": Entry("risk", "Risk: how risky calls are, from what, and what others say of it."),
     "decision": Entry("decision", "Decisions on record."),
     "delegation": Entry("delegation", "Delegation chains: who handed what to whom, narrowed how."),
     "approval": Entry("approval", "Asks that wait for a person, and their answers."),

@@ -78,7 +78,24 @@ def _installation(config: Path | None) -> Iterator[Finding]:
         yield Finding(step=each.code, ok=False, detail=each.sentence, fix=each.fix)
     if not refused:
         yield Finding(step="settings", ok=True, detail=f"data in {settings.directory}")
+    yield from _plugins()
     yield from _server()
+
+
+def _plugins() -> Iterator[Finding]:
+    """The facts that this installation's plugins give to policies; one line each."""
+    from remit.app.bindings.plugins import found_plugins  # noqa: PLC0415 — as above
+
+    for each in found_plugins():
+        if each.offer is None:
+            told = f"{each.distribution}: {each.fault}"
+            yield Finding(step=f"plugin {each.entry}", ok=False, detail=told, fix="mend or uninstall it")
+        else:
+            budget = each.offer.budget.total_seconds() * 1000
+            told = (
+                f"{each.distribution}: context.plugin.{each.offer.name} {each.offer.version}, {budget:g} ms"
+            )
+            yield Finding(step=f"plugin {each.entry}", ok=True, detail=told)
 
 
 def _server() -> Iterator[Finding]:

@@ -22,6 +22,7 @@ from remit.surface.web.routes.people import PeopleRoutes
 from remit.surface.web.routes.publishing import PublishingRoutes
 from remit.surface.web.routes.relations import RelationRoutes
 from remit.surface.web.routes.retrieval import RetrievalRoutes
+from remit.surface.web.routes.risk import RiskRoutes
 from remit.surface.web.routes.spiffe import SpiffeRoutes
 from remit.surface.web.routes.stream import StreamRoutes
 from remit.surface.web.routes.tenants import TenantRoutes
@@ -60,6 +61,7 @@ class Nouns:
     relations: RelationRoutes
     retrieval: RetrievalRoutes
     usage: UsageRoutes
+    risk: RiskRoutes
 
     def operations(self) -> list[Operation[Any, Any]]:
         """All of them; names and (method, path) pairs are unique, which a test demands."""
@@ -89,4 +91,5 @@ class Nouns:
             *self.relations.operations(),
             *self.retrieval.operations(),
             *self.usage.operations(),
+            *self.risk.operations(),
         ]

@@ -23,6 +23,7 @@ from remit.app.retrieval.ground import decided_at, retrieval_desk, sources_of
 from remit.app.services import Services
 from remit.app.tenant_desk import TenantDesk
 from remit.decision.relation_service import RelationService
+from remit.decision.risk_service import RiskService
 from remit.decision.trials.service import TrialService
 from remit.enforcement.mcp.catalogue import Catalogue, CatalogueOptions
 from remit.identity.credential_keys import CredentialKeys
@@ -80,6 +81,7 @@ from remit.surface.web.routes.publishing import PublishingRoutes
 from remit.surface.web.routes.register import RegisterRoutes
 from remit.surface.web.routes.relations import RelationRoutes
 from remit.surface.web.routes.retrieval import RetrievalRoutes
+from remit.surface.web.routes.risk import RiskRoutes
 from remit.surface.web.routes.spiffe import SpiffeRoutes
 from remit.surface.web.routes.stream import StreamRoutes
 from remit.surface.web.routes.tenants import TenantRoutes
@@ -241,6 +243,10 @@ def nouns(services: Services) -> Nouns:
         domains=DomainRoutes(service=services.domains, named=partial(entry_named, services.identity)),
         upstream=upstream_routes(services),
         relations=RelationRoutes(relations=relations(services)),
+        risk=RiskRoutes(
+            service=RiskService(uow=ground.work, entropy=ground.entropy, tenant=ground.tenant),
+            identity=services.identity,
+        ),
     )
 
 

@@ -1,14 +1,14 @@
 """Policy texts that come with the product: a start that asks where it matters, and packs for kinds of work.
 
-A pack is about the agents of one segment, names no server and no tool, and so fits every directory; its
-scenarios say what it is meant to do.
+A pack is about the agents of one segment (`triggers` about all), names no server and no tool, and so fits
+every directory; its scenarios say what it is meant to do.
 """
 
 from dataclasses import dataclass
 from importlib.resources import files
 from typing import Final
 
-PACKS: Final = ("coding", "data", "finance", "mail-calendar", "support")
+PACKS: Final = ("coding", "data", "finance", "mail-calendar", "support", "triggers")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -544,6 +544,13 @@ CREATE TABLE replay (
  WITHOUT ROWID
 
 ;
+CREATE TABLE risk_signal (
+	tenant TEXT NOT NULL,
+	subject TEXT NOT NULL,
+	kind TEXT NOT NULL,
+	body TEXT NOT NULL,
+	PRIMARY KEY (tenant, subject, kind)
+);
 CREATE TABLE schema_version (
 	version_num VARCHAR(32) NOT NULL,
 	CONSTRAINT schema_version_pkc PRIMARY KEY (version_num)

@@ -125,3 +125,12 @@ source_print: Final = Table(
     Column("prints", Text, nullable=False),
 )
 """Keyed digests of runs of words of what may only be summarized; never the words."""
+risk_signal: Final = Table(
+    "risk_signal",
+    metadata,
+    Column("tenant", Text, primary_key=True),
+    Column("subject", Text, primary_key=True),
+    Column("kind", Text, primary_key=True),
+    Column("body", Text, nullable=False),
+)
+"""What others say of the risk of somebody: the newest of each kind."""

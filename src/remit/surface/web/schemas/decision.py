@@ -13,6 +13,7 @@ from remit.decision.response import Effect, NearestMiss, Reason, Remedy, Stage
 from remit.decision.trace import Explanation, StoredDecision
 from remit.ledger.words import Word, word_of
 from remit.surface.web.paging import PageQuery
+from remit.surface.web.schemas.risk import RiskView
 from remit.surface.web.schemas.words import Ident, Instant, Line
 
 PolicyText = Annotated[str, msgspec.Meta(max_length=1 << 18)]
@@ -174,6 +175,8 @@ class DecisionView(DecisionLine, frozen=True, kw_only=True, omit_defaults=True):
     nearest_miss: list[MissView] = []
     remedy: RemedyView | None = None
     obligations: list[str] = []
+    risk: RiskView | None = None
+    """How risky the call was, and from what; absent where that was not assessed."""
     approvers: str = ""
     observed: list[str] = []
     breakglass: list[str] = []
@@ -382,6 +385,7 @@ def _whole(found: Explanation, *, sees_all: bool) -> dict[str, Any]:
         "nearest_miss": [MissView.of(each) for each in verdict.nearest_miss],
         "remedy": None if verdict.remedy is None else RemedyView.of(verdict.remedy),
         "obligations": [each.type for each in verdict.obligations],
+        "risk": None if found.risk is None else RiskView.of(found.risk),
         "approvers": verdict.approvers,
         "observed": [f"{each.mode} {each.rule}: {each.effect}: {each.sentence}" for each in verdict.observed],
         "breakglass": list(found.glasses),

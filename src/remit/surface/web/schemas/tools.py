@@ -17,6 +17,7 @@ from remit.identity.tools import (
     Related,
     RelationMapping,
     ResourceMapping,
+    Sensitivity,
     Server,
     Standing,
     Tool,
@@ -150,6 +151,7 @@ class ResourceMappingBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unkn
     type: Line
     pointer: Pointer = ""
     fixed: Phrase = ""
+    sensitivity: Sensitivity = Sensitivity.UNLABELLED
 
 
 class MoneyMappingBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -190,7 +192,10 @@ class MappingBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
         return ToolMapping(
             action=self.action,
             resource=ResourceMapping(
-                type=self.resource.type, pointer=self.resource.pointer, fixed=self.resource.fixed
+                type=self.resource.type,
+                pointer=self.resource.pointer,
+                fixed=self.resource.fixed,
+                sensitivity=self.resource.sensitivity,
             ),
             arguments=tuple(self.arguments),
             immaterial=tuple(self.immaterial),

@@ -20,6 +20,7 @@ def upgrade() -> None:
     _create_relations()
     _create_breakglass()
     _create_source()
+    _create_risk()
     _keep_tenants_apart()  # the last: it concerns every table that is there
 
 
@@ -220,6 +221,18 @@ def _texts(*names: str) -> "list[sa.Column[str]]":
 
 def _numbers(*names: str) -> "list[sa.Column[int]]":
     return [sa.Column(name, sa.BigInteger(), autoincrement=False, nullable=False) for name in names]
+
+
+def _create_risk() -> None:
+    """What others say of the risk of somebody (PD-21)."""
+    op.create_table(
+        "risk_signal",
+        sa.Column("tenant", TEXT, nullable=False),
+        sa.Column("subject", TEXT, nullable=False),
+        sa.Column("kind", TEXT, nullable=False),
+        sa.Column("body", TEXT, nullable=False),
+        sa.PrimaryKeyConstraint("tenant", "subject", "kind"),
+    )
 
 
 def _keep_tenants_apart() -> None:

@@ -1,0 +1,26 @@
+"""Who assesses the risk of calls, and what is done about it, as the installation wants it."""
+
+from collections.abc import Sequence
+
+from remit.app.bindings.plugins import panel
+from remit.decision.beforehand import Lookout
+from remit.decision.pipeline import STEPS, Step
+from remit.decision.provenance.watch import Watch
+from remit.decision.response import Stage
+from remit.decision.risk.desk import RiskDesk
+from remit.decision.risk_stage import RiskStage
+from remit.platform.settings.risk import RiskChoices, RiskMode
+
+
+def lookout_of(chosen: RiskChoices, watch: Watch | None) -> Lookout:
+    """Who looks at a call before it is judged."""
+    off = chosen.mode is RiskMode.OFF
+    risk = None if off else RiskDesk(measure=chosen.measure())
+    return Lookout(watch=watch, risk=risk, plugins=panel())
+
+
+def steps_of(chosen: RiskChoices) -> Sequence[Step]:
+    """The stages, with that of risk unless it is off."""
+    if chosen.mode is RiskMode.OFF:
+        return STEPS
+    return (*STEPS, Step(stage=Stage.RISK, judge=RiskStage(rule=chosen.rule())))
