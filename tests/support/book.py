@@ -13,6 +13,7 @@ from remit.app.access import search
 from remit.app.access.desk import AccessDesk
 from remit.app.access.question import Asked, Entity
 from remit.authority.tokens import VerifiedSubject
+from remit.decision.beforehand import Lookout
 from remit.decision.footing import Footings
 from remit.decision.pipeline import STEPS, Step
 from remit.decision.preview import visible
@@ -78,7 +79,7 @@ class Bench:
             entropy=entropy,
             node="nod_1",
             steps=self.steps,
-            watch=cast("Any", self.tracing),
+            lookout=Lookout(watch=cast("Any", self.tracing)),
         )
         self.access = AccessDesk(
             judge=self.service,
