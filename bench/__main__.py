@@ -13,13 +13,13 @@ from bench.figures import Goal, Report, machine, said
 
 from bench import (
     goal1_authzen,
-    goal10_memory,
     goal2_policy,
     goal3_relations,
     goal4_tokens,
     goal5_authorization,
     goal6_gateway,
     goal7_ledger,
+    goal10_memory,
     starts,
 )
 

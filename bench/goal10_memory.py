@@ -133,7 +133,11 @@ def _report(found: dict[str, Any], *, tiny: bool) -> Report:
         command="python -m bench --only goal10" + (" --tiny" if tiny else ""),
         sizes={"tuples": found["tuples"], "agents": found["agents"]},
         rows=[
-            {"what": what[name], "resident MB": str(found[name]["VmRSS"]), "at most MB": str(found[name]["VmHWM"])}
+            {
+                "what": what[name],
+                "resident MB": str(found[name]["VmRSS"]),
+                "at most MB": str(found[name]["VmHWM"]),
+            }
             for name, _ in limits
         ],
         figures=found,
