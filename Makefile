@@ -27,7 +27,7 @@ $(STAMP): requirements.lock pyproject.toml sdk/pyproject.toml
 	@touch $@
 
 up: $(STAMP)  ## start Remit and watch a real agent being governed; Ctrl-C stops it
-	@exec $(BIN)/remit up --demo --fresh --data .remit $(ARGS)
+	@REMIT_GATEWAY_PROVENANCE=$${REMIT_GATEWAY_PROVENANCE:-observe} exec $(BIN)/remit up --demo --fresh --data .remit $(ARGS)
 
 test: $(STAMP)  ## every test, PostgreSQL included
 	@$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal --proof build/proof.json $(ARGS)
