@@ -14,6 +14,7 @@ import httpx2
 import msgspec
 from bench.load import request
 
+from bench import rules
 from remit.kernel.ids import KeyId, UserId
 from remit.kernel.jose import dpop, jwt
 from remit.kernel.jose.algorithms import Algorithm
@@ -121,9 +122,13 @@ class World:
 
 
 def build(
-    issuer: str, data: Path, *, upstream: str, tools: Sequence[dict[str, Any]], instances: int
-) -> World:
-    """Set everything up; `upstream` is the business server, `tools` what it lists."""
+    issuer: str, data: Path, *, upstream: str, tools: Sequence[dict[str, Any]], instances: int,
+    many_rules: bool = False,
+) -> World:  # fmt: skip
+    """Set everything up; `upstream` is the business server, `tools` what it lists.
+
+    With `many_rules` 1,000 policies, relations and rules over history are in force (`bench.rules`).
+    """
     address = ServerAddress(url=issuer, issuer=issuer, pid=0)
     ceiling = _ceiling()
     with Client(server=address, key=read_operator(data / "operator.key")) as admin:
@@ -133,7 +138,7 @@ def build(
         admin.put("/blueprints/office/ceiling", ceiling)
         stated = {"transport": "http", "url": upstream, "allow_legacy": True}
         admin.post("/servers", _named(SERVER) | stated)
-        admin.post(f"/servers/{SERVER}/tools", {"tools": list(_pins(tools))})
+        admin.post(f"/servers/{SERVER}/tools", {"tools": list(_pins(tools, many_rules=many_rules))})
         agent = admin.post("/agents", _named("calendar-bot") | {"blueprint": "office"})
         actors = {
             algorithm: [_instance(admin, agent["id"], algorithm) for _ in range(instances)]
@@ -141,7 +146,9 @@ def build(
         }
         admin.post(f"/agents/{agent['id']}/activate")
         admin.put("/agents/calendar-bot/ceiling", ceiling)
-        admin.post("/policies", {"text": POLICIES})
+        if many_rules:
+            _relate(admin, "user@company.com")
+        admin.post("/policies", {"text": rules.policies(history=True) if many_rules else POLICIES})
     with Client(server=address, key=user) as person:
         person.post("/grants", {"agent": "calendar-bot", "ceiling": ceiling, "text": "may book rooms"})
         envelope = _task(person)
@@ -207,14 +214,24 @@ def _instance(admin: Client, agent: str, algorithm: Algorithm) -> Actor:
     return Actor(principal=made["instance"]["id"], kid=made["key"]["id"], private=private)
 
 
-def _pins(tools: Sequence[dict[str, Any]]) -> Iterable[dict[str, Any]]:
+def _relate(admin: Client, person: str) -> None:
+    """A store of relations that decisions look into."""
+    store = str(admin.post("/relations/stores", {"name": rules.STORE})["id"])
+    admin.post("/relations/model", {"text": rules.MODEL, "store": store})
+    for batch in rules.batches(list(rules.tuples(person))):
+        admin.post("/relations/write", {"writes": batch, "store": store})
+    admin.put("/relations/enforced", {"store": store})
+
+
+def _pins(tools: Sequence[dict[str, Any]], *, many_rules: bool) -> Iterable[dict[str, Any]]:
     known = {entry["tool"]: entry for entry in mappings()}
     for tool in tools:
         entry = known[tool["name"]]
+        demanded = {"relation": rules.RELATION} if many_rules and tool["name"] == "rooms_book" else {}
         yield {
             "name": tool["name"],
             "definition": tool,
-            "mapping": entry["mapping"],
+            "mapping": entry["mapping"] | demanded,
             "consequential": entry["consequential"],
             "reversible": entry["reversible"],
         }
