@@ -44,14 +44,16 @@ BY = PrincipalId("usr_owner")
 OFFICE_SEEDS = (3, 8) if LONG else (3,)
 pytestmark = [pytest.mark.timeout(7_200)] if LONG else []
 BOOK = 'action == Remit::Action::"business/rooms.book"'
-TEXTS = (
-    '@id("all") permit (principal, action, resource);',
-    '@id("all") permit (principal, action, resource);'
-    f'@id("b") @remember("booked by=user for=1h") permit (principal, {BOOK}, resource);'
-    f'@id("few") forbid (principal, {BOOK}, resource) when {{ context.past.booked.user.count >= 6 }};',
-    '@id("rooms") permit (principal, action, resource is Remit::Room);'
-    f'@id("lead") @approval("owner") permit (principal, {BOOK}, resource == Remit::Room::"Room-402");',
-)
+ALL = '@id("all") permit (principal, action, resource);'
+FEW = f"""{ALL}
+@id("b") @remember("booked by=user for=1h") permit (principal, {BOOK}, resource);
+@id("few") forbid (principal, {BOOK}, resource) when {{ context.past.booked.user.count >= 6 }};
+"""
+LEAD = f"""
+@id("rooms") permit (principal, action, resource is Remit::Room);
+@id("lead") @approval("owner") permit (principal, {BOOK}, resource == Remit::Room::"Room-402");
+"""
+TEXTS = (ALL, FEW, LEAD)
 
 
 class Noting(DecisionService):
