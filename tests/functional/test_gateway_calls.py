@@ -8,14 +8,18 @@ from typing import Any
 
 import httpx2
 import pytest
+from cedarpy import validate_policies
 from mcp.types import ElicitRequestURLParams, ElicitResult
 
+from remit.decision.policy.schema import build_schema, compile_schema
 from remit.decision.request import ProposedCall
 from remit.decision.response import Effect, Obligation, Verdict
+from remit.enforcement.mcp.mapping import meaning_of_method
 from remit.enforcement.mcp.upstream import Timeouts
 from remit.enforcement.mcp.wire import CAPABILITY_HEADER
 from remit.enforcement.pep.decider import AskState
 from remit.kernel.errors import Unavailable
+from support.decisions import server
 from support.gateway import LEGACY, House, house, legacy, modern, modern_headers, verdict
 from support.upstreams import Business, Scripted, business, business_argv, eventually, respond, scripted, tool
 
@@ -167,6 +171,22 @@ EVERY_METHOD: list[tuple[str, dict[str, Any], str, tuple[str, str]]] = [
     ),
     ("subscriptions/listen", {"notifications": {}}, "subscriptions.listen", ("Server", "business")),
 ]
+
+
+@pytest.mark.req("R128")
+@pytest.mark.parametrize(("method", "params", "action", "resource"), EVERY_METHOD)
+def test_policies_name_what_a_method_is_asked_about_as_the_gateway_does(
+    method: str, params: dict[str, Any], action: str, resource: tuple[str, str]
+) -> None:
+    kind, ident = resource
+    there = server()
+    assert meaning_of_method(there, method, params).resource.type == kind
+    schema = compile_schema(build_schema([there], [], ()))
+    does, on = f'Remit::Action::"business/{action}"', f'Remit::{kind}::"{ident}"'
+    rule = f"permit (principal, action == {does}, resource == {on});"
+    assert validate_policies(rule, schema).validation_passed
+    wrong = rule.replace(f"Remit::{kind}", "Remit::Segment")
+    assert not validate_policies(wrong, schema).validation_passed
 
 
 @pytest.mark.req("R128")

@@ -6,7 +6,7 @@ from remit.authority.tasks import Lineage, Task
 from remit.identity.errors import OwnerLoop, OwnerMissing, OwnerUnfit
 from remit.identity.ownership import accountable
 from remit.identity.principals import Principal
-from remit.kernel.ids import EnvelopeId, PrincipalId, TenantId
+from remit.kernel.ids import EnvelopeId, PrincipalId, TenantId, UserId
 
 Find = Callable[[PrincipalId], Principal | None]
 
@@ -34,14 +34,18 @@ def lineage_of(
     *,
     tenant: TenantId,
     task: Task | None,
+    user: UserId | None = None,
     envelope: EnvelopeId | None = None,
     others: Iterable[str] = (),
 ) -> Lineage:
-    """The lineage of an action by a chain of instances or agents, first one first."""
+    """The lineage of an action by a chain of instances or agents, first one first.
+
+    `user` is whom it names where no task says so: whose end reaches the action all the same.
+    """
     members = tuple(chain)
     return Lineage(
         tenant=tenant,
-        user=None if task is None else task.user,
+        user=user if task is None else task.user,
         task=None if task is None else task.id,
         grant=None if task is None else task.grant,
         chain=members,

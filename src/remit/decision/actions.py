@@ -6,8 +6,10 @@ from typing import Final
 from remit.identity.tools import Server, Tool
 
 SERVER_TYPE: Final = "Server"
-ITEM_TYPE: Final = "Item"
-"""A resource, prompt or completion that an MCP server offers besides tools."""
+RESOURCE_TYPE: Final = "Resource"
+"""What an MCP server offers to be read, by its URI; in completions, a template of one."""
+PROMPT_TYPE: Final = "Prompt"
+"""A prompt that an MCP server offers, by its name."""
 DOCUMENT_TYPE: Final = "Document"
 """What a retrieval server finds: a text with tags, decided one by one."""
 RETRIEVE: Final = "documents.retrieve"
@@ -23,18 +25,19 @@ _DISCOVERY_METHODS: Final = (
     "prompts.list",
     "logging.setLevel",
 )
-_ITEM_METHODS: Final = (
-    "resources.read",
-    "resources.subscribe",
-    "resources.unsubscribe",
-    "prompts.get",
-    "completion.complete",
-    "subscriptions.listen",
-    RETRIEVE,
-)
+ON_ITEMS: Final[Mapping[str, frozenset[str]]] = {
+    "resources.read": frozenset({RESOURCE_TYPE}),
+    "resources.subscribe": frozenset({SERVER_TYPE}),
+    "resources.unsubscribe": frozenset({SERVER_TYPE}),
+    "prompts.get": frozenset({PROMPT_TYPE}),
+    "completion.complete": frozenset({RESOURCE_TYPE, PROMPT_TYPE}),
+    "subscriptions.listen": frozenset({SERVER_TYPE}),
+    RETRIEVE: frozenset({DOCUMENT_TYPE}),
+}
+"""Methods that do more than discover, and the types of what they are asked about."""
 METHODS: Final[Mapping[str, bool]] = {
     **dict.fromkeys(_DISCOVERY_METHODS, True),
-    **dict.fromkeys(_ITEM_METHODS, False),
+    **dict.fromkeys(ON_ITEMS, False),
 }
 """Methods that are decided without a tool, as they stand in actions; the value says whether they only
 discover."""

@@ -72,6 +72,7 @@ def _assemble(call: ProposedCall, snapshot: Snapshot) -> ActionRequest:
         snapshot.principals.get,
         tenant=call.subject.tenant,
         task=task,
+        user=call.subject.user,
         envelope=EnvelopeId(envelope.id) if envelope else None,
         others=_others(call, envelope),
     )

@@ -497,3 +497,15 @@ def test_a_rate_counts_by_clock_minutes() -> None:
 
 def minutely() -> Snapshot:
     return changed("tasks", TASK, ceiling=ceiling(caps=Caps(per_minute=3)))
+
+
+@pytest.mark.parametrize("state", [State.ACTIVE, State.SUSPENDED])
+def test_whom_a_call_without_a_task_names_must_live_too(state: State) -> None:
+    """Found by the book: nothing but a policy stood in the way of a suspended person's name."""
+    alone = subject(instance="usr_x", agent="usr_x", user="usr_ada", task=None, chain=())
+    here = changed("principals", "usr_ada", state=state)
+    known, limits = (here.principals.set(PrincipalId("usr_x"), guest()), here.ceilings)
+    here = replace(here, principals=known, ceilings=limits.set(PrincipalId("usr_x"), ceiling()))
+    verdict, _ = decide(call(subject=alone), here)
+    stopped = verdict.reasons[0].code == Code.PRINCIPAL_INACTIVE
+    assert stopped is (state is State.SUSPENDED)

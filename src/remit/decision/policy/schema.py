@@ -14,8 +14,8 @@ from cedarpy import Schema
 
 from remit.decision.actions import (
     DOCUMENT_TYPE,
-    ITEM_TYPE,
     METHODS,
+    ON_ITEMS,
     RETRIEVE,
     SERVER_TYPE,
     action_of,
@@ -101,7 +101,7 @@ def _collect(servers: Mapping[ServerId, Server], tools: Iterable[Tool]) -> dict[
         for method, discovery in METHODS.items():
             found[f"{server.name}/{method}"] = _Action(
                 group=server.name,
-                types=_method_types(method, discovery=discovery),
+                types=set(ON_ITEMS.get(method, {SERVER_TYPE})),
                 arguments=NOTHING if discovery or method == RETRIEVE else _ITEM_ARGUMENTS,
                 discovery=discovery,
             )
@@ -109,12 +109,6 @@ def _collect(servers: Mapping[ServerId, Server], tools: Iterable[Tool]) -> dict[
         if tool.server in servers:
             _add(found, servers[tool.server], tool)
     return found
-
-
-def _method_types(method: str, *, discovery: bool) -> set[str]:
-    if method == RETRIEVE:
-        return {DOCUMENT_TYPE}
-    return {SERVER_TYPE} if discovery else {SERVER_TYPE, ITEM_TYPE}
 
 
 def _add(found: dict[str, _Action], server: Server, tool: Tool) -> None:

@@ -11,6 +11,7 @@ from functools import lru_cache
 from typing import Final
 
 from remit.authority.rights import Money
+from remit.decision.actions import PROMPT_TYPE, RESOURCE_TYPE, SERVER_TYPE
 from remit.decision.request import Resource
 from remit.identity.tools import MoneyMapping, ResourceMapping, Server, Tool, ToolMapping
 from remit.kernel.building import builder
@@ -37,8 +38,8 @@ class Meaning:
 
 _meaning, _resource_of = builder(Meaning), builder(Resource)
 _ACTIONS: Final = {
-    "resources/read": ("resources.read", "Resource", "/uri"),
-    "prompts/get": ("prompts.get", "Prompt", "/name"),
+    "resources/read": ("resources.read", RESOURCE_TYPE, "/uri"),
+    "prompts/get": ("prompts.get", PROMPT_TYPE, "/name"),
 }
 _ABSENT: Final = object()
 LONGEST_RESOURCE: Final = 2048
@@ -50,7 +51,7 @@ def meaning_of_method(server: Server, method: str, params: JsonObject) -> Meanin
 
     Where no member names anything, the resource is the server itself.
     """
-    suffix, kind, pointer = _ACTIONS.get(method, (method.replace("/", "."), "Server", ""))
+    suffix, kind, pointer = _ACTIONS.get(method, (method.replace("/", "."), SERVER_TYPE, ""))
     resource = Resource(type=kind, id=_text(pointer, params) if pointer else server.name)
     if method == "completion/complete":
         resource = _completed(params)
@@ -158,7 +159,10 @@ def _completed(params: JsonObject) -> Resource:
     """Completion of a prompt's or a template's argument is judged as use of that prompt or template."""
     ref = params.get("ref")
     if isinstance(ref, dict):
-        for kind, label, member in (("ref/prompt", "Prompt", "name"), ("ref/resource", "Resource", "uri")):
+        for kind, label, member in (
+            ("ref/prompt", PROMPT_TYPE, "name"),
+            ("ref/resource", RESOURCE_TYPE, "uri"),
+        ):
             name = ref.get(member)
             if ref.get("type") == kind and isinstance(name, str):
                 return Resource(type=label, id=_storable(name, "`ref`"))
