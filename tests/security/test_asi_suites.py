@@ -48,6 +48,7 @@ async def test_there_are_enough_scenarios_and_no_two_are_called_alike(risk: str)
 
 
 @pytest.mark.req("R63")
+@pytest.mark.attack("MC-16")
 @pytest.mark.parametrize("told", TOLD)
 async def test_the_attack_ends_and_reaches_no_tool(stages: Stages, told: JsonObject) -> None:
     answer, ran = await (await stages.without("")).play(told)
@@ -70,6 +71,7 @@ async def test_its_benign_neighbour_passes(stages: Stages, told: Any) -> None:
     assert ran
 
 
+@pytest.mark.twin("MC-16")
 @pytest.mark.parametrize("told", TOLD)
 async def test_without_the_defence_the_attack_comes_through(stages: Stages, told: Any) -> None:
     answer, ran = await (await stages.without(told.get("without", "watch"))).play(told)

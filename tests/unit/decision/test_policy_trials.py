@@ -224,6 +224,20 @@ def test_a_pack_passes_its_scenarios_and_has_no_finding(name: str) -> None:
     assert (report.findings, report.undecided) == ((), ())
 
 
+@pytest.mark.req("R74", "R46")
+def test_the_triggers_hold_under_other_names_and_beside_a_permit_for_everything() -> None:
+    own, wide = pack("triggers"), '@id("all") permit (principal, action, resource);'
+    names = ("bank/pay", "cloud/roles.grant", "cloud/kindly_tidy", "cloud/rows.set", "cloud/records.set")
+    book = own.scenarios
+    for number, name in enumerate(names):
+        assert name in book
+        book = book.replace(name, f"helper/read_only_{number}")
+    # An installation's own permit adds itself to those that decided; the effect is what must not change.
+    effects = re.sub(r", rules: \[[^]]*\]", "", book)
+    assert [each.faults for each in judged(effects, f"{own.policies}\n{wide}") if not each.passed] == []
+    assert any(not each.passed for each in judged(effects, wide)), "without the triggers they are permitted"
+
+
 def _thens(story: object) -> list[list[str]]:
     every = [story.then, *(each.then for each in story.also)]  # type: ignore[attr-defined]  # a story
     return [then.rules or [] for then in every]
