@@ -80,7 +80,7 @@ def card(found: dict[str, Any]) -> list[str]:
     lines = [
         f"{_text(shown['headline'])}   {coloured(found['state'])}, expires {found['expires_at']}",
         f"  Effect     {_text(shown['effect'])}",
-        f"  Asked by   {visible(found['agent_name'])} for {visible(_people(found))}",
+        f"  Asked by   {visible(found['agent_name'])}{visible(_for(found))}",
         f"  Why you    {visible(found['reason'])} (rule {visible(found['rule'])})",
         *(f"  {visible(line['pointer']):<10} {_text(line['value'])}" for line in shown["arguments"]),
         f"  Digest     {found['digest']}",
@@ -88,6 +88,12 @@ def card(found: dict[str, Any]) -> list[str]:
     if not shown["inspectable"]:
         lines.append("  WARNING    a part of this cannot be inspected")
     return lines
+
+
+def _for(found: dict[str, Any]) -> str:
+    """For whom, where that is somebody else."""
+    people = _people(found)
+    return "" if people == found["agent_name"] else f" for {people}"
 
 
 def _people(found: dict[str, Any]) -> str:

@@ -1,5 +1,6 @@
 """`remit breakglass`: lift named rules for a short while, with a second person's yes; then review it."""
 
+from shlex import quote
 from typing import Annotated, Any
 
 import typer
@@ -42,7 +43,7 @@ def open_(
         say(f"For {minutes} minutes, {', '.join(body['lifts'])} will not stop {', '.join(target)}.")
     confirm(
         "you ask for break glass",
-        f"remit breakglass open --yes --for {target[0]} --minutes {minutes}",
+        f"remit breakglass open --for {' --for '.join(target)} --minutes {minutes} --reason {quote(reason)}",
         yes=yes,
     )
     with Client.open() as client:
@@ -93,7 +94,7 @@ def end(glass: GlassArgument, *, yes: YesOption = False, output: OutputOption = 
     """End it at once."""
     from remit.surface.cli.client import Client  # noqa: PLC0415 — as above
 
-    confirm(f"you end {glass}", f"remit breakglass end {glass} --yes", yes=yes)
+    confirm(f"you end {glass}", f"remit breakglass end {glass}", yes=yes)
     with Client.open() as client:
         found = client.post(f"/breakglass/{glass}/end")
     show(found, output=output, lines=[f"{found['id']} is {coloured('ended')}"], hint=_next(found))
