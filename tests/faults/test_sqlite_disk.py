@@ -66,7 +66,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     """A file system of its own, a little larger than the reserve."""
     mount = tmp_path / "disk"
     mount.mkdir()
-    size = RESERVE_BYTES + 4 * MIB
+    size = RESERVE_BYTES + 6 * MIB
     mounted = subprocess.run(
         ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(mount)], capture_output=True, check=False
     )

@@ -7,17 +7,21 @@ from typing import Any, TypeVar
 
 import pytest
 
+from remit.app.bindings.risk import lookout_of, steps_of
 from remit.authority.rights import Caps
-from remit.decision.pipeline import STEPS, Step
+from remit.decision.pipeline import Step
 from remit.decision.response import Effect, Stage
 from remit.decision.service import DecisionService
 from remit.kernel.uow import Lane
+from remit.platform.settings.risk import RiskChoices
 from remit.platform.storage.unit_of_work import SqlTransaction, SqlUnitOfWork
 from support.deciding import Desk, desk
 from support.decisions import PERMIT_ALL, call, ceiling, task
 from support.decisions import office as office_
 
 T = TypeVar("T")
+STEPS = tuple(steps_of(RiskChoices()))
+"""Every stage that judges by what is in memory, as an installation has them."""
 IN_THE_TRANSACTION = {
     Stage.HISTORY: "history",
     Stage.BUDGET: "budgets",
@@ -74,6 +78,7 @@ def service(office: Desk, uow: Any, steps: tuple[Step, ...] = STEPS) -> Decision
         entropy=secrets.token_bytes,
         node="nod_test",
         steps=steps,
+        lookout=lookout_of(RiskChoices(), None),
     )
 
 
@@ -82,7 +87,7 @@ def service(office: Desk, uow: Any, steps: tuple[Step, ...] = STEPS) -> Decision
 async def test_a_fault_at_any_stage_permits_nothing(sqlite_uow: SqlUnitOfWork, stage: Stage) -> None:
     capped = task(ceiling=ceiling(caps=Caps(calls=10)))
     office = await desk(sqlite_uow, snapshot=office_(tasks=office_().tasks.set(capped.id, capped)))
-    assert (await office.service.decide(call())).verdict.effect is Effect.PERMIT
+    assert (await service(office, sqlite_uow).decide(call())).verdict.effect is Effect.PERMIT
     by_snapshot = [step.stage for step in STEPS]
     assert set(by_snapshot) | set(IN_THE_TRANSACTION) == set(Stage), "a stage has no fault in this test"
     if stage in by_snapshot:

@@ -13,7 +13,7 @@ from remit.identity.principals import Environment, Kind, Principal
 from remit.identity.registration import Registration
 from remit.identity.repository import IdentityTransaction
 from remit.identity.service import activate, known, register
-from remit.identity.tools import Pin, Sensitivity, Server, Standing, Tool, ToolMapping
+from remit.identity.tools import Pin, Sensitivity, Server, ServerStanding, Tool, ToolMapping
 from remit.kernel.canonical import (
     Digest,
     JsonObject,
@@ -94,7 +94,7 @@ class ToolService:
         return await self._uow.commit(work)
 
     async def believe(
-        self, server: ServerId, standing: Standing, *, by: PrincipalId, because: str, at: datetime
+        self, server: ServerId, standing: ServerStanding, *, by: PrincipalId, because: str, at: datetime
     ) -> Server:
         """Say how far what a server answers is believed by itself (N13); raises `ParentUnfit` for no server.
 

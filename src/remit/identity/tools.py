@@ -24,7 +24,7 @@ class CredentialNeed:
     scopes: tuple[str, ...]
 
 
-class Standing(StrEnum):
+class ServerStanding(StrEnum):
     """How far what a server answers is believed by itself (N13); administrators say so, never the server."""
 
     OUTSIDE = "outside"
@@ -83,7 +83,7 @@ class Server:
     instructions: str = ""
     credential: CredentialNeed | None = None
     """None where the capability, or nothing, is all that a call shows."""
-    standing: Standing = Standing.MIXED
+    standing: ServerStanding = ServerStanding.MIXED
     """How far what it answers is believed."""
     documents: DocumentMapping | None = None
     """None where there is nothing to know of its documents."""

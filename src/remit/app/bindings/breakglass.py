@@ -12,7 +12,7 @@ from remit.kernel.ids import Entropy, TenantId
 from remit.oversight.approvals.approval import Approval
 from remit.oversight.approvals.repository import ApprovalTransaction
 from remit.oversight.approvals.service import ApprovalService
-from remit.oversight.breakglass.service import BreakGlassService
+from remit.oversight.breakglass.service import ACTION, BreakGlassService
 from remit.oversight.containment.kill import Kill
 from remit.platform.storage.outbox import Subscriber
 from remit.platform.storage.unit_of_work import SqlTransaction, SqlUnitOfWork
@@ -43,7 +43,9 @@ class _Opening:
         self._service = service
 
     def settled(self, tx: ApprovalTransaction, approval: Approval, *, at: datetime) -> None:
-        """A yes to break glass opens it."""
+        """A yes to break glass opens it; of other questions nothing follows here."""
+        if approval.action != ACTION:
+            return
         if not isinstance(tx, SqlTransaction):
             raise TypeError("answers are given in the one transaction that all wings share")
         self._service.settled(tx, approval, at=at)

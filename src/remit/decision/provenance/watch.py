@@ -19,7 +19,7 @@ from remit.decision.provenance.rules import FINE, Ruling
 from remit.decision.provenance.seen import Row, Seen
 from remit.decision.provenance.witness import Profile, Witness, profile_of
 from remit.decision.request import ProposedCall
-from remit.identity.tools import Server, Standing, Tool
+from remit.identity.tools import Server, ServerStanding, Tool
 from remit.kernel.canonical import Json, JsonObject, MalformedJson, parse_json
 from remit.kernel.ids import ServerId, TaskId
 from remit.kernel.secret import Secret
@@ -64,8 +64,8 @@ class Servers(Protocol):
         """A server; None if it is not known."""
 
 
-_LABELS: Final = {Standing.OUTSIDE: Label.TEXT, Standing.RECORDS: Label.VERIFIED}
-_MEMBERS: Final = frozenset({Standing.MEMBERS, Standing.RECORDS})
+_LABELS: Final = {ServerStanding.OUTSIDE: Label.TEXT, ServerStanding.RECORDS: Label.VERIFIED}
+_MEMBERS: Final = frozenset({ServerStanding.MEMBERS, ServerStanding.RECORDS})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,10 +129,10 @@ class Watch:
         )
         return found.named(call.action)
 
-    def _standing(self, server: Server | None) -> Standing:
+    def _standing(self, server: Server | None) -> ServerStanding:
         if server is None:
-            return Standing.OUTSIDE
-        return Standing.RECORDS if server.name in self.trusted else server.standing
+            return ServerStanding.OUTSIDE
+        return ServerStanding.RECORDS if server.name in self.trusted else server.standing
 
 
 def _reads_only(defined: JsonObject) -> bool:

@@ -19,7 +19,7 @@ from remit.identity.tools import (
     ResourceMapping,
     Sensitivity,
     Server,
-    Standing,
+    ServerStanding,
     Tool,
     ToolMapping,
     Transport,
@@ -89,7 +89,7 @@ class NewServer(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     env: Annotated[dict[Ident, Argument], msgspec.Meta(max_length=64)] = {}
     allow_legacy: bool = False
     instructions: Phrase = ""
-    standing: Standing = Standing.MIXED
+    standing: ServerStanding = ServerStanding.MIXED
     documents: DocumentsBody | None = None
 
     def server(self, *, ident: ServerId, tenant: TenantId) -> Server:
@@ -112,7 +112,7 @@ class NewServer(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 class ServerBelief(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How far what a server answers is believed by itself, and why."""
 
-    standing: Standing
+    standing: ServerStanding
     reason: Line
 
 
@@ -127,7 +127,7 @@ class ServerView(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     env: list[str] = []
     allow_legacy: bool = False
     instructions: str = ""
-    standing: Standing
+    standing: ServerStanding
 
     @classmethod
     def of(cls, server: Server) -> Self:
