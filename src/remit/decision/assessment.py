@@ -26,7 +26,6 @@ class Part(StrEnum):
     IRREVERSIBLE = "irreversible"
     DEPTH = "depth"
     HOUR = "hour"
-    INTENT = "intent"
     CONSEQUENTIAL = "consequential"
     NEW_CLASS = "new_class"
     NEW_ACTION = "new_action"

@@ -56,6 +56,7 @@ class _Seat:
             raise NotKnown(str(misfit)) from misfit
         except NotKnown:
             raise
+        # SAFETY: code of others; whatever it raises, the fact is not known, and rules that use it deny.
         except Exception as broken:
             raise NotKnown(f"it failed with {type(broken).__name__}") from broken
 
