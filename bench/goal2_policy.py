@@ -20,15 +20,15 @@ from immutables import Map
 from remit.authority.rights import ANY_PURPOSE, Caps, Ceiling, Window
 from remit.authority.tasks import Initiative, Lineage, Mode, Task, TaskState
 from remit.authority.tokens import VerifiedSubject
-from remit.decision.facts import Snapshot
+from remit.decision.answer.response import Effect
+from remit.decision.call.request import ActionRequest, ProposedCall, Resource
+from remit.decision.facts.snapshot import Snapshot
 from remit.decision.policy.admission import compile_bundle, version_of
 from remit.decision.policy.bundle import Bundle
 from remit.decision.policy.context import ask
 from remit.decision.policy.program import Program, compile_policy
 from remit.decision.policy.rules import Rule, read_rule
-from remit.decision.policy_stage import policy_stage
-from remit.decision.request import ActionRequest, ProposedCall, Resource
-from remit.decision.response import Effect
+from remit.decision.stages.policy import policy_stage
 from remit.identity.lifecycle import State
 from remit.identity.principals import Environment, Kind, Principal
 from remit.identity.tools import Pin, ResourceMapping, Server, Tool, ToolMapping, Transport

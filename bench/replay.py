@@ -13,13 +13,13 @@ import msgspec
 from bench.goal2_policy import _OFFICE, _request, _snapshot
 
 from remit.app.bindings.trials import GatewayReader
-from remit.decision.finding import Finding
+from remit.decision.answer.finding import Finding
+from remit.decision.answer.response import Effect, Verdict
 from remit.decision.policy.admission import compile_bundle, version_of
-from remit.decision.policy_stage import policy_stage
-from remit.decision.recorded import RecordedDecision, Remembered, remembered
-from remit.decision.replay import Replay, Replayer
-from remit.decision.response import Effect, Verdict
-from remit.decision.trace import Explanation, StoredDecision
+from remit.decision.replaying.recorded import RecordedDecision, Remembered, remembered
+from remit.decision.replaying.replay import Replay, Replayer
+from remit.decision.stages.policy import policy_stage
+from remit.decision.trail.trace import Explanation, StoredDecision
 from remit.kernel.canonical import canonical_json, sha256
 from remit.kernel.ids import CallId, DecisionId
 

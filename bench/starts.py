@@ -27,10 +27,10 @@ from remit.app.bindings.doors import Doorman
 from remit.app.run import running
 from remit.app.services import Services
 from remit.authority.capability import verify_capability
-from remit.decision.assembly import Unassembled, assemble
-from remit.decision.pipeline import fold, judge
-from remit.decision.request import ProposedCall
-from remit.decision.response import Effect
+from remit.decision.answer.response import Effect
+from remit.decision.call.request import ProposedCall
+from remit.decision.facts.assembly import Unassembled, assemble
+from remit.decision.stages.pipeline import fold, judge
 from remit.enforcement.mcp.mapping import meaning_of_tool
 from remit.enforcement.pep.decider import Presented
 from remit.kernel.canonical import sha256

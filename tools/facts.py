@@ -10,7 +10,7 @@ from typing import Final
 
 from tools.markdown import SOURCE, first_paragraph, page, table
 
-from remit.decision.codes import TABLE
+from remit.decision.codes.catalogue import TABLE
 from remit.kernel.errors import RemitError
 
 _NAME: Final = re.compile(

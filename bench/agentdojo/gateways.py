@@ -5,13 +5,13 @@ import re
 from dataclasses import replace
 from typing import Any, Protocol
 
+from remit.decision.answer.response import Effect
 from remit.decision.provenance.house import NOBODY, House
 from remit.decision.provenance.labels import Label
 from remit.decision.provenance.lexicon import Doing
 from remit.decision.provenance.normal import Shape, host_of, values_in
 from remit.decision.provenance.sensitive import Kind
 from remit.decision.provenance.witness import Profile, Witness, profile_of
-from remit.decision.response import Effect
 
 
 class Gateway(Protocol):

@@ -12,10 +12,10 @@ from typing import Any
 from bench.agentdojo.gateways import Declared, Gateway, OracleNames, PermitAll, PlainTaint, Remit, profiles
 from bench.agentdojo.worlds import Call, Outcome, Run, Timeline, hijacks, recorded, suite, truth_of
 
+from remit.decision.answer.response import Effect
 from remit.decision.provenance.normal import phrase
 from remit.decision.provenance.sensitive import Kind
 from remit.decision.provenance.witness import Profile
-from remit.decision.response import Effect
 
 GATEWAYS: dict[str, Callable[..., Gateway]] = {
     "permit all": PermitAll,

@@ -10,13 +10,13 @@ import pytest
 
 from remit.authority.limits import Dimension, Limit, Per
 from remit.authority.rights import Caps, Ceiling
-from remit.decision.account import reserve
-from remit.decision.assembly import Unassembled, assemble
-from remit.decision.budget import Line, Settlement, lines_of
-from remit.decision.facts import Snapshot
+from remit.decision.answer.response import Decision, Effect, Handing
+from remit.decision.budget.cost import Line, Settlement, lines_of
+from remit.decision.facts.assembly import Unassembled, assemble
+from remit.decision.facts.snapshot import Snapshot
+from remit.decision.making.account import reserve
+from remit.decision.making.spending import settle, true_up
 from remit.decision.repository import BudgetStore, DecisionTransaction
-from remit.decision.response import Decision, Effect, Handing
-from remit.decision.spending import settle, true_up
 from remit.kernel.ids import DecisionId, PrincipalId
 from remit.platform.storage.unit_of_work import SqlUnitOfWork
 from support.answers import approve

@@ -7,7 +7,7 @@ import pytest
 from msgspec import structs
 
 from remit.authority.rights import Caps, Money
-from remit.decision.budget import Dimension, Line, Settlement
+from remit.decision.budget.cost import Dimension, Line, Settlement
 from remit.decision.policy.admission import version_of
 from remit.decision.policy.seal import PublishedPolicy
 from remit.kernel.ids import PrincipalId

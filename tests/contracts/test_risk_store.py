@@ -10,16 +10,16 @@ import msgspec
 import pytest
 from sqlalchemy import text
 
-from remit.decision.assessment import WORST, Part
-from remit.decision.beforehand import Lookout
-from remit.decision.pipeline import STEPS, Step
-from remit.decision.response import Effect, Stage
+from remit.decision.answer.assessment import WORST, Part
+from remit.decision.answer.response import Effect, Stage
+from remit.decision.facts.signals import SIGNALS_LIMIT, Signal, SignalInvalid
+from remit.decision.making.beforehand import Lookout
 from remit.decision.risk.desk import RiskDesk
 from remit.decision.risk.limits import Limits, RiskRule
 from remit.decision.risk.newness import REMEMBERED
 from remit.decision.risk_service import RiskService, SignalUnknown
-from remit.decision.risk_stage import RiskStage
-from remit.decision.signals import SIGNALS_LIMIT, Signal, SignalInvalid
+from remit.decision.stages.pipeline import STEPS, Step
+from remit.decision.stages.risk import RiskStage
 from remit.kernel.ids import PrincipalId
 from remit.kernel.tenancy import DEFAULT_TENANT
 from remit.platform.storage.unit_of_work import SqlTransaction, SqlUnitOfWork

@@ -17,14 +17,14 @@ from oracle import decision as oracle
 from oracle.decision import Act
 from remit.authority.tasks import TaskState
 from remit.authority.tokens import VerifiedSubject
-from remit.decision.draft import Draft, Prepared
+from remit.decision.answer.response import Decision
+from remit.decision.call.request import ProposedCall
+from remit.decision.making.draft import Draft, Prepared
 from remit.decision.policy.admission import compile_bundle
 from remit.decision.policy.bundle import PolicyVersion
 from remit.decision.relation_service import RelationService, TupleWrite
 from remit.decision.relations.dsl import parse_dsl
 from remit.decision.repository import DecisionTransaction
-from remit.decision.request import ProposedCall
-from remit.decision.response import Decision
 from remit.decision.service import DecisionService
 from remit.identity.lifecycle import State
 from remit.kernel.canonical import sha256

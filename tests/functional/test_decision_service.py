@@ -8,12 +8,12 @@ import pytest
 
 from remit.authority.capability import CapabilityState
 from remit.authority.rights import Caps, Money
-from remit.decision.budget import Settlement
-from remit.decision.denial import denial_of
-from remit.decision.facts import Snapshot
+from remit.decision.answer.denial import denial_of
+from remit.decision.answer.response import DenialKind, Effect, RemedyAction
+from remit.decision.budget.cost import Settlement
+from remit.decision.facts.snapshot import Snapshot
 from remit.decision.policy.errors import PolicyOutdated
 from remit.decision.policy_service import PolicyService
-from remit.decision.response import DenialKind, Effect, RemedyAction
 from remit.decision.service import DecisionService, DecisionUnknown
 from remit.identity.lifecycle import State
 from remit.identity.principals import Kind

@@ -11,9 +11,9 @@ import pytest
 from cedarpy import validate_policies
 from mcp.types import ElicitRequestURLParams, ElicitResult
 
+from remit.decision.answer.response import Effect, Obligation, Verdict
+from remit.decision.call.request import ProposedCall
 from remit.decision.policy.schema import build_schema, compile_schema
-from remit.decision.request import ProposedCall
-from remit.decision.response import Effect, Obligation, Verdict
 from remit.enforcement.mcp.mapping import meaning_of_method
 from remit.enforcement.mcp.upstream import Timeouts
 from remit.enforcement.mcp.wire import CAPABILITY_HEADER

@@ -9,7 +9,7 @@ import pytest
 from mcp.server.mcpserver import Context, MCPServer
 from mcp.types import ElicitRequest, ElicitRequestFormParams, ElicitResult, InputRequiredResult
 
-from remit.decision.response import Effect
+from remit.decision.answer.response import Effect
 from remit.enforcement.mcp import rounds
 from support.gateway import House, house, modern, modern_headers, verdict
 from support.upstreams import Scripted, answer, scripted, serving, tool

@@ -14,15 +14,15 @@ from sqlalchemy import Connection, Executable, text
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
 from remit.authority.tokens import VerifiedSubject
-from remit.decision.budget import Settlement
-from remit.decision.draft import Draft
-from remit.decision.facts import Snapshot
+from remit.decision.answer.response import Decision, Effect
+from remit.decision.budget.cost import Settlement
+from remit.decision.call.request import ProposedCall
+from remit.decision.facts.snapshot import Snapshot
 from remit.decision.history.past import Footprint, Memory, Question
+from remit.decision.making.draft import Draft
 from remit.decision.policy.errors import PolicyRefused
 from remit.decision.policy.marks import Mark
 from remit.decision.repository import DecisionTransaction
-from remit.decision.request import ProposedCall
-from remit.decision.response import Decision, Effect
 from remit.decision.service import DecisionService
 from remit.identity.principals import Kind
 from remit.kernel.ids import AgentId, CallId, GrantId, InstanceId, TaskId, UserId

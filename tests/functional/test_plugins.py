@@ -10,15 +10,15 @@ from pathlib import Path
 
 import pytest
 
-from remit.decision.beforehand import Lookout
-from remit.decision.pipeline import STEPS, Step
+from remit.decision.answer.response import Effect, RemedyAction, Stage
+from remit.decision.making.beforehand import Lookout
 from remit.decision.plugin.contract import Asked, Offer, Schema, admitted, fact_of
 from remit.decision.policy.admission import parse
 from remit.decision.policy.errors import PolicyRefused
 from remit.decision.policy.outside import facts_in
-from remit.decision.policy_stage import policy_stage
-from remit.decision.response import Effect, RemedyAction, Stage
 from remit.decision.service import DecisionService
+from remit.decision.stages.pipeline import STEPS, Step
+from remit.decision.stages.policy import policy_stage
 from remit.platform.plugins.finding import installed, offers
 from remit.platform.plugins.panel import PLACES, Panel
 from remit.platform.storage.unit_of_work import SqlUnitOfWork

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 from sqlalchemy import text as statement
 
-from remit.decision.facts import Snapshot
+from remit.decision.answer.response import Effect
+from remit.decision.facts.snapshot import Snapshot
 from remit.decision.policy.bundle import PolicyVersion
 from remit.decision.policy.rollout import Rollout
 from remit.decision.policy_service import (
@@ -18,7 +19,6 @@ from remit.decision.policy_service import (
     Share,
     end_trial,
 )
-from remit.decision.response import Effect
 from remit.kernel.canonical import sha256
 from remit.kernel.jose.keys import KeyClass, KeyState
 from remit.kernel.tenancy import DEFAULT_TENANT

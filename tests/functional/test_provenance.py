@@ -8,7 +8,7 @@ import pytest
 import pytest_asyncio
 
 from remit.authority.task_service import StartedTask
-from remit.decision.response import Effect, Stage
+from remit.decision.answer.response import Effect, Stage
 from support.composed import populated
 from support.house import House
 

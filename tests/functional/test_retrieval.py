@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from sqlalchemy import delete
 
-from remit.decision.response import Effect
+from remit.decision.answer.response import Effect
 from remit.oversight.containment.kill import TargetKind
 from remit.platform.storage.tables.decision import source_label
 from support.library import PAPERS, RULES, Library, document, library, rights, within

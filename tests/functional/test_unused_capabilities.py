@@ -16,7 +16,7 @@ from remit.app.jobs import jobs
 from remit.authority.capability import Capability, CapabilityState
 from remit.authority.errors import CapabilityConsumed, CapabilityRejected
 from remit.authority.task_service import StartedTask
-from remit.decision.budget import Settlement
+from remit.decision.budget.cost import Settlement
 from remit.kernel.clock import SystemClock, read_boottime, read_wall
 from remit.kernel.ids import CapabilityId, PrincipalId
 from remit.kernel.jose import jwt

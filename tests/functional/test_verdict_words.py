@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from remit.decision.request import ProposedCall
-from remit.decision.response import Obligation
+from remit.decision.answer.response import Obligation
+from remit.decision.call.request import ProposedCall
 from remit.enforcement.pep import obligations
 from remit.ledger.receipt import Receipt
 from remit.ledger.words import Word, word_of, word_of_record

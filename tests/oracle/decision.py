@@ -18,9 +18,9 @@ from oracle.values import Wrong
 from remit.authority.arguments import number_of, pointed_at, text_of
 from remit.authority.oidc.conditions import MEETS
 from remit.authority.rights import Ceiling, Right
-from remit.decision.actions import METHODS
+from remit.decision.call.actions import METHODS
+from remit.decision.call.request import ProposedCall
 from remit.decision.relations.query import DEPTH, CheckRequest, Given
-from remit.decision.request import ProposedCall
 from remit.identity.principals import Kind, Principal
 
 EPOCH = datetime.fromisoformat("1970-01-01T00:00:00+00:00")

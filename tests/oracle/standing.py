@@ -6,7 +6,7 @@ from typing import Any
 
 from oracle.texts import Rule
 from remit.authority.rights import Ceiling
-from remit.decision.request import ProposedCall
+from remit.decision.call.request import ProposedCall
 from remit.identity.principals import Kind, Principal
 
 

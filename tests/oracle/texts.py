@@ -10,8 +10,8 @@ from zoneinfo import ZoneInfo
 import cedarpy
 
 from oracle.values import Wrong
-from remit.decision.actions import METHODS
-from remit.decision.request import ProposedCall
+from remit.decision.call.actions import METHODS
+from remit.decision.call.request import ProposedCall
 from remit.identity.principals import Kind, Principal
 from remit.identity.tools import Tool
 

@@ -11,15 +11,15 @@ from hypothesis import strategies as st
 from immutables import Map
 
 from remit.authority.tokens import VerifiedSubject
-from remit.decision import preview
-from remit.decision.assembly import Unassembled, assemble
+from remit.decision.call.request import ActionRequest, Resource
+from remit.decision.facts.assembly import Unassembled, assemble
 from remit.decision.policy.admission import compile_bundle, version_of
 from remit.decision.policy.bundle import policy_set
 from remit.decision.policy.conceive import Plan, conceivable, conceived, plan_of
 from remit.decision.policy.context import Question, ask
 from remit.decision.policy.given import Unaskable, pose
-from remit.decision.preview import visible
-from remit.decision.request import ActionRequest, Resource
+from remit.decision.stages import preview
+from remit.decision.stages.preview import visible
 from remit.kernel.ids import PrincipalId, ToolId
 from support.clock import NOON
 from support.decisions import TOOLS, call, ceiling, delegated, envelope, office, server, subject

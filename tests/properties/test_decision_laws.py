@@ -9,21 +9,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from remit.authority.rights import Caps, Money
-from remit.decision.account import balance, reserve
-from remit.decision.assembly import Unassembled, assemble
-from remit.decision.budget import Dimension, Line
-from remit.decision.currency import amount_text, minor_units
-from remit.decision.digest import action_key
-from remit.decision.facts import Snapshot
-from remit.decision.finding import Finding
-from remit.decision.pipeline import fold, judge, refusal
+from remit.decision.answer.finding import Finding
+from remit.decision.answer.response import Effect, NearestMiss, Stage
+from remit.decision.budget.cost import Dimension, Line
+from remit.decision.budget.currency import amount_text, minor_units
+from remit.decision.call.digest import action_key
+from remit.decision.call.request import ActionRequest, ProposedCall
+from remit.decision.facts.assembly import Unassembled, assemble
+from remit.decision.facts.snapshot import Snapshot
+from remit.decision.making.account import balance, reserve
 from remit.decision.policy.context import ask
 from remit.decision.policy.packs import default_text
 from remit.decision.policy.schema import build_schema, compile_schema
 from remit.decision.policy.shapes import Fields, Misfit, cedar_type, project, shape_of
-from remit.decision.preview import visible
-from remit.decision.request import ActionRequest, ProposedCall
-from remit.decision.response import Effect, NearestMiss, Stage
+from remit.decision.stages.pipeline import fold, judge, refusal
+from remit.decision.stages.preview import visible
 from remit.kernel.canonical import JsonObject, canonical_json
 from remit.kernel.ids import ToolId
 from support.clock import NOON
@@ -63,8 +63,8 @@ def test_adding_a_finding_never_weakens_the_verdict(effects: list[Effect]) -> No
 
 
 def refusal_of(one: Effect) -> Any:
-    from remit.decision.codes import TABLE, Code
-    from remit.decision.response import Reason
+    from remit.decision.answer.response import Reason
+    from remit.decision.codes.catalogue import TABLE, Code
 
     code = {Effect.ASK: Code.APPROVAL_REQUIRED, Effect.STEP_UP: Code.STEP_UP_REQUIRED}.get(
         one, Code.FORBIDDEN

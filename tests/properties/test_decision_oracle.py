@@ -21,16 +21,16 @@ from remit.authority.alive import Tombstone
 from remit.authority.consent import GrantState
 from remit.authority.rights import Caps
 from remit.authority.tasks import TaskState
-from remit.decision.facts import Snapshot
-from remit.decision.finding import Finding
-from remit.decision.footing import Footing, Footings, key_of
+from remit.decision.answer.finding import Finding
+from remit.decision.answer.response import Effect, Stage
+from remit.decision.call.footing import Footing, Footings, key_of
+from remit.decision.call.request import ActionRequest, ProposedCall
+from remit.decision.facts.snapshot import Snapshot
 from remit.decision.history.past import Footprint
-from remit.decision.pipeline import STEPS, Step
 from remit.decision.policy.admission import compile_bundle, version_of
 from remit.decision.relations.graph import Graph
 from remit.decision.relations.index import Index
-from remit.decision.request import ActionRequest, ProposedCall
-from remit.decision.response import Effect, Stage
+from remit.decision.stages.pipeline import STEPS, Step
 from remit.identity.lifecycle import State
 from remit.identity.tools import RelationMapping
 from remit.kernel.ids import PrincipalId, ToolId

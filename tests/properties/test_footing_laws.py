@@ -20,15 +20,15 @@ from remit.authority.envelope import Delegation
 from remit.authority.rights import Caps, Ceiling, Constraint, Money, Window
 from remit.authority.tasks import TaskState
 from remit.authority.tokens import Proof, VerifiedSubject
-from remit.decision.assembly import Unassembled, assemble
-from remit.decision.budget import Line, lines_of
-from remit.decision.facts import Snapshot
-from remit.decision.finding import Finding
-from remit.decision.footing import SIZE, Footing, Footings, key_of
-from remit.decision.grounding import ground, known_lines
-from remit.decision.pipeline import agreed, judge, strongest
-from remit.decision.request import ProposedCall
-from remit.decision.response import Disclose, Effect, Mode, Obligation, Observation, Reason, Stage
+from remit.decision.answer.finding import Finding
+from remit.decision.answer.response import Disclose, Effect, Mode, Obligation, Observation, Reason, Stage
+from remit.decision.budget.cost import Line, lines_of
+from remit.decision.call.footing import SIZE, Footing, Footings, key_of
+from remit.decision.call.request import ProposedCall
+from remit.decision.facts.assembly import Unassembled, assemble
+from remit.decision.facts.snapshot import Snapshot
+from remit.decision.stages.grounding import ground, known_lines
+from remit.decision.stages.pipeline import agreed, judge, strongest
 from remit.identity.lifecycle import State
 from remit.identity.tools import Pin
 from remit.kernel.canonical import canonical_json

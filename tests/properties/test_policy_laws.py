@@ -16,7 +16,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from remit.decision.assembly import Unassembled, assemble
+from remit.decision.answer.response import Mode
+from remit.decision.call.request import ActionRequest, Resource
+from remit.decision.facts.assembly import Unassembled, assemble
 from remit.decision.policy import extensions
 from remit.decision.policy.admission import compile_bundle, version_of
 from remit.decision.policy.arguments import argument_values
@@ -30,9 +32,7 @@ from remit.decision.policy.packs import default_text
 from remit.decision.policy.parts import SCOPE, parts_of, probe_of
 from remit.decision.policy.shapes import Misfit
 from remit.decision.policy.values import EvaluationFailed
-from remit.decision.policy_stage import finding_of, policy_stage
-from remit.decision.request import ActionRequest, Resource
-from remit.decision.response import Mode
+from remit.decision.stages.policy import finding_of, policy_stage
 from remit.identity.principals import Environment
 from remit.kernel.canonical import Json, JsonObject
 from remit.kernel.ids import PrincipalId

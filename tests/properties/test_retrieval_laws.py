@@ -11,15 +11,15 @@ from hypothesis import strategies as st
 from immutables import Map
 
 from remit.authority.rights import Constraint, Right
-from remit.decision.assembly import Unassembled, assemble
-from remit.decision.condition import IdIn, Not, TagIs, TagLike, meets
-from remit.decision.facts import Snapshot
-from remit.decision.pipeline import STEPS, judge, permitted
+from remit.decision.answer.condition import IdIn, Not, TagIs, TagLike, meets
+from remit.decision.call.request import ProposedCall, Resource
+from remit.decision.documents.prefilter import prefilter
+from remit.decision.documents.sieve import SWIFT
+from remit.decision.facts.assembly import Unassembled, assemble
+from remit.decision.facts.snapshot import Snapshot
 from remit.decision.policy.admission import compile_bundle, version_of
-from remit.decision.prefilter import prefilter
-from remit.decision.request import ProposedCall, Resource
-from remit.decision.sieve import SWIFT
 from remit.decision.sources.source import LEAVING
+from remit.decision.stages.pipeline import STEPS, judge, permitted
 from remit.enforcement.retrieval.metadata import IDENT, metadata
 from remit.enforcement.retrieval.sql import where
 from remit.identity.tools import DocumentMapping, Related, RelationMapping

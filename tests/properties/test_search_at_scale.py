@@ -14,11 +14,11 @@ import pytest
 from remit.app.access import search
 from remit.app.access.desk import AccessDesk
 from remit.app.access.question import Asked, Entity
-from remit.decision.assembly import Unassembled, assemble
-from remit.decision.facts import Snapshot
-from remit.decision.pipeline import fold, judge
-from remit.decision.request import ProposedCall
-from remit.decision.response import Decision, Effect, Handing, Reason
+from remit.decision.answer.response import Decision, Effect, Handing, Reason
+from remit.decision.call.request import ProposedCall
+from remit.decision.facts.assembly import Unassembled, assemble
+from remit.decision.facts.snapshot import Snapshot
+from remit.decision.stages.pipeline import fold, judge
 from remit.identity.lifecycle import State
 from remit.identity.principals import Kind
 from remit.kernel.ids import PrincipalId

@@ -12,12 +12,12 @@ import yaml
 from immutables import Map
 
 from remit.authority.rights import Ceiling, Constraint, Right
-from remit.decision.assembly import Unassembled, assemble
-from remit.decision.facts import Snapshot
-from remit.decision.pipeline import fold, judge, refusal
+from remit.decision.answer.response import Verdict
+from remit.decision.call.request import ProposedCall
+from remit.decision.facts.assembly import Unassembled, assemble
+from remit.decision.facts.snapshot import Snapshot
 from remit.decision.policy.packs import default_text
-from remit.decision.request import ProposedCall
-from remit.decision.response import Verdict
+from remit.decision.stages.pipeline import fold, judge, refusal
 from remit.identity.tools import ResourceMapping, Tool
 from remit.kernel.canonical import canonical_json
 from remit.kernel.ids import PrincipalId, ToolId

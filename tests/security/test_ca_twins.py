@@ -11,7 +11,7 @@ import pytest
 
 from remit.authority.arguments import pointed_at
 from remit.authority.capability import Capability, Use
-from remit.decision.budget import Dimension, Line
+from remit.decision.budget.cost import Dimension, Line
 from remit.kernel.canonical import Digest, Json, sha256
 from remit.platform.storage.repositories.capabilities import CapabilityRepository
 from remit.platform.storage.repositories.decision import BudgetRepository

@@ -12,8 +12,8 @@ import asyncpg
 import pytest
 
 from remit.authority.rights import Caps
-from remit.decision.facts import Snapshot
-from remit.decision.response import Effect
+from remit.decision.answer.response import Effect
+from remit.decision.facts.snapshot import Snapshot
 from remit.kernel.ids import PrincipalId
 from remit.kernel.tenancy import DEFAULT_TENANT
 from remit.kernel.uow import Lane

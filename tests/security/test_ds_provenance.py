@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from remit.decision.answer.response import Effect
 from remit.decision.provenance import rules
 from remit.decision.provenance.effects import Deed
 from remit.decision.provenance.labels import Label
@@ -13,7 +14,6 @@ from remit.decision.provenance.normal import Shape, Value
 from remit.decision.provenance.seen import ENTRIES, Seen, Sighting
 from remit.decision.provenance.trace import trace
 from remit.decision.provenance.witness import Profile, Witness, profile_of
-from remit.decision.response import Effect
 from remit.kernel.canonical import Json
 
 KEY = b"k" * 32

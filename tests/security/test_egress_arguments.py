@@ -12,8 +12,8 @@ import pytest
 
 from remit.app.ground import Ground
 from remit.app.services import Services, build
-from remit.decision.egress_stage import egress_stage
-from remit.decision.pipeline import STEPS
+from remit.decision.stages.egress import egress_stage
+from remit.decision.stages.pipeline import STEPS
 from remit.identity.tool_service import Definition
 from remit.identity.tools import ResourceMapping, ToolMapping
 from support.composed import populated

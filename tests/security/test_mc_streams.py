@@ -10,7 +10,7 @@ import httpx2
 import pytest
 
 from remit.authority.tokens import VerifiedSubject
-from remit.decision.response import Effect
+from remit.decision.answer.response import Effect
 from remit.enforcement.mcp.app import McpApp
 from remit.enforcement.mcp.sessions import SessionOptions
 from remit.enforcement.mcp.streams import Watch

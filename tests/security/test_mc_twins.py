@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from remit.decision.response import Effect, Obligation
+from remit.decision.answer.response import Effect, Obligation
 from remit.enforcement.mcp.exit import ExitFailed, ExitRequest
 from remit.kernel.outbound import AddressRule, Destination
 from remit.platform.outbound import GuardedHttp

@@ -9,9 +9,9 @@ import pytest
 
 from remit.app.bindings.risk import lookout_of, steps_of
 from remit.authority.rights import Caps
-from remit.decision.pipeline import Step
-from remit.decision.response import Effect, Stage
+from remit.decision.answer.response import Effect, Stage
 from remit.decision.service import DecisionService
+from remit.decision.stages.pipeline import Step
 from remit.kernel.uow import Lane
 from remit.platform.settings.risk import RiskChoices
 from remit.platform.storage.unit_of_work import SqlTransaction, SqlUnitOfWork

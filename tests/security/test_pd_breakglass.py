@@ -14,7 +14,7 @@ from sqlalchemy import select
 from remit.app.ground import Ground
 from remit.app.jobs import subscriptions
 from remit.app.services import Services, build
-from remit.decision.facts import Snapshot, Snapshots
+from remit.decision.facts.snapshot import Snapshot, Snapshots
 from remit.kernel.ids import ApprovalId, PrincipalId
 from remit.oversight.containment.kill import TargetKind
 from remit.platform.storage.tables import core

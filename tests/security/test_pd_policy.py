@@ -10,18 +10,18 @@ from typing import Any
 import cedarpy
 import pytest
 
-from remit.decision.assembly import Unassembled, assemble
-from remit.decision.facts import Snapshot
-from remit.decision.finding import Finding
-from remit.decision.pipeline import STEPS, Step, fold, judge, refusal
+from remit.decision.answer.finding import Finding
+from remit.decision.answer.response import Effect, Reason, Stage, Verdict
+from remit.decision.call.request import ActionRequest, ProposedCall
+from remit.decision.facts.assembly import Unassembled, assemble
+from remit.decision.facts.snapshot import Snapshot
 from remit.decision.policy.admission import compile_bundle, version_of
 from remit.decision.policy.bundle import Bundle
 from remit.decision.policy.context import Question, ask
 from remit.decision.policy.errors import PolicyRefused
 from remit.decision.policy.evaluate import evaluate
 from remit.decision.policy.extent import NESTING_LIMIT, RULE_LIMIT, TEXT_LIMIT, TOKEN_LIMIT, check_extent
-from remit.decision.request import ActionRequest, ProposedCall
-from remit.decision.response import Effect, Reason, Stage, Verdict
+from remit.decision.stages.pipeline import STEPS, Step, fold, judge, refusal
 from remit.identity.principals import Kind
 from remit.kernel.ids import PrincipalId
 from support.decisions import PERMIT_ALL, bundle, call, discovery, office, principal, subject

@@ -8,12 +8,12 @@ from typing import TypeVar, cast
 import msgspec
 import pytest
 
+from remit.decision.answer.response import Effect, Stage
 from remit.decision.relation_repository import RelationTransaction
 from remit.decision.relation_service import RelationService, TupleWrite
 from remit.decision.relations.dsl import parse_dsl
-from remit.decision.response import Effect, Stage
 from remit.decision.service import DecisionService
-from remit.decision.trace import StoredDecision
+from remit.decision.trail.trace import StoredDecision
 from remit.identity.tools import RelationMapping
 from remit.kernel.ids import CallId, PrincipalId, ToolId
 from remit.kernel.tenancy import DEFAULT_TENANT

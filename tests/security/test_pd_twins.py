@@ -13,17 +13,17 @@ from typing import Any
 import pytest
 
 from remit.authority.rights import Caps
-from remit.decision.assembly import Unassembled, assemble
-from remit.decision.denial import Denial, denial_of
-from remit.decision.facts import Snapshot
-from remit.decision.pipeline import STEPS, Step, fold, judge, refusal
+from remit.decision.answer.denial import Denial, denial_of
+from remit.decision.answer.response import Decision, Disclose, Effect, Stage, Verdict
+from remit.decision.call.request import ProposedCall
+from remit.decision.facts.assembly import Unassembled, assemble
+from remit.decision.facts.snapshot import Snapshot
 from remit.decision.policy.admission import compile_bundle, version_of
 from remit.decision.policy.errors import PolicyOutdated
 from remit.decision.policy_service import PolicyService
-from remit.decision.preview import visible
-from remit.decision.request import ProposedCall
-from remit.decision.response import Decision, Disclose, Effect, Stage, Verdict
 from remit.decision.service import DecisionService
+from remit.decision.stages.pipeline import STEPS, Step, fold, judge, refusal
+from remit.decision.stages.preview import visible
 from remit.identity.errors import OwnerLoop
 from remit.identity.ownership import accountable
 from remit.identity.principals import Kind, Principal

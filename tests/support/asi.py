@@ -18,8 +18,8 @@ from remit.app.ground import Ground
 from remit.app.services import Services, build
 from remit.authority.rights import Ceiling, Constraint, Right
 from remit.authority.task_service import StartedTask, StartTask
-from remit.decision.pipeline import STEPS
-from remit.decision.response import Stage
+from remit.decision.answer.response import Stage
+from remit.decision.stages.pipeline import STEPS
 from remit.identity.tool_service import Definition
 from remit.identity.tools import ResourceMapping, Tool, ToolMapping
 from remit.kernel.ids import PrincipalId, ToolId, UserId

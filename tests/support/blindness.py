@@ -9,7 +9,7 @@ from remit.app.planes import planes
 from remit.app.services import Services, build
 from remit.authority.alive import TaskLife
 from remit.authority.tasks import TaskState
-from remit.decision.facts import Snapshot
+from remit.decision.facts.snapshot import Snapshot
 from remit.kernel.uow import Lane
 from remit.oversight.containment.service import ContainmentService
 from remit.platform.storage.snapshot import SnapshotKeeper

@@ -13,14 +13,14 @@ from remit.app.access import search
 from remit.app.access.desk import AccessDesk
 from remit.app.access.question import Asked, Entity
 from remit.authority.tokens import VerifiedSubject
-from remit.decision.beforehand import Lookout
-from remit.decision.footing import Footings
-from remit.decision.pipeline import STEPS, Step
-from remit.decision.preview import visible
+from remit.decision.answer.response import Decision, Effect, Verdict
+from remit.decision.call.footing import Footings
+from remit.decision.call.request import ProposedCall
+from remit.decision.making.beforehand import Lookout
 from remit.decision.provenance.rules import FINE, Cause, Ground, Ruling
-from remit.decision.request import ProposedCall
-from remit.decision.response import Decision, Effect, Verdict
 from remit.decision.service import DecisionService
+from remit.decision.stages.pipeline import STEPS, Step
+from remit.decision.stages.preview import visible
 from remit.kernel.ids import PrincipalId
 from support.clock import FixedClock
 from support.decisions import TOOLS, server

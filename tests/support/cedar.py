@@ -13,12 +13,12 @@ from typing import Any
 import cedarpy
 from cedarpy import pst
 
+from remit.decision.answer.response import Mode
 from remit.decision.policy import extensions
 from remit.decision.policy.compile import Env
 from remit.decision.policy.program import Program, compile_policy
 from remit.decision.policy.rules import Rule
 from remit.decision.policy.values import Entity, Uid, Value, key
-from remit.decision.response import Mode
 
 PEOPLE = [("T::A", f"a{number}") for number in range(3)]
 GROUPS = [("T::G", f"g{number}") for number in range(4)]

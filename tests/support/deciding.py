@@ -6,12 +6,12 @@ from datetime import datetime
 
 from remit.authority.capability import Minted, Order, mint
 from remit.authority.lifetimes import CAPABILITY_CEILING
-from remit.decision.beforehand import Lookout
-from remit.decision.facts import Snapshot
-from remit.decision.pipeline import STEPS, Step
+from remit.decision.call.request import ActionRequest, ProposedCall
+from remit.decision.facts.snapshot import Snapshot
+from remit.decision.making.beforehand import Lookout
 from remit.decision.policy_service import PolicyService
-from remit.decision.request import ActionRequest, ProposedCall
 from remit.decision.service import DecisionService
+from remit.decision.stages.pipeline import STEPS, Step
 from remit.kernel.ids import CallId, DecisionId, PrincipalId
 from remit.kernel.jose.keys import KeyClass
 from remit.kernel.tenancy import DEFAULT_TENANT

@@ -18,13 +18,13 @@ from remit.authority.envelope import Delegation
 from remit.authority.rights import ANY_PURPOSE, Any_, Caps, Ceiling, Constraint, Money, Right, Window
 from remit.authority.tasks import Initiative, Mode, Task, TaskState
 from remit.authority.tokens import Proof, VerifiedSubject
-from remit.decision.currency import minor_units
-from remit.decision.facts import Snapshot
+from remit.decision.budget.currency import minor_units
+from remit.decision.call.request import ProposedCall, Resource
+from remit.decision.facts.snapshot import Snapshot
 from remit.decision.policy.admission import admit, parse, version_of
 from remit.decision.policy.bundle import Bundle
 from remit.decision.policy.monitors import marks_of, past_type
 from remit.decision.policy.schema import build_schema
-from remit.decision.request import ProposedCall, Resource
 from remit.identity.lifecycle import State
 from remit.identity.principals import Environment, Kind, Principal
 from remit.identity.tools import (

@@ -18,8 +18,7 @@ from mcp import Client
 from mcp.client.streamable_http import streamable_http_client
 
 from remit.authority.tokens import VerifiedSubject
-from remit.decision.request import ProposedCall
-from remit.decision.response import (
+from remit.decision.answer.response import (
     Decision,
     Effect,
     Obligation,
@@ -29,6 +28,7 @@ from remit.decision.response import (
     Stage,
     Verdict,
 )
+from remit.decision.call.request import ProposedCall
 from remit.enforcement.mcp.app import AppOptions, McpApp
 from remit.enforcement.mcp.catalogue import Catalogue, CatalogueOptions
 from remit.enforcement.mcp.gateway import Gateway

@@ -5,8 +5,8 @@ from typing import Any, Final
 
 from remit.authority.limits import Dimension, Limit
 from remit.authority.rights import Caps
-from remit.decision.facts import Snapshot
-from remit.decision.request import ProposedCall
+from remit.decision.call.request import ProposedCall
+from remit.decision.facts.snapshot import Snapshot
 from remit.identity.metering import Meter, MeterMapping
 from remit.identity.tools import Tool
 from remit.kernel.canonical import JsonObject, sha256

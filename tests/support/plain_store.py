@@ -11,11 +11,11 @@ from types import SimpleNamespace
 from typing import Any, TypeVar
 
 from remit.authority.capability import Capability, Minted
-from remit.decision.budget import Line
-from remit.decision.facts import Snapshot
+from remit.decision.budget.cost import Line
+from remit.decision.call.request import ActionRequest
+from remit.decision.facts.snapshot import Snapshot
 from remit.decision.history.past import NOTHING, Footprint, Memory, Question
 from remit.decision.repository import ApprovalStanding
-from remit.decision.request import ActionRequest
 from remit.kernel.ids import ApprovalId, CapabilityId, DecisionId
 from remit.kernel.uow import Lane
 

@@ -10,11 +10,11 @@ from typing import Any
 from remit.app.bindings.trials import GatewayReader
 from remit.assurance.posture.profile import Profile, profile_of
 from remit.assurance.posture.use import Standing, Use
-from remit.decision.finding import Finding
+from remit.decision.answer.finding import Finding
 from remit.decision.policy.admission import admit, version_of
 from remit.decision.policy.bundle import Bundle
 from remit.decision.policy.packs import default_text
-from remit.decision.policy_stage import policy_stage
+from remit.decision.stages.policy import policy_stage
 from remit.decision.trials.book import (
     AgentGiven,
     Given,

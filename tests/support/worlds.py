@@ -22,7 +22,8 @@ from remit.authority.envelope import Delegation
 from remit.authority.rights import Caps, Ceiling, Constraint, Money, Window
 from remit.authority.tasks import Companion, Task, TaskState
 from remit.authority.tokens import VerifiedSubject
-from remit.decision.facts import Snapshot
+from remit.decision.call.request import ProposedCall, Resource
+from remit.decision.facts.snapshot import Snapshot
 from remit.decision.policy.admission import compile_bundle, version_of
 from remit.decision.policy.bundle import Bundle
 from remit.decision.relations.dsl import read_dsl
@@ -30,7 +31,6 @@ from remit.decision.relations.graph import Graph
 from remit.decision.relations.index import Index
 from remit.decision.relations.plan import Plan
 from remit.decision.relations.tuples import RelationTuple
-from remit.decision.request import ProposedCall, Resource
 from remit.identity.lifecycle import State
 from remit.identity.principals import Kind, Principal
 from remit.identity.tools import Pin, Related, RelationMapping

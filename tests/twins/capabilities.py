@@ -12,7 +12,7 @@ from urllib.parse import unquote
 from sqlalchemy import bindparam, update
 
 from remit.authority.capability import Use
-from remit.decision.budget import Line
+from remit.decision.budget.cost import Line
 from remit.enforcement.mcp.app import McpApp
 from remit.enforcement.mcp.gateway import Gateway
 from remit.enforcement.mcp.results import Answer

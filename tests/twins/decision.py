@@ -9,19 +9,19 @@ from typing import Any
 import cedarpy
 from msgspec import structs
 
-from remit.decision.budget import Line
-from remit.decision.denial import Denial
-from remit.decision.facts import Snapshot
-from remit.decision.finding import Finding
-from remit.decision.pipeline import STEPS, Judge, Step
+from remit.decision.answer.denial import Denial
+from remit.decision.answer.finding import Finding
+from remit.decision.answer.response import Disclose, Effect, Stage
+from remit.decision.budget.cost import Line
+from remit.decision.call.request import ActionRequest
+from remit.decision.facts.snapshot import Snapshot
 from remit.decision.policy.admission import version_of
 from remit.decision.policy.context import ask
 from remit.decision.policy.seal import PublishedPolicy, sealed
 from remit.decision.policy_service import Intent, PolicyService
 from remit.decision.repository import DecisionTransaction
-from remit.decision.request import ActionRequest
-from remit.decision.response import Disclose, Effect, Stage
 from remit.decision.service import DecisionService
+from remit.decision.stages.pipeline import STEPS, Judge, Step
 from remit.identity.principals import Principal
 from remit.kernel.canonical import JsonObject
 from remit.kernel.ids import PrincipalId

@@ -11,7 +11,7 @@ from typing import Any
 from msgspec import structs
 
 from remit.authority.tokens import VerifiedSubject
-from remit.decision.response import Decision
+from remit.decision.answer.response import Decision
 from remit.enforcement.mcp import sse
 from remit.enforcement.mcp.app import McpApp
 from remit.enforcement.mcp.catalogue import Catalogue

@@ -11,7 +11,7 @@ from remit.authority.alive import TaskLife
 from remit.authority.consent import GrantState
 from remit.authority.tasks import TaskState
 from remit.authority.tokens import TokenState
-from remit.decision.facts import Snapshot
+from remit.decision.facts.snapshot import Snapshot
 from remit.identity.lifecycle import State
 from remit.kernel.uow import Lane
 

@@ -26,8 +26,8 @@ from remit.app.ground import Ground
 from remit.app.retrieval.ground import print_key_of, retrieval_desk
 from remit.authority.lifetimes import Lifetimes
 from remit.authority.oauth.verifier import AccessTokenVerifier
+from remit.decision.answer.response import Handing
 from remit.decision.provenance.watch import Watch
-from remit.decision.response import Handing
 from remit.decision.service import DecisionService
 from remit.enforcement.mcp.app import AppOptions, McpApp
 from remit.enforcement.mcp.catalogue import Catalogue, CatalogueOptions

@@ -18,7 +18,7 @@ from remit.assurance.posture.use import Use
 from remit.authority.attenuation import normal
 from remit.authority.consent_service import ConsentService
 from remit.authority.rights import Ceiling
-from remit.decision.facts import Snapshot
+from remit.decision.facts.snapshot import Snapshot
 from remit.decision.policy.bundle import PolicyVersion
 from remit.decision.policy_service import NoSuchPolicy, PolicyService, Share
 from remit.identity.principals import Kind, Principal

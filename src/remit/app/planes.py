@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from remit.authority.alive import Dead, alive
 from remit.authority.tasks import Lineage
-from remit.decision.facts import Snapshots
+from remit.decision.facts.snapshot import Snapshots
 from remit.identity.lifecycle import State
 from remit.kernel.clock import Clock
 from remit.kernel.errors import Unavailable

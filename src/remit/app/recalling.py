@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple, TypeAlias
 
-from remit.decision.recorded import RecordedDecision
-from remit.decision.trace import StoredDecision
+from remit.decision.replaying.recorded import RecordedDecision
+from remit.decision.trail.trace import StoredDecision
 from remit.kernel.canonical import sha256
 from remit.kernel.ids import RecordId
 from remit.ledger.query import DECIDED

@@ -16,8 +16,8 @@ from remit.decision.policy.admission import compile_bundle
 from remit.decision.policy.bundle import Bundle
 from remit.decision.policy.seal import SealBroken, prove
 from remit.decision.policy_service import PolicyService
-from remit.decision.recorded import RecordedDecision, Remembered, remembered
-from remit.decision.replay import Replay, Replayer
+from remit.decision.replaying.recorded import RecordedDecision, Remembered, remembered
+from remit.decision.replaying.replay import Replay, Replayer
 from remit.identity.principals import Principal
 from remit.identity.tools import Server, Tool
 from remit.kernel.ids import PrincipalId, ServerId, TaskId, TokenId, ToolId

@@ -11,7 +11,7 @@ from typing import Final
 
 from msgspec import structs
 
-from remit.decision.facts import Snapshot, Snapshots
+from remit.decision.facts.snapshot import Snapshot, Snapshots
 from remit.decision.policy.admission import admit, parse, version_of
 from remit.decision.policy.bundle import Bundle, PolicyVersion
 from remit.decision.policy.errors import Fault, PolicyOutdated, PolicyRefused

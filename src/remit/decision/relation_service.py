@@ -7,7 +7,7 @@ from typing import Final, TypeVar
 
 from msgspec import structs
 
-from remit.decision.facts import Snapshot, Snapshots
+from remit.decision.facts.snapshot import Snapshot, Snapshots
 from remit.decision.relation_repository import (
     DatedChange,
     Key,

@@ -7,13 +7,13 @@ from typing import Protocol
 
 from remit.authority.capability import Capability, Minted
 from remit.authority.tokens import Proof
-from remit.decision.budget import Line
+from remit.decision.budget.cost import Line
+from remit.decision.call.request import ActionRequest
 from remit.decision.history.past import HistoryStore
 from remit.decision.policy.seal import PublishedPolicy
 from remit.decision.provenance.watch import SeenStore, Servers
-from remit.decision.request import ActionRequest
 from remit.decision.sources.source import SourceStore
-from remit.decision.trace import StoredDecision
+from remit.decision.trail.trace import StoredDecision
 from remit.kernel.canonical import Digest
 from remit.kernel.ids import ApprovalId, BreakGlassId, CallId, DecisionId, TaskId, TenantId
 from remit.kernel.uow import Transaction

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Protocol
 
-from remit.decision.assessment import WORST, Assessment, level
+from remit.decision.answer.assessment import WORST, Assessment, level
+from remit.decision.facts.signals import SIGNALS_LIMIT, Signal, SignalInvalid, SignalStore, checked
 from remit.decision.repository import DecisionStore
-from remit.decision.signals import SIGNALS_LIMIT, Signal, SignalInvalid, SignalStore, checked
-from remit.decision.trace import StoredDecision
+from remit.decision.trail.trace import StoredDecision
 from remit.kernel.errors import NotFound
 from remit.kernel.ids import DecisionId, Entropy, PrincipalId, RecordId, TenantId, mint_id
 from remit.kernel.uow import Transaction, UnitOfWork

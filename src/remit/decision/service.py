@@ -14,13 +14,19 @@ from msgspec import structs
 from remit.authority.capability import Capability, Minted
 from remit.authority.lifetimes import LIVE_CAPABILITIES_CEILING
 from remit.authority.tokens import VerifiedSubject
-from remit.decision.account import balance, reserve
-from remit.decision.assembly import Unassembled, assemble
-from remit.decision.beforehand import UNLOOKED, Beforehand, Lookout
-from remit.decision.budget import Line, Settlement
-from remit.decision.codes import Code, reason
-from remit.decision.digest import action_key
-from remit.decision.draft import (
+from remit.decision.answer.response import Decision, Effect, Handing, Mode, Reason
+from remit.decision.budget.cost import Line, Settlement
+from remit.decision.budget.shortage import cost_fault, nothing_short
+from remit.decision.call.digest import action_key
+from remit.decision.call.request import ProposedCall
+from remit.decision.codes.catalogue import Code, reason
+from remit.decision.facts.assembly import Unassembled, assemble
+from remit.decision.facts.outward import known_of
+from remit.decision.facts.rollout import facing, tried
+from remit.decision.facts.snapshot import Snapshot, Snapshots
+from remit.decision.making.account import balance, reserve
+from remit.decision.making.beforehand import UNLOOKED, Beforehand, Lookout
+from remit.decision.making.draft import (
     Draft,
     Outcome,
     Prepared,
@@ -29,25 +35,8 @@ from remit.decision.draft import (
     explanation_of,
     for_holder,
 )
-from remit.decision.facts import Snapshot, Snapshots
-from remit.decision.grounding import ground, known_lines
-from remit.decision.history.stage import nothing_against, recalled, recollect
-from remit.decision.lifting import open_for, spared
-from remit.decision.outward import known_of
-from remit.decision.oversight import asks, nothing_asked, unanswered
-from remit.decision.pipeline import STEPS, Step, agreed, denied, fold, judge, permitted, refusal
-from remit.decision.policy_stage import unforbidden
-from remit.decision.preview import visible
-from remit.decision.provenance_stage import Weighing, provenance_finding
-from remit.decision.record import decided, spent
-from remit.decision.repository import CapabilityMinter, DecisionTransaction
-from remit.decision.request import ProposedCall
-from remit.decision.response import Decision, Effect, Handing, Mode, Reason
-from remit.decision.risk.desk import firsts
-from remit.decision.rollout import facing, tried
-from remit.decision.shortage import cost_fault, nothing_short
-from remit.decision.sources.source import Gathered, Origin, Source, holders, labels_of
-from remit.decision.spending import (
+from remit.decision.making.oversight import asks, nothing_asked, unanswered
+from remit.decision.making.spending import (
     UNTOLD,
     Used,
     charged,
@@ -58,8 +47,19 @@ from remit.decision.spending import (
     watched,
     watchful,
 )
-from remit.decision.trace import Explanation, StoredDecision
-from remit.decision.uses import note_use
+from remit.decision.making.uses import note_use
+from remit.decision.repository import CapabilityMinter, DecisionTransaction
+from remit.decision.risk.desk import firsts
+from remit.decision.sources.source import Gathered, Origin, Source, holders, labels_of
+from remit.decision.stages.grounding import ground, known_lines
+from remit.decision.stages.history import nothing_against, recalled, recollect
+from remit.decision.stages.lifting import open_for, spared
+from remit.decision.stages.pipeline import STEPS, Step, agreed, denied, fold, judge, permitted, refusal
+from remit.decision.stages.policy import unforbidden
+from remit.decision.stages.preview import visible
+from remit.decision.stages.provenance import Weighing, provenance_finding
+from remit.decision.trail.record import decided, spent
+from remit.decision.trail.trace import Explanation, StoredDecision
 from remit.identity.tools import Server, Tool
 from remit.kernel.errors import NotFound
 from remit.kernel.ids import (

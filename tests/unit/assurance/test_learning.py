@@ -5,7 +5,7 @@ import pytest
 from remit.assurance.posture.doubt import Answers, Why
 from remit.assurance.posture.drafting import drafted
 from remit.assurance.posture.learning import Lesson, learn
-from remit.decision.response import Effect
+from remit.decision.answer.response import Effect
 from support.traces import AGENT, Trace, base, month
 
 SUBJECT = f"agent:{AGENT}"

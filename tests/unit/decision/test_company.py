@@ -7,14 +7,14 @@ from immutables import Map
 
 from remit.authority.consent import GrantState
 from remit.authority.tasks import Companion
-from remit.decision.assembly import assemble
-from remit.decision.facts import Snapshot
-from remit.decision.finding import Finding
-from remit.decision.pipeline import STEPS, Step, judge
-from remit.decision.policy_stage import policy_stage
-from remit.decision.preview import visible
-from remit.decision.request import ActionRequest
-from remit.decision.response import Effect, Stage
+from remit.decision.answer.finding import Finding
+from remit.decision.answer.response import Effect, Stage
+from remit.decision.call.request import ActionRequest
+from remit.decision.facts.assembly import assemble
+from remit.decision.facts.snapshot import Snapshot
+from remit.decision.stages.pipeline import STEPS, Step, judge
+from remit.decision.stages.policy import policy_stage
+from remit.decision.stages.preview import visible
 from remit.identity.principals import Kind
 from remit.kernel.ids import GrantId, PrincipalId, ToolId, UserId
 from support.clock import NOON

@@ -13,21 +13,21 @@ from remit.authority.consent import GrantState
 from remit.authority.limits import Dimension, Limit
 from remit.authority.rights import Caps, Money, Right, Window
 from remit.authority.tasks import Companion, TaskState
-from remit.decision.account import balance
-from remit.decision.assembly import Unassembled, assemble
-from remit.decision.budget import Line, lines_of
-from remit.decision.codes import TABLE, Code, reason
-from remit.decision.denial import KEY, NotDenied, denial_of
-from remit.decision.explain import tell
-from remit.decision.facts import Snapshot
-from remit.decision.finding import Finding
-from remit.decision.oversight import asks, unanswered
-from remit.decision.pipeline import fold, judge, refusal
+from remit.decision.answer.denial import KEY, NotDenied, denial_of
+from remit.decision.answer.finding import Finding
+from remit.decision.answer.response import Decision, Disclose, Effect, RemedyAction, Verdict
+from remit.decision.budget.cost import Line, lines_of
+from remit.decision.budget.shortage import cost_fault
+from remit.decision.call.request import ProposedCall, Resource
+from remit.decision.codes.catalogue import TABLE, Code, reason
+from remit.decision.facts.assembly import Unassembled, assemble
+from remit.decision.facts.snapshot import Snapshot
+from remit.decision.making.account import balance
+from remit.decision.making.oversight import asks, unanswered
 from remit.decision.repository import ApprovalStanding
-from remit.decision.request import ProposedCall, Resource
-from remit.decision.response import Decision, Disclose, Effect, RemedyAction, Verdict
-from remit.decision.shortage import cost_fault
-from remit.decision.trace import Explanation
+from remit.decision.stages.pipeline import fold, judge, refusal
+from remit.decision.trail.explain import tell
+from remit.decision.trail.trace import Explanation
 from remit.identity.lifecycle import State
 from remit.identity.metering import Meter, MeterMapping
 from remit.identity.tools import Pin, RelationMapping

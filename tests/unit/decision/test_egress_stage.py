@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from remit.decision.egress_stage import listed
+from remit.decision.stages.egress import listed
 from remit.identity.tool_service import tool_digest
 from remit.identity.tools import ResourceMapping, ToolMapping
 from remit.kernel.places import place_of

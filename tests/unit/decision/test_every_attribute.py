@@ -8,14 +8,14 @@ from typing import Any, TypeAlias
 import pytest
 from immutables import Map
 
-from remit.decision.assembly import Unassembled, assemble
-from remit.decision.assessment import Contribution, Part, total
-from remit.decision.facts import Snapshot
-from remit.decision.pipeline import STEPS, Step, fold, judge
-from remit.decision.request import ActionRequest, Facts, ProposedCall
-from remit.decision.response import Effect, Stage
+from remit.decision.answer.assessment import Contribution, Part, total
+from remit.decision.answer.response import Effect, Stage
+from remit.decision.call.request import ActionRequest, Facts, ProposedCall
+from remit.decision.facts.assembly import Unassembled, assemble
+from remit.decision.facts.snapshot import Snapshot
 from remit.decision.risk.limits import Limits, RiskRule
-from remit.decision.risk_stage import RiskStage
+from remit.decision.stages.pipeline import STEPS, Step, fold, judge
+from remit.decision.stages.risk import RiskStage
 from remit.identity.principals import Environment
 from remit.identity.tools import RelationMapping, Sensitivity
 from remit.kernel.ids import PrincipalId

@@ -5,16 +5,16 @@ from dataclasses import replace
 
 import pytest
 
-from remit.decision.assembly import Unassembled, assemble
-from remit.decision.codes import Code
-from remit.decision.finding import Finding
-from remit.decision.lineage_stage import lineage_stage
-from remit.decision.outward import known_of, print_key, prints_of
-from remit.decision.request import ActionRequest
-from remit.decision.response import Effect, Obligation
+from remit.decision.answer.finding import Finding
+from remit.decision.answer.response import Effect, Obligation
+from remit.decision.call.request import ActionRequest
+from remit.decision.codes.catalogue import Code
+from remit.decision.facts.assembly import Unassembled, assemble
+from remit.decision.facts.outward import known_of, print_key, prints_of
 from remit.decision.sources.known import Known
 from remit.decision.sources.prints import WINDOW, WORDS, kept, repeats
 from remit.decision.sources.source import Gathered, holders, labels_of
+from remit.decision.stages.lineage import lineage_stage
 from remit.kernel.canonical import JsonObject
 from remit.kernel.secret import Secret
 from support.decisions import PERMIT_ALL, call, office, subject, task

@@ -7,13 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from remit.decision.answer.response import Disclose, Mode
 from remit.decision.policy.errors import PolicyRefused
 from remit.decision.policy.extent import RULE_LIMIT
 from remit.decision.policy.packs import default_text
 from remit.decision.policy.pointing import HINTS
 from remit.decision.policy.shapes import cedar_type, decimal_text, shape_of
 from remit.decision.policy.zones import local_time
-from remit.decision.response import Disclose, Mode
 from remit.kernel.ids import ToolId
 from support.decisions import PERMIT_ALL, bundle, tool
 

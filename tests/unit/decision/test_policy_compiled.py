@@ -6,14 +6,14 @@ from dataclasses import replace
 import pytest
 from cedarpy import pst
 
-from remit.decision.assembly import Unassembled, assemble
+from remit.decision.answer.response import Effect, Mode
+from remit.decision.call.request import ActionRequest
+from remit.decision.facts.assembly import Unassembled, assemble
 from remit.decision.policy.compile import Uncompilable
 from remit.decision.policy.program import compile_policy
 from remit.decision.policy.rules import Rule
 from remit.decision.policy.values import FALSE, TRUE, Fixed, Moment, Span, Uid, equal, key
-from remit.decision.policy_stage import policy_stage
-from remit.decision.request import ActionRequest
-from remit.decision.response import Effect, Mode
+from remit.decision.stages.policy import policy_stage
 from support.cedar import World, by_cedar, by_program, cedar_set, native, nodes_of, program_of
 from support.decisions import call, office
 

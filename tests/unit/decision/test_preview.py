@@ -6,9 +6,9 @@ import pytest
 from immutables import Map
 
 from remit.authority.rights import Window
-from remit.decision.facts import Snapshot
+from remit.decision.facts.snapshot import Snapshot
 from remit.decision.policy.packs import default_text
-from remit.decision.preview import visible
+from remit.decision.stages.preview import visible
 from remit.identity.tools import Pin
 from remit.kernel.ids import PrincipalId, ToolId
 from support.clock import NOON

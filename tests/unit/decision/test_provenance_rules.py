@@ -4,13 +4,13 @@ from typing import Any
 
 import pytest
 
+from remit.decision.answer.response import Effect
 from remit.decision.provenance.extremes import described
 from remit.decision.provenance.house import NOBODY, House
 from remit.decision.provenance.labels import Label
 from remit.decision.provenance.look import Source
 from remit.decision.provenance.rules import Cause
 from remit.decision.provenance.witness import Profile, Witness, profile_of
-from remit.decision.response import Effect
 
 TEXT = {"type": "string"}
 IBAN, EVIL = "DE89370400440532013000", "GB29NWBK60161331926819"

@@ -3,11 +3,11 @@
 from dataclasses import replace
 from typing import Any
 
-from remit.decision.assembly import Unassembled, assemble
-from remit.decision.facts import Snapshot
-from remit.decision.pipeline import fold, judge
-from remit.decision.relation_stage import relation_stage
-from remit.decision.response import Effect, NearestMiss, Stage, Verdict
+from remit.decision.answer.response import Effect, NearestMiss, Stage, Verdict
+from remit.decision.facts.assembly import Unassembled, assemble
+from remit.decision.facts.snapshot import Snapshot
+from remit.decision.stages.pipeline import fold, judge
+from remit.decision.stages.relation import relation_stage
 from remit.identity.principals import Kind
 from remit.identity.tool_service import tool_digest
 from remit.identity.tools import Related, RelationMapping, Tool

@@ -6,9 +6,10 @@ from datetime import timedelta
 import pytest
 from msgspec import structs
 
-from remit.decision.alike import TRIAL, Alike
-from remit.decision.policy_stage import policy_stage
-from remit.decision.recorded import (
+from remit.decision.answer.response import Effect, Stage
+from remit.decision.call.alike import TRIAL, Alike
+from remit.decision.call.request import ActionRequest
+from remit.decision.replaying.recorded import (
     RecordedDecision,
     RecordedFinding,
     RecordedReason,
@@ -16,10 +17,9 @@ from remit.decision.recorded import (
     RecordedVerdict,
     Remembered,
 )
-from remit.decision.remaking import Lost
-from remit.decision.replay import Replay, Replayer
-from remit.decision.request import ActionRequest
-from remit.decision.response import Effect, Stage
+from remit.decision.replaying.remaking import Lost
+from remit.decision.replaying.replay import Replay, Replayer
+from remit.decision.stages.policy import policy_stage
 from remit.decision.trials.fixtures import empty
 from remit.decision.trials.running import request_of
 from remit.kernel.ids import DecisionId

@@ -11,21 +11,21 @@ from hypothesis import strategies as st
 from immutables import Map
 
 from remit.authority.rights import Caps, Money
-from remit.decision.assembly import Unassembled, assemble
-from remit.decision.assessment import WORST, Assessment, Contribution, Part, known, level, total
-from remit.decision.denial import denial_of
-from remit.decision.facts import Snapshot
-from remit.decision.finding import Finding
-from remit.decision.pipeline import STEPS, Step, fold, judge
+from remit.decision.answer.assessment import WORST, Assessment, Contribution, Part, known, level, total
+from remit.decision.answer.denial import denial_of
+from remit.decision.answer.finding import Finding
+from remit.decision.answer.response import Decision, Effect, Mode, RemedyAction, Stage
+from remit.decision.call.request import ActionRequest
+from remit.decision.facts.assembly import Unassembled, assemble
+from remit.decision.facts.signals import Signal, SignalInvalid, checked, weighed
+from remit.decision.facts.snapshot import Snapshot
 from remit.decision.policy.step_up import read_step_up
 from remit.decision.provenance.rules import Ruling
-from remit.decision.request import ActionRequest
-from remit.decision.response import Decision, Effect, Mode, RemedyAction, Stage
 from remit.decision.risk.limits import Class, Limits, LimitsInvalid, RiskRule, read_limits
 from remit.decision.risk.newness import News, hosts_in, traits_of
 from remit.decision.risk.weigh import Hours, Measure, Readings, assess
-from remit.decision.risk_stage import RiskStage
-from remit.decision.signals import Signal, SignalInvalid, checked, weighed
+from remit.decision.stages.pipeline import STEPS, Step, fold, judge
+from remit.decision.stages.risk import RiskStage
 from remit.identity.tools import Sensitivity
 from remit.kernel.canonical import JsonObject
 from remit.kernel.ids import DecisionId, PrincipalId

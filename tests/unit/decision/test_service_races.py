@@ -6,9 +6,9 @@ from typing import TypeVar
 
 import pytest
 
-from remit.decision.facts import Snapshot
+from remit.decision.answer.response import Effect
+from remit.decision.facts.snapshot import Snapshot
 from remit.decision.repository import DecisionTransaction
-from remit.decision.response import Effect
 from remit.decision.service import DecisionService
 from remit.kernel.ids import system_entropy
 from remit.kernel.uow import Lane

@@ -4,8 +4,8 @@ from datetime import timedelta
 
 import pytest
 
+from remit.decision.answer.response import StepUp
 from remit.decision.policy.step_up import is_met, meets, read_step_up, together
-from remit.decision.response import StepUp
 from remit.identity.sessions import ACR_PASSKEY, ACR_PASSKEY_UV
 from support.clock import NOON
 from support.decisions import subject

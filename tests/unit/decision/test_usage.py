@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from remit.decision.usage import Unread, addresses_in, asked_for, told_by
+from remit.decision.budget.usage import Unread, addresses_in, asked_for, told_by
 from remit.identity.metering import MOST, MalformedMeter, Meter, MeterMapping
 from remit.identity.tool_service import tool_digest
 from remit.identity.tools import ResourceMapping, ToolMapping

@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from remit.decision.response import Obligation
+from remit.decision.answer.response import Obligation
 from remit.enforcement.pep.obligations import HIDDEN, ObligationUnknown, check, fulfil
 
 

@@ -7,9 +7,9 @@ from typing import Final, Protocol
 from remit.app.access.ordered import Ordered
 from remit.app.access.posing import Posed, Subjects, Tools, pose
 from remit.app.access.question import Asked
-from remit.decision.facts import Snapshot, Snapshots
-from remit.decision.request import ProposedCall
-from remit.decision.response import Decision, Effect, Handing, Reason
+from remit.decision.answer.response import Decision, Effect, Handing, Reason
+from remit.decision.call.request import ProposedCall
+from remit.decision.facts.snapshot import Snapshot, Snapshots
 from remit.kernel.clock import Clock
 from remit.kernel.ids import CallId, Entropy, PrincipalId, mint_id
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Self
 
-from remit.decision.facts import Snapshot
+from remit.decision.facts.snapshot import Snapshot
 from remit.identity.principals import Kind, Tier
 from remit.kernel.ids import PrincipalId
 

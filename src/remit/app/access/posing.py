@@ -12,11 +12,11 @@ from immutables import Map
 
 from remit.app.access.question import Asked, Entity
 from remit.authority.tokens import VerifiedSubject
-from remit.decision.actions import METHODS, action_of
-from remit.decision.codes import Code, reason
-from remit.decision.facts import Snapshot
-from remit.decision.request import ProposedCall, Resource
-from remit.decision.response import Reason
+from remit.decision.answer.response import Reason
+from remit.decision.call.actions import METHODS, action_of
+from remit.decision.call.request import ProposedCall, Resource
+from remit.decision.codes.catalogue import Code, reason
+from remit.decision.facts.snapshot import Snapshot
 from remit.enforcement.mcp.mapping import ArgumentsUnmapped, Meaning, meaning_of_tool
 from remit.identity.principals import Kind, Principal, Tier
 from remit.identity.tools import Server, Tool

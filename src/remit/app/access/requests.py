@@ -11,10 +11,10 @@ from typing import Final, Protocol
 from remit.app.access.desk import AccessDesk
 from remit.app.access.errors import ExpiredDenial, InvalidDenialBinding, NotRequestable, UnknownTask
 from remit.app.access.question import Asked
-from remit.decision.request import ProposedCall
-from remit.decision.response import Decision, Effect
+from remit.decision.answer.response import Decision, Effect
+from remit.decision.call.request import ProposedCall
 from remit.decision.service import DecisionUnknown
-from remit.decision.trace import Explanation, StoredDecision
+from remit.decision.trail.trace import Explanation, StoredDecision
 from remit.enforcement.pep.decider import Ask, CannotAsk
 from remit.kernel.ids import ApprovalId, DecisionId, PrincipalId
 from remit.oversight.approvals.approval import Approval

@@ -17,8 +17,8 @@ from remit.app.access.posing import TYPES, actor_of
 from remit.app.access.question import Asked, Entity
 from remit.authority.permission import applicable
 from remit.authority.rights import Ceiling, Right
-from remit.decision.actions import METHODS, SERVER_TYPE, action_of
-from remit.decision.facts import Snapshot
+from remit.decision.call.actions import METHODS, SERVER_TYPE, action_of
+from remit.decision.facts.snapshot import Snapshot
 from remit.identity.principals import Kind, Tier
 from remit.kernel.ids import PrincipalId, TaskId
 

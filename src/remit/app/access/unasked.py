@@ -11,8 +11,8 @@ from typing import Final
 
 from remit.app.access.desk import AccessDesk
 from remit.app.access.question import Asked
-from remit.decision.request import ProposedCall
-from remit.decision.response import Effect
+from remit.decision.answer.response import Effect
+from remit.decision.call.request import ProposedCall
 from remit.kernel.clock import Clock
 from remit.kernel.ids import Entropy, PrincipalId, TenantId
 from remit.kernel.uow import UnitOfWork

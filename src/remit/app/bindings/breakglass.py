@@ -5,7 +5,7 @@ from typing import Final
 
 import structlog
 
-from remit.decision.uses import GLASS_USED
+from remit.decision.making.uses import GLASS_USED
 from remit.kernel.clock import Clock
 from remit.kernel.events import Event
 from remit.kernel.ids import Entropy, TenantId

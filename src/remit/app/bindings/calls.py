@@ -7,14 +7,14 @@ from typing import Final, TypedDict
 from remit.app.bindings.metering import used_by
 from remit.authority.capability import CapabilityState
 from remit.authority.tokens import VerifiedSubject
-from remit.decision.actions import METHODS
-from remit.decision.budget import Settlement
-from remit.decision.facts import Snapshot, Snapshots
-from remit.decision.outward import prints_of
+from remit.decision.budget.cost import Settlement
+from remit.decision.call.actions import METHODS
+from remit.decision.call.request import ProposedCall
+from remit.decision.facts.outward import prints_of
+from remit.decision.facts.snapshot import Snapshot, Snapshots
+from remit.decision.making.spending import settle
 from remit.decision.provenance.watch import Watch
-from remit.decision.request import ProposedCall
 from remit.decision.sources.source import Origin, Source, holders, labels_of
-from remit.decision.spending import settle
 from remit.enforcement.pep.decider import CallOutcome, CallState, RecordedCall, Refusal
 from remit.kernel.canonical import Digest
 from remit.kernel.ids import CallId, Entropy, InstanceId, PrincipalId, RecordId, TaskId, TenantId, mint_id

@@ -1,10 +1,10 @@
 """The enforcement point's desk: questions to people, kept by the oversight wing."""
 
-from remit.decision.codes import Code
-from remit.decision.facts import Snapshot, Snapshots
-from remit.decision.provenance_stage import RULE as PROVENANCE
-from remit.decision.request import ProposedCall
-from remit.decision.response import Decision, Reason
+from remit.decision.answer.response import Decision, Reason
+from remit.decision.call.request import ProposedCall
+from remit.decision.codes.catalogue import Code
+from remit.decision.facts.snapshot import Snapshot, Snapshots
+from remit.decision.stages.provenance import RULE as PROVENANCE
 from remit.enforcement.pep.decider import Ask, AskState, CannotAsk
 from remit.kernel.ids import ApprovalId, CallId, PrincipalId
 from remit.oversight.approvals.approval import Approval, ApprovalState

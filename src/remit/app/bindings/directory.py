@@ -1,6 +1,6 @@
 """What the ids of the log are called today, from the decision's snapshot."""
 
-from remit.decision.facts import Snapshots
+from remit.decision.facts.snapshot import Snapshots
 from remit.kernel.canonical import Digest
 from remit.kernel.ids import PrincipalId, ToolId
 

@@ -13,10 +13,10 @@ from remit.authority.oauth.verifier import AccessTokenVerifier
 from remit.authority.tasks import Lineage
 from remit.authority.tokens import VerifiedSubject
 from remit.authority.verify import require_envelope
-from remit.decision.denial import denial_of
-from remit.decision.facts import Snapshot, Snapshots
-from remit.decision.request import ProposedCall
-from remit.decision.response import Decision, Handing
+from remit.decision.answer.denial import denial_of
+from remit.decision.answer.response import Decision, Handing
+from remit.decision.call.request import ProposedCall
+from remit.decision.facts.snapshot import Snapshot, Snapshots
 from remit.decision.service import DecisionService
 from remit.enforcement.mcp.pins import Sighting
 from remit.enforcement.pep.decider import Presented, ScopeMissing, Unauthenticated

@@ -11,10 +11,10 @@ from remit.app.recalling import said_of
 from remit.assurance.posture.profile import Profile, profile_of
 from remit.assurance.posture.use import Standing, Use, standing_of
 from remit.authority.rights import Money
-from remit.decision.actions import METHODS, action_of
-from remit.decision.facts import Snapshot
-from remit.decision.response import Effect
-from remit.decision.trace import StoredDecision
+from remit.decision.answer.response import Effect
+from remit.decision.call.actions import METHODS, action_of
+from remit.decision.facts.snapshot import Snapshot
+from remit.decision.trail.trace import StoredDecision
 from remit.identity.tools import Server, Tool
 from remit.kernel.canonical import JsonObject, parse_object, sha256
 from remit.kernel.errors import RemitError

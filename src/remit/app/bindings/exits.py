@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from urllib.parse import urlsplit
 
-from remit.decision.facts import Snapshots
+from remit.decision.facts.snapshot import Snapshots
 from remit.identity.tools import Server, Transport
 from remit.kernel.ids import ServerId
 from remit.kernel.outbound import Address, AddressRule, Destination

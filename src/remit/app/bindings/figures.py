@@ -7,9 +7,9 @@ from typing import Any, Final
 from opentelemetry import trace
 
 from remit.authority.tokens import VerifiedSubject
-from remit.decision.codes import TABLE
-from remit.decision.request import ProposedCall
-from remit.decision.response import Decision
+from remit.decision.answer.response import Decision
+from remit.decision.call.request import ProposedCall
+from remit.decision.codes.catalogue import TABLE
 from remit.enforcement.mcp.app import Answering
 from remit.enforcement.mcp.frames import Message
 from remit.enforcement.mcp.request import Request

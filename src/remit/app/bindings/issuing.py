@@ -11,10 +11,10 @@ from remit.app.bindings.doors import PinnedTools, check_envelope
 from remit.authority.oauth.errors import InvalidToken, ProofRefused
 from remit.authority.oauth.verifier import AccessTokenVerifier
 from remit.authority.tokens import VerifiedSubject
-from remit.decision.actions import action_of
-from remit.decision.codes import Code
-from remit.decision.request import ProposedCall
-from remit.decision.response import Decision, Effect
+from remit.decision.answer.response import Decision, Effect
+from remit.decision.call.actions import action_of
+from remit.decision.call.request import ProposedCall
+from remit.decision.codes.catalogue import Code
 from remit.enforcement.mcp.mapping import ArgumentsUnmapped, meaning_of_tool
 from remit.enforcement.pep.decider import (
     Ask,

@@ -8,8 +8,8 @@ from typing import Any, Final, TypeAlias
 import msgspec
 
 from remit.authority.limits import Dimension
-from remit.decision.spending import Used
-from remit.decision.usage import Unread, asked_for, told_by
+from remit.decision.budget.usage import Unread, asked_for, told_by
+from remit.decision.making.spending import Used
 from remit.enforcement.pep.decider import CallOutcome, CallState
 from remit.identity.metering import Meter, MeterMapping
 from remit.kernel.canonical import Json

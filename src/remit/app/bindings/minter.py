@@ -5,7 +5,7 @@ from functools import lru_cache
 
 from remit.app.keys import KeyHolder
 from remit.authority.capability import Minted, Order, mint
-from remit.decision.request import ActionRequest
+from remit.decision.call.request import ActionRequest
 from remit.identity.principals import Kind
 from remit.identity.spiffe import spiffe_id
 from remit.kernel.building import builder

@@ -1,8 +1,8 @@
 """Who watches where the values of calls came from, as the installation wants it."""
 
+from remit.decision.answer.response import Mode
 from remit.decision.provenance.watch import Watch
-from remit.decision.provenance_stage import Weighing
-from remit.decision.response import Mode
+from remit.decision.stages.provenance import Weighing
 from remit.kernel.derivation import Purpose
 from remit.kernel.ids import TenantId
 from remit.kernel.sealing import Kek

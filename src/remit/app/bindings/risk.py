@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 
 from remit.app.bindings.plugins import panel
-from remit.decision.beforehand import Lookout
-from remit.decision.pipeline import STEPS, Step
+from remit.decision.answer.response import Stage
+from remit.decision.making.beforehand import Lookout
 from remit.decision.provenance.watch import Watch
-from remit.decision.response import Stage
 from remit.decision.risk.desk import RiskDesk
-from remit.decision.risk_stage import RiskStage
+from remit.decision.stages.pipeline import STEPS, Step
+from remit.decision.stages.risk import RiskStage
 from remit.platform.settings.risk import RiskChoices, RiskMode
 
 

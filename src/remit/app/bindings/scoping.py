@@ -4,7 +4,7 @@ from remit.authority.oauth.action_scopes import named_in, scope_of
 from remit.authority.oauth.scopes import Scope
 from remit.authority.rights import Ceiling
 from remit.authority.tokens import VerifiedSubject
-from remit.decision.facts import Snapshots
+from remit.decision.facts.snapshot import Snapshots
 from remit.kernel.ids import PrincipalId
 
 

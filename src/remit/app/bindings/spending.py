@@ -11,10 +11,10 @@ from remit.authority.capability_service import consume
 from remit.authority.errors import CapabilityRejected, NotYours
 from remit.authority.lineage import lineage_of
 from remit.authority.tasks import Lineage
-from remit.decision.actions import action_of
-from remit.decision.budget import Dimension, Settlement
-from remit.decision.spending import settle
-from remit.decision.trace import StoredDecision
+from remit.decision.budget.cost import Dimension, Settlement
+from remit.decision.call.actions import action_of
+from remit.decision.making.spending import settle
+from remit.decision.trail.trace import StoredDecision
 from remit.identity.lifecycle import State
 from remit.identity.metering import Meter
 from remit.identity.principals import Principal

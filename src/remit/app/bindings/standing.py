@@ -8,7 +8,7 @@ from remit.authority.consent import GrantState
 from remit.authority.lineage import line_of
 from remit.authority.oauth.registration import ClientRegistration
 from remit.authority.tasks import Task
-from remit.decision.facts import Snapshot, Snapshots
+from remit.decision.facts.snapshot import Snapshot, Snapshots
 from remit.identity.credentials import Credential
 from remit.identity.lifecycle import State
 from remit.identity.principals import Principal

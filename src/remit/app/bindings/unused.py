@@ -3,8 +3,8 @@
 from datetime import datetime
 
 from remit.authority import events
-from remit.decision.budget import Settlement
-from remit.decision.spending import settle
+from remit.decision.budget.cost import Settlement
+from remit.decision.making.spending import settle
 from remit.kernel.ids import CapabilityId, Entropy
 from remit.platform.storage.unit_of_work import SqlTransaction
 

@@ -14,18 +14,18 @@ from remit.authority.permission import suits
 from remit.authority.rights import Ceiling
 from remit.authority.tasks import Task
 from remit.authority.tokens import Proof, VerifiedSubject
-from remit.decision.budget import Dimension, Line, Settlement, counters
-from remit.decision.codes import Code, reason
-from remit.decision.denial import denial_of
-from remit.decision.facts import Snapshot, Snapshots
-from remit.decision.finding import Finding
-from remit.decision.pipeline import Step, refusal
-from remit.decision.request import ActionRequest, Factor, ProposedCall, Resource
-from remit.decision.response import Decision, Effect, Handing, Stage
+from remit.decision.answer.denial import denial_of
+from remit.decision.answer.finding import Finding
+from remit.decision.answer.response import Decision, Effect, Handing, Stage
+from remit.decision.budget.cost import Dimension, Line, Settlement, counters
+from remit.decision.call.request import ActionRequest, Factor, ProposedCall, Resource
+from remit.decision.codes.catalogue import Code, reason
+from remit.decision.facts.snapshot import Snapshot, Snapshots
+from remit.decision.making.spending import settle
 from remit.decision.service import DecisionService
-from remit.decision.spending import settle
-from remit.decision.stages import alive_stage
-from remit.decision.trace import StoredDecision
+from remit.decision.stages.pipeline import Step, refusal
+from remit.decision.stages.standing import alive_stage
+from remit.decision.trail.trace import StoredDecision
 from remit.enforcement.pep.decider import Ask, CannotAsk, Desk
 from remit.identity.metering import Meter, MeterMapping
 from remit.identity.tools import Pin, ResourceMapping, Server, Tool, ToolMapping, Transport

@@ -22,10 +22,10 @@ from remit.authority.vault.provider_service import ProviderService
 from remit.authority.vault.revoker import Revoker
 from remit.authority.vault.sealing import VaultSeal
 from remit.authority.vault.upstream import ProviderClient
-from remit.decision.actions import action_of
-from remit.decision.budget import Settlement
-from remit.decision.response import Decision, Effect
-from remit.decision.trace import Explanation
+from remit.decision.answer.response import Decision, Effect
+from remit.decision.budget.cost import Settlement
+from remit.decision.call.actions import action_of
+from remit.decision.trail.trace import Explanation
 from remit.enforcement.pep.credentials import CredentialMissing, Shown
 from remit.identity.events import RETIRED
 from remit.identity.lifecycle import State

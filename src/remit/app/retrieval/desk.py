@@ -9,12 +9,12 @@ import msgspec
 from remit.app.access.posing import Subjects
 from remit.app.access.question import Asked, Entity
 from remit.authority.tokens import VerifiedSubject
-from remit.decision.actions import DOCUMENT_TYPE, RETRIEVE
-from remit.decision.facts import Snapshot, Snapshots
-from remit.decision.prefilter import Prefilter
-from remit.decision.request import ProposedCall, Resource
-from remit.decision.response import Effect
-from remit.decision.sieve import Candidate, Sieve, Sifted
+from remit.decision.answer.response import Effect
+from remit.decision.call.actions import DOCUMENT_TYPE, RETRIEVE
+from remit.decision.call.request import ProposedCall, Resource
+from remit.decision.documents.prefilter import Prefilter
+from remit.decision.documents.sieve import Candidate, Sieve, Sifted
+from remit.decision.facts.snapshot import Snapshot, Snapshots
 from remit.enforcement.mcp.mapping import meaning_of_method
 from remit.enforcement.retrieval.shelf import Offered
 from remit.identity.tools import Server

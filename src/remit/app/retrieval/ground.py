@@ -5,8 +5,8 @@ from datetime import datetime
 
 from remit.app.ground import Ground
 from remit.app.retrieval.desk import RetrievalDesk
+from remit.decision.documents.sieve import Sieve
 from remit.decision.service import DecisionService
-from remit.decision.sieve import Sieve
 from remit.decision.sources.source import Source
 from remit.kernel.derivation import Purpose
 from remit.kernel.ids import DecisionId

@@ -12,7 +12,7 @@ from remit.assurance.posture.extent import ENOUGH, NONE, Extent, Reach, Sample, 
 from remit.assurance.posture.profile import SENSITIVE, Argument, Profile
 from remit.assurance.posture.use import Use
 from remit.authority.arguments import number_of, pointed_at, text_of
-from remit.decision.currency import amount_text
+from remit.decision.budget.currency import amount_text
 from remit.decision.policy.shapes import Flag, Fraction, Text, Whole
 from remit.decision.provenance.sensitive import Kind
 

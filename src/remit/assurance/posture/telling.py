@@ -4,7 +4,7 @@ from remit.assurance.posture.bounds import Among, Between, Bound, UpTo
 from remit.assurance.posture.doubt import Doubt, Why
 from remit.assurance.posture.extent import Extent, Reach
 from remit.assurance.posture.learning import Need
-from remit.decision.currency import amount_text
+from remit.decision.budget.currency import amount_text
 
 _SHOWN = 5
 

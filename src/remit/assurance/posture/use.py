@@ -8,11 +8,11 @@ from enum import StrEnum
 from typing import Final
 
 from remit.authority.rights import Money
-from remit.decision.budget import Settlement
-from remit.decision.code_names import Code
-from remit.decision.provenance_stage import RULE as PROVENANCE
-from remit.decision.response import Effect, Stage
-from remit.decision.trace import StoredDecision
+from remit.decision.answer.response import Effect, Stage
+from remit.decision.budget.cost import Settlement
+from remit.decision.codes.names import Code
+from remit.decision.stages.provenance import RULE as PROVENANCE
+from remit.decision.trail.trace import StoredDecision
 from remit.kernel.canonical import JsonObject
 
 _OF_PROVENANCE: Final = frozenset({Code.ARGUMENT_UNTRUSTED, Code.ARGUMENT_REFUSED, Code.EFFECT_UNASKED})

@@ -6,10 +6,10 @@ from datetime import datetime
 from typing import Final, Protocol, TypeAlias
 
 from remit.authority.arguments import pointed_at
+from remit.decision.answer.told import Told
+from remit.decision.call.request import ActionRequest
 from remit.decision.policy.marks import RESOURCE, Mark, Whose
 from remit.decision.policy.values import Value
-from remit.decision.request import ActionRequest
-from remit.decision.told import Told
 from remit.identity.errors import OwnerLoop, OwnerMissing, OwnerUnfit
 from remit.identity.ownership import Find, accountable
 from remit.kernel.ids import PrincipalId

@@ -4,8 +4,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from remit.decision.call.request import Facts, ProposedCall
 from remit.decision.policy.outside import EVERY
-from remit.decision.request import Facts, ProposedCall
 from remit.kernel.canonical import JsonObject
 
 

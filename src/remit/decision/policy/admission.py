@@ -8,6 +8,7 @@ from typing import Final
 
 from cedarpy import Schema, policies_to_pst, pst, validate_policies
 
+from remit.decision.answer.response import Mode
 from remit.decision.policy.bundle import Bundle, PolicyVersion, policy_set
 from remit.decision.policy.compile import Uncompilable
 from remit.decision.policy.errors import Fault, PolicyRefused
@@ -22,7 +23,6 @@ from remit.decision.policy.rules import Rule, read_rule
 from remit.decision.policy.schema import compile_schema
 from remit.decision.policy.templates import expand, numbered
 from remit.decision.policy.tree import walk
-from remit.decision.response import Mode
 from remit.kernel.canonical import JsonObject, sha256
 
 _LITERALS: Final = (pst.BoolLit, pst.LongLit, pst.StringLit, pst.EntityLit)

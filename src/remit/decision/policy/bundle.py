@@ -5,10 +5,10 @@ from dataclasses import dataclass, field
 
 from cedarpy import PolicySet, pst
 
+from remit.decision.answer.response import Mode
 from remit.decision.policy.monitors import Monitors
 from remit.decision.policy.program import Program
 from remit.decision.policy.rules import Rule
-from remit.decision.response import Mode
 from remit.kernel.canonical import Digest
 
 

@@ -11,12 +11,12 @@ from typing import Final
 
 from cedarpy import pst
 
+from remit.decision.answer.response import Mode
 from remit.decision.policy.bundle import Bundle
 from remit.decision.policy.compile import Env
 from remit.decision.policy.parts import RESOURCE, Part, parts_of, probe_of
 from remit.decision.policy.program import Program, compile_policy
 from remit.decision.policy.tree import path_of, walk
-from remit.decision.response import Mode
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,13 +8,13 @@ from functools import lru_cache
 import msgspec
 from cedarpy import Entities
 
-from remit.decision.actions import METHODS
-from remit.decision.assessment import Part, known
+from remit.decision.answer.assessment import Part, known
+from remit.decision.call.actions import METHODS
+from remit.decision.call.request import ActionRequest, Resource
 from remit.decision.policy.bundle import Bundle
 from remit.decision.policy.schema import DISCOVERY, NAMESPACE, tool_shape
 from remit.decision.policy.shapes import project
 from remit.decision.policy.zones import instant, local_time
-from remit.decision.request import ActionRequest, Resource
 from remit.decision.sources.known import UNKNOWN, Known
 from remit.identity.principals import Kind, Principal
 from remit.identity.tools import Sensitivity, Tool

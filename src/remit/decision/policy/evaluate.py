@@ -12,14 +12,14 @@ from typing import Final
 
 import cedarpy
 
+from remit.decision.answer.response import Effect
+from remit.decision.call.request import ProposedCall
 from remit.decision.policy.bundle import Bundle
 from remit.decision.policy.compile import Env
 from remit.decision.policy.context import Question
 from remit.decision.policy.program import Outcome, Program
 from remit.decision.policy.rules import Rule
 from remit.decision.policy.step_up import is_met
-from remit.decision.request import ProposedCall
-from remit.decision.response import Effect
 
 _BROKEN = re.compile(r"policy `([^`]+)`")
 

@@ -12,8 +12,9 @@ from typing import Final, TypeAlias
 
 import cedarpy
 
-from remit.decision.actions import METHODS
-from remit.decision.assessment import Part, known
+from remit.decision.answer.assessment import Part, known
+from remit.decision.call.actions import METHODS
+from remit.decision.call.request import ActionRequest
 from remit.decision.policy.arguments import argument_values, spoken
 from remit.decision.policy.bundle import Bundle
 from remit.decision.policy.compile import Env
@@ -22,7 +23,6 @@ from remit.decision.policy.outside import value_of
 from remit.decision.policy.schema import DISCOVERY, NAMESPACE
 from remit.decision.policy.values import Entity, Moment, Uid, Value
 from remit.decision.policy.zones import local_time
-from remit.decision.request import ActionRequest
 from remit.decision.sources.known import UNKNOWN
 from remit.identity.principals import Principal
 

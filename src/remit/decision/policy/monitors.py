@@ -10,11 +10,11 @@ from dataclasses import dataclass
 
 from cedarpy import pst
 
+from remit.decision.answer.response import Mode
 from remit.decision.policy.marks import Mark, Reading, Whose
 from remit.decision.policy.program import Compiled, Program
 from remit.decision.policy.rules import Rule
 from remit.decision.policy.tree import walk
-from remit.decision.response import Mode
 from remit.kernel.canonical import JsonObject
 
 

@@ -15,7 +15,9 @@ from typing import Final, TypeAlias
 from cedarpy import pst
 from msgspec import structs
 
-from remit.decision.currency import amount_text
+from remit.decision.answer.response import Mode, NearestMiss
+from remit.decision.budget.currency import amount_text
+from remit.decision.call.request import ActionRequest
 from remit.decision.policy.bundle import Bundle
 from remit.decision.policy.compile import Env
 from remit.decision.policy.evaluate import settle
@@ -28,8 +30,6 @@ from remit.decision.policy.rules import Rule
 from remit.decision.policy.tree import path_of, walk
 from remit.decision.policy.values import EvaluationFailed, Uid, Value
 from remit.decision.policy.zones import zone
-from remit.decision.request import ActionRequest
-from remit.decision.response import Mode, NearestMiss
 from remit.identity.tools import ToolMapping
 
 _DAYS: Final = 8

@@ -9,7 +9,7 @@ from typing import Final, TypeAlias
 
 from cedarpy import pst
 
-from remit.decision.condition import (
+from remit.decision.answer.condition import (
     EVERY,
     NONE,
     Always,

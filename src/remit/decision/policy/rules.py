@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Final, Literal
 
+from remit.decision.answer.response import Disclose, Mode, Obligation, StepUp
 from remit.decision.policy.errors import Fault
 from remit.decision.policy.marks import GRAMMAR, Mark, read_mark
 from remit.decision.policy.step_up import LEAST_AGE, read_step_up
 from remit.decision.policy.zones import is_zone
-from remit.decision.response import Disclose, Mode, Obligation, StepUp
 
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _APPROVERS = re.compile(r"owner|self|(team|user):[^\s:]{1,128}")

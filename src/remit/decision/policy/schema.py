@@ -12,7 +12,8 @@ from typing import Final
 
 from cedarpy import Schema
 
-from remit.decision.actions import (
+from remit.decision.answer.assessment import Part
+from remit.decision.call.actions import (
     DOCUMENT_TYPE,
     METHODS,
     ON_ITEMS,
@@ -20,7 +21,6 @@ from remit.decision.actions import (
     SERVER_TYPE,
     action_of,
 )
-from remit.decision.assessment import Part
 from remit.decision.policy.shapes import NOTHING, Fields, Member, Text, cedar_type, common, shape_of
 from remit.decision.policy.zones import LOCAL_TYPE
 from remit.identity.tools import Server, Tool

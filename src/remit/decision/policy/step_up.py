@@ -7,7 +7,7 @@ from typing import Final
 
 from remit.authority.oidc.conditions import MEETS
 from remit.authority.tokens import VerifiedSubject
-from remit.decision.response import StepUp
+from remit.decision.answer.response import StepUp
 
 LEAST_AGE: Final = 60
 """Seconds. Less could have passed before the call comes: a person would sign in again without end (MC-30)."""

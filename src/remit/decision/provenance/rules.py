@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
+from remit.decision.answer.response import Effect
 from remit.decision.provenance.effects import HARD, Deed
 from remit.decision.provenance.intent import Intent
 from remit.decision.provenance.labels import Label
@@ -19,7 +20,6 @@ from remit.decision.provenance.normal import Shape, Value, values_in
 from remit.decision.provenance.seen import Seen, Sighting
 from remit.decision.provenance.sensitive import Kind
 from remit.decision.provenance.trace import Traced, links_in
-from remit.decision.response import Effect
 
 ALWAYS: Final = frozenset(
     {Kind.RECIPIENT, Kind.ACCOUNT, Kind.HOST, Kind.CREDENTIAL, Kind.CODE, Kind.PERMISSION, Kind.AMOUNT}

@@ -10,9 +10,9 @@ from typing import Final
 
 from msgspec import structs
 
+from remit.decision.answer.told import Told
 from remit.decision.provenance.labels import Label, firmer
 from remit.decision.provenance.normal import Shape, Value
-from remit.decision.told import Told
 
 ENTRIES: Final = 20_000
 """Entries of one task; past it nothing more is believed, so what comes later is untrusted."""

@@ -12,13 +12,13 @@ from typing import Final, Protocol
 
 import msgspec
 
+from remit.decision.call.request import ProposedCall
 from remit.decision.provenance.house import House
 from remit.decision.provenance.intent import Intent
 from remit.decision.provenance.labels import Label
 from remit.decision.provenance.rules import FINE, Ruling
 from remit.decision.provenance.seen import Row, Seen
 from remit.decision.provenance.witness import Profile, Witness, profile_of
-from remit.decision.request import ProposedCall
 from remit.identity.tools import Server, ServerStanding, Tool
 from remit.kernel.canonical import Json, JsonObject, MalformedJson, parse_json
 from remit.kernel.ids import ServerId, TaskId

@@ -5,11 +5,12 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
-from remit.decision.assessment import Assessment
-from remit.decision.facts import Snapshot
+from remit.decision.answer.assessment import Assessment
+from remit.decision.call.request import ActionRequest, ProposedCall
+from remit.decision.facts.signals import Signal
+from remit.decision.facts.snapshot import Snapshot
 from remit.decision.history.past import Footprint, HistoryStore
 from remit.decision.provenance.rules import Ruling
-from remit.decision.request import ActionRequest, ProposedCall
 from remit.decision.risk.newness import (
     Acquainted,
     News,
@@ -19,7 +20,6 @@ from remit.decision.risk.newness import (
     traits_of,
 )
 from remit.decision.risk.weigh import Measure, Readings, assess, stood_on
-from remit.decision.signals import Signal
 from remit.kernel.building import changer
 
 _with_risk: Final = changer(ActionRequest, "risk", Assessment)

@@ -10,9 +10,9 @@ from enum import StrEnum
 from itertools import pairwise
 from typing import Final
 
-from remit.decision.assessment import WORST
-from remit.decision.request import ActionRequest
-from remit.decision.response import Effect, Mode, StepUp
+from remit.decision.answer.assessment import WORST
+from remit.decision.answer.response import Effect, Mode, StepUp
+from remit.decision.call.request import ActionRequest
 from remit.identity.sessions import ACR_PASSKEY_UV
 from remit.kernel.errors import Invalid
 

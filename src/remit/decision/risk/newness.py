@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from remit.decision.assessment import Part
+from remit.decision.answer.assessment import Part
+from remit.decision.call.request import ProposedCall
 from remit.decision.history.past import Footprint, HistoryStore, Question
 from remit.decision.provenance.normal import Shape, values_in
-from remit.decision.request import ProposedCall
 from remit.kernel.canonical import Json, sha256
 
 REMEMBERED: Final = timedelta(days=90)

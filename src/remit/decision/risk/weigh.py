@@ -11,12 +11,12 @@ from datetime import datetime, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from remit.decision.assessment import WORST, Assessment, Contribution, Part, total, worst
+from remit.decision.answer.assessment import WORST, Assessment, Contribution, Part, total, worst
+from remit.decision.answer.response import Effect
+from remit.decision.call.request import ActionRequest
+from remit.decision.facts.signals import Signal, missing, weighed
 from remit.decision.provenance.rules import Ruling
-from remit.decision.request import ActionRequest
-from remit.decision.response import Effect
 from remit.decision.risk.newness import News
-from remit.decision.signals import Signal, missing, weighed
 from remit.identity.principals import Kind, Principal
 from remit.identity.registration import PROVEN_BY
 from remit.identity.tools import Sensitivity

@@ -8,9 +8,9 @@ from typing import Final, Protocol
 
 from remit.authority.tasks import Initiative, Task
 from remit.authority.tokens import VerifiedSubject
-from remit.decision.response import Obligation
+from remit.decision.answer.response import Obligation
+from remit.decision.answer.told import Told
 from remit.decision.sources.known import NO_EXPORT, SUMMARIZE_ONLY
-from remit.decision.told import Told
 from remit.kernel.canonical import Digest, framed_digest
 
 VALUES: Final = 256

@@ -5,8 +5,8 @@ from typing import Annotated, Any
 import msgspec
 
 from remit.authority.tasks import Initiative, Mode
-from remit.decision.assessment import Part
-from remit.decision.response import Effect
+from remit.decision.answer.assessment import Part
+from remit.decision.answer.response import Effect
 from remit.identity.principals import Environment
 from remit.identity.tools import Sensitivity
 

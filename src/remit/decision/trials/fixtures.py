@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from immutables import Map
 
-from remit.decision.facts import Snapshot
+from remit.decision.facts.snapshot import Snapshot
 from remit.decision.policy.bundle import Bundle
 from remit.decision.policy.monitors import marks_of, past_type
 from remit.decision.policy.pointing import meant

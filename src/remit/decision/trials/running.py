@@ -11,13 +11,13 @@ import msgspec
 from remit.authority.rights import ANY_PURPOSE, Caps, Ceiling, Money, Window
 from remit.authority.tasks import Lineage, Task, TaskState
 from remit.authority.tokens import VerifiedSubject
-from remit.decision.actions import METHODS
-from remit.decision.assessment import Assessment, Contribution, total
-from remit.decision.finding import Finding
+from remit.decision.answer.assessment import Assessment, Contribution, total
+from remit.decision.answer.finding import Finding
+from remit.decision.answer.response import Effect, Reason, Stage
+from remit.decision.call.actions import METHODS
+from remit.decision.call.request import ActionRequest, ProposedCall, Resource
 from remit.decision.policy.bundle import Bundle
-from remit.decision.policy_stage import policy_stage
-from remit.decision.request import ActionRequest, ProposedCall, Resource
-from remit.decision.response import Effect, Reason, Stage
+from remit.decision.stages.policy import policy_stage
 from remit.decision.trials.book import Book, Story, Then, When
 from remit.decision.trials.fixtures import Cast, NotGiven, empty, named
 from remit.identity.principals import Principal

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from remit.decision.facts import Snapshots
+from remit.decision.facts.snapshot import Snapshots
 from remit.decision.policy.admission import admit, parse, version_of
 from remit.decision.policy.bundle import Bundle
 from remit.decision.trials.fixtures import Cast, cast_of, cast_on, together

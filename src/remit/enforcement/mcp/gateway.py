@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import Any, Final
 
 from remit.authority.tokens import VerifiedSubject
-from remit.decision.request import ProposedCall
+from remit.decision.call.request import ProposedCall
 from remit.enforcement.mcp import forward, headers, mapping, results
 from remit.enforcement.mcp.catalogue import Catalogue, repeated_in_headers
 from remit.enforcement.mcp.frames import Message, dump, object_of

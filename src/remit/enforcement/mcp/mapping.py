@@ -11,8 +11,8 @@ from functools import lru_cache
 from typing import Final
 
 from remit.authority.rights import Money
-from remit.decision.actions import PROMPT_TYPE, RESOURCE_TYPE, SERVER_TYPE
-from remit.decision.request import Resource
+from remit.decision.call.actions import PROMPT_TYPE, RESOURCE_TYPE, SERVER_TYPE
+from remit.decision.call.request import Resource
 from remit.identity.tools import MoneyMapping, ResourceMapping, Server, Tool, ToolMapping
 from remit.kernel.building import builder
 from remit.kernel.canonical import Json, JsonObject

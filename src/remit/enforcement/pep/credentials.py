@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from remit.authority.tokens import VerifiedSubject
-from remit.decision.response import Decision
+from remit.decision.answer.response import Decision
 from remit.identity.tools import Server
 from remit.kernel.errors import RemitError
 from remit.kernel.secret import Secret

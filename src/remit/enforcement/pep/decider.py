@@ -7,8 +7,8 @@ from enum import StrEnum
 from typing import ClassVar, Protocol
 
 from remit.authority.tokens import VerifiedSubject
-from remit.decision.request import ProposedCall
-from remit.decision.response import Decision
+from remit.decision.answer.response import Decision
+from remit.decision.call.request import ProposedCall
 from remit.identity.tools import Server, Tool
 from remit.kernel.canonical import Digest, JsonObject
 from remit.kernel.errors import RemitError

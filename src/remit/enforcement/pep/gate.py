@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final, assert_never
 
-from remit.decision.request import ProposedCall
-from remit.decision.response import Decision, Effect
+from remit.decision.answer.response import Decision, Effect
+from remit.decision.call.request import ProposedCall
 from remit.enforcement.pep import obligations
 from remit.enforcement.pep.decider import (
     Ask,

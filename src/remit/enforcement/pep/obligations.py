@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final
 
-from remit.decision.response import Obligation
+from remit.decision.answer.response import Obligation
 from remit.kernel.errors import RemitError
 
 HIDDEN: Final = "[removed by policy]"

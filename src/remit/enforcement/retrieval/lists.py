@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from remit.decision.response import Obligation
+from remit.decision.answer.response import Obligation
 from remit.enforcement.pep.obligations import DROP_DOCUMENTS, HIDDEN
 from remit.enforcement.retrieval.shelf import Offered
 from remit.kernel.canonical import sha256

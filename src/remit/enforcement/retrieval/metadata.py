@@ -5,7 +5,7 @@ What such a filter can't say (a pattern) is left wider; the answer tells whether
 
 from dataclasses import dataclass
 
-from remit.decision.condition import All, Always, Condition, IdIn, Not, Some, TagIs, TagLike, TagThere
+from remit.decision.answer.condition import All, Always, Condition, IdIn, Not, Some, TagIs, TagLike, TagThere
 from remit.kernel.canonical import Json, JsonObject
 
 IDENT = "_id"

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Protocol
 
 from remit.authority.tokens import VerifiedSubject
-from remit.decision.request import ProposedCall
+from remit.decision.call.request import ProposedCall
 from remit.identity.tools import Server
 
 

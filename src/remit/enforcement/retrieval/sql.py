@@ -8,7 +8,7 @@ so. Either side of a negation keeps to that: what is found is never less than th
 from dataclasses import dataclass, field
 from typing import assert_never
 
-from remit.decision.condition import All, Always, Condition, IdIn, Not, Some, TagIs, TagLike, TagThere
+from remit.decision.answer.condition import All, Always, Condition, IdIn, Not, Some, TagIs, TagLike, TagThere
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -30,7 +30,7 @@ class Answer(StrEnum):
 class Approval:
     """An ask about the bytes that will run, and its answer.
 
-    `key` names the material action (`decision.digest.action_key`): the same bytes of the same tool
+    `key` names the material action (`decision.call.digest.action_key`): the same bytes of the same tool
     definition by the same agent in the same task under the same policy version. `arguments` holds the raw
     bytes that the agent sent, as text. `asked` are the people who may answer, resolved when it was asked.
     """

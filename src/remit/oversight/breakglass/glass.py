@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
-from remit.decision.glass import LIFTABLE, Glass
+from remit.decision.facts.glass import LIFTABLE, Glass
 from remit.kernel.canonical import Json
 from remit.kernel.ids import ApprovalId, BreakGlassId, PrincipalId, TenantId
 from remit.oversight.errors import BreakGlassRefused, BreakGlassTooLong, NotBreakGlassNow

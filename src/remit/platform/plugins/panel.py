@@ -13,10 +13,10 @@ from typing import Final, TypeAlias
 
 import structlog
 
+from remit.decision.call.request import Facts, ProposedCall
 from remit.decision.plugin.contract import Asked, FactMisfit, Offer, fact_of
 from remit.decision.plugin.known import About
 from remit.decision.policy.outside import EVERY
-from remit.decision.request import Facts, ProposedCall
 from remit.kernel.canonical import Json, JsonObject
 
 _log = structlog.stdlib.get_logger("remit.plugins")

@@ -6,8 +6,8 @@ from enum import StrEnum
 from typing import Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from remit.decision.answer.response import Mode
 from remit.decision.policy.step_up import read_step_up
-from remit.decision.response import Mode
 from remit.decision.risk.limits import LimitsInvalid, RiskRule, read_limits
 from remit.decision.risk.weigh import Hours, Measure
 

@@ -21,8 +21,9 @@ from remit.authority.delegations import RecordedEnvelope
 from remit.authority.oauth.registration import ClientRegistration
 from remit.authority.rights import Ceiling
 from remit.authority.tasks import Task
-from remit.decision.facts import Snapshot
-from remit.decision.glass import Glass
+from remit.decision.facts.glass import Glass
+from remit.decision.facts.signals import Signal
+from remit.decision.facts.snapshot import Snapshot
 from remit.decision.policy.admission import compile_bundle
 from remit.decision.policy.bundle import Bundle, PolicyVersion
 from remit.decision.policy.rollout import Rollout
@@ -37,7 +38,6 @@ from remit.decision.policy.seal import (
     stated,
 )
 from remit.decision.relations.held import HeldRelations
-from remit.decision.signals import Signal
 from remit.identity.credentials import Credential, CredentialState
 from remit.identity.principals import Principal
 from remit.identity.tools import Server, Tool

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from remit.authority.limits import Dimension, Per
-from remit.decision.currency import amount_text
+from remit.decision.budget.currency import amount_text
 from remit.surface.cli.failures import Misused
 from remit.surface.cli.render import visible
 

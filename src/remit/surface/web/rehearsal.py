@@ -8,10 +8,10 @@ import msgspec
 
 from remit.authority.tasks import Task, TaskState
 from remit.authority.tokens import VerifiedSubject
-from remit.decision.facts import Snapshot, Snapshots
-from remit.decision.request import ProposedCall
+from remit.decision.call.request import ProposedCall
+from remit.decision.facts.snapshot import Snapshot, Snapshots
 from remit.decision.service import DecisionService
-from remit.decision.trace import Explanation
+from remit.decision.trail.trace import Explanation
 from remit.enforcement.mcp.mapping import meaning_of_tool
 from remit.identity.lifecycle import State
 from remit.identity.principals import Kind, Principal

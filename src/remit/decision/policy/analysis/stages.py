@@ -12,7 +12,7 @@ import z3
 from cedarpy import pst
 
 from remit.authority.tasks import Initiative, Mode
-from remit.decision.actions import METHODS
+from remit.decision.call.actions import METHODS
 from remit.decision.policy.analysis.symbols import (
     Many,
     Members,

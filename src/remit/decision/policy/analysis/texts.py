@@ -6,13 +6,13 @@ from typing import Final
 
 from cedarpy import pst
 
+from remit.decision.answer.response import Mode
 from remit.decision.policy.admission import read
 from remit.decision.policy.analysis.outcome import ASK, DENY, PERMIT, STEP_UP
 from remit.decision.policy.bundle import policy_set
 from remit.decision.policy.compile import Env
 from remit.decision.policy.program import Program, compile_policy
 from remit.decision.policy.rules import Rule
-from remit.decision.response import Mode
 
 
 @dataclass(slots=True, kw_only=True)

@@ -9,11 +9,11 @@ from msgspec import structs
 from sqlalchemy import BigInteger, Text, and_, bindparam, case, insert, or_, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
-from remit.decision.budget import Line, Settlement
+from remit.decision.budget.cost import Line, Settlement
 from remit.decision.policy.bundle import PolicyVersion
 from remit.decision.policy.seal import PublishedPolicy
-from remit.decision.recorded import RecordedDecision
-from remit.decision.trace import StoredDecision
+from remit.decision.replaying.recorded import RecordedDecision
+from remit.decision.trail.trace import StoredDecision
 from remit.kernel.ids import CallId, DecisionId, PrincipalId, TenantId
 from remit.platform.storage.instants import micros, moment
 from remit.platform.storage.sql import Row, Scalar, Sql

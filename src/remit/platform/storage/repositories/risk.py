@@ -7,7 +7,7 @@ import msgspec
 from sqlalchemy import and_, bindparam, delete, or_, select
 from sqlalchemy.dialects.postgresql import insert as upsert
 
-from remit.decision.signals import Signal
+from remit.decision.facts.signals import Signal
 from remit.kernel.ids import PrincipalId, TenantId
 from remit.platform.storage.sql import Scalar, Sql
 from remit.platform.storage.tables.decision import risk_signal as r

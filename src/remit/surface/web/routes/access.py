@@ -15,8 +15,8 @@ from remit.app.access import search
 from remit.app.access.desk import AccessDesk
 from remit.app.access.question import Asked
 from remit.authority.oauth.metadata import well_known
-from remit.decision.denial import denial_of, instant
-from remit.decision.response import Decision, Effect
+from remit.decision.answer.denial import denial_of, instant
+from remit.decision.answer.response import Decision, Effect
 from remit.kernel.canonical import Json, JsonObject, canonical_json, sha256
 from remit.kernel.errors import Invalid
 from remit.kernel.ids import PrincipalId

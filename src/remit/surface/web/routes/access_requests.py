@@ -11,8 +11,8 @@ from starlette.routing import Route
 
 from remit.app.access.errors import DuplicateRequest
 from remit.app.access.requests import AccessRequests, expiry_of
-from remit.decision.denial import instant
-from remit.decision.response import Decision, Effect
+from remit.decision.answer.denial import instant
+from remit.decision.answer.response import Decision, Effect
 from remit.kernel.canonical import JsonObject, canonical_json, framed_digest
 from remit.kernel.clock import Clock
 from remit.oversight.approvals.approval import Approval, ApprovalState

@@ -7,7 +7,7 @@ from remit.authority.oauth.scopes import Scope
 from remit.decision.policy.seal import PublishedPolicy
 from remit.decision.policy_service import NoSuchPolicy, PolicyService
 from remit.decision.service import DecisionService
-from remit.decision.trace import Explanation, StoredDecision
+from remit.decision.trail.trace import Explanation, StoredDecision
 from remit.kernel.errors import NotFound
 from remit.kernel.ids import DecisionId, UserId
 from remit.surface.web.caller import Caller, require_admin, unseen

@@ -8,7 +8,7 @@ from typing import Any
 from remit.app.retrieval.desk import RetrievalDesk
 from remit.authority.oauth.scopes import Scope
 from remit.authority.tasks import Task
-from remit.decision.response import Obligation
+from remit.decision.answer.response import Obligation
 from remit.decision.sources.source import Source
 from remit.surface.web.operation import Inbound, Method, Nothing, Operation
 from remit.surface.web.paging import Page, PageQuery, page_of

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from remit.authority.oauth.scopes import Scope
+from remit.decision.facts.signals import Signal
 from remit.decision.risk_service import RiskService
-from remit.decision.signals import Signal
 from remit.identity.principals import PREFIX, Kind, Principal
 from remit.identity.service import IdentityService
 from remit.kernel.ids import PrincipalId

@@ -5,12 +5,12 @@ from typing import Annotated, Any, Self
 
 import msgspec
 
-from remit.decision.finding import Finding
+from remit.decision.answer.finding import Finding
+from remit.decision.answer.response import Effect, NearestMiss, Reason, Remedy, Stage
 from remit.decision.policy.errors import Fault
 from remit.decision.policy.seal import Canary, PublishedPolicy
 from remit.decision.policy_service import Share, trial_of
-from remit.decision.response import Effect, NearestMiss, Reason, Remedy, Stage
-from remit.decision.trace import Explanation, StoredDecision
+from remit.decision.trail.trace import Explanation, StoredDecision
 from remit.ledger.words import Word, word_of
 from remit.surface.web.paging import PageQuery
 from remit.surface.web.schemas.risk import RiskView

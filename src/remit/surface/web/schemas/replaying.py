@@ -5,8 +5,8 @@ from typing import Annotated, Self
 import msgspec
 
 from remit.app.replaying import LIMIT, USUAL, Replayed
-from remit.decision.currency import amount_text
-from remit.decision.replay import Change
+from remit.decision.budget.currency import amount_text
+from remit.decision.replaying.replay import Change
 from remit.surface.web.schemas.decision import PolicyText
 from remit.surface.web.schemas.words import Instant
 

@@ -7,8 +7,8 @@ import msgspec
 
 from remit.app.access.question import Entity
 from remit.app.retrieval.desk import Search
-from remit.decision.condition import to_json
-from remit.decision.prefilter import Prefilter
+from remit.decision.answer.condition import to_json
+from remit.decision.documents.prefilter import Prefilter
 from remit.decision.sources.source import Origin, Source
 from remit.enforcement.retrieval.lists import LIMIT, LONGEST, TAGS
 from remit.enforcement.retrieval.metadata import metadata

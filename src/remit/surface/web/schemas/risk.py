@@ -5,9 +5,9 @@ from typing import Annotated, Self
 
 import msgspec
 
-from remit.decision.assessment import Assessment, Part
+from remit.decision.answer.assessment import Assessment, Part
+from remit.decision.facts.signals import Signal
 from remit.decision.risk_service import Assessed, Standing
-from remit.decision.signals import Signal
 from remit.surface.web.schemas.words import Ident, Instant, Line
 
 SignalKind = Annotated[str, msgspec.Meta(max_length=64, pattern=r"^[a-z][a-z0-9_.-]{0,63}$")]

@@ -1,0 +1,1 @@
+"""What is asked: one proposed call, whom it is for, and what names it."""

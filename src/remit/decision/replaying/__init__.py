@@ -1,0 +1,1 @@
+"""A candidate policy on decisions that were made before (N5)."""
