@@ -555,7 +555,7 @@ CREATE TABLE schema_version (
 	version_num VARCHAR(32) NOT NULL,
 	CONSTRAINT schema_version_pkc PRIMARY KEY (version_num)
 );
-INSERT INTO "schema_version" VALUES('0005');
+INSERT INTO "schema_version" VALUES('0006');
 CREATE TABLE seen (
 	tenant TEXT NOT NULL,
 	task TEXT NOT NULL,

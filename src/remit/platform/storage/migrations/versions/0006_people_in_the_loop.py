@@ -1,0 +1,39 @@
+"""Tables of people in the loop: what they are asked, how they are reached, what they rule."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0006"
+down_revision = "0005"
+
+TEXT = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
+
+
+def upgrade() -> None:
+    """Add what asking people well needs."""
+    _keep_tenants_apart()  # the last: it concerns every table that is there
+
+
+def _texts(*names: str) -> "list[sa.Column[str]]":
+    return [sa.Column(name, TEXT, nullable=False) for name in names]
+
+
+def _numbers(*names: str) -> "list[sa.Column[int]]":
+    return [sa.Column(name, sa.BigInteger(), autoincrement=False, nullable=False) for name in names]
+
+
+def _keep_tenants_apart() -> None:
+    """Give each new table of tenants the policy that the others have had since 0004."""
+    connection = op.get_bind()
+    if connection.dialect.name != "postgresql":
+        return
+    named = connection.exec_driver_sql(
+        "SELECT table_name FROM information_schema.columns "
+        "WHERE table_schema = current_schema() AND column_name = 'tenant' AND table_name NOT IN "
+        "(SELECT tablename FROM pg_policies WHERE schemaname = current_schema()) ORDER BY 1"
+    )
+    ours = "tenant = current_setting('remit.tenant', true)"
+    for table in [str(row[0]) for row in named]:
+        op.execute(f'ALTER TABLE "{table}" ENABLE ROW LEVEL SECURITY')
+        op.execute(f'ALTER TABLE "{table}" FORCE ROW LEVEL SECURITY')
+        op.execute(f'CREATE POLICY own_tenant ON "{table}" USING ({ours}) WITH CHECK ({ours})')
