@@ -3,9 +3,9 @@
 from dataclasses import replace
 from datetime import timedelta
 
-from remit.authority.oauth.invitations import Invitation
-from remit.authority.oauth.registration import RegistrationKind
-from remit.authority.oauth.status_list import StatusEntry
+from remit.authority.oauth.clients.invitations import Invitation
+from remit.authority.oauth.clients.registration import RegistrationKind
+from remit.authority.oauth.tokens.status_list import StatusEntry
 from remit.authority.tasks import Lineage
 from remit.kernel.ids import PrincipalId
 from remit.kernel.tenancy import DEFAULT_TENANT

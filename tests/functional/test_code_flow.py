@@ -12,7 +12,7 @@ from mcp.client.auth import AuthorizationCodeResult, OAuthClientProvider
 from mcp.shared.auth import OAuthClientInformationFull, OAuthClientMetadata, OAuthToken
 from pydantic import AnyUrl
 
-from remit.authority.oauth.registration import (
+from remit.authority.oauth.clients.registration import (
     ApplicationType,
     AuthMethod,
     ClientRegistration,

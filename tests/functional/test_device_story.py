@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from remit.authority.oauth.registration import DEVICE
+from remit.authority.oauth.clients.registration import DEVICE
 from remit.kernel.canonical import b64u
 from remit.kernel.ids import PrincipalId
 from remit.kernel.jose.algorithms import Algorithm

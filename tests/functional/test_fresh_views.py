@@ -3,8 +3,8 @@
 import pytest
 
 from remit.app.bindings.standing import SnapshotStandings
-from remit.authority.oauth.errors import LifelessToken
-from remit.authority.oauth.verifier import AccessTokenVerifier
+from remit.authority.oauth.proving.verifier import AccessTokenVerifier
+from remit.authority.oauth.wire.errors import LifelessToken
 from remit.platform.storage.snapshot import SnapshotKeeper
 from remit.surface.web.errors import status_of
 from support.house import House

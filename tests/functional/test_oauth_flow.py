@@ -5,8 +5,8 @@ import json
 
 import pytest
 
-from remit.authority.oauth.possession import NoNonceKey, PossessionCheck
-from remit.authority.oauth.rar import details_of
+from remit.authority.oauth.proving.possession import NoNonceKey, PossessionCheck
+from remit.authority.oauth.wire.rar import details_of
 from remit.authority.rights import Ceiling
 from remit.platform.storage.unit_of_work import SqlUnitOfWork
 from support.oauth import BOOK, ISSUER, OPTIONS, World, claims_in

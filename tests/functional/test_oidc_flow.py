@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from remit.authority.oauth.registration import ApplicationType
-from remit.authority.oauth.sign_ons import SignOnService
+from remit.authority.oauth.clients.registration import ApplicationType
+from remit.authority.oauth.consenting.sign_ons import SignOnService
 from remit.authority.oidc import id_token
 from remit.identity.sessions import ACR_PASSKEY_UV
 from remit.kernel.canonical import b64u

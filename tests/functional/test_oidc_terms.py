@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from remit.authority.oauth.registration import SessionLimits
+from remit.authority.oauth.clients.registration import SessionLimits
 from remit.identity.sessions import (
     ACR_PASSKEY_UV,
     ACR_UPSTREAM,

@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 import httpx2
 import pytest
 
-from remit.authority.oauth.pkce import challenge_of
+from remit.authority.oauth.wire.pkce import challenge_of
 from support.composed import composed, populate
 from support.gateway import modern, modern_headers
 from support.house import House

@@ -10,7 +10,7 @@ from mcp.shared.auth import OAuthClientInformationFull, OAuthClientMetadata, OAu
 from pydantic import AnyUrl
 
 from functional.test_code_flow import BACK, Browser, Kept, client_of, signed_in
-from remit.authority.oauth.pkce import challenge_of
+from remit.authority.oauth.wire.pkce import challenge_of
 from support.gateway import modern, modern_headers
 from support.house import House
 from support.oauth import claims_in

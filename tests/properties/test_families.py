@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from remit.authority.oauth.families import (
+from remit.authority.oauth.asking.families import (
     RACE,
     Family,
     FamilyId,
@@ -18,7 +18,7 @@ from remit.authority.oauth.families import (
     Verdict,
     judge,
 )
-from remit.authority.oauth.pkce import challenge_of, proves
+from remit.authority.oauth.wire.pkce import challenge_of, proves
 from remit.kernel.ids import PrincipalId, SessionId, UserId
 from remit.kernel.tenancy import DEFAULT_TENANT
 from support.clock import NOON

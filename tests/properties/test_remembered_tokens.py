@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from remit.authority.alive import TaskLife, Tombstone
 from remit.authority.consent import GrantState
 from remit.authority.lineage import line_of
-from remit.authority.oauth.access import AccessToken, claims_of
-from remit.authority.oauth.errors import OAuthError, ProofRefused
-from remit.authority.oauth.verifier import AccessTokenVerifier, subject_of
+from remit.authority.oauth.proving.verifier import AccessTokenVerifier, subject_of
+from remit.authority.oauth.tokens.access import AccessToken, claims_of
+from remit.authority.oauth.wire.errors import OAuthError, ProofRefused
 from remit.authority.tasks import Task
 from remit.authority.tokens import Proof, VerifiedSubject
 from remit.identity.lifecycle import State

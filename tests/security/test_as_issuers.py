@@ -8,8 +8,8 @@ from urllib.parse import urlsplit
 import httpx2
 import pytest
 
-from remit.authority.oauth.errors import InvalidGrant
 from remit.authority.oauth.provider import OAuth
+from remit.authority.oauth.wire.errors import InvalidGrant
 from remit.authority.oauth.workloads import Admitted, WorkloadDesk
 from remit.identity.federation.admission import plan
 from remit.identity.federation.assertion import VerifiedAssertion

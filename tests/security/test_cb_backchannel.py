@@ -9,18 +9,18 @@ from typing import Any
 import pytest
 from sqlalchemy import bindparam, func, select
 
-from remit.authority.oauth import backchannel as rules
-from remit.authority.oauth import opaque
-from remit.authority.oauth.backchannel import BackchannelRequest, BackchannelState
+from remit.authority.oauth.asking import backchannel as rules
+from remit.authority.oauth.asking.backchannel import BackchannelRequest, BackchannelState
+from remit.authority.oauth.clients.registration import CIBA, ClientRegistration
 from remit.authority.oauth.endpoints.backchannel import DENIED_REPEATEDLY, BackchannelConsent
 from remit.authority.oauth.endpoints.backchannel_authentication import BackchannelAuthenticationEndpoint
 from remit.authority.oauth.grants.ciba import BackchannelGrant
-from remit.authority.oauth.parameters import Parameters
-from remit.authority.oauth.polled_grant import Polled
+from remit.authority.oauth.issuing.polled_grant import Polled
 from remit.authority.oauth.provider import OAuth
-from remit.authority.oauth.registration import CIBA, ClientRegistration
+from remit.authority.oauth.proving.requests import Asking
 from remit.authority.oauth.repository import OAuthTransaction
-from remit.authority.oauth.requests import Asking
+from remit.authority.oauth.wire import opaque
+from remit.authority.oauth.wire.parameters import Parameters
 from remit.identity.sessions import ACR_PASSKEY, Session
 from remit.kernel.canonical import Digest
 from remit.platform.storage.tables.core import outbox

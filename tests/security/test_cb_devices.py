@@ -10,14 +10,14 @@ import pytest
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from remit.authority.oauth import device as rules
-from remit.authority.oauth.device import DeviceRequest
+from remit.authority.oauth.asking import device as rules
+from remit.authority.oauth.asking.device import DeviceRequest
 from remit.authority.oauth.endpoints.device import CodeUnknown, DeviceDesk, TooManyCodes
 from remit.authority.oauth.endpoints.device_authorization import DeviceAuthorizationEndpoint
-from remit.authority.oauth.errors import AuthorizationPending, OAuthError
-from remit.authority.oauth.issuance import Issuance
+from remit.authority.oauth.issuing.issuance import Issuance
 from remit.authority.oauth.provider import OAuth
 from remit.authority.oauth.repository import OAuthTransaction
+from remit.authority.oauth.wire.errors import AuthorizationPending, OAuthError
 from remit.identity.sessions import Session
 from remit.kernel.ids import PrincipalId
 from remit.platform.storage.unit_of_work import SqlUnitOfWork

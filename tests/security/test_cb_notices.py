@@ -9,13 +9,13 @@ import msgspec
 import pytest
 from sqlalchemy import select
 
-from remit.authority.oauth import backchannel_notices as rules
-from remit.authority.oauth.backchannel_notices import Notice
-from remit.authority.oauth.backchannel_telling import TellingService
-from remit.authority.oauth.client_metadata import read_metadata
-from remit.authority.oauth.errors import InvalidClientMetadata
+from remit.authority.oauth.asking import backchannel_notices as rules
+from remit.authority.oauth.asking.backchannel_notices import Notice
+from remit.authority.oauth.clients.metadata import read_metadata
+from remit.authority.oauth.clients.registration import CIBA, Delivery
+from remit.authority.oauth.flows.backchannel_telling import TellingService
 from remit.authority.oauth.provider import OAuth
-from remit.authority.oauth.registration import CIBA, Delivery
+from remit.authority.oauth.wire.errors import InvalidClientMetadata
 from remit.authority.oidc.id_token import hash_of
 from remit.authority.oidc.logout import Outcome
 from remit.kernel.errors import Unavailable

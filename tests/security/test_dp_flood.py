@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from sqlalchemy import bindparam, func, select, text
 
-from remit.authority.oauth.proof_pace import ProofPace
+from remit.authority.oauth.wire.proof_pace import ProofPace
 from remit.authority.tokens import Proof
 from remit.kernel.tenancy import DEFAULT_TENANT
 from remit.platform.storage.instants import micros

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select
 
-from remit.authority.oauth.errors import InvalidToken, ProofRefused
-from remit.authority.oauth.possession import PossessionCheck
-from remit.authority.oauth.verifier import AccessTokenVerifier
+from remit.authority.oauth.proving.possession import PossessionCheck
+from remit.authority.oauth.proving.verifier import AccessTokenVerifier
+from remit.authority.oauth.wire.errors import InvalidToken, ProofRefused
 from remit.authority.tokens import Proof
 from remit.kernel.canonical import b64u_decode
 from remit.kernel.jose.dpop import make_proof

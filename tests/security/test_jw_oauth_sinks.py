@@ -8,24 +8,24 @@ from typing import Any
 import pytest
 
 from remit.authority.errors import EnvelopeRejected, EnvelopeTooLarge
-from remit.authority.oauth.client_auth import ClientAuthenticator
-from remit.authority.oauth.errors import OAuthError
-from remit.authority.oauth.grants.token_exchange import TokenExchange
-from remit.authority.oauth.minting import Mint
-from remit.authority.oauth.parameters import Parameters
-from remit.authority.oauth.possession import PossessionCheck
-from remit.authority.oauth.presented import read_presented
-from remit.authority.oauth.registration import (
+from remit.authority.oauth.clients.registration import (
     ApplicationType,
     AuthMethod,
     ClientRegistration,
     RegistrationKind,
     digest_of,
 )
+from remit.authority.oauth.grants.token_exchange import TokenExchange
+from remit.authority.oauth.issuing.minting import Mint
+from remit.authority.oauth.proving.client_auth import ClientAuthenticator
+from remit.authority.oauth.proving.possession import PossessionCheck
+from remit.authority.oauth.proving.presented import read_presented
+from remit.authority.oauth.proving.request_object import RequestObjects
+from remit.authority.oauth.proving.requests import Asking, TokenRequest
+from remit.authority.oauth.proving.verifier import AccessTokenVerifier
 from remit.authority.oauth.repository import TransactionView
-from remit.authority.oauth.request_object import RequestObjects
-from remit.authority.oauth.requests import Asking, TokenRequest
-from remit.authority.oauth.verifier import AccessTokenVerifier
+from remit.authority.oauth.wire.errors import OAuthError
+from remit.authority.oauth.wire.parameters import Parameters
 from remit.kernel.jose import jws
 from remit.kernel.tenancy import DEFAULT_TENANT
 from support.jose import private_key

@@ -107,7 +107,7 @@ def test_an_equals_sign_that_is_planted_at_any_of_them_is_found() -> None:
     planted = {name for name, tree in trees(naming=SAFE) if any(leaking(Hasty().visit(tree)))}
     assert planted >= {
         "authority/oauth/endpoints/register.py",
-        "authority/oauth/pkce.py",
+        "authority/oauth/wire/pkce.py",
         "identity/ceremonies.py",
         "identity/upstream/id_token.py",
         "surface/web/pages/approval.py",

@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from remit.authority.oauth import endpoints, enrolment, grants
-from remit.authority.oauth.enrolment import Act
+from remit.authority.oauth import endpoints, grants
+from remit.authority.oauth.enrolling import enrolment
+from remit.authority.oauth.enrolling.enrolment import Act
 from remit.authority.oauth.provider import OAuth
 from remit.kernel.ids import GrantId, KeyId, PrincipalId
 from remit.kernel.tenancy import DEFAULT_TENANT

@@ -5,10 +5,15 @@ from typing import Any
 
 import pytest
 
-from remit.authority.oauth.families import Family
+from remit.authority.oauth.asking.families import Family
+from remit.authority.oauth.clients.registration import (
+    REFRESH,
+    ClientRegistration,
+    RegistrationKind,
+    digest_of,
+)
 from remit.authority.oauth.grants.refresh_token import RefreshTokenGrant
 from remit.authority.oauth.provider import OAuth
-from remit.authority.oauth.registration import REFRESH, ClientRegistration, RegistrationKind, digest_of
 from remit.platform.storage.unit_of_work import SqlUnitOfWork
 from support.authorizing import BACK, AuthorizingWorld, with_codes
 

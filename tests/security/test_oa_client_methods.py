@@ -8,10 +8,10 @@ from urllib.parse import quote
 
 import pytest
 
-from remit.authority.oauth.client_auth import Authenticated, ClientAuthenticator
-from remit.authority.oauth.errors import InvalidClient
-from remit.authority.oauth.parameters import Parameters
 from remit.authority.oauth.provider import OAuth
+from remit.authority.oauth.proving.client_auth import Authenticated, ClientAuthenticator
+from remit.authority.oauth.wire.errors import InvalidClient
+from remit.authority.oauth.wire.parameters import Parameters
 from remit.kernel.canonical import b64u_decode
 from remit.kernel.jose import jws
 from remit.kernel.jose.errors import TokenRejected

@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
-from remit.authority.oauth.client_directory import ClientDirectory
-from remit.authority.oauth.client_options import DynamicClients, RegistrationMode
+from remit.authority.oauth.clients.fetched import Documents
 from remit.authority.oauth.endpoints.register import RegistrationEndpoint
-from remit.authority.oauth.errors import InvalidClient
-from remit.authority.oauth.metadata_document import Documents
-from remit.authority.oauth.options import OAuthOptions
+from remit.authority.oauth.enrolling.client_directory import ClientDirectory
+from remit.authority.oauth.wire.client_options import DynamicClients, RegistrationMode
+from remit.authority.oauth.wire.errors import InvalidClient
+from remit.authority.oauth.wire.options import OAuthOptions
 from remit.kernel.errors import RemitError, Unavailable
 from remit.kernel.outbound import Address, AddressRule, Destination, OutboundRequest
 from remit.kernel.tenancy import DEFAULT_TENANT

@@ -7,14 +7,16 @@ from typing import Any
 
 import pytest
 
-from remit.authority.oauth import codes, opaque, redirects
-from remit.authority.oauth.client_options import DocumentClients, DocumentPolicy
-from remit.authority.oauth.codes import AuthorizationCode, Shown
+from remit.authority.oauth.asking import codes
+from remit.authority.oauth.asking.codes import AuthorizationCode, Shown
+from remit.authority.oauth.clients import redirects
+from remit.authority.oauth.clients.registration import CODE, ClientRegistration, RegistrationKind
 from remit.authority.oauth.grants.authorization_code import AuthorizationCodeGrant
-from remit.authority.oauth.pkce import challenge_of
-from remit.authority.oauth.redeeming import SpendCode
-from remit.authority.oauth.registration import CODE, ClientRegistration, RegistrationKind
-from remit.authority.oauth.requests import Asking
+from remit.authority.oauth.issuing.redeeming import SpendCode
+from remit.authority.oauth.proving.requests import Asking
+from remit.authority.oauth.wire import opaque
+from remit.authority.oauth.wire.client_options import DocumentClients, DocumentPolicy
+from remit.authority.oauth.wire.pkce import challenge_of
 from remit.platform.storage.unit_of_work import SqlUnitOfWork
 from support.authorizing import BACK, LOOPBACK, MCP, VERIFIER, AuthorizingWorld, told, with_codes
 from support.jose import private_key
@@ -259,7 +261,7 @@ async def test_at_the_token_endpoint_everything_only_narrows(world: AuthorizingW
 
 async def lives(world: AuthorizingWorld, token: str) -> bool:
     """Whether a token of the public client still serves at its resource."""
-    from remit.authority.oauth.errors import OAuthError
+    from remit.authority.oauth.wire.errors import OAuthError
 
     shown = world.device_proof("/mcp/business", access_token=token)
     try:

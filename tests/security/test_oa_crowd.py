@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from remit.authority.oauth import opaque
-from remit.authority.oauth.pending import WAITING_SHARE
+from remit.authority.oauth.asking.pending import WAITING_SHARE
+from remit.authority.oauth.wire import opaque
 from remit.kernel.canonical import Digest
 from remit.platform.storage.unit_of_work import SqlUnitOfWork
 from support.authorizing import AuthorizingWorld

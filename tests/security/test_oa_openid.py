@@ -7,7 +7,7 @@ import pytest
 from starlette.types import Message, Receive, Scope, Send
 
 from remit.authority.oauth.endpoints.end_session import EndSessionEndpoint, Leaving
-from remit.authority.oauth.parameters import Parameters
+from remit.authority.oauth.wire.parameters import Parameters
 from remit.identity.sessions import Session
 from remit.platform.storage.unit_of_work import SqlUnitOfWork
 from remit.surface.web.pages.end_session import EndSessionPages

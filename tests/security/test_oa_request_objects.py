@@ -8,13 +8,13 @@ from urllib.parse import urlencode
 
 import pytest
 
-from remit.authority.oauth.client_auth import ASSERTION_TYPE
+from remit.authority.oauth.clients.registration import ClientRegistration
 from remit.authority.oauth.endpoints.authorize import AuthorizationEndpoint
-from remit.authority.oauth.parameters import Parameters
 from remit.authority.oauth.provider import OAuth
-from remit.authority.oauth.registration import ClientRegistration
+from remit.authority.oauth.proving.client_auth import ASSERTION_TYPE
+from remit.authority.oauth.proving.request_object import RequestObjects
 from remit.authority.oauth.repository import View
-from remit.authority.oauth.request_object import RequestObjects
+from remit.authority.oauth.wire.parameters import Parameters
 from remit.kernel.canonical import b64u, b64u_decode
 from remit.kernel.jose import jws
 from remit.kernel.outbound import Outbound, OutboundRequest, OutboundResponse

@@ -16,11 +16,11 @@ from typing import Any
 
 import pytest
 
-from remit.authority.oauth.client_auth import ClientAuthenticator, ClientKeys
-from remit.authority.oauth.clients import Client
-from remit.authority.oauth.errors import InvalidClient
-from remit.authority.oauth.parameters import Parameters
+from remit.authority.oauth.clients.client import Client
+from remit.authority.oauth.proving.client_auth import ClientAuthenticator, ClientKeys
 from remit.authority.oauth.repository import TransactionView, View
+from remit.authority.oauth.wire.errors import InvalidClient
+from remit.authority.oauth.wire.parameters import Parameters
 from remit.kernel.jose import jws, jwt
 from remit.kernel.jose.errors import TokenRejected
 from remit.kernel.jose.jwk import PublicKey

@@ -8,9 +8,9 @@ from urllib.parse import urlsplit
 import pytest
 from starlette.responses import Response
 
-from remit.authority.oauth.client_options import DocumentClients, DocumentPolicy
+from remit.authority.oauth.clients.registration import RegistrationKind
 from remit.authority.oauth.endpoints.authorize import Ask
-from remit.authority.oauth.registration import RegistrationKind
+from remit.authority.oauth.wire.client_options import DocumentClients, DocumentPolicy
 from remit.platform.storage.unit_of_work import SqlUnitOfWork
 from remit.surface.web.pages.consent import ConsentPage
 from remit.surface.web.routes.authorize import AuthorizeRoutes

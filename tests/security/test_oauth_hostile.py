@@ -13,8 +13,8 @@ from urllib.parse import urlencode
 import httpx2
 import pytest
 
-from remit.authority.oauth.client_auth import ASSERTION_TYPE, Authenticated, ClientAuthenticator
-from remit.authority.oauth.parameters import Parameters
+from remit.authority.oauth.proving.client_auth import ASSERTION_TYPE, Authenticated, ClientAuthenticator
+from remit.authority.oauth.wire.parameters import Parameters
 from remit.kernel.canonical import b64u, b64u_decode
 from remit.kernel.jose import jws
 from remit.kernel.jose.keys import PrivateKey

@@ -12,10 +12,10 @@ import pytest
 
 from remit.authority.attenuation import covers
 from remit.authority.ceiling_json import ceiling_to_json
-from remit.authority.oauth import rar
 from remit.authority.oauth.grants.token_exchange import TokenExchange
-from remit.authority.oauth.requests import Asking
-from remit.authority.oauth.scopes import Scope, narrow
+from remit.authority.oauth.proving.requests import Asking
+from remit.authority.oauth.wire import rar
+from remit.authority.oauth.wire.scopes import Scope, narrow
 from remit.authority.permission import Allowed, Attempt, permits
 from remit.authority.rights import Ceiling, Constraint, Right
 from remit.platform.storage.unit_of_work import SqlUnitOfWork

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from remit.authority.oauth.errors import OAuthError
-from remit.authority.oauth.verifier import AccessTokenVerifier
+from remit.authority.oauth.proving.verifier import AccessTokenVerifier
+from remit.authority.oauth.wire.errors import OAuthError
 from remit.authority.tasks import TaskState
 from remit.identity.principals import Kind
 from remit.kernel.ids import KeyId, PrincipalId

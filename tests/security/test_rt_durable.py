@@ -9,7 +9,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from remit.authority.oauth.errors import InvalidToken
+from remit.authority.oauth.wire.errors import InvalidToken
 from remit.kernel.tenancy import DEFAULT_TENANT
 from remit.platform.storage.engine import open_store
 from remit.platform.storage.unit_of_work import SqlUnitOfWork

@@ -8,17 +8,17 @@ from typing import Any
 
 import pytest
 
-from remit.authority.oauth import opaque
-from remit.authority.oauth.errors import OAuthError
-from remit.authority.oauth.families import (
+from remit.authority.oauth.asking.families import (
     RACE,
     Family,
     FamilyId,
     RefreshToken,
 )
+from remit.authority.oauth.clients.registration import REFRESH, SessionLimits
 from remit.authority.oauth.grants.refresh_token import RefreshTokenGrant, SpendRefresh
-from remit.authority.oauth.registration import REFRESH, SessionLimits
-from remit.authority.oauth.requests import Asking
+from remit.authority.oauth.proving.requests import Asking
+from remit.authority.oauth.wire import opaque
+from remit.authority.oauth.wire.errors import OAuthError
 from remit.kernel.ids import GrantId, PrincipalId, SessionId, UserId
 from remit.kernel.tenancy import DEFAULT_TENANT
 from remit.platform.storage.unit_of_work import SqlUnitOfWork

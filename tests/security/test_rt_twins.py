@@ -7,18 +7,18 @@ from typing import Any
 
 import pytest
 
-from remit.authority.oauth import opaque
-from remit.authority.oauth.access import AccessToken
-from remit.authority.oauth.client_auth import Authenticated
-from remit.authority.oauth.client_sessions import SessionMint
+from remit.authority.oauth.asking.families import Family, Presenter
+from remit.authority.oauth.clients.registration import REFRESH
 from remit.authority.oauth.endpoints.introspect import INACTIVE, Asked, IntrospectionEndpoint
 from remit.authority.oauth.endpoints.revoke import RevocationEndpoint
-from remit.authority.oauth.families import Family, Presenter
 from remit.authority.oauth.grants.refresh_token import RefreshTokenGrant, SpendRefresh
+from remit.authority.oauth.issuing.client_sessions import SessionMint
 from remit.authority.oauth.provider import OAuth
-from remit.authority.oauth.registration import REFRESH
-from remit.authority.oauth.requests import Asking, Draft
-from remit.authority.oauth.scopes import Scope
+from remit.authority.oauth.proving.client_auth import Authenticated
+from remit.authority.oauth.proving.requests import Asking, Draft
+from remit.authority.oauth.tokens.access import AccessToken
+from remit.authority.oauth.wire import opaque
+from remit.authority.oauth.wire.scopes import Scope
 from remit.authority.tasks import Task
 from remit.kernel.ids import PrincipalId
 from remit.platform.storage.unit_of_work import SqlUnitOfWork

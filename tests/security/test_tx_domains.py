@@ -14,9 +14,9 @@ from remit.authority.oauth.domains.inbound import Arrivals
 from remit.authority.oauth.domains.outbound import ChainedGrants
 from remit.authority.oauth.grants.jwt_bearer import JwtBearer
 from remit.authority.oauth.grants.token_exchange import TokenExchange
-from remit.authority.oauth.minting import Mint, Subject, Subjects
+from remit.authority.oauth.issuing.minting import Mint, Subject, Subjects
 from remit.authority.oauth.provider import OAuth
-from remit.authority.oauth.requests import Asking, Draft
+from remit.authority.oauth.proving.requests import Asking, Draft
 from remit.platform.storage.unit_of_work import SqlUnitOfWork
 from support.authorizing import with_codes
 from support.domains import PARTNER, Border, DomainWorld, Enterprise, neighbours

@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from remit.authority.oauth.access import AccessToken
 from remit.authority.oauth.grants.token_exchange import TokenExchange
-from remit.authority.oauth.issuance import Issuance
-from remit.authority.oauth.rar import ceiling_of, details_of
-from remit.authority.oauth.requests import Asking, Draft
-from remit.authority.oauth.scopes import Scope, parse_scope
+from remit.authority.oauth.issuing.issuance import Issuance
+from remit.authority.oauth.proving.requests import Asking, Draft
+from remit.authority.oauth.tokens.access import AccessToken
+from remit.authority.oauth.wire.rar import ceiling_of, details_of
+from remit.authority.oauth.wire.scopes import Scope, parse_scope
 from remit.authority.rights import Ceiling
 from remit.authority.tasks import TaskState
 from remit.identity.principals import Environment

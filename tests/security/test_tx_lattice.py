@@ -10,9 +10,9 @@ import pytest
 
 from remit.authority.attenuation import covers
 from remit.authority.ceiling_json import ceiling_from_json, ceiling_to_json
-from remit.authority.oauth import rar
-from remit.authority.oauth.errors import InvalidAuthorizationDetails, InvalidScope
-from remit.authority.oauth.scopes import Scope, narrow
+from remit.authority.oauth.wire import rar
+from remit.authority.oauth.wire.errors import InvalidAuthorizationDetails, InvalidScope
+from remit.authority.oauth.wire.scopes import Scope, narrow
 from remit.authority.rights import Caps, Ceiling, Constraint, Money, Right, Window
 from support.effort import rounds
 

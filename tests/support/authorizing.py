@@ -12,15 +12,15 @@ from starlette.routing import BaseRoute
 from starlette.types import ASGIApp
 
 from remit.authority.consent_service import ConsentService
-from remit.authority.oauth.pkce import challenge_of
-from remit.authority.oauth.provider import Consenting, OAuth
-from remit.authority.oauth.registration import (
+from remit.authority.oauth.clients.registration import (
     ApplicationType,
     AuthMethod,
     ClientRegistration,
     RegistrationKind,
     digest_of,
 )
+from remit.authority.oauth.provider import Consenting, OAuth
+from remit.authority.oauth.wire.pkce import challenge_of
 from remit.authority.options import AuthorityOptions
 from remit.authority.rights import Ceiling
 from remit.authority.task_service import TaskService

@@ -5,8 +5,8 @@ from typing import Any, Self
 
 import httpx2
 
+from remit.authority.oauth.clients.registration import CIBA, GRANTS
 from remit.authority.oauth.provider import OAuth
-from remit.authority.oauth.registration import CIBA, GRANTS
 from remit.platform.storage.unit_of_work import SqlUnitOfWork
 from remit.surface.web.pages.asks import ASKS, AskPages
 from remit.surface.web.pages.mine import Own

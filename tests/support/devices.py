@@ -6,8 +6,8 @@ from typing import Any
 
 import httpx2
 
+from remit.authority.oauth.clients.registration import DEVICE, GRANTS
 from remit.authority.oauth.provider import OAuth
-from remit.authority.oauth.registration import DEVICE, GRANTS
 from remit.platform.settings.options import HttpOptions
 from remit.platform.storage.unit_of_work import SqlUnitOfWork
 from remit.platform.telemetry.metrics import Metrics

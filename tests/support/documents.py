@@ -4,8 +4,8 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from remit.authority.oauth.client_options import DocumentClients, DocumentPolicy
-from remit.authority.oauth.options import OAuthOptions
+from remit.authority.oauth.wire.client_options import DocumentClients, DocumentPolicy
+from remit.authority.oauth.wire.options import OAuthOptions
 from remit.kernel.errors import Unavailable
 from remit.kernel.outbound import OutboundRequest, OutboundResponse
 from remit.platform.storage.unit_of_work import SqlUnitOfWork

@@ -18,8 +18,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from remit.authority.consent_service import ConsentService
 from remit.authority.domains.trust import Direction, DomainPerson, DomainRule, TrustedDomain
 from remit.authority.oauth.domains.service import DomainService, StatedDomain, StatedRule
-from remit.authority.oauth.options import OAuthOptions
 from remit.authority.oauth.provider import OAuth
+from remit.authority.oauth.wire.options import OAuthOptions
 from remit.authority.rights import Ceiling
 from remit.identity.federation.refresh import KeyRefresher
 from remit.identity.federation.registering import Ours

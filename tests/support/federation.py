@@ -11,8 +11,8 @@ import httpx2
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 
-from remit.authority.oauth.options import OAuthOptions
 from remit.authority.oauth.provider import OAuth
+from remit.authority.oauth.wire.options import OAuthOptions
 from remit.identity.federation.conditions import Condition
 from remit.identity.federation.profiles import ProfileName
 from remit.identity.federation.refresh import KeyRefresher

@@ -13,25 +13,25 @@ from remit.authority.consent import Grant, GrantState
 from remit.authority.delegations import record_of
 from remit.authority.directory import verifier_in
 from remit.authority.envelope import Delegation, Root, issue_root, next_hop, sign_hop
-from remit.authority.oauth.client_auth import ASSERTION_TYPE, ClientAuthenticator
-from remit.authority.oauth.delegations import RecordedDelegations
 from remit.authority.oauth.endpoints.introspect import IntrospectionEndpoint
 from remit.authority.oauth.endpoints.token import TokenEndpoint
 from remit.authority.oauth.grants.client_credentials import ClientCredentials
 from remit.authority.oauth.grants.token_exchange import TokenExchange
-from remit.authority.oauth.issuance import Issuance
-from remit.authority.oauth.minting import Mint
-from remit.authority.oauth.options import OAuthOptions
-from remit.authority.oauth.possession import PossessionCheck
+from remit.authority.oauth.issuing.delegations import RecordedDelegations
+from remit.authority.oauth.issuing.issuance import Issuance
+from remit.authority.oauth.issuing.minting import Mint
 from remit.authority.oauth.provider import OAuth
+from remit.authority.oauth.proving.client_auth import ASSERTION_TYPE, ClientAuthenticator
+from remit.authority.oauth.proving.possession import PossessionCheck
+from remit.authority.oauth.proving.requests import Grant as OAuthGrant
+from remit.authority.oauth.proving.verifier import AccessTokenVerifier
 from remit.authority.oauth.repository import (
     IssuanceGate,
     NoObjection,
     Standing,
     TransactionView,
 )
-from remit.authority.oauth.requests import Grant as OAuthGrant
-from remit.authority.oauth.verifier import AccessTokenVerifier
+from remit.authority.oauth.wire.options import OAuthOptions
 from remit.authority.options import AuthorityOptions
 from remit.authority.rights import Caps, Ceiling, Right, Window
 from remit.authority.tasks import Companion, Initiative, Mode, Task, TaskState

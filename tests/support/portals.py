@@ -10,10 +10,10 @@ from urllib.parse import parse_qs, parse_qsl, urlencode, urlsplit
 import httpx2
 
 from remit.app.jobs import subscriptions
-from remit.authority.oauth.client_metadata import read_metadata
-from remit.authority.oauth.logouts import LogoutService
-from remit.authority.oauth.pkce import challenge_of
-from remit.authority.oauth.registration import ClientRegistration, SessionLimits
+from remit.authority.oauth.clients.metadata import read_metadata
+from remit.authority.oauth.clients.registration import ClientRegistration, SessionLimits
+from remit.authority.oauth.consenting.logouts import LogoutService
+from remit.authority.oauth.wire.pkce import challenge_of
 from remit.identity.principals import Environment
 from remit.identity.sessions import ACR_PASSKEY_UV, AMR_PASSKEY_UV, Proof, Session, SessionRule, begin
 from remit.kernel.canonical import b64u

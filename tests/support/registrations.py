@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from remit.authority.oauth.registration import (
+from remit.authority.oauth.clients.registration import (
     ApplicationType,
     AuthMethod,
     ClientRegistration,

@@ -8,9 +8,9 @@ from typing import Any, Self
 import httpx2
 
 from remit.authority.envelope import text_digest
-from remit.authority.oauth.errors import OAuthError
-from remit.authority.oauth.registration import CIBA, OFFERED
-from remit.authority.oauth.verifier import AccessTokenVerifier
+from remit.authority.oauth.clients.registration import CIBA, OFFERED
+from remit.authority.oauth.proving.verifier import AccessTokenVerifier
+from remit.authority.oauth.wire.errors import OAuthError
 from remit.kernel.canonical import b64u_decode
 from remit.platform.settings.options import HttpOptions
 from remit.platform.storage.unit_of_work import SqlUnitOfWork

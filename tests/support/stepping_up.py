@@ -8,14 +8,14 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 
 import httpx2
 
-from remit.authority.oauth.pkce import challenge_of
-from remit.authority.oauth.registration import (
+from remit.authority.oauth.clients.registration import (
     ApplicationType,
     AuthMethod,
     ClientRegistration,
     RegistrationKind,
     digest_of,
 )
+from remit.authority.oauth.wire.pkce import challenge_of
 from remit.identity.sessions import ACR_PASSKEY_UV, AMR_PASSKEY_UV, Proof, SessionRule, begin
 from remit.kernel.canonical import b64u
 from remit.kernel.ids import PrincipalId

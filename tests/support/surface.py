@@ -8,8 +8,8 @@ from starlette.requests import Request
 from starlette.routing import BaseRoute
 from starlette.types import ASGIApp
 
-from remit.authority.oauth.errors import MissingToken
-from remit.authority.oauth.scopes import Scope
+from remit.authority.oauth.wire.errors import MissingToken
+from remit.authority.oauth.wire.scopes import Scope
 from remit.authority.tokens import VerifiedSubject
 from remit.kernel.ids import AgentId, InstanceId, PrincipalId, TenantId, TokenId
 from remit.platform.settings.options import HttpOptions

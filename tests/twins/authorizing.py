@@ -5,17 +5,17 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from remit.authority.oauth.authorization_request import Returning, answer_of, read_request
-from remit.authority.oauth.codes import AuthorizationCode
+from remit.authority.oauth.asking.authorization_request import Returning, answer_of, read_request
+from remit.authority.oauth.asking.codes import AuthorizationCode
+from remit.authority.oauth.clients.registration import CODE, ClientRegistration
 from remit.authority.oauth.endpoints.authorize import AuthorizationEndpoint, Away, Page
-from remit.authority.oauth.errors import OAuthError
 from remit.authority.oauth.grants.authorization_code import AuthorizationCodeGrant
 from remit.authority.oauth.grants.client_credentials import ClientCredentials
-from remit.authority.oauth.parameters import Parameters
-from remit.authority.oauth.pkce import challenge_of
 from remit.authority.oauth.provider import OAuth
-from remit.authority.oauth.registration import CODE, ClientRegistration
-from remit.authority.oauth.requests import Asking
+from remit.authority.oauth.proving.requests import Asking
+from remit.authority.oauth.wire.errors import OAuthError
+from remit.authority.oauth.wire.parameters import Parameters
+from remit.authority.oauth.wire.pkce import challenge_of
 from support.authorizing import VERIFIER, with_codes
 from twins.memory import ForgetfulWork
 

@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from remit.authority.oauth.client_metadata import read_metadata
+from remit.authority.oauth.clients.fetched import Documents, FetchedDocument
+from remit.authority.oauth.clients.metadata import read_metadata
 from remit.authority.oauth.endpoints.register import RegistrationEndpoint
-from remit.authority.oauth.metadata_document import Documents, FetchedDocument
 from remit.kernel.canonical import parse_object
 from remit.kernel.outbound import Address, Destination, OutboundRequest
 

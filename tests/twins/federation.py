@@ -6,9 +6,9 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from remit.authority.oauth.errors import InvalidGrant
 from remit.authority.oauth.provider import OAuth
-from remit.authority.oauth.requests import TokenRequest
+from remit.authority.oauth.proving.requests import TokenRequest
+from remit.authority.oauth.wire.errors import InvalidGrant
 from remit.authority.oauth.workloads import Admitted, WorkloadDesk
 from remit.identity.federation.admission import plan
 from remit.identity.federation.assertion import VerifiedAssertion, verify_assertion

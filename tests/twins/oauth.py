@@ -4,14 +4,14 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from remit.authority.oauth.access import AccessToken
 from remit.authority.oauth.endpoints.authorize import AuthorizationEndpoint
 from remit.authority.oauth.grants.token_exchange import TokenExchange
-from remit.authority.oauth.parameters import Parameters
-from remit.authority.oauth.possession import PossessionCheck
-from remit.authority.oauth.presented import audience_of, read_access_token
 from remit.authority.oauth.provider import OAuth
-from remit.authority.oauth.requests import Asking
+from remit.authority.oauth.proving.possession import PossessionCheck
+from remit.authority.oauth.proving.presented import audience_of, read_access_token
+from remit.authority.oauth.proving.requests import Asking
+from remit.authority.oauth.tokens.access import AccessToken
+from remit.authority.oauth.wire.parameters import Parameters
 from remit.authority.tokens import Proof
 from remit.kernel.ids import AgentId, TenantId, UserId
 from remit.kernel.jose.keys import KeyClass, KeyLookup, KeyRecord

@@ -5,10 +5,10 @@ from remit.app.bindings.federation import Federation
 from remit.app.bindings.standing import SnapshotStandings
 from remit.app.ground import Ground
 from remit.authority.consent_service import ConsentService
-from remit.authority.oauth.client_certificates import CertificateTrust, UnfitCertificate
-from remit.authority.oauth.options import OAuthOptions
+from remit.authority.oauth.clients.certificates import CertificateTrust, UnfitCertificate
 from remit.authority.oauth.provider import Consenting, OAuth
 from remit.authority.oauth.repository import NoObjection
+from remit.authority.oauth.wire.options import OAuthOptions
 from remit.authority.options import AuthorityOptions
 from remit.authority.task_service import TaskService
 from remit.kernel.derivation import Purpose

@@ -25,7 +25,7 @@ from remit.app.bindings.vault import GatewayCredentials, VaultServices
 from remit.app.ground import Ground
 from remit.app.retrieval.ground import print_key_of, retrieval_desk
 from remit.authority.lifetimes import Lifetimes
-from remit.authority.oauth.verifier import AccessTokenVerifier
+from remit.authority.oauth.proving.verifier import AccessTokenVerifier
 from remit.decision.answer.response import Handing
 from remit.decision.provenance.watch import Watch
 from remit.decision.service import DecisionService

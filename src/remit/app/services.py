@@ -27,10 +27,10 @@ from remit.app.tenants import Tenants
 from remit.authority.consent_service import ConsentService
 from remit.authority.delegation_service import DelegationService
 from remit.authority.oauth.domains.service import DomainService
-from remit.authority.oauth.proof_pace import ProofPace
+from remit.authority.oauth.enrolling.registration_service import RegistrationService
 from remit.authority.oauth.provider import OAuth
-from remit.authority.oauth.registration_service import RegistrationService
-from remit.authority.oauth.verifier import AccessTokenVerifier
+from remit.authority.oauth.proving.verifier import AccessTokenVerifier
+from remit.authority.oauth.wire.proof_pace import ProofPace
 from remit.authority.options import AuthorityOptions
 from remit.authority.task_service import TaskService
 from remit.decision.service import DecisionService

@@ -4,11 +4,11 @@ from typing import Any
 
 import pytest
 
-from remit.authority.oauth import backchannel as rules
-from remit.authority.oauth.client_metadata import read_metadata
-from remit.authority.oauth.errors import InvalidClientMetadata
+from remit.authority.oauth.asking import backchannel as rules
+from remit.authority.oauth.clients.metadata import read_metadata
+from remit.authority.oauth.clients.registration import CIBA
 from remit.authority.oauth.metadata import server_metadata
-from remit.authority.oauth.registration import CIBA
+from remit.authority.oauth.wire.errors import InvalidClientMetadata
 from remit.identity.sessions import ACR_PASSKEY_UV
 from remit.kernel.canonical import Json
 from remit.kernel.ids import GrantId, PrincipalId

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from remit.authority.oauth.client_directory import FETCHES
-from remit.authority.oauth.client_options import DocumentClients, DocumentPolicy
-from remit.authority.oauth.errors import InvalidClient
-from remit.authority.oauth.metadata_document import DOCUMENT_BYTES, DocumentRefused, freshness
-from remit.authority.oauth.registration import ClientRegistration, RegistrationKind
+from remit.authority.oauth.clients.fetched import DOCUMENT_BYTES, DocumentRefused, freshness
+from remit.authority.oauth.clients.registration import ClientRegistration, RegistrationKind
+from remit.authority.oauth.enrolling.client_directory import FETCHES
+from remit.authority.oauth.wire.client_options import DocumentClients, DocumentPolicy
+from remit.authority.oauth.wire.errors import InvalidClient
 from remit.identity.principals import Kind
 from remit.kernel.ids import KeyId
 from remit.kernel.jose import jwt

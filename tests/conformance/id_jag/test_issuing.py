@@ -5,10 +5,10 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from remit.authority.oauth import enrolment
-from remit.authority.oauth.enrolment import Act
+from remit.authority.oauth.clients.registration import GRANTS
+from remit.authority.oauth.enrolling import enrolment
+from remit.authority.oauth.enrolling.enrolment import Act
 from remit.authority.oauth.metadata import GRANT_TOKEN_EXCHANGE
-from remit.authority.oauth.registration import GRANTS
 from remit.kernel.tenancy import DEFAULT_TENANT
 from support.domains import ID_JAG_TYPE, ID_TOKEN, PARTNER, Border, DomainWorld
 from support.oauth import ABSENT, ACCESS_TOKEN, BOOK, EXCHANGE, claims_in

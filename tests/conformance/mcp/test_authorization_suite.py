@@ -11,7 +11,7 @@ import httpx2
 import pytest
 import uvicorn
 
-from remit.authority.oauth.registration import ApplicationType, AuthMethod
+from remit.authority.oauth.clients.registration import ApplicationType, AuthMethod
 from remit.platform.storage.unit_of_work import SqlUnitOfWork
 from support.absent import absent
 from support.authorizing import AuthorizingWorld, SignedIn

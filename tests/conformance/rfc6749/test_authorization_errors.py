@@ -5,7 +5,7 @@ from urllib.parse import quote, urlencode
 
 import pytest
 
-from remit.authority.oauth.registration import AuthMethod
+from remit.authority.oauth.clients.registration import AuthMethod
 from remit.platform.storage.unit_of_work import SqlUnitOfWork
 from support.authorizing import BACK, MCP, AuthorizingWorld, told
 from support.oauth import ABSENT, ISSUER

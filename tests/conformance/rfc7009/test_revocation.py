@@ -2,7 +2,7 @@
 
 import pytest
 
-from remit.authority.oauth.errors import InvalidToken
+from remit.authority.oauth.wire.errors import InvalidToken
 from support.oauth import ACCESS_TOKEN, EXCHANGE, ISSUER, World, claims_in
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from remit.authority.oauth.client_auth import ClientAuthenticator
+from remit.authority.oauth.proving.client_auth import ClientAuthenticator
 from remit.kernel.jose import jws, jwt
 from remit.kernel.jose.jwt import VerifiedJwt
 from remit.kernel.jose.profiles import TokenType

@@ -4,11 +4,11 @@ from typing import Any
 
 import pytest
 
-from remit.authority.oauth.client_metadata import read_metadata
-from remit.authority.oauth.enrolment import UnknownClient
-from remit.authority.oauth.errors import InvalidClientMetadata, InvalidToken
-from remit.authority.oauth.registration import ClientRegistration, SessionLimits
-from remit.authority.oauth.registration_service import RegistrationService
+from remit.authority.oauth.clients.metadata import read_metadata
+from remit.authority.oauth.clients.registration import ClientRegistration, SessionLimits
+from remit.authority.oauth.enrolling.enrolment import UnknownClient
+from remit.authority.oauth.enrolling.registration_service import RegistrationService
+from remit.authority.oauth.wire.errors import InvalidClientMetadata, InvalidToken
 from remit.identity.principals import Environment, Kind
 from remit.kernel.ids import KeyId
 from remit.kernel.jose import jwt

@@ -9,12 +9,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from remit.authority.oauth.client_metadata import read_metadata
-from remit.authority.oauth.client_options import DynamicClients, RegistrationMode
-from remit.authority.oauth.errors import OAuthError
-from remit.authority.oauth.invitations import UnfitInvitation, invite
-from remit.authority.oauth.options import OAuthOptions
-from remit.authority.oauth.registration import RegistrationKind
+from remit.authority.oauth.clients.invitations import UnfitInvitation, invite
+from remit.authority.oauth.clients.metadata import read_metadata
+from remit.authority.oauth.clients.registration import RegistrationKind
+from remit.authority.oauth.wire.client_options import DynamicClients, RegistrationMode
+from remit.authority.oauth.wire.errors import OAuthError
+from remit.authority.oauth.wire.options import OAuthOptions
 from remit.identity.principals import Kind
 from remit.kernel.tenancy import DEFAULT_TENANT
 from remit.platform.storage.unit_of_work import SqlUnitOfWork

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from remit.authority.oauth.client_metadata import read_metadata
-from remit.authority.oauth.errors import InvalidClientMetadata, InvalidRedirectUri
+from remit.authority.oauth.clients.metadata import read_metadata
+from remit.authority.oauth.clients.registration import DEVICE
 from remit.authority.oauth.metadata import server_metadata
-from remit.authority.oauth.registration import DEVICE
+from remit.authority.oauth.wire.errors import InvalidClientMetadata, InvalidRedirectUri
 from remit.kernel.ids import GrantId, PrincipalId
 from remit.platform.storage.unit_of_work import SqlUnitOfWork
 from support.authorizing import AuthorizingWorld

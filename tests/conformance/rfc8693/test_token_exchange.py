@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from remit.authority.oauth.rar import ceiling_of, details_of
+from remit.authority.oauth.wire.rar import ceiling_of, details_of
 from support.oauth import ABSENT, ACCESS_TOKEN, EXCHANGE, ISSUER, SEND, TXN_TOKEN, World, claims_in
 
 TOKEN_TYPE = "urn:ietf:params:oauth:token-type:"

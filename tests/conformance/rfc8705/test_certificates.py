@@ -6,13 +6,13 @@ from typing import Any
 import httpx2
 import pytest
 
-from remit.authority.oauth.client_certificates import CertificateTrust
-from remit.authority.oauth.client_metadata import read_metadata
-from remit.authority.oauth.errors import InvalidToken, MissingToken
-from remit.authority.oauth.options import OAuthOptions
-from remit.authority.oauth.registration import ClientRegistration
-from remit.authority.oauth.registration_service import RegistrationService
+from remit.authority.oauth.clients.certificates import CertificateTrust
+from remit.authority.oauth.clients.metadata import read_metadata
+from remit.authority.oauth.clients.registration import ClientRegistration
+from remit.authority.oauth.enrolling.registration_service import RegistrationService
 from remit.authority.oauth.repository import TransactionView
+from remit.authority.oauth.wire.errors import InvalidToken, MissingToken
+from remit.authority.oauth.wire.options import OAuthOptions
 from remit.kernel.certificate import PresentedCertificate
 from remit.kernel.tenancy import DEFAULT_TENANT
 from remit.platform.settings.options import HttpOptions

@@ -2,8 +2,8 @@
 
 import pytest
 
-from remit.authority.oauth.errors import InsufficientScope, InvalidToken, MissingToken
-from remit.authority.oauth.verifier import AccessTokenVerifier
+from remit.authority.oauth.proving.verifier import AccessTokenVerifier
+from remit.authority.oauth.wire.errors import InsufficientScope, InvalidToken, MissingToken
 from remit.kernel.canonical import b64u_decode
 from support.oauth import ABSENT, ISSUER, World, claims_in
 

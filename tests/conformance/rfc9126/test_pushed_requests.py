@@ -6,8 +6,8 @@ from urllib.parse import urlencode
 
 import pytest
 
+from remit.authority.oauth.asking.pending import PendingState
 from remit.authority.oauth.endpoints.authorize import AuthorizationEndpoint
-from remit.authority.oauth.pending import PendingState
 from remit.platform.storage.unit_of_work import SqlUnitOfWork
 from support.authorizing import BACK, AuthorizingWorld, told, with_codes
 from support.jose import private_key
@@ -78,8 +78,8 @@ class Lenient(AuthorizationEndpoint):
     """Takes a request as often as its name comes, whoever's it is."""
 
     def _take(self, tx: Any, name: str, registration: Any, at: Any) -> Any:
-        from remit.authority.oauth import opaque
-        from remit.authority.oauth.pending import URN
+        from remit.authority.oauth.asking.pending import URN
+        from remit.authority.oauth.wire import opaque
 
         known = tx.pendings.get(opaque.digest_of(name.removeprefix(URN)))
         tx.pendings.move(replace(known, state=PendingState.OVER), was=PendingState.PUSHED)

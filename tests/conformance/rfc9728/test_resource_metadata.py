@@ -2,7 +2,7 @@
 
 import pytest
 
-from remit.authority.oauth.errors import InsufficientScope, InvalidToken, MissingToken
+from remit.authority.oauth.wire.errors import InsufficientScope, InvalidToken, MissingToken
 from remit.surface.web.challenge import challenge_of
 from support.oauth import ISSUER, World
 

@@ -9,10 +9,10 @@ import httpx2
 import pytest
 from cryptography import x509
 
-from remit.authority.oauth.errors import InvalidToken
-from remit.authority.oauth.options import OAuthOptions
 from remit.authority.oauth.provider import OAuth
 from remit.authority.oauth.repository import TransactionView
+from remit.authority.oauth.wire.errors import InvalidToken
+from remit.authority.oauth.wire.options import OAuthOptions
 from remit.authority.oauth.workloads import WorkloadDesk
 from remit.identity.federation.errors import KeysUnfit
 from remit.identity.federation.profiles import ProfileName

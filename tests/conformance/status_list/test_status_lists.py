@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from remit.authority.oauth.options import OAuthOptions
-from remit.authority.oauth.status_list import SIZE, NoPlace, pack, take_place
+from remit.authority.oauth.tokens.status_list import SIZE, NoPlace, pack, take_place
+from remit.authority.oauth.wire.options import OAuthOptions
 from remit.kernel.canonical import b64u_decode
 from remit.platform.storage.unit_of_work import SqlUnitOfWork
 from support.clock import NOON

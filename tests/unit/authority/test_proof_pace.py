@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from remit.authority.oauth.proof_pace import KEYS, ProofPace, TooManyProofs
+from remit.authority.oauth.wire.proof_pace import KEYS, ProofPace, TooManyProofs
 from support.clock import NOON
 
 

@@ -8,8 +8,8 @@ from remit.authority.alive import Alive, alive
 from remit.authority.envelope import text_digest
 from remit.authority.errors import EnvelopeRejected, EnvelopeTooLarge
 from remit.authority.oauth.domains.transaction import Transaction
-from remit.authority.oauth.errors import InsufficientScope, OAuthError
-from remit.authority.oauth.verifier import AccessTokenVerifier
+from remit.authority.oauth.proving.verifier import AccessTokenVerifier
+from remit.authority.oauth.wire.errors import InsufficientScope, OAuthError
 from remit.authority.tasks import Lineage
 from remit.authority.tokens import VerifiedSubject
 from remit.authority.verify import require_envelope

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from remit.app.bindings.doors import PinnedTools, check_envelope
-from remit.authority.oauth.errors import InvalidToken, ProofRefused
-from remit.authority.oauth.verifier import AccessTokenVerifier
+from remit.authority.oauth.proving.verifier import AccessTokenVerifier
+from remit.authority.oauth.wire.errors import InvalidToken, ProofRefused
 from remit.authority.tokens import VerifiedSubject
 from remit.decision.answer.response import Decision, Effect
 from remit.decision.call.actions import action_of

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from typing import Final, Self
 
 from remit.app.keys import KeyHolder
+from remit.authority.oauth.consenting.logouts import LogoutService
+from remit.authority.oauth.consenting.sign_ons import SignOnService
 from remit.authority.oauth.endpoints.end_session import EndSessionEndpoint
-from remit.authority.oauth.logouts import LogoutService
-from remit.authority.oauth.sign_ons import SignOnService
 from remit.identity.events import SESSION_ENDED
 from remit.identity.principals import PREFIX, Kind
 from remit.identity.session_service import SIGNED_IN_ANEW, end_all

@@ -1,7 +1,7 @@
 """Which scopes a client must ask for, so that what it tries is within its next token."""
 
-from remit.authority.oauth.action_scopes import named_in, scope_of
-from remit.authority.oauth.scopes import Scope
+from remit.authority.oauth.wire.action_scopes import named_in, scope_of
+from remit.authority.oauth.wire.scopes import Scope
 from remit.authority.rights import Ceiling
 from remit.authority.tokens import VerifiedSubject
 from remit.decision.facts.snapshot import Snapshots

@@ -6,7 +6,7 @@ from remit.app.bindings.doors import Derived, by_name
 from remit.authority.alive import TaskLife, Tombstone
 from remit.authority.consent import GrantState
 from remit.authority.lineage import line_of
-from remit.authority.oauth.registration import ClientRegistration
+from remit.authority.oauth.clients.registration import ClientRegistration
 from remit.authority.tasks import Task
 from remit.decision.facts.snapshot import Snapshot, Snapshots
 from remit.identity.credentials import Credential

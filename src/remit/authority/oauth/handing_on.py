@@ -17,10 +17,13 @@ from typing import Final
 from remit.authority.alive import Alive, alive
 from remit.authority.envelope import Delegation, Hop, Making, next_hop
 from remit.authority.errors import EnvelopeRejected, EnvelopeTooLarge, Widened
-from remit.authority.oauth import rar
-from remit.authority.oauth.actors import depth_of
 from remit.authority.oauth.domains.transaction import TransactionTokens
-from remit.authority.oauth.errors import (
+from remit.authority.oauth.issuing.minting import Delegated, Mint, Subject, Subjects
+from remit.authority.oauth.proving.requests import Asking, Draft, Extended
+from remit.authority.oauth.repository import Delegations, SigningKeys
+from remit.authority.oauth.wire import rar
+from remit.authority.oauth.wire.actors import depth_of
+from remit.authority.oauth.wire.errors import (
     UNVERIFIED,
     AccessDenied,
     InvalidAuthorizationDetails,
@@ -29,12 +32,9 @@ from remit.authority.oauth.errors import (
     InvalidTarget,
     UnauthorizedClient,
 )
-from remit.authority.oauth.minting import Delegated, Mint, Subject, Subjects
-from remit.authority.oauth.options import OAuthOptions
-from remit.authority.oauth.repository import Delegations, SigningKeys
-from remit.authority.oauth.requests import Asking, Draft, Extended
-from remit.authority.oauth.resources import Target
-from remit.authority.oauth.scopes import Scope, narrow, parse_scope, render
+from remit.authority.oauth.wire.options import OAuthOptions
+from remit.authority.oauth.wire.resources import Target
+from remit.authority.oauth.wire.scopes import Scope, narrow, parse_scope, render
 from remit.authority.recorded_hop import record_hop
 from remit.authority.rights import MAX_DEPTH, Ceiling
 from remit.authority.tasks import Lineage

@@ -5,12 +5,12 @@ Advertises only what is on.
 
 from typing import Final
 
-from remit.authority.oauth.options import OAuthOptions
-from remit.authority.oauth.pkce import METHOD
-from remit.authority.oauth.rar import TYPE
-from remit.authority.oauth.registration import CIBA, CODE, DEVICE, REFRESH, Delivery
-from remit.authority.oauth.resources import Target
-from remit.authority.oauth.scopes import AGENT_AT_API, AT_MCP, AT_USERINFO, Scope
+from remit.authority.oauth.clients.registration import CIBA, CODE, DEVICE, REFRESH, Delivery
+from remit.authority.oauth.wire.options import OAuthOptions
+from remit.authority.oauth.wire.pkce import METHOD
+from remit.authority.oauth.wire.rar import TYPE
+from remit.authority.oauth.wire.resources import Target
+from remit.authority.oauth.wire.scopes import AGENT_AT_API, AT_MCP, AT_USERINFO, Scope
 from remit.authority.oidc.conditions import MEETS
 from remit.authority.oidc.disclosure import CLAIMS
 from remit.authority.oidc.id_token import SIGNED_BY

@@ -4,12 +4,8 @@ from dataclasses import dataclass
 from typing import Self
 
 from remit.authority.consent_service import ConsentService
-from remit.authority.oauth.backchannel_flow import BackchannelFlow
-from remit.authority.oauth.client_auth import ClientAuthenticator
-from remit.authority.oauth.client_certificates import CertificateTrust
-from remit.authority.oauth.client_directory import ClientDirectory
-from remit.authority.oauth.client_sessions import SessionMint
-from remit.authority.oauth.device_flow import DeviceFlow
+from remit.authority.oauth.clients.certificates import CertificateTrust
+from remit.authority.oauth.clients.fetched import Documents, NoWayOut
 from remit.authority.oauth.domains.crossing import Crossing
 from remit.authority.oauth.domains.inbound import KeysBrought
 from remit.authority.oauth.endpoints.authorize import AuthorizationEndpoint
@@ -21,6 +17,9 @@ from remit.authority.oauth.endpoints.revoke import RevocationEndpoint
 from remit.authority.oauth.endpoints.status import StatusEndpoint
 from remit.authority.oauth.endpoints.token import TokenEndpoint
 from remit.authority.oauth.endpoints.userinfo import UserinfoEndpoint
+from remit.authority.oauth.enrolling.client_directory import ClientDirectory
+from remit.authority.oauth.flows.backchannel_flow import BackchannelFlow
+from remit.authority.oauth.flows.device_flow import DeviceFlow
 from remit.authority.oauth.grants.authorization_code import AuthorizationCodeGrant
 from remit.authority.oauth.grants.ciba import BackchannelGrant, PushedGrant
 from remit.authority.oauth.grants.client_credentials import ClientCredentials
@@ -30,11 +29,12 @@ from remit.authority.oauth.grants.refresh_token import RefreshTokenGrant
 from remit.authority.oauth.grants.saml2_bearer import Saml2Bearer
 from remit.authority.oauth.grants.token_exchange import TokenExchange
 from remit.authority.oauth.handing_on import HandingOn
-from remit.authority.oauth.issuance import Issuance
-from remit.authority.oauth.metadata_document import Documents, NoWayOut
-from remit.authority.oauth.minting import Mint
-from remit.authority.oauth.options import OAuthOptions
-from remit.authority.oauth.possession import PossessionCheck
+from remit.authority.oauth.issuing.client_sessions import SessionMint
+from remit.authority.oauth.issuing.issuance import Issuance
+from remit.authority.oauth.issuing.minting import Mint
+from remit.authority.oauth.proving.client_auth import ClientAuthenticator
+from remit.authority.oauth.proving.possession import PossessionCheck
+from remit.authority.oauth.proving.requests import Grant
 from remit.authority.oauth.repository import (
     Delegations,
     IssuanceGate,
@@ -42,7 +42,7 @@ from remit.authority.oauth.repository import (
     SigningKeys,
     Views,
 )
-from remit.authority.oauth.requests import Grant
+from remit.authority.oauth.wire.options import OAuthOptions
 from remit.authority.oauth.workloads import IssuerKeysFetch, WorkloadDesk
 from remit.authority.task_service import TaskService
 from remit.kernel.clock import Clock

@@ -9,16 +9,16 @@ from remit.authority.consent import GrantState
 from remit.authority.delegations import RecordedEnvelope
 from remit.authority.domains.repository import Domains
 from remit.authority.lineage import line_of
-from remit.authority.oauth.access import AccessToken
-from remit.authority.oauth.backchannel import Backchannels
-from remit.authority.oauth.backchannel_notices import Notices
-from remit.authority.oauth.codes import AuthorizationCode
-from remit.authority.oauth.device import Devices
-from remit.authority.oauth.families import Family, FamilyId, RefreshToken
-from remit.authority.oauth.invitations import Invitations
-from remit.authority.oauth.pending import Pending, PendingState
-from remit.authority.oauth.registration import ClientRegistration, RegistrationKind
-from remit.authority.oauth.status_list import Statuses
+from remit.authority.oauth.asking.backchannel import Backchannels
+from remit.authority.oauth.asking.backchannel_notices import Notices
+from remit.authority.oauth.asking.codes import AuthorizationCode
+from remit.authority.oauth.asking.device import Devices
+from remit.authority.oauth.asking.families import Family, FamilyId, RefreshToken
+from remit.authority.oauth.asking.pending import Pending, PendingState
+from remit.authority.oauth.clients.invitations import Invitations
+from remit.authority.oauth.clients.registration import ClientRegistration, RegistrationKind
+from remit.authority.oauth.tokens.access import AccessToken
+from remit.authority.oauth.tokens.status_list import Statuses
 from remit.authority.oidc.logout import LogoutNotice
 from remit.authority.oidc.sign_on import SignOn, SignOnId
 from remit.authority.repository import AuthorityTransaction

@@ -11,10 +11,13 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final, Protocol
 
-from remit.authority.oauth.client_auth import Authenticated
-from remit.authority.oauth.clients import Binding, client_of
+from remit.authority.oauth.clients.client import Binding, client_of
 from remit.authority.oauth.domains.grant import is_one
-from remit.authority.oauth.errors import (
+from remit.authority.oauth.metadata import GRANT_JWT_BEARER, GRANT_SAML2_BEARER
+from remit.authority.oauth.proving.client_auth import Authenticated
+from remit.authority.oauth.proving.requests import TokenRequest
+from remit.authority.oauth.repository import OAuthTransaction
+from remit.authority.oauth.wire.errors import (
     UNVERIFIED,
     InvalidClient,
     InvalidDpopProof,
@@ -22,11 +25,8 @@ from remit.authority.oauth.errors import (
     InvalidRequest,
     OAuthError,
 )
-from remit.authority.oauth.metadata import GRANT_JWT_BEARER, GRANT_SAML2_BEARER
-from remit.authority.oauth.options import OAuthOptions
-from remit.authority.oauth.parameters import Parameters
-from remit.authority.oauth.repository import OAuthTransaction
-from remit.authority.oauth.requests import TokenRequest
+from remit.authority.oauth.wire.options import OAuthOptions
+from remit.authority.oauth.wire.parameters import Parameters
 from remit.authority.tokens import Proof
 from remit.identity.federation.admission import Admission, perform, plan
 from remit.identity.federation.assertion import Form, VerifiedAssertion

@@ -9,7 +9,7 @@ from immutables import Map
 from remit.authority.alive import TaskLife, Tombstone
 from remit.authority.consent import Grant, GrantState
 from remit.authority.delegations import RecordedEnvelope
-from remit.authority.oauth.registration import ClientRegistration
+from remit.authority.oauth.clients.registration import ClientRegistration
 from remit.authority.rights import Ceiling
 from remit.authority.tasks import Task
 from remit.decision.call.footing import Footings

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from remit.authority.lifetimes import Lifetimes
-from remit.authority.oauth.client_options import (
+from remit.authority.oauth.wire.client_options import (
     DocumentClients,
     DocumentPolicy,
     DynamicClients,

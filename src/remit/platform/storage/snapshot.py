@@ -18,7 +18,7 @@ from sqlalchemy import Select, bindparam, select
 from remit.authority.alive import Tombstone
 from remit.authority.consent import Grant
 from remit.authority.delegations import RecordedEnvelope
-from remit.authority.oauth.registration import ClientRegistration
+from remit.authority.oauth.clients.registration import ClientRegistration
 from remit.authority.rights import Ceiling
 from remit.authority.tasks import Task
 from remit.decision.facts.glass import Glass

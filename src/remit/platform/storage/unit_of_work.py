@@ -3,7 +3,7 @@
 from collections.abc import Callable, Coroutine
 from typing import Any, Protocol, TypeVar
 
-from remit.authority.oauth.backchannel_notices import Notice
+from remit.authority.oauth.asking.backchannel_notices import Notice
 from remit.authority.oidc.logout import LogoutNotice
 from remit.kernel.events import Event
 from remit.kernel.ids import TenantId

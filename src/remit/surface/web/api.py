@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from remit.authority.oauth.errors import InsufficientScope
+from remit.authority.oauth.wire.errors import InsufficientScope
 from remit.kernel.canonical import framed_digest
 from remit.kernel.clock import Clock
 from remit.surface.web.caller import Caller, Doorkeeper

@@ -5,7 +5,7 @@ from typing import Protocol
 
 from starlette.requests import Request
 
-from remit.authority.oauth.scopes import Scope
+from remit.authority.oauth.wire.scopes import Scope
 from remit.authority.tokens import VerifiedSubject
 from remit.kernel.errors import NotFound, RemitError
 from remit.kernel.ids import PrincipalId, TenantId

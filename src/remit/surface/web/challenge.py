@@ -2,14 +2,14 @@
 
 from typing import Final
 
-from remit.authority.oauth.errors import (
+from remit.authority.oauth.metadata import PROOF_ALGORITHMS, well_known
+from remit.authority.oauth.wire.errors import (
     InsufficientAuthentication,
     InsufficientScope,
     MissingToken,
     OAuthError,
 )
-from remit.authority.oauth.metadata import PROOF_ALGORITHMS, well_known
-from remit.authority.oauth.scopes import render
+from remit.authority.oauth.wire.scopes import render
 
 _RESOURCE: Final = "oauth-protected-resource"
 

@@ -5,8 +5,8 @@ from typing import Final, Protocol
 
 from starlette.requests import Request
 
-from remit.authority.oauth.errors import InvalidToken, ProofRefused
-from remit.authority.oauth.verifier import AccessTokenVerifier
+from remit.authority.oauth.proving.verifier import AccessTokenVerifier
+from remit.authority.oauth.wire.errors import InvalidToken, ProofRefused
 from remit.authority.tokens import Proof, VerifiedSubject
 from remit.identity.principals import Kind, Principal
 from remit.kernel.ids import PrincipalId, TenantId

@@ -8,7 +8,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from remit.app.access.errors import AccessRequestError
-from remit.authority.oauth.errors import InsufficientScope, OAuthError
+from remit.authority.oauth.wire.errors import InsufficientScope, OAuthError
 from remit.kernel.errors import Invalid, NotFound, RemitError, TooLarge
 from remit.kernel.pace import retry_after
 from remit.surface.web.challenge import challenge_of

@@ -6,7 +6,7 @@ import msgspec
 from starlette.responses import Response
 from starlette.types import Receive, Scope
 
-from remit.authority.oauth.errors import (
+from remit.authority.oauth.wire.errors import (
     AccessDenied,
     InvalidClient,
     InvalidRequest,
@@ -14,8 +14,8 @@ from remit.authority.oauth.errors import (
     TemporarilyUnavailable,
     UseDpopNonce,
 )
-from remit.authority.oauth.parameters import BODY_LIMIT, Parameters, parse_form
-from remit.authority.oauth.proof_pace import TooManyProofs
+from remit.authority.oauth.wire.parameters import BODY_LIMIT, Parameters, parse_form
+from remit.authority.oauth.wire.proof_pace import TooManyProofs
 from remit.kernel.canonical import JsonObject
 from remit.kernel.pace import retry_after
 

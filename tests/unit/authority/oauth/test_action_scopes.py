@@ -2,9 +2,9 @@
 
 import pytest
 
-from remit.authority.oauth.action_scopes import broad, named_in, narrowed, renewed, scope_of, split
-from remit.authority.oauth.errors import InvalidScope
-from remit.authority.oauth.scopes import Scope
+from remit.authority.oauth.wire.action_scopes import broad, named_in, narrowed, renewed, scope_of, split
+from remit.authority.oauth.wire.errors import InvalidScope
+from remit.authority.oauth.wire.scopes import Scope
 from remit.authority.rights import Right
 from support.decisions import ceiling
 

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from remit.authority.oauth.actors import CHAIN_LIMIT, extend, nest, unnest
-from remit.authority.oauth.errors import AccessDenied
+from remit.authority.oauth.wire.actors import CHAIN_LIMIT, extend, nest, unnest
+from remit.authority.oauth.wire.errors import AccessDenied
 from remit.kernel.canonical import Json
 
 

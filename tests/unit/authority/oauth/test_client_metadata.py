@@ -4,17 +4,17 @@ from typing import Any
 
 import pytest
 
-from remit.authority.oauth.client_keys import read_jwks
-from remit.authority.oauth.client_metadata import read_metadata
-from remit.authority.oauth.client_uris import UnfitUri, check_document, check_https, check_redirect
-from remit.authority.oauth.errors import (
+from remit.authority.oauth.clients.keys import read_jwks
+from remit.authority.oauth.clients.metadata import read_metadata
+from remit.authority.oauth.clients.registration import ApplicationType, AuthMethod
+from remit.authority.oauth.clients.uris import UnfitUri, check_document, check_https, check_redirect
+from remit.authority.oauth.wire.errors import (
     InvalidClientMetadata,
     InvalidRedirectUri,
     InvalidSoftwareStatement,
     OAuthError,
     UnapprovedSoftwareStatement,
 )
-from remit.authority.oauth.registration import ApplicationType, AuthMethod
 from remit.kernel.canonical import Json
 from remit.kernel.jose.algorithms import Algorithm
 from support.documents import document

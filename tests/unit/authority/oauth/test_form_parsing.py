@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from remit.authority.oauth.errors import InvalidRequest, InvalidTarget
-from remit.authority.oauth.parameters import BODY_LIMIT, COUNT_LIMIT, parse_form
+from remit.authority.oauth.wire.errors import InvalidRequest, InvalidTarget
+from remit.authority.oauth.wire.parameters import BODY_LIMIT, COUNT_LIMIT, parse_form
 
 
 def test_values_are_decoded_once() -> None:

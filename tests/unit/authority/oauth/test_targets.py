@@ -2,9 +2,9 @@
 
 import pytest
 
-from remit.authority.oauth.errors import InvalidTarget
-from remit.authority.oauth.options import BadIssuer, OAuthOptions
-from remit.authority.oauth.resources import parse_resource, target_of
+from remit.authority.oauth.wire.errors import InvalidTarget
+from remit.authority.oauth.wire.options import BadIssuer, OAuthOptions
+from remit.authority.oauth.wire.resources import parse_resource, target_of
 
 OPTIONS = OAuthOptions(issuer="https://remit.example/t/one", trust_domain="remit.example")
 

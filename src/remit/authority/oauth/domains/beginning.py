@@ -23,12 +23,12 @@ from remit.authority.errors import (
     SegmentCrossed,
 )
 from remit.authority.intent import seal_goal
-from remit.authority.oauth.access import AccessToken
-from remit.authority.oauth.clients import Client
+from remit.authority.oauth.clients.client import Client
 from remit.authority.oauth.domains import records
 from remit.authority.oauth.domains.grant import DomainGrant
-from remit.authority.oauth.errors import UNVERIFIED, InvalidGrant, TemporarilyUnavailable
 from remit.authority.oauth.repository import OAuthTransaction
+from remit.authority.oauth.tokens.access import AccessToken
+from remit.authority.oauth.wire.errors import UNVERIFIED, InvalidGrant, TemporarilyUnavailable
 from remit.authority.rights import Ceiling, Window
 from remit.authority.task_service import StartTask, TaskService
 from remit.authority.tasks import Initiative, Mode, Task

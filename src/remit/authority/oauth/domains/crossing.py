@@ -7,9 +7,9 @@ from remit.authority.oauth.domains.beginning import Beginning
 from remit.authority.oauth.domains.inbound import Arrivals, KeysBrought
 from remit.authority.oauth.domains.outbound import ChainedGrants, IdentityAssertions
 from remit.authority.oauth.domains.transaction import TransactionTokens
-from remit.authority.oauth.minting import Mint
-from remit.authority.oauth.options import OAuthOptions
+from remit.authority.oauth.issuing.minting import Mint
 from remit.authority.oauth.repository import OAuthTransaction, SigningKeys
+from remit.authority.oauth.wire.options import OAuthOptions
 from remit.authority.task_service import TaskService
 from remit.kernel.ids import Entropy
 from remit.kernel.uow import UnitOfWork

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from remit.authority.oauth.actors import told
 from remit.authority.oauth.metadata import GRANT_JWT_BEARER
-from remit.authority.oauth.parameters import Parameters
-from remit.authority.oauth.rar import TYPE as REMIT_ACTION
+from remit.authority.oauth.wire.actors import told
+from remit.authority.oauth.wire.parameters import Parameters
+from remit.authority.oauth.wire.rar import TYPE as REMIT_ACTION
 from remit.kernel.canonical import Json, JsonObject
 from remit.kernel.jose import jws
 from remit.kernel.jose.errors import TokenRejected

@@ -17,25 +17,25 @@ from typing import Final, Protocol
 
 from remit.authority.attenuation import meet, meet_all
 from remit.authority.domains.trust import SESSION, Direction, DomainIssuer, DomainRule, TrustedDomain
-from remit.authority.oauth import rar
-from remit.authority.oauth.actors import CHAIN_LIMIT, depth_of
+from remit.authority.oauth.consenting.offering import PURPOSE
 from remit.authority.oauth.domains import grant, policy
 from remit.authority.oauth.domains.beginning import Beginning
 from remit.authority.oauth.domains.grant import DomainGrant, UnreadableGrant
-from remit.authority.oauth.errors import (
+from remit.authority.oauth.issuing.minting import Delegated, Mint
+from remit.authority.oauth.proving.requests import Asking, Draft, TokenRequest
+from remit.authority.oauth.repository import OAuthTransaction
+from remit.authority.oauth.wire import rar
+from remit.authority.oauth.wire.actors import CHAIN_LIMIT, depth_of
+from remit.authority.oauth.wire.errors import (
     UNVERIFIED,
     InvalidGrant,
     InvalidScope,
     InvalidTarget,
     UnauthorizedClient,
 )
-from remit.authority.oauth.minting import Delegated, Mint
-from remit.authority.oauth.offering import PURPOSE
-from remit.authority.oauth.options import OAuthOptions
-from remit.authority.oauth.repository import OAuthTransaction
-from remit.authority.oauth.requests import Asking, Draft, TokenRequest
-from remit.authority.oauth.resources import Target, parse_resource, target_of
-from remit.authority.oauth.scopes import Scope, narrow, parse_scope
+from remit.authority.oauth.wire.options import OAuthOptions
+from remit.authority.oauth.wire.resources import Target, parse_resource, target_of
+from remit.authority.oauth.wire.scopes import Scope, narrow, parse_scope
 from remit.authority.rights import ANY_PURPOSE, Ceiling, Window
 from remit.authority.shares import NOTHING, Member
 from remit.authority.task_service import member_of

@@ -13,11 +13,14 @@ from datetime import timedelta
 from typing import Final, NoReturn
 
 from remit.authority.domains.trust import LONGEST, Direction, DomainRule, TrustedDomain
-from remit.authority.oauth import rar
-from remit.authority.oauth.actors import nest, told
 from remit.authority.oauth.domains import grant, policy
 from remit.authority.oauth.domains.records import GRANT_SENT
-from remit.authority.oauth.errors import (
+from remit.authority.oauth.issuing.minting import Delegated, Mint, Subjects
+from remit.authority.oauth.proving.lineage import id_token_dead
+from remit.authority.oauth.proving.requests import Asking, Draft, Outgoing
+from remit.authority.oauth.wire import rar
+from remit.authority.oauth.wire.actors import nest, told
+from remit.authority.oauth.wire.errors import (
     UNVERIFIED,
     AccessDenied,
     InvalidRequest,
@@ -25,12 +28,9 @@ from remit.authority.oauth.errors import (
     InvalidTarget,
     UnauthorizedClient,
 )
-from remit.authority.oauth.lineage import id_token_dead
-from remit.authority.oauth.minting import Delegated, Mint, Subjects
-from remit.authority.oauth.options import OAuthOptions
-from remit.authority.oauth.requests import Asking, Draft, Outgoing
-from remit.authority.oauth.resources import Target, parse_resource
-from remit.authority.oauth.scopes import render
+from remit.authority.oauth.wire.options import OAuthOptions
+from remit.authority.oauth.wire.resources import Target, parse_resource
+from remit.authority.oauth.wire.scopes import render
 from remit.authority.oidc import id_token
 from remit.authority.rights import Ceiling
 from remit.identity.principals import Kind

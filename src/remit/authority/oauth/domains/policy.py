@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from remit.authority.attenuation import meet, meet_all
 from remit.authority.domains.trust import DomainRule, TrustedDomain
-from remit.authority.oauth.clients import Client
+from remit.authority.oauth.clients.client import Client
 from remit.authority.oauth.repository import OAuthTransaction
 from remit.authority.rights import Ceiling
 from remit.kernel.ids import PrincipalId, UserId

@@ -13,7 +13,9 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from remit.authority.oauth.domains.records import TRANSACTION_ISSUED
-from remit.authority.oauth.errors import (
+from remit.authority.oauth.issuing.minting import Delegated, Mint, Subject, Subjects
+from remit.authority.oauth.proving.requests import Asking, Draft, Outgoing
+from remit.authority.oauth.wire.errors import (
     UNVERIFIED,
     AccessDenied,
     InvalidRequest,
@@ -21,11 +23,9 @@ from remit.authority.oauth.errors import (
     InvalidTarget,
     UnauthorizedClient,
 )
-from remit.authority.oauth.minting import Delegated, Mint, Subject, Subjects
-from remit.authority.oauth.options import OAuthOptions
-from remit.authority.oauth.requests import Asking, Draft, Outgoing
-from remit.authority.oauth.resources import Target
-from remit.authority.oauth.scopes import render
+from remit.authority.oauth.wire.options import OAuthOptions
+from remit.authority.oauth.wire.resources import Target
+from remit.authority.oauth.wire.scopes import render
 from remit.authority.tasks import Task
 from remit.identity.principals import Kind
 from remit.kernel.canonical import Json, JsonLimits, JsonObject, parse_object

@@ -9,12 +9,27 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 
-from remit.authority.oauth import authorization_request, opaque, sign_ons
-from remit.authority.oauth.answered import Answered
-from remit.authority.oauth.authorization_request import AuthorizationRequest, Prompt, answer_of
-from remit.authority.oauth.client_directory import ClientDirectory
-from remit.authority.oauth.desk import Desk, Found
-from remit.authority.oauth.errors import (
+from remit.authority.oauth.asking import authorization_request
+from remit.authority.oauth.asking.authorization_request import AuthorizationRequest, Prompt, answer_of
+from remit.authority.oauth.asking.pending import (
+    SHOWN_LIFE,
+    URN,
+    WAITING_LIMIT,
+    WAITING_SHARE,
+    Offer,
+    Pending,
+    PendingState,
+)
+from remit.authority.oauth.clients.registration import ClientRegistration
+from remit.authority.oauth.consenting import sign_ons
+from remit.authority.oauth.consenting.answered import Answered
+from remit.authority.oauth.consenting.desk import Desk, Found
+from remit.authority.oauth.consenting.offering import lines_before, sentences
+from remit.authority.oauth.enrolling.client_directory import ClientDirectory
+from remit.authority.oauth.proving.request_object import RequestObjects
+from remit.authority.oauth.repository import OAuthTransaction, TransactionView
+from remit.authority.oauth.wire import opaque
+from remit.authority.oauth.wire.errors import (
     ConsentRequired,
     InvalidRequest,
     InvalidRequestUri,
@@ -24,21 +39,8 @@ from remit.authority.oauth.errors import (
     TemporarilyUnavailable,
     UnmetAuthentication,
 )
-from remit.authority.oauth.offering import lines_before, sentences
-from remit.authority.oauth.options import OAuthOptions
-from remit.authority.oauth.parameters import Parameters
-from remit.authority.oauth.pending import (
-    SHOWN_LIFE,
-    URN,
-    WAITING_LIMIT,
-    WAITING_SHARE,
-    Offer,
-    Pending,
-    PendingState,
-)
-from remit.authority.oauth.registration import ClientRegistration
-from remit.authority.oauth.repository import OAuthTransaction, TransactionView
-from remit.authority.oauth.request_object import RequestObjects
+from remit.authority.oauth.wire.options import OAuthOptions
+from remit.authority.oauth.wire.parameters import Parameters
 from remit.authority.oidc import conditions, disclosure, id_token
 from remit.authority.oidc.conditions import BY_PASSKEY, MEETS
 from remit.identity.principals import Principal

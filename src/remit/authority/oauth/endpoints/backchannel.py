@@ -10,22 +10,22 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
-from remit.authority.oauth import backchannel as rules
-from remit.authority.oauth.answered import Answered, code_of
-from remit.authority.oauth.backchannel import BackchannelRequest, BackchannelState
-from remit.authority.oauth.backchannel_notices import notice_of
-from remit.authority.oauth.codes import LIFE
-from remit.authority.oauth.desk import Desk
-from remit.authority.oauth.device import Mark, MarkKind
+from remit.authority.oauth.asking import backchannel as rules
+from remit.authority.oauth.asking.backchannel import BackchannelRequest, BackchannelState
+from remit.authority.oauth.asking.backchannel_notices import notice_of
+from remit.authority.oauth.asking.codes import LIFE
+from remit.authority.oauth.asking.device import Mark, MarkKind
+from remit.authority.oauth.asking.pending import Offer, Pending, PendingState
+from remit.authority.oauth.clients.registration import ClientRegistration
+from remit.authority.oauth.consenting.answered import Answered, code_of
+from remit.authority.oauth.consenting.desk import Desk
 from remit.authority.oauth.endpoints.authorize import Ask, SignIn, offer_of
 from remit.authority.oauth.endpoints.consent import Consent
-from remit.authority.oauth.errors import AccessDenied, InvalidRequest, OAuthError
-from remit.authority.oauth.instances import registration_of
-from remit.authority.oauth.lineage import registration_dead
-from remit.authority.oauth.options import OAuthOptions
-from remit.authority.oauth.pending import Offer, Pending, PendingState
-from remit.authority.oauth.registration import ClientRegistration
+from remit.authority.oauth.enrolling.instances import registration_of
+from remit.authority.oauth.proving.lineage import registration_dead
 from remit.authority.oauth.repository import OAuthTransaction, TransactionView
+from remit.authority.oauth.wire.errors import AccessDenied, InvalidRequest, OAuthError
+from remit.authority.oauth.wire.options import OAuthOptions
 from remit.authority.tasks import Task
 from remit.identity.sessions import ACR_PASSKEY_UV, Session
 from remit.kernel.errors import RemitError

@@ -10,30 +10,31 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from remit.authority.oauth import authorization_request, opaque
-from remit.authority.oauth import backchannel as rules
-from remit.authority.oauth.authorization_request import AuthorizationRequest
-from remit.authority.oauth.backchannel import BackchannelRequest
-from remit.authority.oauth.backchannel_notices import close, read_token
-from remit.authority.oauth.callers import admit
-from remit.authority.oauth.client_auth import Authenticated, ClientAuthenticator
-from remit.authority.oauth.desk import Desk
-from remit.authority.oauth.errors import (
+from remit.authority.oauth.asking import authorization_request
+from remit.authority.oauth.asking import backchannel as rules
+from remit.authority.oauth.asking.authorization_request import AuthorizationRequest
+from remit.authority.oauth.asking.backchannel import BackchannelRequest
+from remit.authority.oauth.asking.backchannel_notices import close, read_token
+from remit.authority.oauth.clients.registration import CIBA, ClientRegistration, Delivery
+from remit.authority.oauth.consenting.desk import Desk
+from remit.authority.oauth.enrolling.instances import registration_of
+from remit.authority.oauth.issuing.callers import admit
+from remit.authority.oauth.proving.client_auth import Authenticated, ClientAuthenticator
+from remit.authority.oauth.proving.login_hints import NOBODY, person_of
+from remit.authority.oauth.proving.possession import PossessionCheck
+from remit.authority.oauth.proving.request_object import RequestObjects
+from remit.authority.oauth.proving.requests import TokenRequest
+from remit.authority.oauth.repository import OAuthTransaction, TransactionView
+from remit.authority.oauth.wire import opaque
+from remit.authority.oauth.wire.errors import (
     InvalidDpopProof,
     InvalidScope,
     TemporarilyUnavailable,
     UnauthorizedClient,
 )
-from remit.authority.oauth.instances import registration_of
-from remit.authority.oauth.login_hints import NOBODY, person_of
-from remit.authority.oauth.options import OAuthOptions
-from remit.authority.oauth.parameters import Parameters
-from remit.authority.oauth.polling import INTERVAL
-from remit.authority.oauth.possession import PossessionCheck
-from remit.authority.oauth.registration import CIBA, ClientRegistration, Delivery
-from remit.authority.oauth.repository import OAuthTransaction, TransactionView
-from remit.authority.oauth.request_object import RequestObjects
-from remit.authority.oauth.requests import TokenRequest
+from remit.authority.oauth.wire.options import OAuthOptions
+from remit.authority.oauth.wire.parameters import Parameters
+from remit.authority.oauth.wire.polling import INTERVAL
 from remit.authority.oidc.disclosure import OPENID
 from remit.authority.tokens import Proof
 from remit.kernel.canonical import JsonObject, sha256

@@ -18,16 +18,16 @@ from remit.authority.errors import (
     SegmentCrossed,
 )
 from remit.authority.intent import seal_goal
-from remit.authority.oauth import sign_ons
-from remit.authority.oauth.answered import Answered, give_code, record_of
-from remit.authority.oauth.authorization_request import answer_of
+from remit.authority.oauth.asking.authorization_request import answer_of
+from remit.authority.oauth.asking.pending import Pending, PendingState
+from remit.authority.oauth.clients.registration import ClientRegistration
+from remit.authority.oauth.consenting import sign_ons
+from remit.authority.oauth.consenting.answered import Answered, give_code, record_of
 from remit.authority.oauth.endpoints.authorize import require_holder, require_same, shown
-from remit.authority.oauth.errors import AccessDenied, InvalidRequest, OAuthError
-from remit.authority.oauth.lineage import registration_dead
-from remit.authority.oauth.options import OAuthOptions
-from remit.authority.oauth.pending import Pending, PendingState
-from remit.authority.oauth.registration import ClientRegistration
+from remit.authority.oauth.proving.lineage import registration_dead
 from remit.authority.oauth.repository import OAuthTransaction, TransactionView
+from remit.authority.oauth.wire.errors import AccessDenied, InvalidRequest, OAuthError
+from remit.authority.oauth.wire.options import OAuthOptions
 from remit.authority.rights import Ceiling
 from remit.authority.task_service import StartTask, TaskService
 from remit.authority.tasks import Initiative, Mode, Task

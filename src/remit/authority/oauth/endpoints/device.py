@@ -9,12 +9,13 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
-from remit.authority.oauth import device as rules
-from remit.authority.oauth import opaque
-from remit.authority.oauth.answered import Answered, code_of, record_of
-from remit.authority.oauth.codes import LIFE
-from remit.authority.oauth.desk import Desk
-from remit.authority.oauth.device import DeviceRequest, DeviceState, Mark, MarkKind
+from remit.authority.oauth.asking import device as rules
+from remit.authority.oauth.asking.codes import LIFE
+from remit.authority.oauth.asking.device import DeviceRequest, DeviceState, Mark, MarkKind
+from remit.authority.oauth.asking.pending import Pending, PendingState
+from remit.authority.oauth.clients.registration import ClientRegistration
+from remit.authority.oauth.consenting.answered import Answered, code_of, record_of
+from remit.authority.oauth.consenting.desk import Desk
 from remit.authority.oauth.endpoints.authorize import (
     Ask,
     SignIn,
@@ -25,11 +26,10 @@ from remit.authority.oauth.endpoints.authorize import (
     sign_in_needed,
 )
 from remit.authority.oauth.endpoints.consent import Consent
-from remit.authority.oauth.errors import AccessDenied, InvalidRequest, OAuthError
-from remit.authority.oauth.options import OAuthOptions
-from remit.authority.oauth.pending import Pending, PendingState
-from remit.authority.oauth.registration import ClientRegistration
 from remit.authority.oauth.repository import OAuthTransaction
+from remit.authority.oauth.wire import opaque
+from remit.authority.oauth.wire.errors import AccessDenied, InvalidRequest, OAuthError
+from remit.authority.oauth.wire.options import OAuthOptions
 from remit.authority.tasks import Task
 from remit.identity.sessions import Session
 from remit.kernel.errors import Invalid, RemitError

@@ -7,11 +7,11 @@ Nobody is sent to an address that the client has not registered, byte for byte (
 from dataclasses import dataclass
 from datetime import datetime
 
-from remit.authority.oauth import redirects
-from remit.authority.oauth.errors import InvalidRequest
-from remit.authority.oauth.parameters import Parameters
-from remit.authority.oauth.registration import ClientRegistration
+from remit.authority.oauth.clients import redirects
+from remit.authority.oauth.clients.registration import ClientRegistration
 from remit.authority.oauth.repository import OAuthTransaction
+from remit.authority.oauth.wire.errors import InvalidRequest
+from remit.authority.oauth.wire.parameters import Parameters
 from remit.authority.oidc import id_token
 from remit.authority.oidc.id_token import IdToken
 from remit.identity.sessions import Session

@@ -4,17 +4,17 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from remit.authority.oauth.access import NAMESPACE, AccessToken, claims_of
-from remit.authority.oauth.callers import admit
-from remit.authority.oauth.client_auth import Authenticated, ClientAuthenticator
-from remit.authority.oauth.clients import Client
-from remit.authority.oauth.errors import UNVERIFIED, InvalidClient, InvalidRequest
-from remit.authority.oauth.lineage import family_dead, why_dead
-from remit.authority.oauth.options import OAuthOptions
-from remit.authority.oauth.parameters import Parameters
-from remit.authority.oauth.presented import read_presented
-from remit.authority.oauth.renewing import refresh_of
+from remit.authority.oauth.clients.client import Client
+from remit.authority.oauth.issuing.callers import admit
+from remit.authority.oauth.issuing.renewing import refresh_of
+from remit.authority.oauth.proving.client_auth import Authenticated, ClientAuthenticator
+from remit.authority.oauth.proving.lineage import family_dead, why_dead
+from remit.authority.oauth.proving.presented import read_presented
 from remit.authority.oauth.repository import OAuthTransaction, SigningKeys, TransactionView
+from remit.authority.oauth.tokens.access import NAMESPACE, AccessToken, claims_of
+from remit.authority.oauth.wire.errors import UNVERIFIED, InvalidClient, InvalidRequest
+from remit.authority.oauth.wire.options import OAuthOptions
+from remit.authority.oauth.wire.parameters import Parameters
 from remit.authority.tokens import TokenState
 from remit.kernel.canonical import JsonObject, canonical_json
 from remit.kernel.certificate import PresentedCertificate

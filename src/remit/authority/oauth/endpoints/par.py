@@ -9,19 +9,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
-from remit.authority.oauth import authorization_request, opaque
-from remit.authority.oauth.authorization_request import AuthorizationRequest
-from remit.authority.oauth.callers import admit
-from remit.authority.oauth.client_auth import Authenticated, ClientAuthenticator
-from remit.authority.oauth.desk import Desk
-from remit.authority.oauth.errors import (
-    InvalidDpopProof,
-    InvalidRequest,
-    TemporarilyUnavailable,
-    UnauthorizedClient,
-)
-from remit.authority.oauth.options import OAuthOptions
-from remit.authority.oauth.pending import (
+from remit.authority.oauth.asking import authorization_request
+from remit.authority.oauth.asking.authorization_request import AuthorizationRequest
+from remit.authority.oauth.asking.pending import (
     PUSHED_LIFE,
     URN,
     WAITING_LIMIT,
@@ -29,11 +19,22 @@ from remit.authority.oauth.pending import (
     Pending,
     PendingState,
 )
-from remit.authority.oauth.possession import PossessionCheck
-from remit.authority.oauth.registration import ClientRegistration
+from remit.authority.oauth.clients.registration import ClientRegistration
+from remit.authority.oauth.consenting.desk import Desk
+from remit.authority.oauth.issuing.callers import admit
+from remit.authority.oauth.proving.client_auth import Authenticated, ClientAuthenticator
+from remit.authority.oauth.proving.possession import PossessionCheck
+from remit.authority.oauth.proving.request_object import RequestObjects
+from remit.authority.oauth.proving.requests import TokenRequest
 from remit.authority.oauth.repository import OAuthTransaction, TransactionView
-from remit.authority.oauth.request_object import RequestObjects
-from remit.authority.oauth.requests import TokenRequest
+from remit.authority.oauth.wire import opaque
+from remit.authority.oauth.wire.errors import (
+    InvalidDpopProof,
+    InvalidRequest,
+    TemporarilyUnavailable,
+    UnauthorizedClient,
+)
+from remit.authority.oauth.wire.options import OAuthOptions
 from remit.authority.tokens import Proof
 from remit.kernel.canonical import JsonObject
 from remit.kernel.ids import Entropy

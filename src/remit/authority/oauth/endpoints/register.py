@@ -5,11 +5,15 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from remit.authority.oauth import enrolment
-from remit.authority.oauth.client_metadata import StatedClient, read_metadata
-from remit.authority.oauth.client_options import DynamicClients, RegistrationMode
-from remit.authority.oauth.enrolment import Act, Enrolment
-from remit.authority.oauth.errors import (
+from remit.authority.oauth.clients.invitations import digest_of_text, opaque
+from remit.authority.oauth.clients.metadata import StatedClient, read_metadata
+from remit.authority.oauth.clients.registration import ClientRegistration, RegistrationKind
+from remit.authority.oauth.enrolling import enrolment
+from remit.authority.oauth.enrolling.enrolment import Act, Enrolment
+from remit.authority.oauth.enrolling.registration_service import agent_named, allows_bearer
+from remit.authority.oauth.repository import OAuthTransaction
+from remit.authority.oauth.wire.client_options import DynamicClients, RegistrationMode
+from remit.authority.oauth.wire.errors import (
     UNVERIFIED,
     AccessDenied,
     InvalidClientMetadata,
@@ -17,10 +21,6 @@ from remit.authority.oauth.errors import (
     InvalidToken,
     MissingToken,
 )
-from remit.authority.oauth.invitations import digest_of_text, opaque
-from remit.authority.oauth.registration import ClientRegistration, RegistrationKind
-from remit.authority.oauth.registration_service import agent_named, allows_bearer
-from remit.authority.oauth.repository import OAuthTransaction
 from remit.identity.lifecycle import State
 from remit.identity.principals import Principal
 from remit.kernel.canonical import Json, JsonLimits, JsonObject, parse_object, same_bytes

@@ -4,18 +4,18 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from remit.authority.oauth import records
-from remit.authority.oauth.access import AccessToken
-from remit.authority.oauth.callers import admit
-from remit.authority.oauth.client_auth import Authenticated, ClientAuthenticator
-from remit.authority.oauth.endings import end_family
-from remit.authority.oauth.errors import InvalidRequest, UnsupportedTokenType
-from remit.authority.oauth.families import Family
-from remit.authority.oauth.options import OAuthOptions
-from remit.authority.oauth.parameters import Parameters
-from remit.authority.oauth.presented import read_presented
-from remit.authority.oauth.renewing import refresh_of
+from remit.authority.oauth.asking.families import Family
+from remit.authority.oauth.consenting.endings import end_family
+from remit.authority.oauth.issuing import records
+from remit.authority.oauth.issuing.callers import admit
+from remit.authority.oauth.issuing.renewing import refresh_of
+from remit.authority.oauth.proving.client_auth import Authenticated, ClientAuthenticator
+from remit.authority.oauth.proving.presented import read_presented
 from remit.authority.oauth.repository import OAuthTransaction, TransactionView
+from remit.authority.oauth.tokens.access import AccessToken
+from remit.authority.oauth.wire.errors import InvalidRequest, UnsupportedTokenType
+from remit.authority.oauth.wire.options import OAuthOptions
+from remit.authority.oauth.wire.parameters import Parameters
 from remit.kernel.certificate import PresentedCertificate
 from remit.kernel.ids import Entropy
 from remit.kernel.jose.keys import KeyLookup

@@ -7,7 +7,7 @@ from typing import Final
 
 from remit.authority.alive import Dead, alive
 from remit.authority.oauth.repository import OAuthTransaction, SigningKeys, TransactionView
-from remit.authority.oauth.status_list import TTL, claims, pack
+from remit.authority.oauth.tokens.status_list import TTL, claims, pack
 from remit.kernel.errors import NotFound
 from remit.kernel.jose import jwt
 from remit.kernel.jose.keys import KeyClass

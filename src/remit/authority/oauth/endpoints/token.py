@@ -6,21 +6,21 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
-from remit.authority.oauth.client_auth import ASSERTION_TYPE, Authenticated, ClientAuthenticator
 from remit.authority.oauth.domains.inbound import Arrivals
-from remit.authority.oauth.errors import (
+from remit.authority.oauth.issuing.issuance import Issuance, Issued
+from remit.authority.oauth.metadata import GRANT_CLIENT_CREDENTIALS, OF_AN_INSTANCE
+from remit.authority.oauth.proving.client_auth import ASSERTION_TYPE, Authenticated, ClientAuthenticator
+from remit.authority.oauth.proving.possession import PossessionCheck
+from remit.authority.oauth.proving.requests import Asking, Draft, Grant, TokenRequest
+from remit.authority.oauth.repository import OAuthTransaction, TransactionView, View, Views
+from remit.authority.oauth.wire.errors import (
     OAuthError,
     TemporarilyUnavailable,
     UnauthorizedClient,
     UnsupportedGrantType,
 )
-from remit.authority.oauth.issuance import Issuance, Issued
-from remit.authority.oauth.metadata import GRANT_CLIENT_CREDENTIALS, OF_AN_INSTANCE
-from remit.authority.oauth.possession import PossessionCheck
-from remit.authority.oauth.rar import details_of
-from remit.authority.oauth.repository import OAuthTransaction, TransactionView, View, Views
-from remit.authority.oauth.requests import Asking, Draft, Grant, TokenRequest
-from remit.authority.oauth.scopes import render
+from remit.authority.oauth.wire.rar import details_of
+from remit.authority.oauth.wire.scopes import render
 from remit.authority.oauth.workloads import Admitted, WorkloadDesk
 from remit.authority.tokens import Proof
 from remit.kernel.building import builder

@@ -8,12 +8,17 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from remit.authority.oauth.errors import UNVERIFIED, InsufficientAuthentication, InvalidToken, ProofRefused
-from remit.authority.oauth.families import Family, FamilyId
-from remit.authority.oauth.options import OAuthOptions
+from remit.authority.oauth.asking.families import Family, FamilyId
+from remit.authority.oauth.proving.verifier import AccessTokenVerifier
 from remit.authority.oauth.repository import OAuthTransaction, Standing, TransactionView
-from remit.authority.oauth.scopes import Scope
-from remit.authority.oauth.verifier import AccessTokenVerifier
+from remit.authority.oauth.wire.errors import (
+    UNVERIFIED,
+    InsufficientAuthentication,
+    InvalidToken,
+    ProofRefused,
+)
+from remit.authority.oauth.wire.options import OAuthOptions
+from remit.authority.oauth.wire.scopes import Scope
 from remit.authority.oidc import conditions
 from remit.authority.oidc.disclosure import told
 from remit.authority.tokens import VerifiedSubject

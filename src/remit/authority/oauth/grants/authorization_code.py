@@ -7,13 +7,14 @@ the token stands on is alive   6 resource and rights only narrow   7 it is spent
 
 from typing import Final
 
-from remit.authority.oauth import codes, opaque
-from remit.authority.oauth.client_sessions import SessionMint
-from remit.authority.oauth.codes import NO_GOOD, AuthorizationCode, Shown
-from remit.authority.oauth.errors import InvalidGrant
-from remit.authority.oauth.redeeming import SpendCode, family_of, registered_for, replayed
-from remit.authority.oauth.registration import CODE, ClientRegistration
-from remit.authority.oauth.requests import Asking, Draft
+from remit.authority.oauth.asking import codes
+from remit.authority.oauth.asking.codes import NO_GOOD, AuthorizationCode, Shown
+from remit.authority.oauth.clients.registration import CODE, ClientRegistration
+from remit.authority.oauth.issuing.client_sessions import SessionMint
+from remit.authority.oauth.issuing.redeeming import SpendCode, family_of, registered_for, replayed
+from remit.authority.oauth.proving.requests import Asking, Draft
+from remit.authority.oauth.wire import opaque
+from remit.authority.oauth.wire.errors import InvalidGrant
 from remit.kernel.ids import Entropy
 
 

@@ -2,15 +2,15 @@
 
 from typing import Final
 
-from remit.authority.oauth.backchannel import BackchannelState
-from remit.authority.oauth.codes import AuthorizationCode
-from remit.authority.oauth.errors import UnauthorizedClient
-from remit.authority.oauth.families import Family
-from remit.authority.oauth.polled_grant import BACKCHANNEL, Answer, Polled, PolledGrant
-from remit.authority.oauth.redeeming import registered_for
-from remit.authority.oauth.registration import CIBA, Delivery
+from remit.authority.oauth.asking.backchannel import BackchannelState
+from remit.authority.oauth.asking.codes import AuthorizationCode
+from remit.authority.oauth.asking.families import Family
+from remit.authority.oauth.clients.registration import CIBA, Delivery
+from remit.authority.oauth.issuing.polled_grant import BACKCHANNEL, Answer, Polled, PolledGrant
+from remit.authority.oauth.issuing.redeeming import registered_for
+from remit.authority.oauth.proving.requests import Asking, Draft
 from remit.authority.oauth.repository import OAuthTransaction
-from remit.authority.oauth.requests import Asking, Draft
+from remit.authority.oauth.wire.errors import UnauthorizedClient
 from remit.authority.oidc.id_token import IdToken
 from remit.kernel.canonical import Digest
 

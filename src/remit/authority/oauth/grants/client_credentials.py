@@ -6,11 +6,11 @@ gets a token for the API with the scopes of their roles.
 
 from typing import Final
 
-from remit.authority.oauth.errors import InvalidAuthorizationDetails, InvalidTarget
+from remit.authority.oauth.issuing.minting import Mint
 from remit.authority.oauth.metadata import GRANT_CLIENT_CREDENTIALS
-from remit.authority.oauth.minting import Mint
-from remit.authority.oauth.requests import Asking, Draft
-from remit.authority.oauth.scopes import narrow, parse_scope
+from remit.authority.oauth.proving.requests import Asking, Draft
+from remit.authority.oauth.wire.errors import InvalidAuthorizationDetails, InvalidTarget
+from remit.authority.oauth.wire.scopes import narrow, parse_scope
 
 
 class ClientCredentials:

@@ -2,9 +2,9 @@
 
 from typing import Final
 
-from remit.authority.oauth.device import DeviceState
-from remit.authority.oauth.polled_grant import DEVICES, Answer, Polled, PolledGrant
-from remit.authority.oauth.registration import DEVICE
+from remit.authority.oauth.asking.device import DeviceState
+from remit.authority.oauth.clients.registration import DEVICE
+from remit.authority.oauth.issuing.polled_grant import DEVICES, Answer, Polled, PolledGrant
 from remit.authority.oauth.repository import OAuthTransaction
 from remit.kernel.canonical import Digest
 

@@ -10,11 +10,11 @@ from typing import Final
 
 from remit.authority.oauth.domains.grant import is_one
 from remit.authority.oauth.domains.inbound import Arrivals
-from remit.authority.oauth.errors import InvalidGrant
 from remit.authority.oauth.grants.client_credentials import ClientCredentials
+from remit.authority.oauth.issuing.minting import Mint
 from remit.authority.oauth.metadata import GRANT_JWT_BEARER
-from remit.authority.oauth.minting import Mint
-from remit.authority.oauth.requests import Asking, Draft
+from remit.authority.oauth.proving.requests import Asking, Draft
+from remit.authority.oauth.wire.errors import InvalidGrant
 
 
 class JwtBearer:

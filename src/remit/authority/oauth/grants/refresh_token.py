@@ -10,11 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
-from remit.authority.oauth import opaque
-from remit.authority.oauth.client_sessions import SessionMint
-from remit.authority.oauth.endings import Compromised
-from remit.authority.oauth.errors import InvalidGrant
-from remit.authority.oauth.families import (
+from remit.authority.oauth.asking.families import (
     Family,
     Judgement,
     Presenter,
@@ -23,10 +19,14 @@ from remit.authority.oauth.families import (
     judge,
     within,
 )
-from remit.authority.oauth.redeeming import registered_for
-from remit.authority.oauth.registration import LIMITS, REFRESH, ClientRegistration, SessionLimits
+from remit.authority.oauth.clients.registration import LIMITS, REFRESH, ClientRegistration, SessionLimits
+from remit.authority.oauth.consenting.endings import Compromised
+from remit.authority.oauth.issuing.client_sessions import SessionMint
+from remit.authority.oauth.issuing.redeeming import registered_for
+from remit.authority.oauth.proving.requests import Asking, Draft
 from remit.authority.oauth.repository import OAuthTransaction
-from remit.authority.oauth.requests import Asking, Draft
+from remit.authority.oauth.wire import opaque
+from remit.authority.oauth.wire.errors import InvalidGrant
 from remit.authority.oidc import conditions
 from remit.kernel.secret import Secret
 

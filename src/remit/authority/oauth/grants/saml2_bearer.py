@@ -5,11 +5,11 @@ As with `jwt_bearer`, who the workload is was found out before; what it gets is 
 
 from typing import Final
 
-from remit.authority.oauth.errors import InvalidGrant
 from remit.authority.oauth.grants.client_credentials import ClientCredentials
+from remit.authority.oauth.issuing.minting import Mint
 from remit.authority.oauth.metadata import GRANT_SAML2_BEARER
-from remit.authority.oauth.minting import Mint
-from remit.authority.oauth.requests import Asking, Draft
+from remit.authority.oauth.proving.requests import Asking, Draft
+from remit.authority.oauth.wire.errors import InvalidGrant
 
 
 class Saml2Bearer:

@@ -16,26 +16,26 @@ from typing import Final, Protocol
 from remit.authority.credential_hop import check_binding, divided, thumbprint_of
 from remit.authority.envelope import Root
 from remit.authority.errors import EnvelopeRejected, EnvelopeTooLarge
-from remit.authority.oauth import rar
-from remit.authority.oauth.access import ANCESTOR_LIMIT, AccessToken
-from remit.authority.oauth.action_scopes import broad
-from remit.authority.oauth.actors import depth_of, extend
-from remit.authority.oauth.errors import (
+from remit.authority.oauth.issuing.minting import Delegated, Mint, Subject, Subjects
+from remit.authority.oauth.metadata import GRANT_TOKEN_EXCHANGE
+from remit.authority.oauth.proving.lineage import why_dead
+from remit.authority.oauth.proving.presented import audience_of, read_access_token
+from remit.authority.oauth.proving.requests import Asking, Draft
+from remit.authority.oauth.repository import Delegations
+from remit.authority.oauth.tokens.access import ANCESTOR_LIMIT, AccessToken
+from remit.authority.oauth.wire import rar
+from remit.authority.oauth.wire.action_scopes import broad
+from remit.authority.oauth.wire.actors import depth_of, extend
+from remit.authority.oauth.wire.errors import (
     UNVERIFIED,
     AccessDenied,
     InvalidRequest,
     InvalidTarget,
     UnauthorizedClient,
 )
-from remit.authority.oauth.lineage import why_dead
-from remit.authority.oauth.metadata import GRANT_TOKEN_EXCHANGE
-from remit.authority.oauth.minting import Delegated, Mint, Subject, Subjects
-from remit.authority.oauth.options import OAuthOptions
-from remit.authority.oauth.presented import audience_of, read_access_token
-from remit.authority.oauth.repository import Delegations
-from remit.authority.oauth.requests import Asking, Draft
-from remit.authority.oauth.resources import Target
-from remit.authority.oauth.scopes import Scope, narrow, parse_scope, scopes_of_envelope
+from remit.authority.oauth.wire.options import OAuthOptions
+from remit.authority.oauth.wire.resources import Target
+from remit.authority.oauth.wire.scopes import Scope, narrow, parse_scope, scopes_of_envelope
 from remit.authority.rights import Ceiling
 from remit.authority.tasks import Task
 from remit.authority.verify import VerifiedEnvelope

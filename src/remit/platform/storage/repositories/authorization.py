@@ -9,9 +9,9 @@ import msgspec
 from sqlalchemy import bindparam, delete, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
-from remit.authority.oauth.codes import AuthorizationCode
-from remit.authority.oauth.families import Family, FamilyId, FamilyState, RefreshToken
-from remit.authority.oauth.pending import Pending, PendingState
+from remit.authority.oauth.asking.codes import AuthorizationCode
+from remit.authority.oauth.asking.families import Family, FamilyId, FamilyState, RefreshToken
+from remit.authority.oauth.asking.pending import Pending, PendingState
 from remit.kernel.canonical import Digest
 from remit.kernel.ids import TenantId, UserId
 from remit.platform.storage.instants import micros

@@ -9,8 +9,8 @@ import msgspec
 from sqlalchemy import bindparam, delete, or_, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
-from remit.authority.oauth.backchannel import Asked, BackchannelRequest, BackchannelState
-from remit.authority.oauth.polling import Pace
+from remit.authority.oauth.asking.backchannel import Asked, BackchannelRequest, BackchannelState
+from remit.authority.oauth.wire.polling import Pace
 from remit.kernel.canonical import Digest
 from remit.kernel.ids import PrincipalId, TenantId
 from remit.platform.storage.instants import micros, moment

@@ -9,8 +9,8 @@ import msgspec
 from sqlalchemy import bindparam, delete, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
-from remit.authority.oauth.device import DeviceRequest, Mark, MarkKind
-from remit.authority.oauth.polling import Pace
+from remit.authority.oauth.asking.device import DeviceRequest, Mark, MarkKind
+from remit.authority.oauth.wire.polling import Pace
 from remit.kernel.canonical import Digest
 from remit.kernel.ids import TenantId
 from remit.platform.storage.instants import micros, moment

@@ -8,7 +8,7 @@ import msgspec
 from sqlalchemy import Table, bindparam, delete, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
-from remit.authority.oauth.backchannel_notices import Notice
+from remit.authority.oauth.asking.backchannel_notices import Notice
 from remit.authority.oidc.logout import LogoutNotice
 from remit.kernel.ids import TenantId
 from remit.platform.storage.instants import micros

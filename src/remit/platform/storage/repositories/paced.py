@@ -3,7 +3,7 @@
 from datetime import timedelta
 from typing import Final
 
-from remit.authority.oauth.polling import Pace
+from remit.authority.oauth.wire.polling import Pace
 from remit.platform.storage.instants import micros, moment
 from remit.platform.storage.sql import Scalar
 

@@ -8,8 +8,8 @@ import msgspec
 from sqlalchemy import BigInteger, bindparam, delete, func, insert, or_, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
-from remit.authority.oauth.invitations import Invitation
-from remit.authority.oauth.registration import ClientRegistration, RegistrationKind
+from remit.authority.oauth.clients.invitations import Invitation
+from remit.authority.oauth.clients.registration import ClientRegistration, RegistrationKind
 from remit.kernel.canonical import Digest
 from remit.kernel.ids import PrincipalId, TenantId
 from remit.platform.storage.instants import micros

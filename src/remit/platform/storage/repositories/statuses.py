@@ -8,7 +8,7 @@ import msgspec
 from sqlalchemy import bindparam, delete, select
 from sqlalchemy.dialects.postgresql import insert as upsert
 
-from remit.authority.oauth.status_list import StatusEntry
+from remit.authority.oauth.tokens.status_list import StatusEntry
 from remit.kernel.ids import TenantId
 from remit.platform.storage.instants import micros
 from remit.platform.storage.sql import Scalar, Sql

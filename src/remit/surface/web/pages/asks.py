@@ -9,10 +9,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from remit.authority.oauth.backchannel_flow import BackchannelFlow
 from remit.authority.oauth.endpoints.authorize import SignIn
 from remit.authority.oauth.endpoints.backchannel import BackchannelAsk, PasskeyAgain, Waiting
-from remit.authority.oauth.errors import InvalidRequest, OAuthError
+from remit.authority.oauth.flows.backchannel_flow import BackchannelFlow
+from remit.authority.oauth.wire.errors import InvalidRequest, OAuthError
 from remit.identity.sessions import Session
 from remit.kernel.errors import RemitError
 from remit.oversight.approvals.visible import Shown, show

@@ -6,10 +6,10 @@ from urllib.parse import urlsplit
 
 from starlette.responses import Response
 
+from remit.authority.oauth.clients.redirects import host_of, is_loopback
+from remit.authority.oauth.clients.registration import ClientRegistration, RegistrationKind
+from remit.authority.oauth.consenting.sign_ons import may_remember
 from remit.authority.oauth.endpoints.authorize import Ask
-from remit.authority.oauth.redirects import host_of, is_loopback
-from remit.authority.oauth.registration import ClientRegistration, RegistrationKind
-from remit.authority.oauth.sign_ons import may_remember
 from remit.oversight.approvals.visible import show
 from remit.surface.web.pages.paper import HEADERS, Paper
 

@@ -8,8 +8,8 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from remit.authority.oauth.endpoints.end_session import EndSessionEndpoint, Leaving
-from remit.authority.oauth.errors import OAuthError
-from remit.authority.oauth.parameters import Parameters, parse_form
+from remit.authority.oauth.wire.errors import OAuthError
+from remit.authority.oauth.wire.parameters import Parameters, parse_form
 from remit.identity.session_service import SessionService
 from remit.identity.sessions import Session
 from remit.kernel.clock import Clock

@@ -14,7 +14,7 @@ from starlette.routing import BaseRoute, Route
 
 from remit.authority.consent import Grant, GrantState
 from remit.authority.consent_service import ConsentService
-from remit.authority.oauth.sign_ons import SignOnService
+from remit.authority.oauth.consenting.sign_ons import SignOnService
 from remit.authority.oidc.sign_on import SignOn, SignOnId
 from remit.authority.rights import Right
 from remit.authority.tasks import Task

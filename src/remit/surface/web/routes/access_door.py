@@ -5,8 +5,8 @@ from typing import TypeVar
 import msgspec
 from starlette.requests import Request
 
-from remit.authority.oauth.errors import InsufficientScope
-from remit.authority.oauth.scopes import Scope
+from remit.authority.oauth.wire.errors import InsufficientScope
+from remit.authority.oauth.wire.scopes import Scope
 from remit.kernel.canonical import JsonObject, parse_object
 from remit.surface.web.caller import Caller, Doorkeeper
 from remit.surface.web.errors import InvalidBody, MediaTypeUnsupported

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from remit.authority.oauth.scopes import Scope
+from remit.authority.oauth.wire.scopes import Scope
 from remit.kernel.errors import NotFound
 from remit.kernel.ids import ApprovalId, Entropy
 from remit.kernel.jose.keys import Signer

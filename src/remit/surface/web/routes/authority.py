@@ -6,7 +6,7 @@ from typing import Any
 from remit.authority.company import Invited
 from remit.authority.consent_service import ConsentService
 from remit.authority.delegation_service import DelegationService
-from remit.authority.oauth.scopes import Scope
+from remit.authority.oauth.wire.scopes import Scope
 from remit.authority.task_service import StartTask, TaskService
 from remit.authority.tasks import Task
 from remit.identity.principals import Kind

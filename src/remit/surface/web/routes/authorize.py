@@ -7,9 +7,9 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from remit.authority.oauth.endpoints.authorize import Away, Page, SignIn
-from remit.authority.oauth.errors import InvalidRequest, OAuthError, TemporarilyUnavailable
-from remit.authority.oauth.parameters import parse_form
 from remit.authority.oauth.provider import CodeFlow, OAuth
+from remit.authority.oauth.wire.errors import InvalidRequest, OAuthError, TemporarilyUnavailable
+from remit.authority.oauth.wire.parameters import parse_form
 from remit.kernel.errors import RemitError, Unavailable
 from remit.surface.web.errors import status_of
 from remit.surface.web.pages.consent import ConsentPage

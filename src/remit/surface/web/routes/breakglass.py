@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
-from remit.authority.oauth.scopes import Scope
+from remit.authority.oauth.wire.scopes import Scope
 from remit.kernel.ids import BreakGlassId
 from remit.oversight.breakglass.service import BreakGlassService
 from remit.surface.web.caller import Caller, NotAPerson, unseen

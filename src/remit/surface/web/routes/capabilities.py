@@ -15,8 +15,8 @@ from starlette.types import Receive, Scope, Send
 from remit.app.bindings.issuing import CapabilityIssuer, Presented, Wanted
 from remit.app.bindings.spending import CapabilitySpender, Ending, Spending
 from remit.authority.capability import CapabilityState
-from remit.authority.oauth.errors import MissingToken
-from remit.authority.oauth.scopes import Scope as OAuthScope
+from remit.authority.oauth.wire.errors import MissingToken
+from remit.authority.oauth.wire.scopes import Scope as OAuthScope
 from remit.authority.tokens import VerifiedSubject
 from remit.identity.tools import Server
 from remit.kernel.building import builder

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from remit.authority.oauth.registration import ClientRegistration
-from remit.authority.oauth.registration_service import RegistrationService
-from remit.authority.oauth.scopes import Scope
+from remit.authority.oauth.clients.registration import ClientRegistration
+from remit.authority.oauth.enrolling.registration_service import RegistrationService
+from remit.authority.oauth.wire.scopes import Scope
 from remit.identity.principals import PREFIX, Environment, Kind
 from remit.identity.service import IdentityService
 from remit.kernel.ids import PrincipalId

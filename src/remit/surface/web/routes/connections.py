@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from remit.authority.oauth.scopes import Scope
+from remit.authority.oauth.wire.scopes import Scope
 from remit.authority.vault.connection import Connection, ConnectionId
 from remit.authority.vault.connection_service import ConnectionService, NewKey
 from remit.authority.vault.flow import redirect_uri

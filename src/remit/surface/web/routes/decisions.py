@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from remit.authority.oauth.scopes import Scope
+from remit.authority.oauth.wire.scopes import Scope
 from remit.decision.policy.seal import PublishedPolicy
 from remit.decision.policy_service import NoSuchPolicy, PolicyService
 from remit.decision.service import DecisionService

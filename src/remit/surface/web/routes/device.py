@@ -7,11 +7,11 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from remit.authority.oauth.device_flow import DeviceFlow
 from remit.authority.oauth.endpoints.authorize import SignIn
 from remit.authority.oauth.endpoints.device import CodeUnknown, TooManyCodes
-from remit.authority.oauth.errors import InvalidRequest, OAuthError
+from remit.authority.oauth.flows.device_flow import DeviceFlow
 from remit.authority.oauth.provider import OAuth
+from remit.authority.oauth.wire.errors import InvalidRequest, OAuthError
 from remit.kernel.errors import RemitError, Unavailable
 from remit.surface.web.errors import status_of
 from remit.surface.web.pages.device import DevicePage

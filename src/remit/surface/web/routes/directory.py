@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any, Protocol
 
 from remit.authority.consent_service import ConsentService
-from remit.authority.oauth.scopes import Scope
+from remit.authority.oauth.wire.scopes import Scope
 from remit.identity.credential_service import CredentialService
 from remit.identity.principals import Kind, Principal
 from remit.identity.registration import Registration

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from remit.authority.consent_service import ConsentService
-from remit.authority.oauth.scopes import Scope
+from remit.authority.oauth.wire.scopes import Scope
 from remit.identity.principals import Kind
 from remit.surface.web.caller import require_admin
 from remit.surface.web.operation import Inbound, Method, Nothing, Operation

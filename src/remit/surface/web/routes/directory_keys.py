@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
-from remit.authority.oauth.scopes import Scope
+from remit.authority.oauth.wire.scopes import Scope
 from remit.identity.credential_service import CredentialService
 from remit.identity.principals import Kind
 from remit.identity.spiffe import spiffe_id

@@ -6,7 +6,7 @@ from typing import Any, Protocol
 import msgspec
 
 from remit.authority.oauth.domains.service import DomainService, StatedDomain, StatedRule
-from remit.authority.oauth.scopes import Scope
+from remit.authority.oauth.wire.scopes import Scope
 from remit.identity.principals import Kind, Principal
 from remit.identity.service import IdentityService
 from remit.kernel.ids import PrincipalId, UserId

@@ -6,7 +6,7 @@ from typing import Any, Protocol
 
 import msgspec
 
-from remit.authority.oauth.scopes import Scope
+from remit.authority.oauth.wire.scopes import Scope
 from remit.identity.federation.conditions import Condition
 from remit.identity.federation.errors import KeysUnfit
 from remit.identity.federation.profiles import profile_of

@@ -15,8 +15,8 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
-from remit.authority.oauth.errors import InsufficientScope, OAuthError
-from remit.authority.oauth.scopes import Scope
+from remit.authority.oauth.wire.errors import InsufficientScope, OAuthError
+from remit.authority.oauth.wire.scopes import Scope
 from remit.decision.relation_repository import Key, TupleFilter
 from remit.decision.relation_service import RelationService, TupleWrite
 from remit.decision.relations.errors import (

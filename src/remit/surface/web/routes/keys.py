@@ -7,7 +7,7 @@ from typing import Any, Protocol, Self
 
 import msgspec
 
-from remit.authority.oauth.scopes import Scope
+from remit.authority.oauth.wire.scopes import Scope
 from remit.kernel.errors import Invalid
 from remit.kernel.ids import PrincipalId
 from remit.kernel.jose.keys import KeyClass, KeyRecord, KeyState

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from remit.authority.oauth.scopes import Scope
+from remit.authority.oauth.wire.scopes import Scope
 from remit.kernel.ids import KillId
 from remit.oversight.containment.service import ContainmentService
 from remit.surface.web.operation import Inbound, Method, Nothing, Operation

@@ -5,7 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 from remit.app.learning import LearningService
-from remit.authority.oauth.scopes import Scope
+from remit.authority.oauth.wire.scopes import Scope
 from remit.identity.service import IdentityService
 from remit.surface.web.caller import require_admin, require_own
 from remit.surface.web.operation import Inbound, Method, Nothing, Operation

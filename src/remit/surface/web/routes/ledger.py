@@ -7,7 +7,7 @@ from typing import Annotated, Any, Protocol, Self
 
 import msgspec
 
-from remit.authority.oauth.scopes import Scope
+from remit.authority.oauth.wire.scopes import Scope
 from remit.kernel.errors import NotFound
 from remit.kernel.ids import RecordId, TenantId
 from remit.kernel.uow import Transaction, UnitOfWork

@@ -8,12 +8,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from remit.authority.oauth.errors import OAuthError, TemporarilyUnavailable
 from remit.authority.oauth.metadata import resource_metadata, server_metadata, well_known
-from remit.authority.oauth.proof_pace import TooManyProofs
 from remit.authority.oauth.provider import CodeFlow, OAuth
-from remit.authority.oauth.requests import TokenRequest
-from remit.authority.oauth.resources import Target
+from remit.authority.oauth.proving.requests import TokenRequest
+from remit.authority.oauth.wire.errors import OAuthError, TemporarilyUnavailable
+from remit.authority.oauth.wire.proof_pace import TooManyProofs
+from remit.authority.oauth.wire.resources import Target
 from remit.kernel.errors import Unavailable
 from remit.surface.web.certificates import certificate_of
 from remit.surface.web.errors import NoSuchAddress

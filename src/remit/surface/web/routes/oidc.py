@@ -9,10 +9,10 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from remit.authority.oauth.endpoints.userinfo import Shown
-from remit.authority.oauth.errors import InvalidRequest, OAuthError
 from remit.authority.oauth.metadata import resource_metadata, server_metadata, well_known
 from remit.authority.oauth.provider import CodeFlow, OAuth
-from remit.authority.oauth.resources import Target
+from remit.authority.oauth.wire.errors import InvalidRequest, OAuthError
+from remit.authority.oauth.wire.resources import Target
 from remit.kernel.canonical import JsonObject
 from remit.surface.web.certificates import thumbprint_of
 from remit.surface.web.challenge import challenge_of

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from remit.authority.oauth.scopes import Scope
+from remit.authority.oauth.wire.scopes import Scope
 from remit.identity.enrolment_service import EnrolmentService
 from remit.identity.passkey_service import PasskeyService
 from remit.identity.principals import PREFIX, Kind, Principal

@@ -8,9 +8,10 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from remit.authority.oauth.client_document import metadata_of
+from remit.authority.oauth.clients.document import metadata_of
 from remit.authority.oauth.endpoints.register import BODY_LIMIT, Registered, TooManyRegistrations
-from remit.authority.oauth.errors import (
+from remit.authority.oauth.provider import OAuth
+from remit.authority.oauth.wire.errors import (
     AccessDenied,
     InvalidClientMetadata,
     InvalidRequest,
@@ -18,7 +19,6 @@ from remit.authority.oauth.errors import (
     MissingToken,
     OAuthError,
 )
-from remit.authority.oauth.provider import OAuth
 from remit.kernel.canonical import JsonObject
 
 _NO_STORE: Final = {"cache-control": "no-store", "pragma": "no-cache"}

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeAlias
 
-from remit.authority.oauth.scopes import Scope
+from remit.authority.oauth.wire.scopes import Scope
 from remit.decision.relation_service import RelationService, TupleWrite
 from remit.decision.relations.dsl import read_dsl
 from remit.decision.relations.dsl_text import write_dsl

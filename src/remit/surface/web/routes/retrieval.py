@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from remit.app.retrieval.desk import RetrievalDesk
-from remit.authority.oauth.scopes import Scope
+from remit.authority.oauth.wire.scopes import Scope
 from remit.authority.tasks import Task
 from remit.decision.answer.response import Obligation
 from remit.decision.sources.source import Source

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any, Final
 
-from remit.authority.oauth.scopes import Scope
+from remit.authority.oauth.wire.scopes import Scope
 from remit.decision.facts.signals import Signal
 from remit.decision.risk_service import RiskService
 from remit.identity.principals import PREFIX, Kind, Principal

@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from remit.authority.oauth.scopes import Scope
+from remit.authority.oauth.wire.scopes import Scope
 from remit.identity.federation.errors import NotAnInstance
 from remit.identity.federation.svids import REFRESH_HINT, SvidService
 from remit.surface.web.operation import Inbound, Method, Nothing, Operation, Replay

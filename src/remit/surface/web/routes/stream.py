@@ -12,7 +12,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from remit.app.live import StreamEnded, Subscription
-from remit.authority.oauth.scopes import Scope as OAuthScope
+from remit.authority.oauth.wire.scopes import Scope as OAuthScope
 from remit.authority.tokens import VerifiedSubject
 from remit.kernel.errors import RemitError
 from remit.ledger.query import FINISHED

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from remit.app.tenant_desk import Administrator, TenantDesk
-from remit.authority.oauth.scopes import Scope
+from remit.authority.oauth.wire.scopes import Scope
 from remit.identity.tenants import OPERATOR, Tenant
 from remit.kernel.errors import RemitError
 from remit.surface.web.caller import Caller

@@ -12,10 +12,10 @@ from starlette.exceptions import HTTPException
 from starlette.types import Receive, Scope, Send
 
 from remit.authority.oauth.endpoints.token import render_issued
-from remit.authority.oauth.errors import OAuthError, TemporarilyUnavailable
-from remit.authority.oauth.proof_pace import TooManyProofs
 from remit.authority.oauth.provider import OAuth
-from remit.authority.oauth.requests import TokenRequest
+from remit.authority.oauth.proving.requests import TokenRequest
+from remit.authority.oauth.wire.errors import OAuthError, TemporarilyUnavailable
+from remit.authority.oauth.wire.proof_pace import TooManyProofs
 from remit.kernel.building import builder
 from remit.kernel.certificate import SCOPE_KEY
 from remit.kernel.errors import Unavailable

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from remit.app.bindings.discovery import LiveTools
-from remit.authority.oauth.scopes import Scope
+from remit.authority.oauth.wire.scopes import Scope
 from remit.identity.errors import UnknownPrincipal
 from remit.identity.principals import Kind
 from remit.identity.service import IdentityService

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from remit.authority.oauth.scopes import Scope
+from remit.authority.oauth.wire.scopes import Scope
 from remit.decision.policy_service import PolicyService
 from remit.decision.trials.service import TrialService
 from remit.surface.web.caller import require_admin

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from remit.app.bindings.usage import UsageMeter, Using
-from remit.authority.oauth.scopes import Scope
+from remit.authority.oauth.wire.scopes import Scope
 from remit.authority.tasks import Task
 from remit.kernel.ids import TaskId
 from remit.surface.web.operation import Inbound, Method, Nothing, Operation

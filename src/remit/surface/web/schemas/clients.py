@@ -5,8 +5,8 @@ from typing import Annotated, Any, Literal, Self
 
 import msgspec
 
-from remit.authority.oauth.client_metadata import StatedClient, read_metadata
-from remit.authority.oauth.registration import (
+from remit.authority.oauth.clients.metadata import StatedClient, read_metadata
+from remit.authority.oauth.clients.registration import (
     ApplicationType,
     AuthMethod,
     ClientRegistration,
@@ -14,7 +14,7 @@ from remit.authority.oauth.registration import (
     RegistrationKind,
     SessionLimits,
 )
-from remit.authority.oauth.registration_service import Covered
+from remit.authority.oauth.enrolling.registration_service import Covered
 from remit.authority.oidc.conditions import Condition
 from remit.identity.principals import Environment
 from remit.surface.web.paging import PageQuery

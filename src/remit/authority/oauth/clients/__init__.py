@@ -1,0 +1,1 @@
+"""Clients as they are registered: their keys, certificates, addresses and documents."""

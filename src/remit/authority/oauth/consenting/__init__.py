@@ -1,0 +1,1 @@
+"""What a person is offered, says yes to, and takes back."""

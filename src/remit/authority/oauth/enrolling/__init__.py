@@ -1,0 +1,1 @@
+"""How clients come in, change and go."""

@@ -1,0 +1,1 @@
+"""How a token comes to be: drawn up, used up, on record, in one transaction."""

@@ -1,0 +1,1 @@
+"""Who is there: clients, tokens and keys, proven anew at every request."""

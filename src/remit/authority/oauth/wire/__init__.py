@@ -1,0 +1,1 @@
+"""The words of OAuth: errors, parameters, scopes, resources and details, each read strictly."""
