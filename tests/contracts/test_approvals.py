@@ -12,8 +12,8 @@ from remit.kernel.errors import RemitError
 from remit.kernel.ids import ApprovalId, CallId, DecisionId, PrincipalId, system_entropy
 from remit.kernel.tenancy import DEFAULT_TENANT
 from remit.oversight.approvals.approval import Answer, Approval, ApprovalState
-from remit.oversight.approvals.attention import Attention
 from remit.oversight.approvals.service import AnswerProof, ApprovalService, Patience
+from remit.oversight.attention.share import Attention
 from remit.oversight.errors import AlreadyAnswered, AnswerNotProven, NoApprover, NotAnApprover
 from remit.platform.storage.unit_of_work import SqlTransaction, SqlUnitOfWork
 from support.asks import AT, ask, person

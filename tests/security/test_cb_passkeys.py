@@ -9,9 +9,9 @@ import pytest
 from remit.app.ground import Ground
 from remit.app.services import Services, build
 from remit.oversight.approvals.approval import Approval, ApprovalState
-from remit.oversight.approvals.attention import Attention
 from remit.oversight.approvals.repository import ApprovalTransaction
 from remit.oversight.approvals.service import AnswerProof, ApprovalService, Patience
+from remit.oversight.attention.share import Attention
 from support.asking import Asked, asked
 from support.composed import populated
 from support.house import House

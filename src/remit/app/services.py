@@ -43,8 +43,8 @@ from remit.identity.tool_service import ToolService
 from remit.kernel.ids import TenantId
 from remit.kernel.outbound import AddressRule
 from remit.kernel.tenancy import DEFAULT_TENANT
-from remit.oversight.approvals.attention import Attention
 from remit.oversight.approvals.service import ApprovalService, Patience
+from remit.oversight.attention.share import Attention
 from remit.oversight.breakglass.service import BreakGlassService
 from remit.oversight.containment.service import ContainmentService
 from remit.platform.outbound import GuardedHttp

@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 from remit.identity.lifecycle import State
 from remit.kernel.ids import ApprovalId, PrincipalId
 from remit.oversight.approvals.approval import Answer, ApprovalState, decide, expire
-from remit.oversight.approvals.attention import Attention, check_share, must_suspend
 from remit.oversight.approvals.card import draw
 from remit.oversight.approvals.routing import eligible
 from remit.oversight.approvals.visible import show
+from remit.oversight.attention.share import Attention, check_share, must_suspend
 from remit.oversight.errors import AlreadyAnswered, ApprovalExpired, TooManyAsks, UnknownApprovers
 from support.asks import AT, ask, person
 
@@ -94,9 +94,9 @@ def test_each_part_of_what_is_approved_changes_the_digest() -> None:
 def test_an_agent_has_three_asks_pending_and_not_a_fourth() -> None:
     recent = [ask(id=ApprovalId(f"apr_{n}")) for n in range(3)]
     limits = Attention()
-    check_share(recent[:2], agent=PrincipalId("agt_1"), user=None, limits=limits, at=AT)
+    check_share(recent[:2], draft=ask(), limits=limits, at=AT)
     with pytest.raises(TooManyAsks, match="the limit is 3"):
-        check_share(recent, agent=PrincipalId("agt_1"), user=None, limits=limits, at=AT)
+        check_share(recent, draft=ask(), limits=limits, at=AT)
 
 
 @pytest.mark.attack("CB-01")

@@ -97,6 +97,8 @@ def _draft(call: ProposedCall, decision: Decision, snapshot: Snapshot) -> Approv
         asked=(),
         requested_at=at,
         expires_at=at,
+        amount=call.money.minor if call.money else None,
+        currency=call.money.currency if call.money else "",
         companions=company,
         companion_names=tuple(_name(snapshot, each) for each in company),
     )

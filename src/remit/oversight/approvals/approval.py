@@ -75,6 +75,9 @@ class Approval:
     companion_names: tuple[str, ...] = ()
     passkey: bool = False
     """Whether nothing but a passkey says yes to it."""
+    amount: int | None = None
+    """Money that moves, in minor units of `currency`; None where none does."""
+    currency: str = ""
 
     @property
     def digest(self) -> Digest:

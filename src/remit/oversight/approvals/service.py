@@ -17,7 +17,6 @@ from remit.kernel.uow import UnitOfWork
 from remit.ledger import facts
 from remit.ledger.record import Content, Record
 from remit.oversight.approvals.approval import Answer, Approval, ApprovalState, cancel, decide, expire
-from remit.oversight.approvals.attention import Attention, check_share, must_suspend
 from remit.oversight.approvals.repository import ApprovalTransaction
 from remit.oversight.approvals.routing import eligible, natural_person
 from remit.oversight.errors import (
@@ -71,6 +70,18 @@ class Consequence(Protocol):
         """An ask has its terminal state."""
 
 
+class Attendance(Protocol):
+    """How much of people's attention there is; `oversight.attention` knows, `app` binds it."""
+
+    def admit(
+        self, tx: ApprovalTransaction, draft: Approval, people: Sequence[Principal], *, at: datetime
+    ) -> Sequence[Principal]:
+        """Whom of those who may answer to ask now. Raises `TooManyAsks`."""
+
+    def exhausted(self, tx: ApprovalTransaction, settled: Approval) -> bool:
+        """Whether the agent of a settled ask has been denied so often that it is to stop."""
+
+
 class ApprovalService:
     """Asks, answers, expiry and cancellation."""
 
@@ -80,7 +91,7 @@ class ApprovalService:
         work: UnitOfWork[ApprovalTransaction],
         clock: Clock,
         entropy: Entropy,
-        attention: Attention,
+        attention: Attendance,
         patience: Patience,
     ) -> None:
         self._work = work
@@ -124,20 +135,26 @@ class ApprovalService:
 
         def work(tx: ApprovalTransaction) -> Approval:
             approval = _found(tx, ident)
-            _check_answer(tx, approval, proof)
-            self._check_means(tx, approval, proof)
-            _check_passkey(approval, answer, proof)
-            if not tx.replay.burn(proof.tenant, proof.once):
-                raise AnswerNotProven(
-                    "this answer was given before", next_step=f"remit approval show {ident}"
-                )
-            settled = decide(approval, answer=answer, by=proof.by, channel=proof.channel, at=at)
-            self._settle(tx, settled, actor=proof.by, at=at)
-            self._watch_denials(tx, settled, at=at)
-            return settled
+            burn(tx, proof, next_step=f"remit approval show {ident}")
+            return self.take(tx, approval, answer=answer, proof=proof, at=at)
 
         settled = await self._work.commit(work)
-        self._ring(ident)
+        self.ring(ident)
+        return settled
+
+    def take(
+        self, tx: ApprovalTransaction, approval: Approval, *, answer: Answer, proof: AnswerProof, at: datetime
+    ) -> Approval:
+        """Take one answer inside an open transaction: steps 2 to 4 and 6.
+
+        The caller MUST burn the proof in the same transaction, and `ring` after its commit.
+        """
+        _check_answer(tx, approval, proof)
+        self._check_means(tx, approval, proof)
+        _check_passkey(approval, answer, proof)
+        settled = decide(approval, answer=answer, by=proof.by, channel=proof.channel, at=at)
+        self._settle(tx, settled, actor=proof.by, at=at)
+        self._watch_denials(tx, settled, at=at)
         return settled
 
     async def get(self, ident: ApprovalId) -> Approval:
@@ -182,9 +199,6 @@ class ApprovalService:
     def _addressed(
         self, tx: ApprovalTransaction, draft: Approval, *, owner: PrincipalId | None, at: datetime
     ) -> Approval:
-        since = at - timedelta(minutes=1)
-        recent = tx.approvals.sharing(draft.agent, draft.user, since=since)
-        check_share(recent, agent=draft.agent, user=draft.user, limits=self._attention, at=at)
         requester = tx.principals.get(PrincipalId(draft.user)) if draft.user else None
         people = eligible(
             draft.approvers,
@@ -199,10 +213,11 @@ class ApprovalService:
                 f"nobody is left who may answer for `{draft.approvers}`",
                 next_step="remit user list",
             )
+        people = tuple(self._attention.admit(tx, replace(draft, asked=_ids(people)), people, at=at))
         return replace(
             draft,
             id=ApprovalId(mint_id("apr", at=at, entropy=self._entropy)),
-            asked=tuple(person.id for person in people),
+            asked=_ids(people),
             requested_at=at,
             expires_at=at + self._patience.lifetime,
         )
@@ -227,7 +242,7 @@ class ApprovalService:
 
         ended = await self._work.commit(work)
         for ident in ended:
-            self._ring(ident)
+            self.ring(ident)
         return len(ended)
 
     def _check_means(self, tx: ApprovalTransaction, approval: Approval, proof: AnswerProof) -> None:
@@ -252,8 +267,7 @@ class ApprovalService:
 
     def _watch_denials(self, tx: ApprovalTransaction, settled: Approval, *, at: datetime) -> None:
         """State the fact that an agent keeps asking for what people refuse; `app` has it suspended."""
-        last = tx.approvals.last_of(settled.agent, self._attention.denials_in_a_row)
-        if settled.state is ApprovalState.DENIED and must_suspend(last, limits=self._attention):
+        if self._attention.exhausted(tx, settled):
             tx.publish(
                 Event(
                     id=EventId(mint_id("evt", at=at, entropy=self._entropy)),
@@ -299,10 +313,21 @@ class ApprovalService:
             _shown(approval) if verb == "requested" else (),
         )
 
-    def _ring(self, ident: ApprovalId) -> None:
+    def ring(self, ident: ApprovalId) -> None:
+        """Wake whoever waits for it in this process."""
         bell = self._bells.pop(ident, None)
         if bell is not None:
             bell.set()
+
+
+def burn(tx: ApprovalTransaction, proof: AnswerProof, *, next_step: str) -> None:
+    """(5) Let a proof serve once."""
+    if not tx.replay.burn(proof.tenant, proof.once):
+        raise AnswerNotProven("this answer was given before", next_step=next_step)
+
+
+def _ids(people: Sequence[Principal]) -> tuple[PrincipalId, ...]:
+    return tuple(person.id for person in people)
 
 
 def _humans(tx: ApprovalTransaction) -> list[Principal]:
