@@ -11,6 +11,7 @@ from starlette.routing import Route
 from remit.authority.oauth.wire.errors import InsufficientScope
 from remit.kernel.canonical import framed_digest
 from remit.kernel.clock import Clock
+from remit.surface.web.browsing import require_verified
 from remit.surface.web.caller import Caller, Doorkeeper
 from remit.surface.web.idempotency import Attempt, Idempotency, Kept, check_key
 from remit.surface.web.inbound import read_body, read_path, read_query
@@ -43,6 +44,8 @@ class Api:
         async def endpoint(request: Request) -> Response:
             caller = await self._door.admit(request)
             _require_any(caller, operation.scopes)
+            if operation.verified:
+                require_verified(caller, at=self._clock.now())
             inbound, raw = await self._read(request, operation, caller)
             if operation.answer is Live:
                 stream: Response = await operation.handler(inbound)  # type: ignore[assignment]  # `Live` says so

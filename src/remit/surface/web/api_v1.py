@@ -18,6 +18,7 @@ from remit.surface.web.routes.keys import KeyRoutes
 from remit.surface.web.routes.kills import KillRoutes
 from remit.surface.web.routes.learning import LearningRoutes
 from remit.surface.web.routes.ledger import LedgerRoutes
+from remit.surface.web.routes.me import MeRoutes
 from remit.surface.web.routes.people import PeopleRoutes
 from remit.surface.web.routes.publishing import PublishingRoutes
 from remit.surface.web.routes.relations import RelationRoutes
@@ -62,6 +63,7 @@ class Nouns:
     retrieval: RetrievalRoutes
     usage: UsageRoutes
     risk: RiskRoutes
+    me: MeRoutes
 
     def operations(self) -> list[Operation[Any, Any]]:
         """All of them; names and (method, path) pairs are unique, which a test demands."""
@@ -92,4 +94,5 @@ class Nouns:
             *self.retrieval.operations(),
             *self.usage.operations(),
             *self.risk.operations(),
+            *self.me.operations(),
         ]

@@ -37,6 +37,7 @@ from remit.oversight.approvals.service import AnswerProof
 from remit.surface.web.api import Api
 from remit.surface.web.api_v1 import Nouns
 from remit.surface.web.app import build_app
+from remit.surface.web.browsing import BrowserDoor
 from remit.surface.web.door import Door
 from remit.surface.web.idempotency import Idempotency
 from remit.surface.web.openapi import document
@@ -73,6 +74,7 @@ from remit.surface.web.routes.keys import KeyRoutes
 from remit.surface.web.routes.kills import KillRoutes
 from remit.surface.web.routes.learning import LearningRoutes
 from remit.surface.web.routes.ledger import LedgerRoutes
+from remit.surface.web.routes.me import MeRoutes
 from remit.surface.web.routes.meta import MetaRoutes
 from remit.surface.web.routes.oauth import OAuthRoutes
 from remit.surface.web.routes.oidc import OpenIdRoutes
@@ -96,21 +98,22 @@ from remit.surface.web.session import SessionDoor
 from remit.surface.web.tenants import TenantDoor
 
 
-def application(services: Services) -> ASGIApp:
+def application(services: Services, *, browsing: type[BrowserDoor] = BrowserDoor) -> ASGIApp:
     """Everything that one port serves: the installation's own application, and each further tenant's."""
-    own, tenancy = tenant_application(services), services.tenancy
+    make = partial(tenant_application, browsing=browsing)
+    own, tenancy = make(services), services.tenancy
     if tenancy is None:
         return own
-    return TenantDoor(own, tenants=tenancy.open, make=tenant_application, issuer=services.ground.issuer)
+    return TenantDoor(own, tenants=tenancy.open, make=make, issuer=services.ground.issuer)
 
 
-def tenant_application(services: Services) -> ASGIApp:
+def tenant_application(services: Services, *, browsing: type[BrowserDoor] = BrowserDoor) -> ASGIApp:
     """Everything of one tenant, behind the doors that every request passes."""
     ground, metrics = services.ground, services.metrics
     operations = nouns(services).operations()
     door = Door(verifier=services.verifier, uow=ground.work, issuer=ground.issuer)
     once = Idempotency(uow=ground.work)
-    api = Api(door=door, once=once, clock=ground.clock)
+    api = Api(door=browser_door(services, tokens=door, kind=browsing), once=once, clock=ground.clock)
     issuing = CapabilityDoor(
         issuer=services.capabilities, once=once, clock=ground.clock, address=ground.issuer
     )
@@ -142,6 +145,18 @@ def tenant_application(services: Services) -> ASGIApp:
         entropy=ground.entropy,
         direct={CAPABILITIES: issuing, TOKEN: TokenDoor(services.oauth)},
         below={"/mcp": services.gateway},
+    )
+
+
+def browser_door(services: Services, *, tokens: Door, kind: type[BrowserDoor] = BrowserDoor) -> BrowserDoor:
+    """The API's own door: people signed in here, then whoever has a token."""
+    ground = services.ground
+    return kind(
+        tokens=tokens,
+        sessions=session_door(services),
+        uow=ground.work,
+        clock=ground.clock,
+        issuer=ground.issuer,
     )
 
 
@@ -247,6 +262,7 @@ def nouns(services: Services) -> Nouns:
             service=RiskService(uow=ground.work, entropy=ground.entropy, tenant=ground.tenant),
             identity=services.identity,
         ),
+        me=MeRoutes(directory=SnapshotDirectory(ground.snapshots)),
     )
 
 

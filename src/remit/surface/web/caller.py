@@ -1,6 +1,7 @@
 """Who calls the API, as the authorization server's verifier established it."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Protocol
 
 from starlette.requests import Request
@@ -8,12 +9,24 @@ from starlette.requests import Request
 from remit.authority.oauth.wire.scopes import Scope
 from remit.authority.tokens import VerifiedSubject
 from remit.kernel.errors import NotFound, RemitError
-from remit.kernel.ids import PrincipalId, TenantId
+from remit.kernel.ids import PrincipalId, SessionId, TenantId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Signed:
+    """That a person calls from one of our own pages, by the session of their browser."""
+
+    session: SessionId
+    acr: str
+    at: datetime
+    """When they last proved who they are."""
+    csrf: str
+    """What each change must bring along in `Remit-CSRF`; another after every sign-in."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Caller:
-    """A principal with a live token for `<issuer>/api` and a proof of its key.
+    """A principal with a live token for `<issuer>/api` and a proof of its key, or a person signed in here.
 
     The tenant is that of the key's owner, never of a claim. `person` tells people from agents.
     """
@@ -25,6 +38,8 @@ class Caller:
     """Roles of a person as of now, whatever the token was given for: `admin`, `approver`, `reader`."""
     scopes: frozenset[str]
     subject: VerifiedSubject
+    signed: Signed | None = None
+    """None for whoever came with a token."""
 
     @property
     def administers(self) -> bool:

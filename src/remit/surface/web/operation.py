@@ -81,6 +81,8 @@ class Operation(Generic[B, Q]):
     answer: Any
     status: int = 200
     replay: Replay = Replay.ANSWER
+    verified: bool = False
+    """Whether a browser's session suffices only shortly after a passkey with user verification."""
 
     @property
     def noun(self) -> str:

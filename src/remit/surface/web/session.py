@@ -61,7 +61,7 @@ class SessionDoor:
     ) -> None:
         self._sessions = sessions
         self._https = issuer.startswith("https://")
-        self._origins = origins
+        self.origins = origins
         self._entropy = entropy
         # RFC 6265bis §4.1.3.2: with this prefix no other host, path or plain page can set it.
         prefix = "__Host-" if self._https else ""
@@ -101,7 +101,7 @@ class SessionDoor:
 
         The caller MUST take its ticket for this very visit: that is what tells our page from another's.
         """
-        refuse_foreign(request, origins=self._origins)
+        refuse_foreign(request, origins=self.origins)
         return await read_fields(request, limit=FORM_LIMIT)
 
     def csrf(self, request: Request, form: str) -> str:
@@ -113,7 +113,7 @@ class SessionDoor:
 
     async def read_form(self, request: Request, form: str) -> dict[str, str]:
         """Read a form of a signed-in person; raises `ForeignForm` unless our page of this session sent it."""
-        refuse_foreign(request, origins=self._origins)
+        refuse_foreign(request, origins=self.origins)
         fields = await read_fields(request, limit=FORM_LIMIT)
         if not same_bytes(fields.pop("csrf", "").encode(), self.csrf(request, form).encode()):
             raise ForeignForm("the form is not this session's own", next_step="open the page again")

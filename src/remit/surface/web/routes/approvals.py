@@ -71,6 +71,7 @@ class ApprovalRoutes:
                 body=SignedAnswer,
                 query=Nothing,
                 answer=ApprovalView,
+                verified=True,
             ),
             Operation(
                 name="linkApproval",
@@ -82,6 +83,7 @@ class ApprovalRoutes:
                 body=Nothing,
                 query=Nothing,
                 answer=LinkView,
+                verified=True,
             ),
         ]
 

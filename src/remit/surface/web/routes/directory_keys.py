@@ -94,6 +94,7 @@ class DirectoryKeys:
                 body=NewKey,
                 query=Nothing,
                 answer=KeyView,
+                verified=noun.kind is Kind.HUMAN,
                 status=201,
             ),
         ]

@@ -75,6 +75,7 @@ class PeopleRoutes:
                 answer=EnrolmentView,
                 status=201,
                 replay=Replay.REFUSE,
+                verified=True,
             ),
         ]
 
