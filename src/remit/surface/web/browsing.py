@@ -10,8 +10,8 @@ from typing import Final, Protocol
 
 from starlette.requests import Request
 
-from remit.authority.oauth.errors import MissingToken
-from remit.authority.oauth.scopes import scopes_of_roles
+from remit.authority.oauth.wire.errors import MissingToken
+from remit.authority.oauth.wire.scopes import scopes_of_roles
 from remit.authority.tokens import VerifiedSubject
 from remit.identity.principals import Kind, Principal
 from remit.identity.sessions import ACR_PASSKEY_UV, Session

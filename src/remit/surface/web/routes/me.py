@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from remit.app.bindings.directory import SnapshotDirectory
-from remit.authority.oauth.scopes import Scope
+from remit.authority.oauth.wire.scopes import Scope
 from remit.surface.web.operation import Inbound, Method, Nothing, Operation
 from remit.surface.web.schemas.me import MeView
 
