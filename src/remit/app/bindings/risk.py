@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from remit.app.bindings.intent import intent_desk_of
 from remit.app.bindings.plugins import panel
 from remit.decision.answer.response import Stage
 from remit.decision.making.beforehand import Lookout
@@ -16,7 +17,7 @@ def lookout_of(chosen: RiskChoices, watch: Watch | None) -> Lookout:
     """Who looks at a call before it is judged."""
     off = chosen.mode is RiskMode.OFF
     risk = None if off else RiskDesk(measure=chosen.measure())
-    return Lookout(watch=watch, risk=risk, plugins=panel())
+    return Lookout(watch=watch, risk=risk, intent=intent_desk_of(chosen), plugins=panel())
 
 
 def steps_of(chosen: RiskChoices) -> Sequence[Step]:

@@ -26,12 +26,18 @@ class Part(StrEnum):
     IRREVERSIBLE = "irreversible"
     DEPTH = "depth"
     HOUR = "hour"
+    INTENT = "intent"
+    """How far the action is from the goal; only where a model is there to compare them."""
     CONSEQUENTIAL = "consequential"
     NEW_CLASS = "new_class"
     NEW_ACTION = "new_action"
     NEW_HOST = "new_host"
     YOUNG = "young"
     ATTESTATION = "attestation"
+
+
+OPTIONAL: Final = frozenset({Part.INTENT})
+"""Parts that not every installation weighs: policies see one where it was looked at, and nowhere else."""
 
 
 class Contribution(Told, frozen=True, kw_only=True):
@@ -47,13 +53,19 @@ class Assessment(Told, frozen=True, kw_only=True):
 
     score: int
     contributions: tuple[Contribution, ...] = ()
+    looked: tuple[Part, ...] = ()
+    """The optional parts that were looked at, whatever they contribute."""
 
     def points(self, part: Part) -> int:
         """What one part contributes; 0 where it contributes nothing."""
         return sum(each.points for each in self.contributions if each.part is part)
 
+    def table(self) -> dict[str, int]:
+        """What each part contributes, as policies see it; without what nobody looked at."""
+        return {part.value: self.points(part) for part in Part if part not in OPTIONAL or part in self.looked}
 
-def total(found: Iterable[Contribution]) -> Assessment:
+
+def total(found: Iterable[Contribution], *, looked: tuple[Part, ...] = ()) -> Assessment:
     """Sum contributions up to 100; what goes beyond is taken off the smallest."""
     left, kept = WORST, list[Contribution]()
     for each in sorted(found, key=_gravest):
@@ -61,7 +73,7 @@ def total(found: Iterable[Contribution]) -> Assessment:
         if points > 0:
             kept.append(Contribution(part=each.part, points=points, because=each.because))
             left -= points
-    return Assessment(score=WORST - left, contributions=tuple(kept))
+    return Assessment(score=WORST - left, contributions=tuple(kept), looked=looked)
 
 
 def worst(because: str) -> Assessment:

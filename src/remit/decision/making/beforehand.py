@@ -12,6 +12,7 @@ from remit.decision.provenance.rules import Ruling
 from remit.decision.provenance.watch import Watch
 from remit.decision.repository import DecisionTransaction
 from remit.decision.risk.desk import RiskDesk
+from remit.decision.risk.intent import IntentDesk, Likeness
 from remit.decision.risk.newness import News, Trait
 from remit.kernel.ids import PrincipalId
 from remit.kernel.uow import UnitOfWork
@@ -26,6 +27,7 @@ class Beforehand:
     ruling: Ruling | None = None
     news: News | None = None
     facts: Facts | None = None
+    likeness: Likeness | None = None
 
 
 UNLOOKED: Final = Beforehand()
@@ -33,10 +35,11 @@ UNLOOKED: Final = Beforehand()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lookout:
-    """Who looks: provenance, risk; None for one that is off."""
+    """Who looks: provenance, risk, likeness of goal and action; None for one that is off."""
 
     watch: Watch | None = None
     risk: RiskDesk | None = None
+    intent: IntentDesk | None = None
     plugins: FactSource = Nowhere()  # noqa: RUF009 — frozen
 
     async def look(
@@ -56,7 +59,9 @@ class Lookout:
 
             ruling, looked = await uow.read(read)
         news = None if risk is None or search is None else risk.news(search, looked)
-        return Beforehand(ruling=ruling, news=news, facts=await self._facts(call, snapshot))
+        alike = None if self.intent is None else await self.intent.likeness(uow, call, snapshot)
+        facts = await self._facts(call, snapshot)
+        return Beforehand(ruling=ruling, news=news, facts=facts, likeness=alike)
 
     async def _facts(self, call: ProposedCall, snapshot: Snapshot) -> Facts | None:
         """What plugins say, where a policy in use looks at it."""

@@ -8,7 +8,7 @@ from functools import lru_cache
 import msgspec
 from cedarpy import Entities
 
-from remit.decision.answer.assessment import Part, known
+from remit.decision.answer.assessment import known
 from remit.decision.call.actions import METHODS
 from remit.decision.call.request import ActionRequest, Resource
 from remit.decision.policy.bundle import Bundle
@@ -128,7 +128,7 @@ def sensitivity_of(tool: Tool | None) -> str:
 
 def _risk(request: ActionRequest) -> JsonObject:
     found = known(request.risk)
-    return {"score": found.score, "contributions": {part.value: found.points(part) for part in Part}}
+    return {"score": found.score, "contributions": {**found.table()}}
 
 
 def _person(user: Principal | None) -> Json:

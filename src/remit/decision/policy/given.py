@@ -12,7 +12,7 @@ from typing import Final, TypeAlias
 
 import cedarpy
 
-from remit.decision.answer.assessment import Part, known
+from remit.decision.answer.assessment import known
 from remit.decision.call.actions import METHODS
 from remit.decision.call.request import ActionRequest
 from remit.decision.policy.arguments import argument_values, spoken
@@ -167,7 +167,7 @@ def _clock(zone: str, at: datetime) -> Value:
 
 def _risk(request: ActionRequest, _zones: tuple[str, ...]) -> Value:
     found = known(request.risk)
-    return {"score": found.score, "contributions": {part.value: found.points(part) for part in Part}}
+    return {"score": found.score, "contributions": {**found.table()}}
 
 
 def _plugin(request: ActionRequest, _zones: tuple[str, ...]) -> Value | None:

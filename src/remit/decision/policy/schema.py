@@ -12,7 +12,7 @@ from typing import Final
 
 from cedarpy import Schema
 
-from remit.decision.answer.assessment import Part
+from remit.decision.answer.assessment import OPTIONAL, Part
 from remit.decision.call.actions import (
     DOCUMENT_TYPE,
     METHODS,
@@ -157,7 +157,8 @@ def _record(*, required: bool = True, **attributes: JsonObject) -> JsonObject:
 def _context(zones: list[str]) -> JsonObject:
     flag: JsonObject = {"type": "Boolean"}
     long: JsonObject = {"type": "Long"}
-    parts: JsonObject = {"type": "Record", "attributes": dict.fromkeys(map(str, Part), long)}
+    kinds: JsonObject = {part.value: {**long, "required": part not in OPTIONAL} for part in Part}
+    parts: JsonObject = {"type": "Record", "attributes": kinds}
     context: JsonObject = {
         "tool": _record(name=_STRING, server=_STRING, consequential=flag, reversible=flag, money=flag),
         "resource": _record(type=_STRING, id=_STRING, sensitivity=_STRING),

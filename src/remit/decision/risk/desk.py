@@ -11,6 +11,7 @@ from remit.decision.facts.signals import Signal
 from remit.decision.facts.snapshot import Snapshot
 from remit.decision.history.past import Footprint, HistoryStore
 from remit.decision.provenance.rules import Ruling
+from remit.decision.risk.intent import Likeness
 from remit.decision.risk.newness import (
     Acquainted,
     News,
@@ -56,10 +57,17 @@ class RiskDesk:
         return News(traits=self.acquainted.learn(looked), overflow=search.overflow)
 
     def assessed(
-        self, request: ActionRequest, snapshot: Snapshot, news: News | None, ruling: Ruling | None
+        self,
+        request: ActionRequest,
+        snapshot: Snapshot,
+        *,
+        news: News | None,
+        ruling: Ruling | None,
+        likeness: Likeness | None = None,
     ) -> ActionRequest:
         """The request with its risk."""
-        readings = Readings(news=news, signals=signals_of(request, snapshot), ruling=ruling)
+        signals = signals_of(request, snapshot)
+        readings = Readings(news=news, signals=signals, ruling=ruling, likeness=likeness)
         return _with_risk(request, assess(request, readings, self.measure))
 
 

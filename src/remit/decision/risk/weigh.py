@@ -16,6 +16,7 @@ from remit.decision.answer.response import Effect
 from remit.decision.call.request import ActionRequest
 from remit.decision.facts.signals import Signal, missing, weighed
 from remit.decision.provenance.rules import Ruling
+from remit.decision.risk.intent import Likeness, unlikeness
 from remit.decision.risk.newness import News
 from remit.identity.principals import Kind, Principal
 from remit.identity.registration import PROVEN_BY
@@ -82,13 +83,16 @@ class Readings:
     """Of everybody whom the call stands on."""
     ruling: Ruling | None = None
     """Of provenance; None where it is off."""
+    likeness: Likeness | None = None
+    """Of goal and action; None where nobody compares them, or one of them is not there."""
 
 
 def assess(request: ActionRequest, readings: Readings, measure: Measure) -> Assessment:
     """Weigh everything; what should be there and is not makes it the worst."""
     if readings.news is None:
         return worst("what is new was not looked up")
-    return total(_contributions(request, readings, readings.news, measure))
+    looked = () if readings.likeness is None else (Part.INTENT,)
+    return total(_contributions(request, readings, readings.news, measure), looked=looked)
 
 
 def _contributions(
@@ -103,6 +107,8 @@ def _contributions(
         yield from missing(measure.required, [each for each in readings.signals if each.subject in own])
     if readings.ruling is not None:
         yield _part(Part.PROVENANCE, PROVENANCE[readings.ruling.effect], "values of untrusted origin")
+    if (alike := readings.likeness) is not None:
+        yield _part(Part.INTENT, unlikeness(alike), alike.because or "the action is not like the goal")
     if measure.hours is not None and not measure.hours.contains(request.call.at):
         yield _part(Part.HOUR, HOUR, f"outside the hours of {measure.hours.zone}")
 

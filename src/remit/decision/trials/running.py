@@ -11,7 +11,7 @@ import msgspec
 from remit.authority.rights import ANY_PURPOSE, Caps, Ceiling, Money, Window
 from remit.authority.tasks import Lineage, Task, TaskState
 from remit.authority.tokens import VerifiedSubject
-from remit.decision.answer.assessment import Assessment, Contribution, total
+from remit.decision.answer.assessment import OPTIONAL, Assessment, Contribution, total
 from remit.decision.answer.finding import Finding
 from remit.decision.answer.response import Effect, Reason, Stage
 from remit.decision.call.actions import METHODS
@@ -222,7 +222,10 @@ def _instant(text: str) -> datetime:
 
 
 def _risk(when: When) -> Assessment:
-    return total(Contribution(part=part, points=points) for part, points in when.risk.items())
+    looked = tuple(part for part in when.risk if part in OPTIONAL)
+    return total(
+        (Contribution(part=part, points=points) for part, points in when.risk.items()), looked=looked
+    )
 
 
 def _subject(when: When, agent: Principal, user: Principal | None, at: datetime) -> VerifiedSubject:

@@ -46,6 +46,8 @@ class RiskChoices:
     """When people work, as `Europe/Berlin 08:00-18:00 mon-fri`; calls at other times are riskier."""
     required_signals: tuple[str, ...] = ()
     """Kinds of signals that every agent must have; without one, its risk is 100."""
+    intent_model: str = ""
+    """Directory of a small language model by which goal and action are compared; empty: they are not."""
 
     def __post_init__(self) -> None:
         """Refuse what can't be read, and limits that would control more risk less."""

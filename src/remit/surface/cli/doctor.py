@@ -79,6 +79,7 @@ def _installation(config: Path | None) -> Iterator[Finding]:
     if not refused:
         yield Finding(step="settings", ok=True, detail=f"data in {settings.directory}")
     yield from _plugins()
+    yield _model(settings.risk.intent_model)
     yield from _server()
 
 
@@ -96,6 +97,18 @@ def _plugins() -> Iterator[Finding]:
                 f"{each.distribution}: context.plugin.{each.offer.name} {each.offer.version}, {budget:g} ms"
             )
             yield Finding(step=f"plugin {each.entry}", ok=True, detail=told)
+
+
+def _model(directory: str) -> Finding:
+    """Whether goals and actions are compared, and by what."""
+    from remit.app.bindings.intent import fault_of  # noqa: PLC0415 — as above
+
+    if not directory:
+        return Finding(step="intent model", ok=True, detail="none set: goals and actions are not compared")
+    if fault := fault_of(directory):
+        mend = "set `risk.intent_model` to a model as docs/guides/risk.md says, or to nothing"
+        return Finding(step="intent model", ok=False, detail=fault, fix=mend)
+    return Finding(step="intent model", ok=True, detail=f"ready: {directory}")
 
 
 def _server() -> Iterator[Finding]:
