@@ -46,12 +46,15 @@ class Said:
     stage: str = ""
     rules: frozenset[str] | None = frozenset()
     act: Act = Act()
+    yes: str = ""
+    """The person's yes that it stands on, which is spent with it."""
 
 
 @dataclass(kw_only=True)
 class Ask:
     """What a person was asked, and how that stands; it serves one call."""
 
+    ident: str
     call: ProposedCall
     version: int
     state: str
@@ -75,13 +78,13 @@ def decide(
         said += provenance(traced)
         asked, marks = remembered(facts, who, call, past)
         said += asked
-        said = overseen(facts, call, said, asks)
+        said, yes = overseen(facts, call, said, asks)
         charges = paid(who, call, past)
     except (No, Wrong) as no:
         return Said(effect="deny", stage=getattr(no, "stage", "policy"), rules=getattr(no, "rules", None))
     effect = max((each for each, _ in said), key=STRENGTH.index, default="permit")
     rules = frozenset(rule for each, rule in said if each == effect)
-    return Said(effect=effect, rules=rules, act=Act(charges=charges, marks=marks))
+    return Said(effect=effect, rules=rules, act=Act(charges=charges, marks=marks), yes=yes)
 
 
 def provenance(traced: str) -> list[Reason]:
@@ -334,16 +337,22 @@ def holders(whose: str, facts: Facts, who: Who, call: ProposedCall) -> set[str]:
     return {f"{whose}:{name}" for name in names[whose]}
 
 
-def overseen(facts: Facts, call: ProposedCall, said: list[Reason], asks: Sequence[Ask]) -> list[Reason]:
-    """What is left of the questions: a yes to this very action answers all of them, once."""
+def overseen(
+    facts: Facts, call: ProposedCall, said: list[Reason], asks: Sequence[Ask]
+) -> tuple[list[Reason], str]:
+    """What is left of the questions: a yes to this very action answers all of them, once.
+
+    Whoever asks for somebody else names the yes that it stands on; the caller itself need not.
+    """
     asking = [rule for effect, rule in said if effect == "ask"]
     same = [each for each in asks if action(each.call, each.version) == action(call, facts.version)]
     newest = same[-1] if asking and same and not same[-1].spent else None
     if newest and newest.state == "denied":
         raise No("oversight", None)
-    if newest and newest.state == "approved" and newest.expires_at > call.at:
-        return [each for each in said if each[0] != "ask"]
-    return said
+    meant = newest is not None and (call.asked_by is None or call.approval == newest.ident)
+    if newest and meant and newest.state == "approved" and newest.expires_at > call.at:
+        return [each for each in said if each[0] != "ask"], newest.ident
+    return said, ""
 
 
 def action(call: ProposedCall, version: int) -> tuple[Any, ...]:

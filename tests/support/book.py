@@ -65,6 +65,8 @@ class Bench:
     footings: type[Footings] = Footings
     past: list[Act] = field(default_factory=list)
     asks: list[Ask] = field(default_factory=list)
+    again: list[Asked] = field(default_factory=list)
+    """What somebody was asked about, as it would be posed once more."""
     tally: Counter[str] = field(default_factory=Counter)
     wrong: list[str] = field(default_factory=list)
 
@@ -124,15 +126,25 @@ class Bench:
     def settled(self, asked: ProposedCall, decided: Decision, said: Said) -> None:
         """The past goes on with what the book says was left; a yes that served is spent."""
         if said.effect == "permit" == decided.verdict.effect:
-            self.past.append(said.act)
-            if decided.approval:
-                self.store.asks[decided.key].spent = True
+            self.left(said)
         elif decided.verdict.effect is Effect.ASK and self.office.chance(0.5):
-            state = self.office.pick(["approved", "approved", "pending", "denied"])
-            until = asked.at + timedelta(minutes=2)
-            made = Ask(call=asked, version=self.facts.version, state=state, expires_at=until)
-            self.asks.append(made)
-            self.store.asks[decided.key] = made
+            self.put(asked, decided)
+
+    def put(self, asked: ProposedCall, decided: Decision) -> str:
+        """A person is asked, and may have answered."""
+        state = self.office.pick(["approved", "approved", "pending", "denied"])
+        until = asked.at + timedelta(minutes=2)
+        ident, version = f"apr_{len(self.asks)}", self.facts.version
+        made = Ask(ident=ident, call=asked, version=version, state=state, expires_at=until)
+        self.asks.append(made)
+        self.store.asks[decided.key] = replace(made)
+        return ident
+
+    def left(self, said: Said) -> None:
+        """What a permit leaves behind, by the book alone: the store has its own copies."""
+        self.past.append(said.act)
+        for each in self.asks:
+            each.spent |= each.ident == said.yes
 
     def listed(self, who: VerifiedSubject) -> None:
         """A tool that is not shown is refused, whatever it is called with."""
@@ -168,7 +180,10 @@ class Bench:
                 said = Said(effect="deny", stage=str(answer.verdict.reasons[0].stage), rules=None)
             self.compare(api, answer.verdict, said, one)
             if said.effect == "permit" == answer.verdict.effect:
-                self.past.append(said.act)
+                self.left(said)
+            elif said.effect == "ask" == answer.verdict.effect and self.office.chance(0.5):
+                ident = self.put(call_, answer)
+                self.again.append(replace(one, approval=self.office.pick([ident, ident, ""])))
 
     def posed(self, asked: Asked) -> tuple[ProposedCall, bool]:
         found = self.access.posed(asked, self.store.head, by=PEP)
@@ -176,6 +191,8 @@ class Bench:
 
     def question(self) -> Asked:
         office = self.office
+        if self.again and office.chance(0.3):
+            return self.again[-1]
         name = office.pick(["rooms.book", "rooms.book", "rooms.read", "mail.send", "refunds.create"])
         arguments = office.arguments(name)
         kind, pointer = {
@@ -194,6 +211,7 @@ class Bench:
             subject=Entity(type=tier, id=person), action=f"business/{name}",
             resource=Entity(type=kind, id=ident),
             arguments=None if office.chance(0.2) else arguments, task=run,
+            approval=office.pick([each.ident for each in self.asks[-3:]] or [""]) if office.chance(0.4) else "",
         )  # fmt: skip
 
     async def searched(self) -> None:

@@ -112,17 +112,19 @@ class PlainStore:
     def unspent(self, _tenant: str, key: str, at: datetime) -> ApprovalId | None:
         found = self.asks.get(key)
         good = found is not None and found.state == "approved" and not found.spent and found.expires_at > at
-        return ApprovalId("apr_1") if good else None
+        return ApprovalId(found.ident) if good else None
 
     def standing(self, _tenant: str, key: str, at: datetime) -> ApprovalStanding | None:
         found = self.asks.get(key)
         if found is None or found.spent:
             return None
         over = found.expires_at <= at and found.state in {"pending", "approved"}
-        return ApprovalStanding(id=ApprovalId("apr_1"), state="expired" if over else found.state)
+        return ApprovalStanding(id=ApprovalId(found.ident), state="expired" if over else found.state)
 
-    def spend(self, *_: Any, **__: Any) -> bool:
-        return True
+    def spend(self, _tenant: str, approval: ApprovalId, **_: Any) -> bool:
+        found = next(each for each in self.asks.values() if each.ident == approval)
+        was, found.spent = found.spent, True
+        return not was
 
 
 def _passed(*_: Any, **__: Any) -> None:
