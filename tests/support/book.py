@@ -211,7 +211,7 @@ class Bench:
             subject=Entity(type=tier, id=person), action=f"business/{name}",
             resource=Entity(type=kind, id=ident),
             arguments=None if office.chance(0.2) else arguments, task=run,
-            approval=office.pick([each.ident for each in self.asks[-3:]] or [""]) if office.chance(0.4) else "",
+            approval=self.asks[-1].ident if self.asks and office.chance(0.4) else "",
         )  # fmt: skip
 
     async def searched(self) -> None:

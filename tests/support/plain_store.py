@@ -111,8 +111,9 @@ class PlainStore:
 
     def unspent(self, _tenant: str, key: str, at: datetime) -> ApprovalId | None:
         found = self.asks.get(key)
-        good = found is not None and found.state == "approved" and not found.spent and found.expires_at > at
-        return ApprovalId(found.ident) if good else None
+        if found is None or found.state != "approved" or found.spent or found.expires_at <= at:
+            return None
+        return ApprovalId(found.ident)
 
     def standing(self, _tenant: str, key: str, at: datetime) -> ApprovalStanding | None:
         found = self.asks.get(key)
