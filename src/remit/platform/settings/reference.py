@@ -44,7 +44,7 @@ def default_of(name: Name) -> str:
     """The default, as an operator would write it."""
     part = next(each for each in fields(name.owner) if each.name == name.path[-1])
     value = part.default_factory() if part.default_factory is not MISSING else part.default
-    return _written(name.kind, value)
+    return written(name.kind, value)
 
 
 def _documented(body: ast.ClassDef) -> Iterator[tuple[str, str]]:
@@ -77,7 +77,8 @@ def _kind(kind: Any) -> str:
     return {timedelta: "duration", int: "number", bool: "true or false", str: "text"}.get(bare, "path")
 
 
-def _written(kind: Any, value: object) -> str:
+def written(kind: Any, value: object) -> str:
+    """A value as an operator would write it."""
     if value is None or value is MISSING:
         return "absent"
     if isinstance(value, timedelta):

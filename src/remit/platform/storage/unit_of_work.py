@@ -12,6 +12,7 @@ from remit.kernel.uow import Lane
 from remit.platform.storage.batch import Batch
 from remit.platform.storage.keystore import Keystore
 from remit.platform.storage.nodes import Nodes
+from remit.platform.storage.repositories.activity import ActivityRepository
 from remit.platform.storage.repositories.authority import (
     CeilingRepository,
     EnvelopeRepository,
@@ -48,6 +49,7 @@ from remit.platform.storage.repositories.identity import (
     ServerRepository,
     ToolRepository,
 )
+from remit.platform.storage.repositories.inventory import ShelfRepository
 from remit.platform.storage.repositories.ledger import SqlLedger, appender_of
 from remit.platform.storage.repositories.ledger_contents import ContentRows, KekSealer
 from remit.platform.storage.repositories.lineage import LineageRepository
@@ -132,6 +134,16 @@ class SqlTransaction:
     def principals(self) -> PrincipalRepository:
         """The directory."""
         return PrincipalRepository(self.sql, self.tenant)
+
+    @property
+    def activity(self) -> ActivityRepository:
+        """What happens now, in numbers."""
+        return ActivityRepository(self.sql, self.tenant)
+
+    @property
+    def shelves(self) -> ShelfRepository:
+        """The directory as a shelf."""
+        return ShelfRepository(self.sql, self.tenant)
 
     @property
     def credentials(self) -> CredentialRepository:

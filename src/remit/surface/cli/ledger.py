@@ -1,6 +1,7 @@
 """`remit ledger`: search, export, verify offline: that needs no server, only trusted keys."""
 
 import os
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -9,7 +10,7 @@ import typer
 from remit.surface.cli.exits import Exit
 from remit.surface.cli.failures import Misused
 from remit.surface.cli.follow import follow
-from remit.surface.cli.options import OutputOption, group
+from remit.surface.cli.options import OutputOption, duration, group
 from remit.surface.cli.render import Output, coloured, show, table, visible
 
 app = group("The log of record: search, export, verify offline.")
@@ -36,16 +37,30 @@ def search(
 
 @app.command()
 def who(
-    ident: Annotated[str, typer.Argument(help="A token, call, decision, approval, task, or a resource.")],
+    ident: Annotated[
+        str, typer.Argument(help="A token, call, decision, approval, task, or a resource.")
+    ] = "",
     *,
+    since: Annotated[
+        str | None, typer.Option("--since", help="Instead: all since 10m, 2h; a day at most.")
+    ] = None,
     output: OutputOption = Output.TABLE,
 ) -> None:
     """Answer who did this, and who allowed it, back to the human's grant."""
     from remit.surface.cli.client import Client  # noqa: PLC0415 — as above
 
+    if bool(ident) == bool(since):
+        raise Misused("say either what it is about or `--since` when", next_step="remit ledger who --help")
+    span = {} if since is None else _span(since)
     with Client.open() as client:
-        found = client.get("/ledger/trace", of=ident)
+        found = client.get("/ledger/trace", of=ident, **span)
     show(found, output=output, lines=_told(found))
+
+
+def _span(since: str) -> dict[str, str]:
+    now = datetime.now(UTC)
+    begun = now - duration(since, command="remit ledger who")
+    return {"since": begun.isoformat(), "until": now.isoformat()}
 
 
 @app.command()

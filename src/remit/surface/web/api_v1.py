@@ -10,10 +10,12 @@ from remit.surface.web.routes.breakglass import BreakGlassRoutes
 from remit.surface.web.routes.capabilities import CapabilityRoutes
 from remit.surface.web.routes.clients import ClientRoutes
 from remit.surface.web.routes.connections import ConnectionRoutes
+from remit.surface.web.routes.console import ConsoleRoutes
 from remit.surface.web.routes.decisions import DecisionRoutes
 from remit.surface.web.routes.directory import DirectoryRoutes
 from remit.surface.web.routes.domains import DomainRoutes
 from remit.surface.web.routes.federation import FederationRoutes
+from remit.surface.web.routes.inventory import InventoryRoutes
 from remit.surface.web.routes.keys import KeyRoutes
 from remit.surface.web.routes.kills import KillRoutes
 from remit.surface.web.routes.learning import LearningRoutes
@@ -64,6 +66,8 @@ class Nouns:
     usage: UsageRoutes
     risk: RiskRoutes
     me: MeRoutes
+    inventory: InventoryRoutes
+    console: ConsoleRoutes
 
     def operations(self) -> list[Operation[Any, Any]]:
         """All of them; names and (method, path) pairs are unique, which a test demands."""
@@ -95,4 +99,6 @@ class Nouns:
             *self.usage.operations(),
             *self.risk.operations(),
             *self.me.operations(),
+            *self.inventory.operations(),
+            *self.console.operations(),
         ]

@@ -38,6 +38,7 @@ from remit.surface.web.api import Api
 from remit.surface.web.api_v1 import Nouns
 from remit.surface.web.app import build_app
 from remit.surface.web.browsing import BrowserDoor
+from remit.surface.web.console_assembly import console_routes, inventory_routes
 from remit.surface.web.door import Door
 from remit.surface.web.idempotency import Idempotency
 from remit.surface.web.openapi import document
@@ -263,6 +264,8 @@ def nouns(services: Services) -> Nouns:
             identity=services.identity,
         ),
         me=MeRoutes(directory=SnapshotDirectory(ground.snapshots)),
+        inventory=inventory_routes(services),
+        console=console_routes(services, seen=authority.seen),
     )
 
 

@@ -884,3 +884,7 @@ CREATE UNIQUE INDEX relation_model_id ON relation_model (tenant, store, id);
 CREATE INDEX relation_tuple_user ON relation_tuple (tenant, store, user, object);
 CREATE INDEX breakglass_state ON breakglass (tenant, state, id);
 CREATE INDEX source_at ON source (tenant, holder, at, id);
+CREATE INDEX consent_agent ON consent (tenant, agent, state, id);
+CREATE INDEX principal_by_name ON principal (tenant, kind, name, id, state, owner, blueprint, environment);
+CREATE INDEX principal_by_changed_at ON principal (tenant, kind, changed_at, id, name, state, owner, blueprint, environment);
+CREATE INDEX principal_by_id ON principal (tenant, kind, id, name, state, owner, blueprint, environment);

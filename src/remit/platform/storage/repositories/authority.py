@@ -213,6 +213,16 @@ _CONSENTS_OF = (
     .order_by(consent.c.id.desc())
     .limit(bindparam("count"))
 )
+_CONSENTS_TO = (
+    select(consent.c.body)
+    .where(
+        consent.c.tenant == bindparam("tenant"),
+        consent.c.agent == bindparam("this_agent"),
+        consent.c.state == "given",
+    )
+    .order_by(consent.c.id.desc())
+    .limit(bindparam("count"))
+)
 
 
 class GrantRepository:
@@ -252,6 +262,11 @@ class GrantRepository:
             return False
         body = _text(replace(known, state=GrantState.WITHDRAWN, withdrawn_at=at))
         return self._sql.run(_WITHDRAW, {"ours": self._tenant, "this": ident, "new_body": body}) == 1
+
+    def to_agent(self, agent: AgentId, limit: int) -> Sequence[Grant]:
+        """Consents that stand, to an agent, newest first."""
+        values: dict[str, Scalar] = {"tenant": self._tenant, "this_agent": agent, "count": limit}
+        return [_GRANT.decode(row[0]) for row in self._sql.rows(_CONSENTS_TO, values)]
 
     def of_user(self, user: UserId, limit: int) -> Sequence[Grant]:
         """All consents of a user, newest first."""

@@ -45,6 +45,7 @@ consent: Final = Table(
     Column("state", Text, nullable=False),
     Column("body", Text, nullable=False),
     Index("consent_pair", "tenant", "user", "agent", "state"),
+    Index("consent_agent", "tenant", "agent", "state", "id"),
 )
 """Grants that people gave; `grant` is a reserved word of SQL."""
 

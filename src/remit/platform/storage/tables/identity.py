@@ -35,6 +35,20 @@ Index(
     sqlite_where=_LIVING,
     postgresql_where=_LIVING,
 )
+for _order in ("name", "changed_at", "id"):
+    # What lists are sorted and narrowed by, so that a page of many is found without reading a row.
+    Index(
+        f"principal_by_{_order}",
+        principal.c.tenant,
+        principal.c.kind,
+        principal.c[_order],
+        *((principal.c.id,) if _order != "id" else ()),
+        *((principal.c.name,) if _order != "name" else ()),
+        principal.c.state,
+        principal.c.owner,
+        principal.c.blueprint,
+        principal.c.environment,
+    )
 Index("principal_owner", principal.c.tenant, principal.c.owner)
 Index("principal_parent", principal.c.tenant, principal.c.parent)
 Index("principal_blueprint", principal.c.tenant, principal.c.blueprint)

@@ -2,25 +2,36 @@
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Annotated, Any, Protocol, Self
+from datetime import datetime, timedelta
+from typing import Annotated, Any, Final, Protocol, Self
 
 import msgspec
 
 from remit.authority.oauth.wire.scopes import Scope
-from remit.kernel.errors import NotFound
+from remit.kernel.errors import Invalid, NotFound
 from remit.kernel.ids import RecordId, TenantId
 from remit.kernel.uow import Transaction, UnitOfWork
 from remit.ledger.checkpoint import LogKey
 from remit.ledger.export import export_files, export_log, join_logs, pack_archive
-from remit.ledger.query import DECIDED, Answer, Step, TaskStory, Trace, trace
+from remit.ledger.query import DECIDED, Answer, Step, TaskStory, Trace, trace, trace_time
 from remit.ledger.record import Record
 from remit.ledger.repository import LedgerReader, Placed, SignedCheckpoint
 from remit.ledger.telling import Directory, tell_answer
 from remit.surface.web.caller import NotAdministrator
 from remit.surface.web.operation import Blob, Inbound, Method, Nothing, Operation
+from remit.surface.web.schemas.words import Instant
 
 Needle = Annotated[str, msgspec.Meta(min_length=1, max_length=512)]
+
+
+LONGEST: Final = timedelta(days=1)
+"""Of a trace by time."""
+
+
+class NoStart(Invalid):
+    """A trace has neither a thing nor a span of time to start from."""
+
+    code = "trace_no_start"
 
 
 class NoSuchRecord(NotFound):
@@ -48,9 +59,13 @@ class LogTransaction(Transaction, Protocol):
 
 
 class TraceQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Where to start: the id of a token, call, decision, task, approval or capability, or a resource."""
+    """Where to start: the id of a token, call, decision, task, approval or capability, or a resource; or a
+    span of time, from `since` up to `until`, of a day at most.
+    """
 
-    of: Needle
+    of: Annotated[str, msgspec.Meta(max_length=512)] = ""
+    since: Instant | None = None
+    until: Instant | None = None
 
 
 class RecordsQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -266,7 +281,11 @@ class LedgerRoutes:
 
     async def _trace(self, inbound: Inbound[Nothing, TraceQuery]) -> TraceView:
         _require_reader(inbound)
-        return await self.uow.read(lambda tx: self._traced(tx.ledger, inbound.query.of))
+        query = inbound.query
+        if query.of:
+            return await self.uow.read(lambda tx: self._traced(tx.ledger, query.of))
+        since, until = _span(query)
+        return await self.uow.read(lambda tx: self._told(tx.ledger, trace_time(tx.ledger, since, until)))
 
     async def _records(self, inbound: Inbound[Nothing, RecordsQuery]) -> list[RecordView]:
         _require_reader(inbound)
@@ -307,7 +326,9 @@ class LedgerRoutes:
         return Blob(media="application/octet-stream", body=archive)
 
     def _traced(self, log: Log, start: str) -> TraceView:
-        found = trace(log, start)
+        return self._told(log, trace(log, start))
+
+    def _told(self, log: Log, found: Trace) -> TraceView:
         return TraceView.of(found, told=[tell_answer(log, each, self.directory) for each in found.answers])
 
     def _archive(self, log: Log) -> bytes:
@@ -323,6 +344,14 @@ class LedgerRoutes:
         return export_files(
             export_log(log, tenant=self.tenant, shard=shard, disclose=True, keys=self.known_keys())
         )
+
+
+def _span(query: TraceQuery) -> tuple[datetime, datetime]:
+    if query.since is None or query.until is None:
+        raise NoStart("a trace begins at `of`, or at `since` and `until`", next_step="remit ledger who ID")
+    if not timedelta(0) < query.until - query.since <= LONGEST:
+        raise NoStart("`until` is later than `since`, by a day at most", next_step="remit ledger who ID")
+    return query.since, query.until
 
 
 def _decided(tx: LogTransaction, named: str) -> RecordId | None:
