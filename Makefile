@@ -8,7 +8,7 @@ STAMP := $(VENV)/.installed
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help up test lint types contracts bench docs docs-check lock clean
+.PHONY: help up console test lint types contracts bench docs docs-check lock clean
 
 help:  ## what can be done here
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -26,10 +26,14 @@ $(STAMP): requirements.lock pyproject.toml sdk/pyproject.toml
 	@$(BIN)/python -m compileall -q src sdk/src
 	@touch $@
 
+console: $(STAMP)  ## build the console (pages of operators), where its sources changed
+	@$(BIN)/python console/build.py
+
 up: $(STAMP)  ## start Remit and watch a real agent being governed; Ctrl-C stops it
+	@$(BIN)/python console/build.py || echo 'going on without the console; its address says how to build it' >&2
 	@REMIT_GATEWAY_PROVENANCE=$${REMIT_GATEWAY_PROVENANCE:-observe} exec $(BIN)/remit up --demo --fresh --data .remit $(ARGS)
 
-test: $(STAMP)  ## every test, PostgreSQL included
+test: console  ## every test, PostgreSQL included
 	@$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal --proof build/proof.json $(ARGS)
 
 lint: $(STAMP)  ## format and rules
@@ -39,8 +43,9 @@ lint: $(STAMP)  ## format and rules
 contracts: $(STAMP)  ## who may import whom
 	@$(BIN)/lint-imports
 
-types: $(STAMP)  ## mypy, strict
+types: $(STAMP)  ## mypy and tsc, strict
 	@$(BIN)/mypy
+	@$(BIN)/python console/build.py --check
 
 bench: $(STAMP)  ## each goal beside its peer, in one run; figures go to bench/out
 	@$(BIN)/python -m bench $(ARGS)
@@ -58,5 +63,5 @@ lock: $(STAMP)  ## resolve requirements.lock and tools/bootstrap.lock anew
 	  --output-file tools/bootstrap.lock
 
 clean:  ## remove everything that these targets made
-	rm -rf $(VENV) build dist bench/out .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) console/node_modules src/remit/surface/web/console/built build dist bench/out .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

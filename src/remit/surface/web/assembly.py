@@ -30,6 +30,7 @@ from remit.identity.credential_keys import CredentialKeys
 from remit.identity.upstream.provider import Language
 from remit.kernel.ids import DecisionId
 from remit.kernel.jose.keys import KeyClass
+from remit.kernel.tenancy import path_of
 from remit.ledger.telling import tell_decision
 from remit.oversight.approvals.answers import issue_link, read_link, read_signed_answer
 from remit.oversight.approvals.approval import Answer
@@ -38,6 +39,8 @@ from remit.surface.web.api import Api
 from remit.surface.web.api_v1 import Nouns
 from remit.surface.web.app import build_app
 from remit.surface.web.browsing import BrowserDoor
+from remit.surface.web.console.built import read_built
+from remit.surface.web.console.pages import ConsolePages
 from remit.surface.web.console_assembly import console_routes, inventory_routes
 from remit.surface.web.door import Door
 from remit.surface.web.idempotency import Idempotency
@@ -426,6 +429,7 @@ def _own_pages(services: Services, paper: Paper, door: SessionDoor) -> list[Base
     )
     return [
         *sign_in.routes(),
+        *ConsolePages(own=own, built=read_built(), base=path_of(services.ground.issuer)).routes(),
         *_elsewhere(services, own),
         *EnrolPages(paper=paper, door=door, enrolments=people.enrolments).routes(),
         *PasskeyPages(own=own, passkeys=people.passkeys, sessions=people.sessions).routes(),

@@ -41,6 +41,7 @@ class MeRoutes:
             person=caller.person,
             roles=sorted(caller.roles),
             scopes=sorted(caller.scopes),
+            sees_all=caller.sees_all,
             channel="token" if signed is None else "session",
             acr=subject.acr,
             auth_time=subject.signed_in_at,

@@ -15,6 +15,8 @@ class MeView(msgspec.Struct, frozen=True, kw_only=True):
     roles: list[str]
     """Those of this moment."""
     scopes: list[str]
+    sees_all: bool
+    """Whether lists hold everybody's things, rather than the caller's own."""
     channel: str
     """`session` for a browser that somebody is signed in with, else `token`."""
     acr: str

@@ -1,0 +1,21 @@
+/** What the left navigation lists, and ⌘K beside it; who may not see a thing is not led there. */
+import type { Me } from "../api/me";
+
+export interface Entry {
+  readonly to: string;
+  readonly label: string;
+  readonly group: "Now" | "Who" | "Rules" | "Proof" | "House";
+  /** Who is led there; absent is everyone. The server decides all the same. */
+  readonly for?: (me: Me) => boolean;
+}
+
+/** Whether the server shows this person everything, rather than their own. */
+export const seesAll = (me: Me): boolean => me.sees_all;
+
+export const entries: readonly Entry[] = [
+  { to: "/", label: "Overview", group: "Now", for: seesAll },
+  { to: "/decisions", label: "Decisions", group: "Now", for: seesAll },
+  { to: "/approvals", label: "Approvals", group: "Now" },
+  { to: "/kills", label: "Kill switch", group: "Now", for: seesAll },
+  { to: "/agents", label: "Agents", group: "Who", for: seesAll },
+];
