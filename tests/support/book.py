@@ -172,6 +172,7 @@ class Bench:
     async def evaluated(
         self, api: str, asked: Sequence[Asked], answers: Sequence[Decision], posed: Any = None
     ) -> None:
+        opened = list[tuple[Asked, ProposedCall, Decision]]()
         for one, (call_, refused), answer in zip(
             asked, posed or [self.posed(each) for each in asked], answers, strict=True
         ):
@@ -182,8 +183,10 @@ class Bench:
             if said.effect == "permit" == answer.verdict.effect:
                 self.left(said)
             elif said.effect == "ask" == answer.verdict.effect and self.office.chance(0.5):
-                ident = self.put(call_, answer)
-                self.again.append(replace(one, approval=self.office.pick([ident, ident, ""])))
+                opened.append((one, call_, answer))
+        for one, call_, answer in opened:  # people are asked once the whole batch is answered
+            ident = self.put(call_, answer)
+            self.again.append(replace(one, approval=self.office.pick([ident, ident, ""])))
 
     def posed(self, asked: Asked) -> tuple[ProposedCall, bool]:
         found = self.access.posed(asked, self.store.head, by=PEP)
