@@ -15,7 +15,7 @@ from remit.oversight.containment.kill import TargetKind
 from support.asking import asked
 from support.browsers import browser, page_of
 from support.composed import populated
-from support.house import House
+from support.house import REFUND, House
 
 HOSTILE = {
     "title": '<img src=x onerror="document.title=1"><script>document.title="ran"</script>',
@@ -265,3 +265,20 @@ async def test_a_page_of_another_site_can_neither_frame_nor_post(tmp_path: Path)
         await page.wait_for_load_state()
         assert await ask.state() is ApprovalState.PENDING
         assert any("frame" in error.lower() for error in seen.errors)
+
+
+@pytest.mark.req("R70", "N21")
+async def test_a_card_tells_what_its_agent_asked_before_and_the_agent_is_not_told(house: House) -> None:
+    async with asked(house, arguments={**REFUND, "amount": "390.00"}) as first:
+        await submit(house, first.url, "deny")
+        await first.waiting
+    async with asked(house) as ask:
+        page = (await house.http.get(ask.url)).text
+        assert "1 alike in 30 days: 0 yes, 1 no, 0 unanswered; 1 about this resource" in page
+        assert "nothing before it asked" in page
+        assert "of 100" in page
+        seen = await house.api(house["lead"], "GET", f"/approvals/{ask.approval.id}")
+        assert seen.json()["beside"]["compared"]["denied"] == 1
+        own = await house.api(house["support-bot"], "GET", f"/approvals/{ask.approval.id}")
+        assert own.status_code == 200
+        assert "beside" not in own.json()

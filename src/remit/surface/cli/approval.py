@@ -83,11 +83,41 @@ def card(found: dict[str, Any]) -> list[str]:
         f"  Asked by   {visible(found['agent_name'])}{visible(_for(found))}",
         f"  Why you    {visible(found['reason'])} (rule {visible(found['rule'])})",
         *(f"  {visible(line['pointer']):<10} {_text(line['value'])}" for line in shown["arguments"]),
+        *known(found.get("beside")),
         f"  Digest     {found['digest']}",
     ]
     if not shown["inspectable"]:
         lines.append("  WARNING    a part of this cannot be inspected")
     return lines
+
+
+def known(beside: dict[str, Any] | None) -> list[str]:
+    """What is known about an ask besides its own bytes."""
+    if beside is None:
+        return []
+    lines = [f"  Compared   {_compared(beside['compared'])}"]
+    if beside.get("outside"):
+        lines.insert(0, f"  Reaches    outside: {', '.join(map(_text, beside['outside']))}")
+    if beside.get("risk") is not None:
+        parts = [f"{each['part']} +{each['points']}" for each in beside.get("contributions", ())]
+        lines.append(f"  Risk       {beside['risk']} of 100{': ' if parts else ''}{', '.join(parts)}")
+    read = [_text(each["name"]) for each in beside.get("read", ())]
+    more = ", and more" if beside.get("more") else ""
+    return [*lines, f"  Had read   {', '.join(read) + more if read else 'nothing before it asked'}"]
+
+
+def _compared(compared: dict[str, Any]) -> str:
+    times = compared["approved"] + compared["denied"] + compared["unanswered"]
+    if not times:
+        return "its agent has not asked for this in 30 days"
+    most = f"; at most {compared['largest']} approved" if compared.get("largest") else ""
+    part = "" if compared.get("whole", True) else " (of its newest answers only)"
+    ended = ", ".join(
+        f"{compared[end]} {word}"
+        for end, word in (("approved", "yes"), ("denied", "no"), ("unanswered", "unanswered"))
+    )
+    here = f"{compared['same_resource'] or 'none'} about this resource"
+    return f"{times} alike in 30 days: {ended}{most}; {here}{part}"
 
 
 def _for(found: dict[str, Any]) -> str:

@@ -9,6 +9,7 @@ from starlette.types import ASGIApp
 from remit.app.access.desk import AccessDesk
 from remit.app.access.requests import AccessRequests
 from remit.app.access.unasked import UnaskedLog
+from remit.app.bindings.beside import CardDesk
 from remit.app.bindings.desk import ApprovalDesk
 from remit.app.bindings.directory import SnapshotDirectory
 from remit.app.bindings.discovery import LiveTools
@@ -216,6 +217,7 @@ def nouns(services: Services) -> Nouns:
         ),
         approvals=ApprovalRoutes(
             service=services.approvals,
+            cards=CardDesk(ground.work),
             read_answer=partial(_read_answer, services),
             link_signer=partial(ground.keys.signer, KeyClass.APPROVAL_LINK),
             issuer=ground.issuer,
@@ -493,6 +495,7 @@ def _approval_pages(services: Services, paper: Paper, door: SessionDoor) -> Appr
             entropy=ground.entropy,
         ),
         confirms=services.people.signing,
+        cards=CardDesk(ground.work),
         door=door,
         paper=paper,
         now=ground.clock.now,

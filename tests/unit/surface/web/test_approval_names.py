@@ -13,6 +13,7 @@ from remit.identity.sign_in_service import AnswerQuestion, ProvenAnswer
 from remit.kernel.ids import ApprovalId, PrincipalId
 from remit.kernel.secret import Secret
 from remit.oversight.approvals.approval import Answer, Approval
+from remit.oversight.approvals.beside import Beside, beside
 from remit.oversight.approvals.service import AnswerProof
 from remit.surface.web.pages.approval import ApprovalPages
 from remit.surface.web.pages.paper import Paper
@@ -59,6 +60,11 @@ class NobodyIn:
         raise AssertionError("no cookie was sent")
 
 
+class NothingKnown:
+    async def beside(self, approval: Approval) -> Beside:
+        return beside(approval, earlier=(), decision=None, sources=())
+
+
 async def page_of(held: Approval) -> str:
     def read_link(_link: str, _at: datetime) -> AnswerProof:
         return AnswerProof(
@@ -76,6 +82,7 @@ async def page_of(held: Approval) -> str:
         read_link=read_link,
         own_link=lambda _approval, _to: "",
         confirms=NoPasskeys(),
+        cards=NothingKnown(),
         door=SessionDoor(sessions=NobodyIn(), issuer=issuer, origins=frozenset({issuer})),
         paper=Paper(issuer=issuer, origin=issuer),
         now=lambda: AT,

@@ -318,6 +318,11 @@ class ApprovalRepository:
         """The last answered asks of an agent, newest first."""
         return self._many(_LAST_OF, {"this_agent": agent, "count": count})
 
+    def answers_of(self, agent: PrincipalId, count: int) -> Sequence[Approval]:
+        """The same without opening their arguments: how they ended, and about what."""
+        values: dict[str, Scalar] = {"this_agent": agent, "count": count}
+        return [_decoded(row) for row in self._sql.rows(_LAST_OF, self._ours(values))]
+
     def due(self, at: datetime, limit: int) -> Sequence[Approval]:
         """Pending asks whose time is over, oldest first."""
         return self._many(_DUE, {"now": micros(at), "count": limit})

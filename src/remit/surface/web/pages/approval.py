@@ -15,6 +15,7 @@ from remit.kernel.canonical import same_bytes, sha256
 from remit.kernel.errors import NotFound, RemitError
 from remit.kernel.ids import ApprovalId, PrincipalId
 from remit.oversight.approvals.approval import Answer, Approval, ApprovalState
+from remit.oversight.approvals.beside import Beside
 from remit.oversight.approvals.card import draw
 from remit.oversight.approvals.service import AnswerProof
 from remit.oversight.approvals.visible import Shown, show
@@ -35,6 +36,13 @@ class Asks(Protocol):
 
     async def answer(self, ident: ApprovalId, *, answer: Answer, proof: AnswerProof) -> Approval:
         """Give it its one answer."""
+
+
+class Cards(Protocol):
+    """What the page needs beside the ask's own bytes."""
+
+    async def beside(self, approval: Approval) -> Beside:
+        """What was asked like it, whom it reaches, what its agent had read."""
 
 
 class Confirms(Protocol):
@@ -64,6 +72,7 @@ class ApprovalPages:
         read_link: Callable[[str, datetime], AnswerProof],
         own_link: Callable[[Approval, PrincipalId], str],
         confirms: Confirms,
+        cards: Cards,
         door: SessionDoor,
         paper: Paper,
         now: Callable[[], datetime],
@@ -74,6 +83,7 @@ class ApprovalPages:
         self._read_link = read_link
         self._own_link = own_link
         self._confirms = confirms
+        self._cards = cards
         self._door = door
         self._paper = paper
         self._now = now
@@ -113,7 +123,9 @@ class ApprovalPages:
         except RemitError as refused:
             return self._refused(refused)
         elsewhere = self._paper.at_home(request) if question is not None else None
-        return elsewhere or self._page(approval, proof, link, question)
+        if elsewhere is not None:
+            return elsewhere
+        return self._page(approval, proof, link, question, await self._cards.beside(approval))
 
     async def decide(self, request: Request) -> Response:
         """Take the answer; the link is burnt with it. 303 afterwards, so that a reload repeats nothing."""
@@ -169,7 +181,12 @@ class ApprovalPages:
         return proof, await self._asks.get(proof.approval)
 
     def _page(
-        self, approval: Approval, proof: AnswerProof, link: str, question: AnswerQuestion | None
+        self,
+        approval: Approval,
+        proof: AnswerProof,
+        link: str,
+        question: AnswerQuestion | None,
+        beside: Beside,
     ) -> Response:
         card = draw(approval)
         return self._paper.page(
@@ -181,6 +198,7 @@ class ApprovalPages:
             else {answer: options_text(each) for answer, each in question.options.items()},
             approval=approval,
             card=card,
+            beside=beside,
             pointers=[show(line.pointer) for line in card.arguments],
             agent=show(approval.agent_name),
             user=show(approval.user_name),

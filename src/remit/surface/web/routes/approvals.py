@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from remit.app.bindings.beside import CardDesk
 from remit.authority.oauth.wire.scopes import Scope
 from remit.kernel.errors import NotFound
 from remit.kernel.ids import ApprovalId, Entropy
@@ -30,6 +31,7 @@ class ApprovalRoutes:
     """What the noun needs: the service, a reader of signed answers, our present key for links, the issuer."""
 
     service: ApprovalService
+    cards: CardDesk
     read_answer: Callable[[str, datetime], Awaitable[tuple[Answer, AnswerProof]]]
     """Verifies a person's signed answer with the keys that are registered now."""
     link_signer: Callable[[], Signer]
@@ -99,7 +101,10 @@ class ApprovalRoutes:
         return page_of(found, limit=query.limit, key=lambda each: each.id, view=ApprovalLine.of)
 
     async def _get(self, inbound: Inbound[Nothing, Nothing]) -> ApprovalView:
-        return ApprovalView.of(await self._visible(inbound.path["approval"], inbound.caller))
+        approval, caller = await self._visible(inbound.path["approval"], inbound.caller), inbound.caller
+        # SAFETY: an agent that knew how it is compared and weighed would know what to write.
+        weighs = caller.person and (caller.principal in approval.asked or caller.sees_all)
+        return ApprovalView.of(approval, await self.cards.beside(approval) if weighs else None)
 
     async def _answer(self, inbound: Inbound[SignedAnswer, Nothing]) -> ApprovalView:
         approval = await self._visible(inbound.path["approval"], inbound.caller)

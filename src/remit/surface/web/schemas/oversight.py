@@ -1,13 +1,15 @@
 """Asks and kills as the API shows them."""
 
+from dataclasses import asdict
 from datetime import datetime
 from typing import Any, Self
 
 import msgspec
 
 from remit.oversight.approvals.approval import Approval, ApprovalState
+from remit.oversight.approvals.beside import Beside
 from remit.oversight.approvals.card import Card, draw
-from remit.oversight.approvals.visible import Shown
+from remit.oversight.approvals.visible import Shown, show
 from remit.oversight.containment.kill import Kill, KillState, Reach, Target, TargetKind
 from remit.surface.web.paging import PageQuery
 from remit.surface.web.schemas.words import Ident, Jws, Line
@@ -63,6 +65,71 @@ class CardView(msgspec.Struct, frozen=True, kw_only=True):
         )
 
 
+class ComparedView(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Earlier asks of the same agent for the same action within 30 days, by how they ended."""
+
+    approved: int
+    denied: int
+    unanswered: int
+    same_resource: int
+    largest: str = ""
+    whole: bool = True
+
+
+class RiskPart(msgspec.Struct, frozen=True, kw_only=True):
+    """Points for one reason."""
+
+    part: str
+    points: int
+    because: ShownText
+
+
+class HeardView(msgspec.Struct, frozen=True, kw_only=True):
+    """Something that the agent had read when it asked."""
+
+    name: ShownText
+    action: ShownText
+    labels: list[ShownText]
+
+
+class BesideView(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What is known about an ask besides its own bytes."""
+
+    compared: ComparedView
+    money: str = ""
+    outside: list[ShownText] = []
+    labels: list[ShownText] = []
+    risk: int | None = None
+    contributions: list[RiskPart] = []
+    read: list[HeardView] = []
+    more: bool = False
+
+    @classmethod
+    def of(cls, known: Beside) -> Self:
+        """From the domain."""
+        parts = known.risk.contributions if known.risk else ()
+        return cls(
+            compared=ComparedView(**asdict(known.compared)),
+            money=known.money,
+            outside=list(map(ShownText.of, known.outside)),
+            labels=list(map(ShownText.of, known.labels)),
+            risk=known.risk.score if known.risk else None,
+            contributions=[
+                RiskPart(part=each.part, points=each.points, because=ShownText.of(show(each.because)))
+                for each in parts
+            ],
+            read=[
+                HeardView(
+                    name=ShownText.of(each.name),
+                    action=ShownText.of(each.action),
+                    labels=list(map(ShownText.of, each.labels)),
+                )
+                for each in known.read
+            ],
+            more=known.more,
+        )
+
+
 class ApprovalLine(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One ask in a list."""
 
@@ -102,9 +169,11 @@ class ApprovalView(ApprovalLine, frozen=True, kw_only=True, omit_defaults=True):
     asked: list[str]
     uses: int
     card: CardView
+    beside: BesideView | None = None
+    """For whoever is asked, and for who sees all; never for the agent."""
 
     @classmethod
-    def of(cls, approval: Approval) -> Self:
+    def of(cls, approval: Approval, known: Beside | None = None) -> Self:
         """From the domain."""
         return cls(
             **_common(approval),
@@ -115,6 +184,7 @@ class ApprovalView(ApprovalLine, frozen=True, kw_only=True, omit_defaults=True):
             asked=list(approval.asked),
             uses=approval.uses,
             card=CardView.of(draw(approval)),
+            beside=None if known is None else BesideView.of(known),
         )
 
 
