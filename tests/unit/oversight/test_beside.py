@@ -44,7 +44,7 @@ def test_what_is_older_than_the_span_is_no_comparison_and_newer_asks_are_none_ei
 
 @pytest.mark.parametrize(("count", "whole"), [(COMPARED - 1, True), (COMPARED, False)])
 def test_a_card_says_when_it_did_not_look_at_everything(count: int, *, whole: bool) -> None:
-    answers = [replace(earlier(1, ApprovalState.DENIED), id=ApprovalId(f"apr_earlier_{n}")) for n in range(count)]
+    answers = [replace(earlier(1, ApprovalState.DENIED), id=ApprovalId(f"apr_b{n}")) for n in range(count)]
     assert compare(ask(), answers).whole is whole
 
 
