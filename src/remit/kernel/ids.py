@@ -53,6 +53,11 @@ def mint_id(prefix: str, *, at: datetime, entropy: Entropy) -> str:
     return f"{prefix}_{_moment(at)}{entropy(NAME_BYTES).translate(_DIGIT).decode()}"
 
 
+def first_id(prefix: str, *, at: datetime) -> str:
+    """No id that was minted at this moment or later comes before this; all of an earlier millisecond do."""
+    return f"{prefix}_{_moment(at)}"
+
+
 @lru_cache(maxsize=64)
 def _moment(at: datetime) -> str:
     """Ten digits; what is named at one moment shares them. Pure: equal moments are the same milliseconds."""

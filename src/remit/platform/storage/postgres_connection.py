@@ -250,6 +250,9 @@ async def connect(
             timeout=CONNECT_SECONDS,
             command_timeout=COMMAND_SECONDS,
             statement_cache_size=512,
+            # PD-09: a copy that follows behind answers with what was; it is refused, also one among several
+            # addresses, and for reading too.
+            target_session_attrs="primary",
             server_settings={
                 "application_name": "remit",
                 "statement_timeout": str(STATEMENT_MILLISECONDS),
@@ -263,6 +266,11 @@ async def connect(
         await connection.set_type_codec(
             "numeric", encoder=str, decoder=int, schema="pg_catalog", format="text"
         )
+    except asyncpg.TargetServerAttributeNotMatched as error:
+        raise StorageUnreachable(
+            "the database server is a copy that follows another one",
+            next_step="name the one that is written to",
+        ) from error
     except (asyncpg.PostgresError, TimeoutError, *LOST) as error:
         raise StorageUnreachable("cannot reach the database", debug=str(error)) from error
     return connection

@@ -888,3 +888,4 @@ CREATE INDEX consent_agent ON consent (tenant, agent, state, id);
 CREATE INDEX principal_by_name ON principal (tenant, kind, name, id, state, owner, blueprint, environment);
 CREATE INDEX principal_by_changed_at ON principal (tenant, kind, changed_at, id, name, state, owner, blueprint, environment);
 CREATE INDEX principal_by_id ON principal (tenant, kind, id, name, state, owner, blueprint, environment);
+CREATE INDEX decision_unpermitted ON decision (tenant, effect, id) WHERE effect <> 'permit';

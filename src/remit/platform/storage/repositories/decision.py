@@ -2,19 +2,32 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from functools import cache
 from typing import Final
 
 import msgspec
 from msgspec import structs
-from sqlalchemy import BigInteger, Text, and_, bindparam, case, insert, or_, select, update
+from sqlalchemy import (
+    BigInteger,
+    Select,
+    and_,
+    bindparam,
+    case,
+    insert,
+    literal_column,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.dialects.postgresql import insert as upsert
 
+from remit.decision.answer.response import Effect
 from remit.decision.budget.cost import Line, Settlement
 from remit.decision.policy.bundle import PolicyVersion
 from remit.decision.policy.seal import PublishedPolicy
 from remit.decision.replaying.recorded import RecordedDecision
 from remit.decision.trail.trace import StoredDecision
-from remit.kernel.ids import CallId, DecisionId, PrincipalId, TenantId
+from remit.kernel.ids import CallId, DecisionId, PrincipalId, TenantId, first_id
 from remit.platform.storage.instants import micros, moment
 from remit.platform.storage.sql import Row, Scalar, Sql
 from remit.platform.storage.tables.decision import budget as b
@@ -198,22 +211,26 @@ _SETTLE = (
     )
     .values(outcome=bindparam("new_outcome"))
 )
-_PAGE = (
-    select(d.c.body, d.c.outcome)
-    .where(
-        _OURS,
-        d.c.at >= bindparam("since"),
-        or_(bindparam("any_place", type_=Text) == "", d.c.id < bindparam("after")),
-        or_(bindparam("any_agent", type_=Text) == "", d.c.agent == bindparam("this_agent")),
-        or_(bindparam("any_effect", type_=Text) == "", d.c.effect == bindparam("this_effect")),
-    )
-    .order_by(d.c.id.desc())
-    .limit(bindparam("count"))
-)
+_SINCE = (d.c.id >= bindparam("first")) & (d.c.at >= bindparam("since"))
+"""DS-09: by id as well, in whose order lists are read: what is older is not looked at at all."""
+_NOT_PERMITTED = d.c.effect != literal_column("'permit'")
+"""Word for word the condition of the index `decision_unpermitted`."""
+
+
+@cache
+def _page(*, agent: bool, effect: str) -> "Select[tuple[str, str]]":
+    """The newest of what was asked for; each choice has the statement whose index fits it."""
+    page = select(d.c.body, d.c.outcome).where(_OURS, _SINCE, d.c.id < bindparam("after"))
+    if agent:
+        page = page.where(d.c.agent == bindparam("this_agent"))
+    if effect:
+        page = page.where(d.c.effect == bindparam("this_effect"))
+    if effect == "other":
+        page = page.where(_NOT_PERMITTED)
+    return page.order_by(d.c.id.desc()).limit(bindparam("count"))
 
 
 _RECORDED: Final = msgspec.json.Decoder(RecordedDecision)
-_SINCE = d.c.at >= bindparam("since")
 _NTH_NEWEST = select(d.c.id).where(_OURS, _SINCE).order_by(d.c.id.desc()).limit(1).offset(bindparam("count"))
 _ONWARD = (
     select(d.c.body, d.c.outcome)
@@ -221,6 +238,10 @@ _ONWARD = (
     .order_by(d.c.id)
     .limit(bindparam("count"))
 )
+
+
+_LAST: Final = "dec_~"
+"""After every id."""
 
 
 class DecisionRepository:
@@ -257,31 +278,28 @@ class DecisionRepository:
     ) -> Sequence[StoredDecision]:
         """Newest first; `after` is the last id seen."""
         values: dict[str, Scalar] = {
-            "tenant": self._tenant,
-            "since": micros(since) if since else 0,
-            "any_place": after,
-            "after": after,
-            "any_agent": agent,
-            "this_agent": agent,
-            "any_effect": effect,
-            "this_effect": effect,
+            **self._since(since),
+            "after": after or _LAST,
             "count": limit,
+            **({"this_agent": agent} if agent else {}),
+            **({"this_effect": effect} if effect else {}),
         }
-        return [_stored(row) for row in self._sql.rows(_PAGE, values)]
+        kind = "" if not effect else "permit" if effect == Effect.PERMIT else "other"
+        return [_stored(row) for row in self._sql.rows(_page(agent=bool(agent), effect=kind), values)]
+
+    def _since(self, since: datetime | None) -> dict[str, Scalar]:
+        """Whose decisions, from which moment on."""
+        first = first_id("dec", at=since) if since else ""
+        return {"tenant": self._tenant, "first": first, "since": micros(since) if since else 0}
 
     def before_newest(self, count: int, since: datetime) -> str:
         """The id before the newest so many decisions of a time; empty where there are no more than that."""
-        row = self._sql.row(_NTH_NEWEST, {"tenant": self._tenant, "since": micros(since), "count": count})
+        row = self._sql.row(_NTH_NEWEST, {**self._since(since), "count": count})
         return "" if row is None else str(row[0])
 
     def onward(self, *, since: datetime, after: str, limit: int) -> Sequence[RecordedDecision]:
         """Oldest first, read for a replay; `after` is the last id seen."""
-        values: dict[str, Scalar] = {
-            "tenant": self._tenant,
-            "since": micros(since),
-            "after": after,
-            "count": limit,
-        }
+        values: dict[str, Scalar] = {**self._since(since), "after": after, "count": limit}
         return [_recorded(row) for row in self._sql.rows(_ONWARD, values)]
 
     def of_call(self, call: CallId) -> Sequence[StoredDecision]:

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from sqlalchemy import BigInteger, Column, Index, Table, Text
+from sqlalchemy import BigInteger, Column, Index, Table, Text, text
 
 from remit.platform.storage.tables.metadata import metadata
 
@@ -51,6 +51,15 @@ decision: Final = Table(
     Column("body", Text, nullable=False),
     Index("decision_call", "tenant", "call"),
     Index("decision_agent", "tenant", "agent", "id"),
+    # Permits cost it nothing: among them a rare refusal is found without reading them all.
+    Index(
+        "decision_unpermitted",
+        "tenant",
+        "effect",
+        "id",
+        sqlite_where=text("effect <> 'permit'"),
+        postgresql_where=text("effect <> 'permit'"),
+    ),
 )
 """`outcome` is the truth about the reservation of a permit; `body` holds the trace."""
 

@@ -12,7 +12,19 @@ TEXT = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
 def upgrade() -> None:
     """Add what asking people well needs."""
     _create_shelves()
+    _find_what_was_not_permitted()
     _keep_tenants_apart()  # the last: it concerns every table that is there
+
+
+def _find_what_was_not_permitted() -> None:
+    rare = sa.text("effect <> 'permit'")
+    op.create_index(
+        "decision_unpermitted",
+        "decision",
+        ["tenant", "effect", "id"],
+        sqlite_where=rare,
+        postgresql_where=rare,
+    )
 
 
 def _texts(*names: str) -> "list[sa.Column[str]]":
