@@ -22,6 +22,7 @@ from remit.kernel.clock import SystemClock
 from remit.kernel.events import Event
 from remit.kernel.ids import PrincipalId, TaskId
 from remit.kernel.tenancy import DEFAULT_TENANT
+from remit.oversight.attention.quality import KEPT
 from remit.oversight.containment.kill import KillState
 from remit.platform.settings.options import Provenance
 from remit.platform.storage.clock_marks import ClockMark, ClockMarks
@@ -280,8 +281,9 @@ class _Works:
         await _drain(run, lambda tx: tx.logouts.forget(at - _KEEP_KEYS, _AT_ONCE))
 
     async def forget_history(self, run: JobRun) -> None:
-        """Drop marks whose window is over, and what tasks have seen whose time has come."""
+        """Drop marks whose window is over, what tasks have seen, and what people were asked long ago."""
         at = self._clock.now()
+        await _drain(run, lambda tx: tx.inboxes.forget(at - KEPT, _AT_ONCE))
         await _drain(run, lambda tx: tx.history.forget(at, _AT_ONCE))
         await _drain(run, lambda tx: tx.seen.forget(at, _AT_ONCE))
 

@@ -5,6 +5,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from remit.app.authorization import authorization_server
+from remit.app.bindings.attention import attention_desk
 from remit.app.bindings.breakglass import BreakGlassPlane, open_breakglass
 from remit.app.bindings.domains import open_domains
 from remit.app.bindings.exits import RegisteredServers
@@ -44,11 +45,10 @@ from remit.kernel.ids import TenantId
 from remit.kernel.outbound import AddressRule
 from remit.kernel.tenancy import DEFAULT_TENANT
 from remit.oversight.approvals.service import ApprovalService, Patience
-from remit.oversight.attention.share import Attention
+from remit.oversight.attention.service import AttentionService
 from remit.oversight.breakglass.service import BreakGlassService
 from remit.oversight.containment.service import ContainmentService
 from remit.platform.outbound import GuardedHttp
-from remit.platform.settings.options import ApprovalChoices
 from remit.platform.storage.unit_of_work import SqlUnitOfWork
 from remit.platform.telemetry.metrics import Metrics
 
@@ -74,6 +74,7 @@ class Services:
     spender: CapabilitySpender
     usage: UsageMeter
     approvals: ApprovalService
+    attention: AttentionService
     breakglass: BreakGlassService
     people: People
     upstream: Upstream
@@ -127,13 +128,15 @@ def build(ground: Ground) -> Services:
     standings = SnapshotStandings(ground.snapshots)
     pace = ProofPace(per_minute=chosen.oauth.proofs_per_minute)
     verifier = AccessTokenVerifier(keys=ground.keys, standings=standings, clock=clock, pace=pace)
+    desk = attention_desk(chosen.approvals, entropy=entropy)
     approvals = ApprovalService(
         work=work,
         clock=clock,
         entropy=entropy,
-        attention=_attention(chosen.approvals),
+        attention=desk,
         patience=Patience(lifetime=chosen.approvals.lifetime),
     )
+    approvals.follow(desk)
     breakglass = open_breakglass(work=work, approvals=approvals, clock=clock, entropy=entropy, tenant=tenant)
     narrow = partial(narrowed, settings=chosen, tenant=tenant)
     vault = open_vault(
@@ -209,6 +212,9 @@ def build(ground: Ground) -> Services:
         ),
         usage=usage_meter(ground, approvals),
         approvals=approvals,
+        attention=AttentionService(
+            work=work, desk=desk.desk, taking=approvals, clock=clock, entropy=entropy, tenant=tenant
+        ),
         breakglass=breakglass,
         people=people,
         upstream=upstream,
@@ -266,11 +272,3 @@ def _tenancy(ground: Ground) -> Tenancy | None:
         of=lambda tenant: SqlUnitOfWork(ground.store, tenant=tenant), entropy=ground.entropy
     )
     return Tenancy(service=service, open=Tenants(register=service.all, open_one=partial(open_tenant, ground)))
-
-
-def _attention(chosen: ApprovalChoices) -> Attention:
-    return Attention(
-        per_user_per_minute=chosen.per_user_per_minute,
-        pending_per_agent=chosen.pending_per_agent,
-        denials_in_a_row=chosen.denials_in_a_row,
-    )

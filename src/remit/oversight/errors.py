@@ -60,6 +60,24 @@ class TooManyAsks(RemitError):
     kind = "rate_limited"
 
 
+class ApproversBusy(TooManyAsks):
+    """Everybody who may answer has been asked as much as they may be, or has quiet hours, and no deputy."""
+
+    code = "approvers_busy"
+
+
+class NotAlike(Conflict):
+    """These asks are not answered as one: they differ, or one of them can't be undone or stands out."""
+
+    code = "asks_not_alike"
+
+
+class NoSuchAttention(Invalid):
+    """A budget of attention that could not be kept."""
+
+    code = "attention_invalid"
+
+
 class UnknownApprovers(Invalid):
     """A rule names approvers in words that mean nobody."""
 

@@ -78,6 +78,9 @@ class Attendance(Protocol):
     ) -> Sequence[Principal]:
         """Whom of those who may answer to ask now. Raises `TooManyAsks`."""
 
+    def addressed(self, tx: ApprovalTransaction, ask: Approval, *, at: datetime) -> None:
+        """Whoever is in `asked` has been asked; said again whenever somebody more is."""
+
     def exhausted(self, tx: ApprovalTransaction, settled: Approval) -> bool:
         """Whether the agent of a settled ask has been denied so often that it is to stop."""
 
@@ -119,6 +122,7 @@ class ApprovalService:
                 return known
             approval = self._addressed(tx, draft, owner=owner, at=at)
             tx.approvals.add(approval)
+            self._attention.addressed(tx, approval, at=at)
             self._record(tx, approval, "requested", actor=approval.instance, at=at)
             return approval
 

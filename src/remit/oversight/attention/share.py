@@ -30,6 +30,9 @@ class Attention:
         check_share(recent, draft=draft, limits=self, at=at)
         return people
 
+    def addressed(self, tx: ApprovalTransaction, ask: Approval, *, at: datetime) -> None:
+        """Nothing is kept of who was asked what: shares are counted from the asks themselves."""
+
     def exhausted(self, tx: ApprovalTransaction, settled: Approval) -> bool:
         """Whether an agent keeps asking for what people refuse."""
         if settled.state is not ApprovalState.DENIED:

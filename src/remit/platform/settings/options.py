@@ -300,6 +300,12 @@ class ApprovalChoices:
     """Asks of one agent that wait at one time, at most 50."""
     denials_in_a_row: int = 5
     """Denials in a row after which an agent is suspended, at most 50."""
+    per_approver_per_hour: int = 20
+    """Cards put to one person in an hour, unless they have a budget of their own, at most 1000."""
+    per_approver_per_day: int = 60
+    """Cards put to one person in a day, unless they have a budget of their own, at most 1000."""
+    per_approver_and_agent_per_day: int = 40
+    """Cards of one agent put to one person in a day, so that no agent takes it all, at most 1000."""
 
     def __post_init__(self) -> None:
         """Hold the ceilings."""
@@ -307,6 +313,9 @@ class ApprovalChoices:
         _from_one("approvals.per_user_per_minute", self.per_user_per_minute, 100)
         _from_one("approvals.pending_per_agent", self.pending_per_agent, 50)
         _from_one("approvals.denials_in_a_row", self.denials_in_a_row, 50)
+        _from_one("approvals.per_approver_per_hour", self.per_approver_per_hour, 1000)
+        _from_one("approvals.per_approver_per_day", self.per_approver_per_day, 1000)
+        _from_one("approvals.per_approver_and_agent_per_day", self.per_approver_and_agent_per_day, 1000)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

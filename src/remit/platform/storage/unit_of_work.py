@@ -13,6 +13,10 @@ from remit.platform.storage.batch import Batch
 from remit.platform.storage.keystore import Keystore
 from remit.platform.storage.nodes import Nodes
 from remit.platform.storage.repositories.activity import ActivityRepository
+from remit.platform.storage.repositories.attention import (
+    ApproverBudgetRepository,
+    InboxRepository,
+)
 from remit.platform.storage.repositories.authority import (
     CeilingRepository,
     EnvelopeRepository,
@@ -354,6 +358,16 @@ class SqlTransaction:
     def approvals(self) -> ApprovalRepository:
         """What people were asked."""
         return ApprovalRepository(self.sql, self.tenant, ContentRows(self.sql, self._sealer(), self.tenant))
+
+    @property
+    def inboxes(self) -> InboxRepository:
+        """Who is asked what."""
+        return InboxRepository(self.sql, self.tenant, self.approvals)
+
+    @property
+    def approver_budgets(self) -> ApproverBudgetRepository:
+        """Who may be asked how much."""
+        return ApproverBudgetRepository(self.sql, self.tenant)
 
     @property
     def glasses(self) -> GlassRepository:

@@ -4,11 +4,13 @@ from typing import Annotated, Any
 
 import typer
 
+from remit.surface.cli.approval_attention import add_attention
 from remit.surface.cli.options import CursorOption, LimitOption, OutputOption, YesOption, group
 from remit.surface.cli.principal import confirm
 from remit.surface.cli.render import Output, coloured, say, show, visible
 
 app = group("Asks that wait for a person, and their answers.")
+add_attention(app)
 ApprovalArgument = Annotated[str, typer.Argument(help="Id of the ask (`apr_…`).")]
 
 
@@ -139,6 +141,7 @@ def _answer(approval: str, answer: str, *, yes: bool, output: Output) -> None:
         if not yes:
             for line in card(found):
                 say(line)
+            client.post("/attention/shown", {"items": [found["id"]]})
         confirm(f"you {answer} exactly this", f"remit approval {answer} {approval}", yes=yes)
         # The signature names the digest of what was shown a moment ago; the server compares it again.
         signature = client.sign_answer(approval=found["id"], digest=found["digest"], answer=answer)

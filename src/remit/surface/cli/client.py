@@ -125,6 +125,10 @@ class Client:
         """Set something."""
         return self._call("PUT", path, body=body)
 
+    def delete(self, path: str) -> Any:
+        """Take something away."""
+        return self._call("DELETE", path)
+
     def sign_answer(self, *, approval: str, digest: str, answer: str) -> str:
         """Sign exactly one answer to exactly one ask with the person's own key (`remit-approval+jwt`)."""
         now = datetime.now(UTC)

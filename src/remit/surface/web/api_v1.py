@@ -5,6 +5,7 @@ from typing import Any
 
 from remit.surface.web.operation import Operation
 from remit.surface.web.routes.approvals import ApprovalRoutes
+from remit.surface.web.routes.attention import AttentionRoutes
 from remit.surface.web.routes.authority import AuthorityRoutes
 from remit.surface.web.routes.breakglass import BreakGlassRoutes
 from remit.surface.web.routes.capabilities import CapabilityRoutes
@@ -48,6 +49,7 @@ class Nouns:
     publishing: PublishingRoutes
     learning: LearningRoutes
     approvals: ApprovalRoutes
+    attention: AttentionRoutes
     breakglass: BreakGlassRoutes
     kills: KillRoutes
     ledger: LedgerRoutes
@@ -81,6 +83,7 @@ class Nouns:
             *self.publishing.operations(),
             *self.learning.operations(),
             *self.approvals.operations(),
+            *self.attention.operations(),
             *self.breakglass.operations(),
             *self.kills.operations(),
             *self.ledger.operations(),

@@ -52,6 +52,7 @@ from remit.surface.web.pages.connections import ConnectionPages
 from remit.surface.web.pages.end_session import EndSessionPages
 from remit.surface.web.pages.enrol import EnrolPages
 from remit.surface.web.pages.grants import GrantPages
+from remit.surface.web.pages.inbox import InboxPages
 from remit.surface.web.pages.mine import Own
 from remit.surface.web.pages.paper import Paper, assets
 from remit.surface.web.pages.passkeys import PasskeyPages
@@ -62,6 +63,7 @@ from remit.surface.web.rehearsal import SnapshotRehearsal
 from remit.surface.web.routes.access import AccessRoutes
 from remit.surface.web.routes.access_requests import RequestRoutes
 from remit.surface.web.routes.approvals import ApprovalRoutes
+from remit.surface.web.routes.attention import AttentionRoutes
 from remit.surface.web.routes.authority import AuthorityRoutes
 from remit.surface.web.routes.authorize import AuthorizeRoutes
 from remit.surface.web.routes.breakglass import BreakGlassRoutes
@@ -73,6 +75,7 @@ from remit.surface.web.routes.decisions import DecisionRoutes
 from remit.surface.web.routes.device import DeviceRoutes
 from remit.surface.web.routes.directory import DirectoryRoutes
 from remit.surface.web.routes.domains import DomainRoutes, entry_named
+from remit.surface.web.routes.entries import Entries
 from remit.surface.web.routes.federation import FederationRoutes, agent_named
 from remit.surface.web.routes.fga import FgaRoutes
 from remit.surface.web.routes.keys import KeyRoutes
@@ -222,6 +225,12 @@ def nouns(services: Services) -> Nouns:
             link_signer=partial(ground.keys.signer, KeyClass.APPROVAL_LINK),
             issuer=ground.issuer,
             entropy=ground.entropy,
+        ),
+        attention=AttentionRoutes(
+            service=services.attention,
+            read_answer=partial(_read_answer, services),
+            entries=Entries(identity=services.identity),
+            name_of=SnapshotDirectory(ground.snapshots).name_of,
         ),
         breakglass=BreakGlassRoutes(
             service=services.breakglass, name_of=SnapshotDirectory(ground.snapshots).name_of
@@ -435,6 +444,13 @@ def _own_pages(services: Services, paper: Paper, door: SessionDoor) -> list[Base
         *_elsewhere(services, own),
         *EnrolPages(paper=paper, door=door, enrolments=people.enrolments).routes(),
         *PasskeyPages(own=own, passkeys=people.passkeys, sessions=people.sessions).routes(),
+        *InboxPages(
+            own=own,
+            attention=services.attention,
+            confirms=people.signing,
+            tenant=services.ground.tenant,
+            now=now,
+        ).routes(),
         *GrantPages(
             own=own,
             consent=services.consent,

@@ -20,6 +20,30 @@ CREATE TABLE approval_asked (
 	approval TEXT NOT NULL,
 	PRIMARY KEY (tenant, person, approval)
 );
+CREATE TABLE attention (
+	tenant TEXT NOT NULL,
+	person TEXT NOT NULL,
+	approval TEXT NOT NULL,
+	waits BIGINT NOT NULL,
+	rank BIGINT NOT NULL,
+	expires_at BIGINT NOT NULL,
+	alike TEXT NOT NULL,
+	agent TEXT NOT NULL,
+	action TEXT NOT NULL,
+	asked_at BIGINT NOT NULL,
+	card BIGINT NOT NULL,
+	shown_at BIGINT NOT NULL,
+	answered_at BIGINT NOT NULL,
+	answer TEXT NOT NULL,
+	together BIGINT NOT NULL,
+	PRIMARY KEY (tenant, person, approval)
+);
+CREATE TABLE attention_budget (
+	tenant TEXT NOT NULL,
+	name TEXT NOT NULL,
+	body TEXT NOT NULL,
+	PRIMARY KEY (tenant, name)
+);
 CREATE TABLE authorization_code (
 	tenant TEXT NOT NULL,
 	id TEXT NOT NULL,
@@ -889,3 +913,10 @@ CREATE INDEX principal_by_name ON principal (tenant, kind, name, id, state, owne
 CREATE INDEX principal_by_changed_at ON principal (tenant, kind, changed_at, id, name, state, owner, blueprint, environment);
 CREATE INDEX principal_by_id ON principal (tenant, kind, id, name, state, owner, blueprint, environment);
 CREATE INDEX decision_unpermitted ON decision (tenant, effect, id) WHERE effect <> 'permit';
+CREATE INDEX attention_waiting ON attention (tenant, person, waits, rank, expires_at, approval);
+CREATE INDEX attention_alike ON attention (tenant, alike, answered_at);
+CREATE INDEX attention_approval ON attention (tenant, approval);
+CREATE INDEX attention_asked ON attention (tenant, person, asked_at);
+CREATE INDEX attention_answered ON attention (tenant, person, answered_at);
+CREATE INDEX attention_action ON attention (tenant, agent, action, answered_at);
+CREATE INDEX attention_age ON attention (tenant, asked_at);

@@ -28,6 +28,7 @@ from remit.platform.storage.sql import Row, Scalar, Sql
 from remit.platform.storage.tables.authority import capability, task, token
 from remit.platform.storage.tables.oversight import approval as t
 from remit.platform.storage.tables.oversight import approval_asked as asked
+from remit.platform.storage.tables.oversight import attention
 from remit.platform.storage.tables.oversight import kill as k
 
 _DECODER: Final = msgspec.json.Decoder(Approval)
@@ -41,6 +42,12 @@ _SETTLE = (
     .where(_OURS, t.c.id == bindparam("this"), t.c.state == "pending")
     .values(state=bindparam("new_state"), decided_at=bindparam("new_decided_at"), body=bindparam("new_body"))
 )
+_NOBODY = (
+    update(attention)
+    .where(attention.c.tenant == bindparam("tenant"), attention.c.approval == bindparam("this"))
+    .values(waits=0)
+)
+"""What is answered waits in nobody's inbox."""
 _SPEND = (
     update(t)
     .where(
@@ -268,6 +275,8 @@ class ApprovalRepository:
                 "new_body": _body(approval),
             },
         )
+        if changed == 1:
+            self._sql.run(_NOBODY, {"tenant": self._tenant, "this": approval.id})
         return changed == 1
 
     def spend(
@@ -312,7 +321,7 @@ class ApprovalRepository:
         if user:
             values: dict[str, Scalar] = {"tenant": self._tenant, "this_user": user, "since": micros(since)}
             found = [*found, *self._sql.rows(_SINCE_OF_USER, values)]
-        return list({ask.id: ask for ask in map(self._ask, found)}.values())
+        return list({ask.id: ask for ask in map(self.opened, found)}.values())
 
     def last_of(self, agent: PrincipalId, count: int) -> Sequence[Approval]:
         """The last answered asks of an agent, newest first."""
@@ -354,16 +363,16 @@ class ApprovalRepository:
         return int(row[0]) if row else 0
 
     def _many(self, statement: Select[tuple[str, str]], values: dict[str, Scalar]) -> list[Approval]:
-        return [self._ask(row) for row in self._sql.rows(statement, self._ours(values))]
+        return [self.opened(row) for row in self._sql.rows(statement, self._ours(values))]
 
     def _ours(self, values: dict[str, Scalar]) -> dict[str, Scalar]:
         return {"tenant": self._tenant, **values}
 
     def _one(self, row: Row | None) -> Approval | None:
-        return None if row is None else self._ask(row)
+        return None if row is None else self.opened(row)
 
-    def _ask(self, row: Row) -> Approval:
-        """The whole ask, its arguments opened."""
+    def opened(self, row: Row) -> Approval:
+        """The whole ask of a row of body and spending call, its arguments opened."""
         found = _decoded(row)
         texts = (each.text for each in self._texts.of(RecordId(found.id)) if each.name == _ARGUMENTS)
         return replace(found, arguments=next(texts, None) or _ERASED)

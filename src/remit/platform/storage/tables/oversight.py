@@ -1,4 +1,4 @@
-"""Tables of oversight: asks, kills, and break glass."""
+"""Tables of oversight: asks, the attention that they take, kills, and break glass."""
 
 from typing import Final
 
@@ -38,6 +38,42 @@ approval_asked: Final = Table(
     Column("approval", Text, primary_key=True),
 )
 """Who may answer what: an inbox without a scan."""
+
+attention: Final = Table(
+    "attention",
+    metadata,
+    Column("tenant", Text, primary_key=True),
+    Column("person", Text, primary_key=True),
+    Column("approval", Text, primary_key=True),
+    Column("waits", BigInteger, nullable=False),
+    Column("rank", BigInteger, nullable=False),
+    Column("expires_at", BigInteger, nullable=False),
+    Column("alike", Text, nullable=False),
+    Column("agent", Text, nullable=False),
+    Column("action", Text, nullable=False),
+    Column("asked_at", BigInteger, nullable=False),
+    Column("card", BigInteger, nullable=False),
+    Column("shown_at", BigInteger, nullable=False),
+    Column("answered_at", BigInteger, nullable=False),
+    Column("answer", Text, nullable=False),
+    Column("together", BigInteger, nullable=False),
+    Index("attention_waiting", "tenant", "person", "waits", "rank", "expires_at", "approval"),
+    Index("attention_alike", "tenant", "alike", "answered_at"),
+    Index("attention_approval", "tenant", "approval"),
+    Index("attention_asked", "tenant", "person", "asked_at"),
+    Index("attention_answered", "tenant", "person", "answered_at"),
+    Index("attention_action", "tenant", "agent", "action", "answered_at"),
+    Index("attention_age", "tenant", "asked_at"),
+)
+"""One ask to one person, from the moment it was put to them until its measures are too old."""
+
+attention_budget: Final = Table(
+    "attention_budget",
+    metadata,
+    Column("tenant", Text, primary_key=True),
+    Column("name", Text, primary_key=True),
+    Column("body", Text, nullable=False),
+)
 
 kill: Final = Table(
     "kill",

@@ -13,6 +13,7 @@ def upgrade() -> None:
     """Add what asking people well needs."""
     _create_shelves()
     _find_what_was_not_permitted()
+    _create_attention()
     _keep_tenants_apart()  # the last: it concerns every table that is there
 
 
@@ -45,6 +46,42 @@ def _create_shelves() -> None:
         ("id", ["name"]),
     ):
         op.create_index(f"principal_by_{order}", "principal", ["tenant", "kind", order, *rest, *narrowing])
+
+
+def _create_attention() -> None:
+    """Who is asked what, when they saw it and what they said; and how much they may be asked."""
+    op.create_table(
+        "attention",
+        *_texts("tenant", "person", "approval"),
+        *_numbers("waits", "rank", "expires_at"),
+        *_texts("alike", "agent", "action"),
+        *_numbers("asked_at", "card", "shown_at", "answered_at"),
+        *_texts("answer"),
+        *_numbers("together"),
+        sa.PrimaryKeyConstraint("tenant", "person", "approval"),
+    )
+    for name, columns in {
+        "waiting": ("person", "waits", "rank", "expires_at", "approval"),
+        "alike": ("alike", "answered_at"),
+        "approval": ("approval",),
+        "asked": ("person", "asked_at"),
+        "answered": ("person", "answered_at"),
+        "action": ("agent", "action", "answered_at"),
+        "age": ("asked_at",),
+    }.items():
+        op.create_index(f"attention_{name}", "attention", ["tenant", *columns], unique=False)
+    op.create_table(
+        "attention_budget", *_texts("tenant", "name", "body"), sa.PrimaryKeyConstraint("tenant", "name")
+    )
+    # What waits when the migration runs is in the inboxes too, as what is like nothing and comes first.
+    op.execute(
+        "INSERT INTO attention (tenant, person, approval, waits, rank, expires_at, alike, agent, action, "
+        "asked_at, card, shown_at, answered_at, answer, together) "
+        "SELECT a.tenant, p.person, a.id, 1, 0, a.expires_at, '', a.agent, '', "
+        "a.requested_at, 1, 0, 0, '', 0 "
+        "FROM approval a JOIN approval_asked p ON p.tenant = a.tenant AND p.approval = a.id "
+        "WHERE a.state = 'pending'"
+    )
 
 
 def _keep_tenants_apart() -> None:
