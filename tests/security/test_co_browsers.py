@@ -231,6 +231,7 @@ async def test_without_the_door_another_sites_page_would_follow_the_log(tmp_path
 async def test_whoever_is_out_is_out_of_the_api_and_of_open_streams(house: House, way: str) -> None:
     page, ident = await console(house), PrincipalId(house["admin"].id)
     people = house.services.people.sessions
+    await house.person("second@company.com", roles="admin")  # nobody can end the last one
     async with stream(page) as answer:
         assert await told(answer, "id: ")
         if way == "signs out":

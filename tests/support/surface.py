@@ -11,6 +11,7 @@ from starlette.types import ASGIApp
 from remit.authority.oauth.wire.errors import MissingToken
 from remit.authority.oauth.wire.scopes import Scope
 from remit.authority.tokens import VerifiedSubject
+from remit.decision.administration.texts import shipped
 from remit.kernel.ids import AgentId, InstanceId, PrincipalId, TenantId, TokenId
 from remit.platform.settings.options import HttpOptions
 from remit.platform.telemetry.metrics import Metrics
@@ -34,6 +35,7 @@ def caller(
         person=True,
         roles=frozenset(roles.split()),
         scopes=frozenset(scopes),
+        policy=shipped(),
         subject=VerifiedSubject(
             tenant=TENANT,
             token=TokenId("tok_1"),

@@ -9,13 +9,17 @@ import asyncio
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 from remit.authority.alive import Dead, alive
 from remit.authority.tasks import Lineage
 from remit.authority.tokens import VerifiedSubject
-from remit.identity.principals import Kind
+from remit.decision.administration.actions import PREFIX, AdminAction
+from remit.decision.administration.current import in_force
+from remit.decision.administration.guard import roles_of
+from remit.decision.administration.judging import Channel, Standing
+from remit.identity.principals import Kind, Principal
 from remit.kernel.clock import Clock
 from remit.kernel.errors import RemitError
 from remit.kernel.ids import PrincipalId
@@ -23,7 +27,7 @@ from remit.ledger.repository import Placed
 from remit.ledger.stream import Offset, Wanted, newest, read_after, require_reached
 from remit.platform.storage.unit_of_work import SqlTransaction, SqlUnitOfWork
 
-_READERS: Final = frozenset({"admin", "reader"})
+_FOLLOW: Final = AdminAction(name=f"{PREFIX}stream.follow_ledger", reads=True)
 LONGEST: Final = timedelta(minutes=15)
 """What a stream lives at most, whatever its token says: it is opened anew with a proof of the key."""
 
@@ -276,12 +280,25 @@ class LiveLog:
         if at >= min(subject.expires_at, subject.issued_at + LONGEST):
             return StreamTokenOver("the access token has run out", next_step="resume with a fresh one")
         person = tx.principals.get(PrincipalId(subject.client))
-        roles = dict(person.attributes).get("roles", "").split() if person else []
-        if person is None or person.kind is not Kind.HUMAN or not _READERS & set(roles):
+        if person is None or person.kind is not Kind.HUMAN or not _follows(tx, subject, person, at):
             return StreamForbidden("this reader may no longer read the log", next_step="remit user list")
         if isinstance(alive(tx.lineage, _lineage(subject), at), Dead):
             return StreamForbidden("this reader may no longer act", next_step="remit user list")
         return None
+
+
+def _follows(tx: SqlTransaction, subject: VerifiedSubject, person: Principal, at: datetime) -> bool:
+    """Whether the administrative policy, as of this view, lets the person read everybody's records."""
+    who = Standing(
+        tenant=subject.tenant,
+        ident=person.id,
+        name=person.name,
+        roles=roles_of(person),
+        channel=Channel.TOKEN if subject.key else Channel.SESSION,
+        acr=subject.acr,
+        signed_in_at=subject.signed_in_at,
+    )
+    return in_force(tx).judge(who, _FOLLOW, own=False, at=at).allowed
 
 
 def _place(tx: SqlTransaction, after: Offset | None) -> Offset:

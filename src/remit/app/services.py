@@ -5,6 +5,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from remit.app.authorization import authorization_server
+from remit.app.bindings.administration import SomebodyAdministers
 from remit.app.bindings.attention import attention_desk
 from remit.app.bindings.breakglass import BreakGlassPlane, open_breakglass
 from remit.app.bindings.domains import open_domains
@@ -195,7 +196,7 @@ def build(ground: Ground) -> Services:
     )
     return Services(
         ground=ground,
-        identity=IdentityService(uow=work, entropy=entropy, tenant=tenant),
+        identity=IdentityService(uow=work, entropy=entropy, tenant=tenant, keeps=SomebodyAdministers()),
         credentials=CredentialService(uow=work, entropy=entropy, tenant=tenant),
         tools=tools,
         consent=ConsentService(uow=work, entropy=entropy, tenant=tenant),

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
-from typing import Final
+from typing import Final, Protocol
 
 from remit.identity import endings, events
 from remit.identity.blueprints import Drift, drift
@@ -34,13 +34,47 @@ _LISTED: Final = {
 """Where a person finds the name that they meant."""
 
 
+class Ends(Protocol):
+    """Ends an entry for a while or for ever."""
+
+    def __call__(
+        self,
+        tx: IdentityTransaction,
+        principal: Principal,
+        *,
+        by: PrincipalId,
+        because: str,
+        at: datetime,
+        entropy: Entropy,
+    ) -> Principal:
+        """The entry as it is then."""
+
+
+class Keeps(Protocol):
+    """Who sees to it that somebody administers; a higher wing knows who that is."""
+
+    def counts(self, tx: IdentityTransaction, principal: Principal, *, at: datetime) -> bool:
+        """Whether it is one of those of whom there must be one."""
+
+    def require_left(self, tx: IdentityTransaction, changed: Principal, *, at: datetime) -> None:
+        """Raise unless, after this change of one who counted, one is left."""
+
+
 class IdentityService:
     """Registers, activates, suspends, resumes, retires and lists every kind of principal (R1)."""
 
-    def __init__(self, *, uow: UnitOfWork[IdentityTransaction], entropy: Entropy, tenant: TenantId) -> None:
+    def __init__(
+        self,
+        *,
+        uow: UnitOfWork[IdentityTransaction],
+        entropy: Entropy,
+        tenant: TenantId,
+        keeps: Keeps | None = None,
+    ) -> None:
         self._uow = uow
         self._entropy = entropy
         self._tenant = tenant
+        self._keeps = keeps
 
     async def register(self, stated: Registration, *, by: PrincipalId, at: datetime) -> Principal:
         """Put a new entry into the directory, in state `draft`. Raises `NameTaken`, or as `draft` does."""
@@ -52,11 +86,7 @@ class IdentityService:
 
     async def suspend(self, ident: PrincipalId, *, by: PrincipalId, because: str, at: datetime) -> Principal:
         """Stop an entry until it is resumed; what it held is dead at once."""
-        return await self._uow.commit(
-            lambda tx: endings.suspend(
-                tx, known(tx, ident), by=by, because=because, at=at, entropy=self._entropy
-            )
-        )
+        return await self._end(endings.suspend, ident, by=by, because=because, at=at)
 
     async def resume(self, ident: PrincipalId, *, by: PrincipalId, at: datetime) -> Principal:
         """Let a suspended entry act again, if it still fulfils what activation asks."""
@@ -70,11 +100,27 @@ class IdentityService:
 
     async def retire(self, ident: PrincipalId, *, by: PrincipalId, because: str, at: datetime) -> Principal:
         """End an entry for ever, with its keys, tokens and all that lives only below it (R97)."""
-        return await self._uow.commit(
-            lambda tx: endings.retire(
-                tx, known(tx, ident), by=by, because=because, at=at, entropy=self._entropy
-            )
-        )
+        return await self._end(endings.retire, ident, by=by, because=because, at=at)
+
+    async def _end(
+        self, how: Ends, ident: PrincipalId, *, by: PrincipalId, because: str, at: datetime
+    ) -> Principal:
+        def work(tx: IdentityTransaction) -> Principal:
+            present = known(tx, ident)
+            counted = self._counts(tx, present, at)
+            ended = how(tx, present, by=by, because=because, at=at, entropy=self._entropy)
+            self._keep(tx, ended, at, counted=counted)
+            return ended
+
+        return await self._uow.commit(work)
+
+    def _counts(self, tx: IdentityTransaction, present: Principal, at: datetime) -> bool:
+        """INVARIANT: asked before the change and in its transaction: an end takes the keys along."""
+        return self._keeps is not None and self._keeps.counts(tx, present, at=at)
+
+    def _keep(self, tx: IdentityTransaction, after: Principal, at: datetime, *, counted: bool) -> None:
+        if counted and self._keeps is not None:
+            self._keeps.require_left(tx, after, at=at)
 
     async def change(
         self,
@@ -88,11 +134,17 @@ class IdentityService:
         deputy: PrincipalId | None = None,
         segments: frozenset[str] | None = None,
         attributes: tuple[tuple[str, str], ...] | None = None,
+        over: datetime | None = None,
     ) -> Principal:
-        """Change what is stated; what is None stays. A deviation from the blueprint is refused."""
+        """Change what is stated; what is None stays. A deviation from the blueprint is refused.
+
+        `over` is the `changed_at` that the change was made from. Raises `Changed` if it is another by now.
+        """
 
         def work(tx: IdentityTransaction) -> Principal:
             present = known(tx, ident)
+            if over is not None and present.changed_at != over:
+                raise Changed(f"`{ident}` was changed by somebody else", next_step=f"remit user show {ident}")
             # Segments and attributes can take authority away, and policies read both; so can who answers.
             if any(each is not None for each in (segments, attributes, owner, deputy)):
                 tx.advance_epoch(f"changed:{ident}")
@@ -105,7 +157,10 @@ class IdentityService:
                 attributes=present.attributes if attributes is None else attributes,
                 changed_at=at,
             )
-            return _change(tx, present, entry, by, at, self._entropy)
+            counted = self._counts(tx, present, at)
+            changed = _change(tx, present, entry, by, at, self._entropy)
+            self._keep(tx, changed, at, counted=counted)
+            return changed
 
         return await self._uow.commit(work)
 

@@ -13,6 +13,7 @@ from remit.platform.storage.batch import Batch
 from remit.platform.storage.keystore import Keystore
 from remit.platform.storage.nodes import Nodes
 from remit.platform.storage.repositories.activity import ActivityRepository
+from remit.platform.storage.repositories.administration import RoleTextRepository
 from remit.platform.storage.repositories.attention import (
     ApproverBudgetRepository,
     InboxRepository,
@@ -323,6 +324,11 @@ class SqlTransaction:
     def policies(self) -> PolicyRepository:
         """Policy texts."""
         return PolicyRepository(self.sql, self.tenant)
+
+    @property
+    def administration(self) -> RoleTextRepository:
+        """The administrative policy."""
+        return RoleTextRepository(self.sql, self.tenant)
 
     @property
     def budgets(self) -> BudgetRepository:

@@ -5,18 +5,22 @@ from typing import Annotated, Any
 
 import typer
 
+from remit.surface.cli.exits import Exit
 from remit.surface.cli.explained import exit_of_effect, explained
 from remit.surface.cli.failures import Misused
 from remit.surface.cli.options import OutputOption, word
 from remit.surface.cli.render import Output, show
 
+_PERSON = "user:"
 app = word("Ask what a call would be answered, without making it.")
 
 
 @app.command()
 def can(
-    agent: Annotated[str, typer.Argument(help="Agent, by name or id.")],
-    tool: Annotated[str, typer.Argument(help="`SERVER/TOOL`, as in `business/book_room`.")],
+    agent: Annotated[str, typer.Argument(help="Agent, by name or id; or a person, as `user:ADDRESS`.")],
+    tool: Annotated[
+        str, typer.Argument(help="`SERVER/TOOL`, as in `business/book_room`; of a person `admin/NOUN.VERB`.")
+    ],
     *,
     arg: Annotated[
         list[str] | None,
@@ -31,6 +35,10 @@ def can(
 
     Exit: 0 permit, 3 denied, 4 a person must approve first.
     """
+    if agent.startswith(_PERSON):
+        from remit.surface.cli.role import may  # noqa: PLC0415 — another question, under the same word
+
+        raise typer.Exit(Exit.DONE if may(agent.removeprefix(_PERSON), tool, output) else Exit.DENIED)
     from remit.surface.cli.client import Client  # noqa: PLC0415 — the HTTP client costs `--help` 0.4 s
 
     server, slash, name = tool.partition("/")

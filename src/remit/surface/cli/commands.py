@@ -27,6 +27,7 @@ NOUNS: Final[dict[str, Entry]] = {
     "agent": Entry("agent", "Agents: who acts, owned by whom, in which state."),
     "blueprint": Entry("blueprint", "Blueprints that agents are minted from, and drift from them."),
     "user": Entry("user", "People: owners, approvers, administrators."),
+    "role": Entry("role", "Roles: who may administer, by which rule; give, take, publish other rules."),
     "client": Entry("oauth_client", "Clients that people sign in with: register, list, revoke."),
     "server": Entry("server", "MCP servers behind the gateway."),
     "tool": Entry("tool", "Tools: pinned definitions, mappings, quarantine."),

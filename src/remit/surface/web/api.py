@@ -13,6 +13,7 @@ from remit.kernel.canonical import framed_digest
 from remit.kernel.clock import Clock
 from remit.surface.web.browsing import require_verified
 from remit.surface.web.caller import Caller, Doorkeeper
+from remit.surface.web.governing import judged
 from remit.surface.web.idempotency import Attempt, Idempotency, Kept, check_key
 from remit.surface.web.inbound import read_body, read_path, read_query
 from remit.surface.web.operation import Blob, Inbound, Live, Nothing, Operation, Replay
@@ -44,6 +45,7 @@ class Api:
         async def endpoint(request: Request) -> Response:
             caller = await self._door.admit(request)
             _require_any(caller, operation.scopes)
+            caller = judged(caller, operation, request, at=self._clock.now())
             if operation.verified:
                 require_verified(caller, at=self._clock.now())
             inbound, raw = await self._read(request, operation, caller)

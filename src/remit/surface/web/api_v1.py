@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from remit.surface.web.operation import Operation
+from remit.surface.web.routes.administration import AdministrationRoutes
 from remit.surface.web.routes.approvals import ApprovalRoutes
 from remit.surface.web.routes.attention import AttentionRoutes
 from remit.surface.web.routes.authority import AuthorityRoutes
@@ -70,6 +71,7 @@ class Nouns:
     me: MeRoutes
     inventory: InventoryRoutes
     console: ConsoleRoutes
+    administration: AdministrationRoutes
 
     def operations(self) -> list[Operation[Any, Any]]:
         """All of them; names and (method, path) pairs are unique, which a test demands."""
@@ -104,4 +106,5 @@ class Nouns:
             *self.me.operations(),
             *self.inventory.operations(),
             *self.console.operations(),
+            *self.administration.operations(),
         ]

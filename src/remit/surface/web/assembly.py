@@ -23,6 +23,7 @@ from remit.app.replaying import ReplayService
 from remit.app.retrieval.ground import decided_at, retrieval_desk, sources_of
 from remit.app.services import Services
 from remit.app.tenant_desk import TenantDesk
+from remit.decision.administration.service import AdministrationService
 from remit.decision.relation_service import RelationService
 from remit.decision.risk_service import RiskService
 from remit.decision.trials.service import TrialService
@@ -44,6 +45,7 @@ from remit.surface.web.console.built import read_built
 from remit.surface.web.console.pages import ConsolePages
 from remit.surface.web.console_assembly import console_routes, inventory_routes
 from remit.surface.web.door import Door
+from remit.surface.web.governing import Governed
 from remit.surface.web.idempotency import Idempotency
 from remit.surface.web.openapi import document
 from remit.surface.web.pages.approval import ApprovalPages
@@ -62,6 +64,7 @@ from remit.surface.web.probes import probes
 from remit.surface.web.rehearsal import SnapshotRehearsal
 from remit.surface.web.routes.access import AccessRoutes
 from remit.surface.web.routes.access_requests import RequestRoutes
+from remit.surface.web.routes.administration import AdministrationRoutes
 from remit.surface.web.routes.approvals import ApprovalRoutes
 from remit.surface.web.routes.attention import AttentionRoutes
 from remit.surface.web.routes.authority import AuthorityRoutes
@@ -172,13 +175,14 @@ def nouns(services: Services) -> Nouns:
     """The API's nouns over the services."""
     ground = services.ground
     policies = policy_service(ground)
+    governed = Governed()
     authority = AuthorityRoutes(
         tasks=services.tasks,
         consent=services.consent,
         delegations=services.delegations,
         identity=services.identity,
     )
-    return Nouns(
+    found = Nouns(
         usage=UsageRoutes(usage=services.usage, seen=authority.seen),
         directory=DirectoryRoutes(
             identity=services.identity,
@@ -280,6 +284,25 @@ def nouns(services: Services) -> Nouns:
         me=MeRoutes(directory=SnapshotDirectory(ground.snapshots)),
         inventory=inventory_routes(services),
         console=console_routes(services, seen=authority.seen),
+        administration=AdministrationRoutes(
+            service=administration(services, governed),
+            identity=services.identity,
+            by_rank=governed.by_rank,
+        ),
+    )
+    governed.operations = found.operations()
+    return found
+
+
+def administration(services: Services, governed: Governed) -> AdministrationService:
+    """Who may administer."""
+    ground = services.ground
+    return AdministrationService(
+        uow=ground.work,
+        identity=services.identity,
+        catalogue=governed.catalogue,
+        entropy=ground.entropy,
+        tenant=ground.tenant,
     )
 
 

@@ -13,13 +13,16 @@ from starlette.requests import Request
 from remit.authority.oauth.wire.errors import MissingToken
 from remit.authority.oauth.wire.scopes import scopes_of_roles
 from remit.authority.tokens import VerifiedSubject
+from remit.decision.administration.current import in_force
+from remit.decision.administration.judging import AdminPolicy
+from remit.decision.administration.repository import ReadsRoles
 from remit.identity.principals import Kind, Principal
 from remit.identity.sessions import ACR_PASSKEY_UV, Session
 from remit.kernel.canonical import same_bytes
 from remit.kernel.clock import Clock
 from remit.kernel.errors import Invalid, RemitError
 from remit.kernel.ids import AgentId, InstanceId, PrincipalId, TokenId, UserId
-from remit.kernel.uow import Transaction, UnitOfWork
+from remit.kernel.uow import UnitOfWork
 from remit.surface.web.caller import Caller, Doorkeeper, Signed
 from remit.surface.web.errors import MediaTypeUnsupported
 from remit.surface.web.inbound import is_json
@@ -67,7 +70,7 @@ class People(Protocol):
         """One principal."""
 
 
-class BrowserTransaction(Transaction, Protocol):
+class BrowserTransaction(ReadsRoles, Protocol):
     """The transaction that the door works in."""
 
     @property
@@ -107,12 +110,12 @@ class BrowserDoor:
             )
         self.check_page(request)
         session = await self._sessions.current_session(request)
-        person = None if session is None else await self._person(session)
-        if session is None or person is None:
+        found = None if session is None else await self._person(session)
+        if session is None or found is None:
             raise SessionOver("nobody is signed in with this browser", next_step=f"sign in at {SIGN_IN}")
         if request.method not in _SAFE:
             self.check_change(request)
-        return self._caller(request, session, person)
+        return self._caller(request, session, *found)
 
     def check_page(self, request: Request) -> None:
         """(2) Raise `ForeignCall` unless the browser says that a page of ours asks.
@@ -135,11 +138,11 @@ class BrowserDoor:
         if media is not None and not is_json(media):
             raise MediaTypeUnsupported(f"body is `{media[:80]}`, not `application/json`")
 
-    async def _person(self, session: Session) -> Principal | None:
-        found = await self._uow.read(lambda tx: tx.principals.get(session.human))
-        return found if found is not None and found.kind is Kind.HUMAN else None
+    async def _person(self, session: Session) -> tuple[Principal, AdminPolicy] | None:
+        found, policy = await self._uow.read(lambda tx: (tx.principals.get(session.human), in_force(tx)))
+        return (found, policy) if found is not None and found.kind is Kind.HUMAN else None
 
-    def _caller(self, request: Request, session: Session, person: Principal) -> Caller:
+    def _caller(self, request: Request, session: Session, person: Principal, policy: AdminPolicy) -> Caller:
         roles = dict(person.attributes).get("roles", "")
         scopes = frozenset(map(str, scopes_of_roles(roles)))
         return Caller(
@@ -149,6 +152,8 @@ class BrowserDoor:
             roles=frozenset(roles.split()),
             scopes=scopes,
             subject=self._subject(session, scopes),
+            policy=policy,
+            name=person.name,
             signed=Signed(
                 session=session.id,
                 acr=session.acr,

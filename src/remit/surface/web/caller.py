@@ -8,6 +8,7 @@ from starlette.requests import Request
 
 from remit.authority.oauth.wire.scopes import Scope
 from remit.authority.tokens import VerifiedSubject
+from remit.decision.administration.judging import AdminPolicy
 from remit.kernel.errors import NotFound, RemitError
 from remit.kernel.ids import PrincipalId, SessionId, TenantId
 
@@ -40,16 +41,25 @@ class Caller:
     subject: VerifiedSubject
     signed: Signed | None = None
     """None for whoever came with a token."""
+    policy: AdminPolicy
+    """Who may administer, as of now."""
+    name: str = ""
+    whole: bool = False
+    """Whether the policy permits this very operation on whatever there is, not only on what is its own."""
+    seeing: bool = False
+    """Whether the policy lets it see such things of others."""
+    denial: str = ""
+    """Why not on whatever there is."""
 
     @property
     def administers(self) -> bool:
-        """Whether it may change what is not its own: role *and* scope."""
-        return "admin" in self.roles and Scope.ADMIN in self.scopes
+        """Whether it may change what is not its own: policy *and* scope."""
+        return self.whole and Scope.ADMIN in self.scopes
 
     @property
     def sees_all(self) -> bool:
         """Whether it may read what is not its own."""
-        return bool(self.roles & {"admin", "reader"}) and Scope.READ in self.scopes
+        return self.seeing and Scope.READ in self.scopes
 
 
 class NotAdministrator(RemitError):
@@ -96,4 +106,5 @@ def require_own(caller: Caller, *owners: str | None, what: str) -> None:
 def require_admin(caller: Caller, *, what: str) -> None:
     """Raise `NotAdministrator` unless the caller administers this installation."""
     if not caller.administers:
-        raise NotAdministrator(f"only an administrator may {what}", next_step="ask one: remit user list")
+        why = f": {caller.denial}" if caller.denial else ""
+        raise NotAdministrator(f"only an administrator may {what}{why}", next_step="who may: remit role list")

@@ -8,9 +8,11 @@ from starlette.requests import Request
 from remit.authority.oauth.proving.verifier import AccessTokenVerifier
 from remit.authority.oauth.wire.errors import InvalidToken, ProofRefused
 from remit.authority.tokens import Proof, VerifiedSubject
+from remit.decision.administration.current import in_force
+from remit.decision.administration.repository import ReadsRoles
 from remit.identity.principals import Kind, Principal
 from remit.kernel.ids import PrincipalId, TenantId
-from remit.kernel.uow import Transaction, UnitOfWork
+from remit.kernel.uow import UnitOfWork
 from remit.surface.web.caller import Caller
 from remit.surface.web.certificates import thumbprint_of
 
@@ -31,7 +33,7 @@ class Directory(Protocol):
         """One principal."""
 
 
-class DoorTransaction(Transaction, Protocol):
+class DoorTransaction(ReadsRoles, Protocol):
     """The transaction that the door works in."""
 
     @property
@@ -70,7 +72,7 @@ class Door:
             f"{self._issuer}/api",
             certificate=thumbprint_of(request),
         )
-        principal = await self._uow.commit(lambda tx: _enter(tx, subject))
+        principal, policy = await self._uow.commit(lambda tx: (_enter(tx, subject), in_force(tx)))
         person = principal.kind is Kind.HUMAN and not subject.chain
         return Caller(
             tenant=subject.tenant,
@@ -79,6 +81,8 @@ class Door:
             roles=frozenset(dict(principal.attributes).get(_ROLES, "").split()) if person else frozenset(),
             scopes=subject.scopes,
             subject=replace(subject, proof=None),
+            policy=policy,
+            name=principal.name,
         )
 
 

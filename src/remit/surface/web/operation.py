@@ -9,6 +9,7 @@ from typing import Any, Generic, TypeVar
 import msgspec
 
 from remit.authority.oauth.wire.scopes import Scope
+from remit.decision.administration.actions import AdminAction, named
 from remit.surface.web.caller import Caller
 
 B = TypeVar("B")
@@ -83,6 +84,21 @@ class Operation(Generic[B, Q]):
     replay: Replay = Replay.ANSWER
     verified: bool = False
     """Whether a browser's session suffices only shortly after a passkey with user verification."""
+
+    @property
+    def action(self) -> AdminAction:
+        """What the administrative policy calls it; from its name, so that there is exactly one."""
+        return named(self.name, self.noun, reads=self.reads)
+
+    @property
+    def reads(self) -> bool:
+        """Whether it changes nothing, whatever its method: what takes the scope to read and no other."""
+        return self.method is Method.GET or self.scopes == (Scope.READ,)
+
+    @property
+    def by_rank(self) -> bool:
+        """Whether nobody does it to what is their own: it is about the whole installation."""
+        return set(self.scopes) <= {Scope.ADMIN, Scope.KILL}
 
     @property
     def noun(self) -> str:

@@ -36,12 +36,21 @@ class Scope(StrEnum):
     GROUPS = disclosure.GROUPS
 
 
+_WHOLE: Final = frozenset({Scope.READ, Scope.WRITE, Scope.APPROVE, Scope.KILL, Scope.ADMIN})
 BY_ROLE: Final[dict[str, frozenset[Scope]]] = {
     "reader": frozenset({Scope.READ}),
     "approver": frozenset({Scope.READ, Scope.APPROVE}),
-    "admin": frozenset({Scope.READ, Scope.WRITE, Scope.APPROVE, Scope.KILL, Scope.ADMIN}),
+    "approver-only": frozenset({Scope.READ, Scope.APPROVE}),
+    "audit-only": frozenset({Scope.READ}),
+    "developer": frozenset({Scope.READ}),
+    "operator": _WHOLE,
+    "security": _WHOLE,
+    "admin": _WHOLE,
 }
-"""What each role of a human earns; unknown roles earn nothing."""
+"""What each role of a human earns; unknown roles earn nothing.
+
+A scope opens a door; what may be done behind it the administrative policy says (`decision.administration`).
+"""
 
 OF_EVERY_PERSON: Final = frozenset({Scope.WRITE, Scope.READ})
 """What a person without any role has: own tasks, own grants, own agents; whose they are is checked there."""

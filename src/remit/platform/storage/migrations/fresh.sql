@@ -1,3 +1,12 @@
+CREATE TABLE admin_policy (
+	tenant TEXT NOT NULL,
+	number BIGINT NOT NULL,
+	digest TEXT NOT NULL,
+	text TEXT NOT NULL,
+	published_by TEXT NOT NULL,
+	published_at BIGINT NOT NULL,
+	PRIMARY KEY (tenant, number)
+);
 CREATE TABLE approval (
 	tenant TEXT NOT NULL,
 	id TEXT NOT NULL,

@@ -18,6 +18,18 @@ policy: Final = Table(
 )
 """Append-only: the highest number is in force."""
 
+admin_policy: Final = Table(
+    "admin_policy",
+    metadata,
+    Column("tenant", Text, primary_key=True),
+    Column("number", BigInteger, primary_key=True, autoincrement=False),
+    Column("digest", Text, nullable=False),
+    Column("text", Text, nullable=False),
+    Column("published_by", Text, nullable=False),
+    Column("published_at", BigInteger, nullable=False),
+)
+"""Who may administer; append-only: the highest number is in force, none is what is shipped."""
+
 policy_seal: Final = Table(
     "policy_seal",
     metadata,

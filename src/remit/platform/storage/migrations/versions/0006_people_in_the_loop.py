@@ -14,6 +14,7 @@ def upgrade() -> None:
     _create_shelves()
     _find_what_was_not_permitted()
     _create_attention()
+    _create_administration()
     _keep_tenants_apart()  # the last: it concerns every table that is there
 
 
@@ -81,6 +82,17 @@ def _create_attention() -> None:
         "a.requested_at, 1, 0, 0, '', 0 "
         "FROM approval a JOIN approval_asked p ON p.tenant = a.tenant AND p.approval = a.id "
         "WHERE a.state = 'pending'"
+    )
+
+
+def _create_administration() -> None:
+    op.create_table(
+        "admin_policy",
+        *_texts("tenant"),
+        *_numbers("number"),
+        *_texts("digest", "text", "published_by"),
+        *_numbers("published_at"),
+        sa.PrimaryKeyConstraint("tenant", "number"),
     )
 
 
