@@ -254,6 +254,8 @@ def suspend(who: Callable[[Held], Any]) -> Callable[[Held], Awaitable[Any]]:
     async def act(held: Held) -> None:
         ident = who(held)
         ident = PrincipalId(await ident if not isinstance(ident, str) else ident)
+        # Of two administrators one may go.
+        await held.house.person("second@company.com", roles="admin")
         await held.house.services.identity.suspend(ident, by=admin(held), because="test", at=held.house.now())
 
     return act

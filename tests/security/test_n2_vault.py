@@ -160,6 +160,8 @@ def kill(kind: TargetKind, who: Callable[[Held], str]) -> Cause:
 
 def suspend(who: Callable[[Held], str]) -> Cause:
     async def act(held: Held) -> None:
+        # Of two administrators one may go.
+        await held.house.person("second@company.com", roles="admin")
         await held.house.services.identity.suspend(
             PrincipalId(who(held)), by=admin(held), because="test", at=held.house.now()
         )
