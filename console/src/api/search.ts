@@ -1,6 +1,7 @@
-/** What ⌘K finds: the server's own search over ids and names. */
-import { api, body } from "./client";
+/** What ⌘K finds: the server's own search over ids and names, of what the caller may see. */
 import { placeOf } from "../parts/links";
+import { api, body } from "./client";
+import type { HitView } from "./schema";
 
 export interface Hit {
   readonly id: string;
@@ -9,11 +10,18 @@ export interface Hit {
   readonly to: string;
 }
 
-/** An id leads to its screen; a name of an agent to that agent. */
+const MOST = 12;
+
+/** An id leads to what it names; a name to the entry that bears it. */
 export async function search(text: string): Promise<readonly Hit[]> {
-  const place = placeOf(text);
-  if (place && /^[a-z]+_[0-9a-z]{10,}$/i.test(text)) return [{ id: text, label: text, kind: "id", to: place }];
-  if (!/^[a-z0-9][a-z0-9-]{1,62}$/.test(text)) return [];
-  const found = await body(api.GET("/api/v1/agents/{ident}", { params: { path: { ident: text } } })).catch(() => undefined);
-  return found ? [{ id: found.id, label: found.name, kind: "agent", to: `/agents/${found.id}` }] : [];
+  const found = await body(api.GET("/api/v1/search", { params: { query: { q: text, limit: MOST } } }));
+  return found.map((each) => ({ id: each.id, label: each.name, kind: [each.kind, each.state].filter(Boolean).join(", "), to: place(each) }));
+}
+
+/** Its own screen; of what has none, the list in which it stands, or what the log says of it. */
+function place({ kind, id }: HitView): string {
+  const own = placeOf(id);
+  if (own) return own;
+  if (kind === "rule") return "/policies";
+  return `/ledger?of=${encodeURIComponent(id)}`;
 }

@@ -7,6 +7,8 @@ const PLACES: Readonly<Record<string, (id: string) => string>> = {
   apr: (id) => `/approvals/${id}`,
   agt: (id) => `/agents/${id}`,
   kil: (id) => `/kills/${id}`,
+  tsk: (id) => `/tasks/${id}`,
+  rec: (id) => `/ledger/${id}`,
 };
 
 /** The address of what an id names, or undefined where no screen shows it. */

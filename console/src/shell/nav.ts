@@ -17,5 +17,12 @@ export const entries: readonly Entry[] = [
   { to: "/decisions", label: "Decisions", group: "Now", for: seesAll },
   { to: "/approvals", label: "Approvals", group: "Now" },
   { to: "/kills", label: "Kill switch", group: "Now", for: seesAll },
-  { to: "/agents", label: "Agents", group: "Who", for: seesAll },
+  { to: "/wall", label: "Wall", group: "Now", for: seesAll },
+  { to: "/inventory", label: "Inventory", group: "Who", for: seesAll },
+  { to: "/tasks", label: "Tasks", group: "Who" },
+  { to: "/policies", label: "Policy", group: "Rules", for: seesAll },
+  { to: "/relations", label: "Relations", group: "Rules", for: seesAll },
+  { to: "/ledger", label: "Ledger", group: "Proof", for: seesAll },
+  { to: "/integrations", label: "Integrations", group: "House", for: seesAll },
+  { to: "/settings", label: "Settings", group: "House", for: seesAll },
 ];

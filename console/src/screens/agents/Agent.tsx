@@ -10,6 +10,7 @@ import { Facts, Panel, Screen } from "../../parts/Screen";
 import { say } from "../../parts/toasts";
 import { Untrusted } from "../../parts/Untrusted";
 import { When } from "../../parts/When";
+import { Profile } from "./Profile";
 
 const agentQuery = (ident: string) =>
   queryOptions({
@@ -42,6 +43,7 @@ export function Agent() {
   );
   return (
     <Screen title={agent.name} heading={<><Untrusted own>{agent.name}</Untrusted> <State of={agent.state} /></>} about={<code>{agent.id}</code>} actions={actions}>
+      <div className="stack">
       <Panel title="What it is">
         <Facts
           of={[
@@ -54,6 +56,8 @@ export function Agent() {
           ]}
         />
       </Panel>
+      <Profile agent={agent} />
+      </div>
     </Screen>
   );
 }
