@@ -1,5 +1,6 @@
 """An agent's side of Remit: the same program on a laptop, in a cluster and in a pipeline."""
 
+from remit_sdk.cases import Case, Told
 from remit_sdk.connection import connect
 from remit_sdk.errors import Denied, NoProof, NotAllowed, Refused, RemitError, Unreachable
 from remit_sdk.journal import Journal
@@ -8,6 +9,7 @@ from remit_sdk.session import Session
 from remit_sdk.usage import Usage
 
 __all__ = [
+    "Case",
     "Denied",
     "EnforcementPoint",
     "Grace",
@@ -18,6 +20,7 @@ __all__ = [
     "Refused",
     "RemitError",
     "Session",
+    "Told",
     "Unreachable",
     "Usage",
     "connect",

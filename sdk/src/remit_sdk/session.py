@@ -10,6 +10,7 @@ from typing import Any
 
 from remit_sdk import wire
 from remit_sdk.authority import Authority
+from remit_sdk.cases import Case
 from remit_sdk.errors import Denied, RemitError, Unreachable
 from remit_sdk.identity import Identity, claims_of
 from remit_sdk.usage import Usage
@@ -106,6 +107,20 @@ class Session:
         handed_on = "act" in (claims.get("act") or {})
         envelope = str((claims.get("dev.remit") or {}).get("env", "")) if handed_on else ""
         return Usage(self._identity, self.task, key=key, envelope=envelope, amounts=amounts)
+
+    def escalate(self, question: str, *, to: str = "", key: str = "", wait: float = 0.0) -> Case:
+        """Ask a person inside this task: `escalate("which of the two?").wait(600).words`.
+
+        Their words are known in the task as what they said; they grant no right and are no approval. With
+        `wait`, returns once it is over or so many seconds have passed. The same `key` is the same case.
+        """
+        claims = claims_of(self.token())
+        handed_on = "act" in (claims.get("act") or {})
+        envelope = str((claims.get("dev.remit") or {}).get("env", "")) if handed_on else ""
+        case = Case.open(self._identity, self.task, question, to=to, key=key, envelope=envelope)
+        if wait:
+            case.wait(wait)
+        return case
 
     def _send(self, method: str, params: Mapping[str, Any], *, name: str = "") -> dict[str, Any]:
         meta = {

@@ -54,6 +54,7 @@ def jobs(services: Services) -> tuple[Job, ...]:
         Job(name="ledger.checkpoint", every=second, run=work.sign_heads, wanted=services.heads.wanted),
         Job(name="ledger.index", every=second, run=work.index_log, wanted=work.has_burst),
         Job(name="approvals.expire", every=second, run=work.expire_asks, wanted=work.has_due_ask),
+        Job(name="cases.expire", every=second, run=work.expire_cases, wanted=services.cases.has_due),
         Job(name="breakglass.end", every=second, run=work.end_glass, wanted=services.breakglass.has_due),
         Job(name="kills.confirm", every=second, run=work.confirm_kills, wanted=work.has_open_kill),
         Job(name="tasks.end_overdue", every=second, run=work.end_overdue, wanted=work.has_overdue),
@@ -134,6 +135,10 @@ def subscriptions(services: Services) -> tuple[Subscriber, ...]:
         """What a task has seen goes with the task."""
         await services.ground.work.commit(lambda tx: tx.seen.forget_task(TaskId(event.subject)))
 
+    async def close(event: Event) -> None:
+        """What was asked in a task ends with it."""
+        await services.cases.end_of(TaskId(event.subject))
+
     watched = services.ground.settings.gateway.provenance is not Provenance.OFF
     seen = (Subscriber(name="decision.forget_seen", hears=frozenset({TASK_ENDED}), handle=forget),)
     return (
@@ -148,6 +153,7 @@ def subscriptions(services: Services) -> tuple[Subscriber, ...]:
             hears=frozenset({"oversight.agent.denied_repeatedly", DENIED_REPEATEDLY}),
             handle=suspend,
         ),
+        Subscriber(name="oversight.close_cases", hears=frozenset({TASK_ENDED}), handle=close),
         alarm(),
         *services.openid.subscribers(),
     )
@@ -182,6 +188,10 @@ class _Works:
     async def expire_asks(self, _run: JobRun) -> None:
         """End them, as expired."""
         await self._services.approvals.expire_due()
+
+    async def expire_cases(self, _run: JobRun) -> None:
+        """End what agents asked and nobody answered in time."""
+        await self._services.cases.expire_due()
 
     async def end_glass(self, _run: JobRun) -> None:
         """Put on record that break glass is over; decisions have looked at its time themselves."""

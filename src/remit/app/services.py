@@ -8,6 +8,7 @@ from remit.app.authorization import authorization_server
 from remit.app.bindings.administration import SomebodyAdministers
 from remit.app.bindings.attention import attention_desk
 from remit.app.bindings.breakglass import BreakGlassPlane, open_breakglass
+from remit.app.bindings.cases import open_cases
 from remit.app.bindings.domains import open_domains
 from remit.app.bindings.exits import RegisteredServers
 from remit.app.bindings.federation import Federation
@@ -48,6 +49,7 @@ from remit.kernel.tenancy import DEFAULT_TENANT
 from remit.oversight.approvals.service import ApprovalService, Patience
 from remit.oversight.attention.service import AttentionService
 from remit.oversight.breakglass.service import BreakGlassService
+from remit.oversight.cases.service import CaseService
 from remit.oversight.containment.service import ContainmentService
 from remit.platform.outbound import GuardedHttp
 from remit.platform.storage.unit_of_work import SqlUnitOfWork
@@ -76,6 +78,7 @@ class Services:
     usage: UsageMeter
     approvals: ApprovalService
     attention: AttentionService
+    cases: CaseService
     breakglass: BreakGlassService
     people: People
     upstream: Upstream
@@ -216,6 +219,7 @@ def build(ground: Ground) -> Services:
         attention=AttentionService(
             work=work, desk=desk.desk, taking=approvals, clock=clock, entropy=entropy, tenant=tenant
         ),
+        cases=open_cases(ground),
         breakglass=breakglass,
         people=people,
         upstream=upstream,

@@ -84,6 +84,24 @@ class UnknownApprovers(Invalid):
     code = "unknown_approvers"
 
 
+class CaseRefused(Invalid):
+    """A question or answer that is empty or too long, or a person whom an agent can't turn to."""
+
+    code = "case_refused"
+
+
+class CaseOver(Conflict):
+    """The case, or the task that it was asked in, is over; a late answer reaches nobody."""
+
+    code = "case_over"
+
+
+class NoSuchCase(NotFound):
+    """No such case, or none that this caller may see."""
+
+    code = "case_not_found"
+
+
 class NoSuchTarget(NotFound):
     """Nothing of that kind and name is there to stop."""
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 
+from remit.app.bindings.acting import acting_in
 from remit.authority.capability import Minted
 from remit.authority.permission import suits
 from remit.authority.rights import Ceiling
@@ -222,11 +223,10 @@ class UsageMeter:
     async def _subject(self, caller: VerifiedSubject, using: Using) -> VerifiedSubject:
         """The caller in the task, by the delegation that it names; assembly verifies the chain anew."""
         snapshot = await self._snapshots.catch_up()
-        task = snapshot.tasks.get(using.task)
-        envelope = snapshot.envelopes.get(using.envelope) if using.envelope else None
-        holder = envelope.holder if envelope is not None else task.agent if task is not None else ""
-        if task is None or holder != caller.agent or (using.envelope and envelope is None):
+        acting = acting_in(snapshot, caller, using.task, using.envelope)
+        if acting is None:
             raise UsageUnknown("no task that you act in is there", next_step="remit task list")
+        task, envelope = acting
         givers = [hop.by for hop in envelope.hops] if envelope is not None else []
         return replace(
             caller,

@@ -16,8 +16,9 @@ from remit.decision.call.request import ProposedCall
 from remit.decision.provenance.house import House
 from remit.decision.provenance.intent import Intent
 from remit.decision.provenance.labels import Label
+from remit.decision.provenance.normal import Shape, Value, quoted_in, values_in
 from remit.decision.provenance.rules import FINE, Ruling
-from remit.decision.provenance.seen import Row, Seen
+from remit.decision.provenance.seen import Row, Seen, Sighting
 from remit.decision.provenance.witness import Profile, Witness, profile_of
 from remit.identity.tools import Server, ServerStanding, Tool
 from remit.kernel.canonical import Json, JsonObject, MalformedJson, parse_json
@@ -104,6 +105,18 @@ class Watch:
         # SAFETY: a call whose outcome is unknown may have written all the same.
         witness.saw(tool, call.arguments, answer_of(result) if done else None)
         tx.seen.keep(call.subject.task, (_intent_row(witness.intent), *witness.seen.rows()), until)
+
+    def heard(
+        self, tx: "WatchTransaction", task: TaskId, words: str, *, label: Label, source: str, until: datetime
+    ) -> None:
+        """Take note of what a person said in a task beside its goal: values alone, which ask for nothing."""
+        witness = self._witness(tx.seen, task)
+        said = Sighting(label=label, source=source)
+        for value in values_in(words):
+            witness.seen.remember(value, said)
+        for quoted in quoted_in(words):
+            witness.seen.remember(Value(Shape.PHRASE, quoted), said)
+        tx.seen.keep(task, (_intent_row(witness.intent), *witness.seen.rows()), until)
 
     def _witness(self, store: SeenStore, task: TaskId) -> Witness:
         rows = store.load(task)

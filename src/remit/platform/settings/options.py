@@ -306,6 +306,10 @@ class ApprovalChoices:
     """Cards put to one person in a day, unless they have a budget of their own, at most 1000."""
     per_approver_and_agent_per_day: int = 40
     """Cards of one agent put to one person in a day, so that no agent takes it all, at most 1000."""
+    cases_to: tuple[str, ...] = ("user", "owner")
+    """Whom agents may ask in a case: `user`, `owner`, `team:<name>`, `role:<name>`; the first is usual."""
+    case_lifetime: timedelta = timedelta(hours=24)
+    """How long a case waits for an answer, never longer than its task runs; at most 7d."""
 
     def __post_init__(self) -> None:
         """Hold the ceilings."""
@@ -313,6 +317,7 @@ class ApprovalChoices:
         _from_one("approvals.per_user_per_minute", self.per_user_per_minute, 100)
         _from_one("approvals.pending_per_agent", self.pending_per_agent, 50)
         _from_one("approvals.denials_in_a_row", self.denials_in_a_row, 50)
+        _within("approvals.case_lifetime", self.case_lifetime, timedelta(days=7))
         _from_one("approvals.per_approver_per_hour", self.per_approver_per_hour, 1000)
         _from_one("approvals.per_approver_per_day", self.per_approver_per_day, 1000)
         _from_one("approvals.per_approver_and_agent_per_day", self.per_approver_and_agent_per_day, 1000)

@@ -32,6 +32,7 @@ from remit.platform.storage.repositories.authorization import (
 from remit.platform.storage.repositories.backchannel import BackchannelRepository
 from remit.platform.storage.repositories.breakglass import GlassRepository
 from remit.platform.storage.repositories.capabilities import CapabilityRepository
+from remit.platform.storage.repositories.cases import CaseRepository
 from remit.platform.storage.repositories.clock import ClockRepository
 from remit.platform.storage.repositories.decision import (
     BudgetRepository,
@@ -374,6 +375,11 @@ class SqlTransaction:
     def approver_budgets(self) -> ApproverBudgetRepository:
         """Who may be asked how much."""
         return ApproverBudgetRepository(self.sql, self.tenant)
+
+    @property
+    def cases(self) -> CaseRepository:
+        """Questions of agents."""
+        return CaseRepository(self.sql, self.tenant, ContentRows(self.sql, self._sealer(), self.tenant))
 
     @property
     def glasses(self) -> GlassRepository:

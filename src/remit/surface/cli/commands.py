@@ -38,6 +38,7 @@ NOUNS: Final[dict[str, Entry]] = {
     "decision": Entry("decision", "Decisions on record."),
     "delegation": Entry("delegation", "Delegation chains: who handed what to whom, narrowed how."),
     "approval": Entry("approval", "Asks that wait for a person, and their answers."),
+    "case": Entry("case", "Cases: what agents ask people inside their tasks, and the answers."),
     "breakglass": Entry("breakglass", "Break glass: rules lifted for a short while by two persons."),
     "provider": Entry("provider", "Services that agents' calls may need a credential of."),
     "connection": Entry("connection", "Credentials of other services, each for one person and one agent."),

@@ -10,6 +10,7 @@ from remit.surface.web.routes.attention import AttentionRoutes
 from remit.surface.web.routes.authority import AuthorityRoutes
 from remit.surface.web.routes.breakglass import BreakGlassRoutes
 from remit.surface.web.routes.capabilities import CapabilityRoutes
+from remit.surface.web.routes.cases import CaseRoutes
 from remit.surface.web.routes.clients import ClientRoutes
 from remit.surface.web.routes.connections import ConnectionRoutes
 from remit.surface.web.routes.console import ConsoleRoutes
@@ -51,6 +52,7 @@ class Nouns:
     learning: LearningRoutes
     approvals: ApprovalRoutes
     attention: AttentionRoutes
+    cases: CaseRoutes
     breakglass: BreakGlassRoutes
     kills: KillRoutes
     ledger: LedgerRoutes
@@ -86,6 +88,7 @@ class Nouns:
             *self.learning.operations(),
             *self.approvals.operations(),
             *self.attention.operations(),
+            *self.cases.operations(),
             *self.breakglass.operations(),
             *self.kills.operations(),
             *self.ledger.operations(),

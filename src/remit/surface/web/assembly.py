@@ -10,6 +10,7 @@ from remit.app.access.desk import AccessDesk
 from remit.app.access.requests import AccessRequests
 from remit.app.access.unasked import UnaskedLog
 from remit.app.bindings.beside import CardDesk
+from remit.app.bindings.cases import CaseDesk
 from remit.app.bindings.desk import ApprovalDesk
 from remit.app.bindings.directory import SnapshotDirectory
 from remit.app.bindings.discovery import LiveTools
@@ -72,6 +73,7 @@ from remit.surface.web.routes.authorize import AuthorizeRoutes
 from remit.surface.web.routes.breakglass import BreakGlassRoutes
 from remit.surface.web.routes.capabilities import PATH as CAPABILITIES
 from remit.surface.web.routes.capabilities import CapabilityDoor, CapabilityRoutes
+from remit.surface.web.routes.cases import CaseRoutes
 from remit.surface.web.routes.clients import ClientRoutes
 from remit.surface.web.routes.connections import ConnectionRoutes
 from remit.surface.web.routes.decisions import DecisionRoutes
@@ -230,6 +232,7 @@ def nouns(services: Services) -> Nouns:
             issuer=ground.issuer,
             entropy=ground.entropy,
         ),
+        cases=CaseRoutes(desk=CaseDesk(service=services.cases, snapshots=ground.snapshots)),
         attention=AttentionRoutes(
             service=services.attention,
             read_answer=partial(_read_answer, services),

@@ -6,6 +6,21 @@ CREATE TABLE admin_policy (
 	published_by TEXT NOT NULL,
 	published_at BIGINT NOT NULL,
 	PRIMARY KEY (tenant, number)
+CREATE TABLE agent_case (
+	tenant TEXT NOT NULL,
+	id TEXT NOT NULL,
+	state TEXT NOT NULL,
+	agent TEXT NOT NULL,
+	task TEXT NOT NULL,
+	expires_at BIGINT NOT NULL,
+	body TEXT NOT NULL,
+	PRIMARY KEY (tenant, id)
+);
+CREATE TABLE agent_case_asked (
+	tenant TEXT NOT NULL,
+	person TEXT NOT NULL,
+	agent_case TEXT NOT NULL,
+	PRIMARY KEY (tenant, person, agent_case)
 );
 CREATE TABLE approval (
 	tenant TEXT NOT NULL,
@@ -929,3 +944,6 @@ CREATE INDEX attention_asked ON attention (tenant, person, asked_at);
 CREATE INDEX attention_answered ON attention (tenant, person, answered_at);
 CREATE INDEX attention_action ON attention (tenant, agent, action, answered_at);
 CREATE INDEX attention_age ON attention (tenant, asked_at);
+CREATE INDEX agent_case_by_state ON agent_case (tenant, state, expires_at);
+CREATE INDEX agent_case_by_task ON agent_case (tenant, task, state);
+CREATE INDEX agent_case_by_agent ON agent_case (tenant, agent, state);

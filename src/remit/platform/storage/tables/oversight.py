@@ -75,6 +75,30 @@ attention_budget: Final = Table(
     Column("body", Text, nullable=False),
 )
 
+agent_case: Final = Table(
+    "agent_case",
+    metadata,
+    Column("tenant", Text, primary_key=True),
+    Column("id", Text, primary_key=True),
+    Column("state", Text, nullable=False),
+    Column("agent", Text, nullable=False),
+    Column("task", Text, nullable=False),
+    Column("expires_at", BigInteger, nullable=False),
+    Column("body", Text, nullable=False),
+    Index("agent_case_by_state", "tenant", "state", "expires_at"),
+    Index("agent_case_by_task", "tenant", "task", "state"),
+    Index("agent_case_by_agent", "tenant", "agent", "state"),
+)
+"""`state` is moved by conditional updates; question and answer lie sealed beside it, never in `body`."""
+
+agent_case_asked: Final = Table(
+    "agent_case_asked",
+    metadata,
+    Column("tenant", Text, primary_key=True),
+    Column("person", Text, primary_key=True),
+    Column("agent_case", Text, primary_key=True),
+)
+
 kill: Final = Table(
     "kill",
     metadata,

@@ -15,6 +15,7 @@ def upgrade() -> None:
     _find_what_was_not_permitted()
     _create_attention()
     _create_administration()
+    _create_cases()
     _keep_tenants_apart()  # the last: it concerns every table that is there
 
 
@@ -93,6 +94,27 @@ def _create_administration() -> None:
         *_texts("digest", "text", "published_by"),
         *_numbers("published_at"),
         sa.PrimaryKeyConstraint("tenant", "number"),
+
+
+def _create_cases() -> None:
+    """What agents ask people inside their tasks."""
+    op.create_table(
+        "agent_case",
+        *_texts("tenant", "id", "state", "agent", "task"),
+        *_numbers("expires_at"),
+        *_texts("body"),
+        sa.PrimaryKeyConstraint("tenant", "id"),
+    )
+    for name, columns in {
+        "state": ("state", "expires_at"),
+        "task": ("task", "state"),
+        "agent": ("agent", "state"),
+    }.items():
+        op.create_index(f"agent_case_by_{name}", "agent_case", ["tenant", *columns], unique=False)
+    op.create_table(
+        "agent_case_asked",
+        *_texts("tenant", "person", "agent_case"),
+        sa.PrimaryKeyConstraint("tenant", "person", "agent_case"),
     )
 
 
