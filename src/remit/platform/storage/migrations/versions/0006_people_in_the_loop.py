@@ -94,6 +94,7 @@ def _create_administration() -> None:
         *_texts("digest", "text", "published_by"),
         *_numbers("published_at"),
         sa.PrimaryKeyConstraint("tenant", "number"),
+    )
 
 
 def _create_cases() -> None:
