@@ -43,7 +43,7 @@ class Hearing(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Escalation:
-    """What an agent asks. `key` makes a repeated request the same case; `to` is empty for the usual person."""
+    """What an agent asks. With a `key`, again is the same case; `to` is empty for the usual person."""
 
     task: Task
     agent: Principal

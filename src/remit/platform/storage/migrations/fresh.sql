@@ -6,6 +6,7 @@ CREATE TABLE admin_policy (
 	published_by TEXT NOT NULL,
 	published_at BIGINT NOT NULL,
 	PRIMARY KEY (tenant, number)
+);
 CREATE TABLE agent_case (
 	tenant TEXT NOT NULL,
 	id TEXT NOT NULL,
