@@ -163,6 +163,14 @@ def _others() -> str:
 
 
 _WHAT: Final = {
+    "GET /me/channels": "how the signed-in person is reached, and the browsers that notify them",
+    "POST /me/channels/devices": "let this browser be notified (RFC 8030 §4)",
+    "POST /me/channels/devices/{ident}/remove": "notify it no more",
+    "GET /me/messages": "what the signed-in person was told",
+    "GET /me/messages/{ident}": "on to what a message is about; confirms that it arrived, answers nothing",
+    "GET /me/push-worker.js": "the script that shows messages while no page is open",
+    "POST /me/received": "a browser says that it shows a message",
+    "POST /channels/{channel}/slack": "buttons that were pressed on a card, signed by Slack",
     "POST /token": "every grant that the metadata names (RFC 6749 §3.2)",
     "POST /introspect": "is a token alive (RFC 7662), signed where asked for (RFC 9701)",
     "POST /revoke": "end a token, with all that was exchanged from it (RFC 7009)",

@@ -63,6 +63,7 @@ def jobs(services: Services) -> tuple[Job, ...]:
         Job(name="upstream.revoke", every=second, run=work.revoke_upstream, wanted=work.has_order),
         Job(name="logouts.tell", every=second, run=work.tell_logouts, wanted=services.openid.logouts.has_due),
         *_tellings(services),
+        *services.reaching.jobs(),
         Job(name="flows.forget", every=minute, run=work.forget_flows),
         Job(name="keys.rotate", every=hour, run=work.rotate_keys),
         Job(name="proofs.forget", every=minute, run=work.forget_proofs),
@@ -155,6 +156,7 @@ def subscriptions(services: Services) -> tuple[Subscriber, ...]:
         ),
         Subscriber(name="oversight.close_cases", hears=frozenset({TASK_ENDED}), handle=close),
         alarm(),
+        services.reaching.subscriber(),
         *services.openid.subscribers(),
     )
 

@@ -9,6 +9,8 @@ from remit.app.bindings.administration import SomebodyAdministers
 from remit.app.bindings.attention import attention_desk
 from remit.app.bindings.breakglass import BreakGlassPlane, open_breakglass
 from remit.app.bindings.cases import open_cases
+from remit.app.bindings.channels import Reaching
+from remit.app.bindings.directory import SnapshotDirectory
 from remit.app.bindings.domains import open_domains
 from remit.app.bindings.exits import RegisteredServers
 from remit.app.bindings.federation import Federation
@@ -80,6 +82,7 @@ class Services:
     attention: AttentionService
     cases: CaseService
     breakglass: BreakGlassService
+    reaching: Reaching
     people: People
     upstream: Upstream
     saml: "SamlPeople | None"
@@ -107,6 +110,7 @@ class Services:
             await self.tenancy.open.close()
         await self.upstreams.close()
         await self.exits.close()
+        await self.reaching.exits.close()
         await self.vault.exit.close()
         await self.federation.exits.close()
         await self.fetches.close()
@@ -154,6 +158,17 @@ def build(ground: Ground) -> Services:
     )
     fetches = GuardedHttp(rule=AddressRule(registered=chosen.clients.destinations()))
     federation = Federation.build(chosen, work=work, keys=ground.keys, entropy=entropy, tenant=tenant)
+    reaching = Reaching.build(
+        chosen,
+        work=work,
+        kek=ground.kek,
+        approvals=approvals,
+        name_of=SnapshotDirectory(ground.snapshots).name_of,
+        narrow=narrow,
+        tenant=tenant,
+        clock=clock,
+        entropy=entropy,
+    )
     oauth = authorization_server(ground, options, federation, fetches)
     containment = ContainmentService(
         work=work,
@@ -221,6 +236,7 @@ def build(ground: Ground) -> Services:
         ),
         cases=open_cases(ground),
         breakglass=breakglass,
+        reaching=reaching,
         people=people,
         upstream=upstream,
         saml=_saml(ground, upstream, people, federation),

@@ -33,6 +33,8 @@ EventId = NewType("EventId", str)
 SessionId = NewType("SessionId", str)
 PasskeyId = NewType("PasskeyId", str)
 EnrolmentId = NewType("EnrolmentId", str)
+MessageId = NewType("MessageId", str)
+PushDeviceId = NewType("PushDeviceId", str)
 
 Entropy = Callable[[int], bytes]
 """Gives that many random bytes; `system_entropy` outside tests."""

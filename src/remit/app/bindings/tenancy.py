@@ -27,6 +27,7 @@ def settings_of(settings: Settings, tenant: TenantId) -> Settings:
         demo=False,
         clients=ClientChoices(private_hosts=hosts, authorities=settings.clients.authorities),
         federation=replace(settings.federation, private_hosts=hosts),
+        channels=replace(settings.channels, private_hosts=hosts),
     )
 
 

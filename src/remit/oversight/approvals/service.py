@@ -251,7 +251,7 @@ class ApprovalService:
 
     def _check_means(self, tx: ApprovalTransaction, approval: Approval, proof: AnswerProof) -> None:
         """(4) A passkey takes the place of a link, and of a key in a file for what can't be undone."""
-        if proof.channel == "passkey" or (proof.channel == "signed" and approval.reversible):
+        if proof.channel == "passkey" or (proof.channel in {"signed", "slack"} and approval.reversible):
             return
         if any(each.state is PasskeyState.ACTIVE for each in tx.passkeys.of(proof.by)):
             raise PasskeyNeeded(
@@ -286,7 +286,8 @@ class ApprovalService:
     def _record(
         self, tx: ApprovalTransaction, approval: Approval, verb: str, *, actor: str, at: datetime
     ) -> None:
-        tx.ledger.append(
+        facts.state(
+            tx,
             Record(
                 id=facts.record_id(at, self._entropy),
                 at=at,
@@ -314,7 +315,10 @@ class ApprovalService:
                 ),
                 detail=(("channel", approval.channel), ("asked", " ".join(approval.asked))),
             ),
-            _shown(approval) if verb == "requested" else (),
+            entropy=self._entropy,
+            subject=approval.id,
+            detail=(),
+            contents=_shown(approval) if verb == "requested" else (),
         )
 
     def ring(self, ident: ApprovalId) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from remit.platform.settings.access import AccessChoices
+from remit.platform.settings.channels import ChannelChoices
 from remit.platform.settings.federation import FederationChoices
 from remit.platform.settings.options import (
     ApprovalChoices,
@@ -50,6 +51,7 @@ class Settings:
     federation: FederationChoices = field(default_factory=FederationChoices)
     gateway: GatewayChoices = field(default_factory=GatewayChoices)
     approvals: ApprovalChoices = field(default_factory=ApprovalChoices)
+    channels: ChannelChoices = field(default_factory=ChannelChoices)
     access: AccessChoices = field(default_factory=AccessChoices)
     people: PeopleChoices = field(default_factory=PeopleChoices)
     relations: RelationChoices = field(default_factory=RelationChoices)

@@ -12,12 +12,13 @@ from remit.identity.upstream.secrets import hint_place, secret_place
 from remit.kernel.ids import Entropy, TenantId
 from remit.kernel.sealing import Kek, rewrap
 from remit.kernel.tenancy import DEFAULT_TENANT
+from remit.oversight.notices.channel import device_place, place_of
 from remit.platform.storage.instants import micros
 from remit.platform.storage.keystore import Keystore
 from remit.platform.storage.nodes import ALIVE
 from remit.platform.storage.repositories.tenants import TenantRepository
 from remit.platform.storage.sql import Row, Scalar, Sql
-from remit.platform.storage.tables import core, upstream, vault
+from remit.platform.storage.tables import channels, core, upstream, vault
 from remit.platform.storage.tables.ledger import subject_key
 
 _LENGTH: Final = 2
@@ -140,6 +141,8 @@ _VAULT: Final = (
     _sealed_rows(vault.upstream_revocation, vault.upstream_revocation.c.id, revocation_place),
     _sealed_rows(upstream.identity_provider, upstream.identity_provider.c.id, secret_place),
     _sealed_rows(upstream.upstream_session, upstream.upstream_session.c.session, hint_place),
+    _sealed_rows(channels.channel, channels.channel.c.name, place_of),
+    _sealed_rows(channels.push_device, channels.push_device.c.id, device_place),
 )
 
 

@@ -33,6 +33,12 @@ from remit.platform.storage.repositories.backchannel import BackchannelRepositor
 from remit.platform.storage.repositories.breakglass import GlassRepository
 from remit.platform.storage.repositories.capabilities import CapabilityRepository
 from remit.platform.storage.repositories.cases import CaseRepository
+from remit.platform.storage.repositories.channels import (
+    ChannelRepository,
+    MessageRepository,
+    PushDeviceRepository,
+    ReachRepository,
+)
 from remit.platform.storage.repositories.clock import ClockRepository
 from remit.platform.storage.repositories.decision import (
     BudgetRepository,
@@ -390,6 +396,26 @@ class SqlTransaction:
     def kills(self) -> KillRepository:
         """What was stopped."""
         return KillRepository(self.sql, self.tenant)
+
+    @property
+    def channels(self) -> ChannelRepository:
+        """Ways out to people."""
+        return ChannelRepository(self.sql, self.tenant)
+
+    @property
+    def reaches(self) -> ReachRepository:
+        """What was chosen for people."""
+        return ReachRepository(self.sql, self.tenant)
+
+    @property
+    def push_devices(self) -> PushDeviceRepository:
+        """Browsers that asked to be notified."""
+        return PushDeviceRepository(self.sql, self.tenant)
+
+    @property
+    def messages(self) -> MessageRepository:
+        """What people are told."""
+        return MessageRepository(self.sql, self.tenant)
 
     @property
     def vault(self) -> VaultRepository:

@@ -23,7 +23,7 @@ _SKEW: Final = 5.0
 @app.command()
 def doctor(
     subject: Annotated[
-        str, typer.Argument(help="Nothing for this installation, or one of `mcp`, `idp`.")
+        str, typer.Argument(help="Nothing for this installation, or one of `mcp`, `idp`, `channel`.")
     ] = "",
     url: Annotated[
         str, typer.Argument(help="With `mcp`: address of an MCP server; with `idp`: name or issuer.")
@@ -36,6 +36,7 @@ def doctor(
 
     `remit doctor mcp URL` follows the way that an MCP client takes to its token. `remit doctor idp NAME` lets
     the server walk the way to a connected provider, `remit doctor idp ISSUER` looks at one from here.
+    `remit doctor channel` looks at how people are reached, `remit doctor channel NAME` at one channel.
     Exit: 0 well, 1 not.
     """
     found = list(_steps(subject, url, config))
@@ -45,13 +46,17 @@ def doctor(
 
 
 def _steps(subject: str, url: str, config: Path | None) -> Iterator[Finding]:
-    from remit.surface.cli.diagnosis import idp, mcp  # noqa: PLC0415 — `--help` need not pay for it
+    from remit.surface.cli.diagnosis import channel, idp, mcp  # noqa: PLC0415 — `--help` need not pay for it
     from remit.surface.cli.failures import Misused  # noqa: PLC0415 — beside its one use
 
     if not subject and not url:
         return _installation(config)
+    if subject == "channel":
+        return channel.steps(url)
     if subject not in {"mcp", "idp"} or not url:
-        raise Misused("say `mcp URL`, `idp NAME`, `idp ISSUER`, or nothing", next_step="remit doctor --help")
+        raise Misused(
+            "say `mcp URL`, `idp NAME`, `idp ISSUER`, `channel`, or nothing", next_step="remit doctor --help"
+        )
     if subject == "mcp":
         return mcp.steps(url)
     return idp.steps(url, at=datetime.now(UTC)) if "://" in url else idp.connected(url)

@@ -11,6 +11,7 @@ from remit.surface.web.routes.authority import AuthorityRoutes
 from remit.surface.web.routes.breakglass import BreakGlassRoutes
 from remit.surface.web.routes.capabilities import CapabilityRoutes
 from remit.surface.web.routes.cases import CaseRoutes
+from remit.surface.web.routes.channels import ChannelRoutes
 from remit.surface.web.routes.clients import ClientRoutes
 from remit.surface.web.routes.connections import ConnectionRoutes
 from remit.surface.web.routes.console import ConsoleRoutes
@@ -54,6 +55,7 @@ class Nouns:
     attention: AttentionRoutes
     cases: CaseRoutes
     breakglass: BreakGlassRoutes
+    channels: ChannelRoutes
     kills: KillRoutes
     ledger: LedgerRoutes
     keys: KeyRoutes
@@ -90,6 +92,7 @@ class Nouns:
             *self.attention.operations(),
             *self.cases.operations(),
             *self.breakglass.operations(),
+            *self.channels.operations(),
             *self.kills.operations(),
             *self.ledger.operations(),
             *self.keys.operations(),

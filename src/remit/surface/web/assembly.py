@@ -51,6 +51,7 @@ from remit.surface.web.idempotency import Idempotency
 from remit.surface.web.openapi import document
 from remit.surface.web.pages.approval import ApprovalPages
 from remit.surface.web.pages.asks import AskPages
+from remit.surface.web.pages.channels import channel_pages
 from remit.surface.web.pages.connections import ConnectionPages
 from remit.surface.web.pages.end_session import EndSessionPages
 from remit.surface.web.pages.enrol import EnrolPages
@@ -74,6 +75,7 @@ from remit.surface.web.routes.breakglass import BreakGlassRoutes
 from remit.surface.web.routes.capabilities import PATH as CAPABILITIES
 from remit.surface.web.routes.capabilities import CapabilityDoor, CapabilityRoutes
 from remit.surface.web.routes.cases import CaseRoutes
+from remit.surface.web.routes.channels import ChannelRoutes
 from remit.surface.web.routes.clients import ClientRoutes
 from remit.surface.web.routes.connections import ConnectionRoutes
 from remit.surface.web.routes.decisions import DecisionRoutes
@@ -241,6 +243,12 @@ def nouns(services: Services) -> Nouns:
         ),
         breakglass=BreakGlassRoutes(
             service=services.breakglass, name_of=SnapshotDirectory(ground.snapshots).name_of
+        ),
+        channels=ChannelRoutes(
+            service=services.reaching.service,
+            identity=services.identity,
+            tenant=ground.tenant,
+            name_of=SnapshotDirectory(ground.snapshots).name_of,
         ),
         kills=KillRoutes(service=services.containment),
         ledger=LedgerRoutes(
@@ -485,6 +493,7 @@ def _own_pages(services: Services, paper: Paper, door: SessionDoor) -> list[Base
             now=now,
         ).routes(),
         *([] if backchannel is None else AskPages(own=own, flow=backchannel, now=now).routes()),
+        *channel_pages(own, services.reaching),
         *EndSessionPages(
             own=own,
             sessions=people.sessions,

@@ -42,6 +42,7 @@ from remit.kernel.ids import AgentId, Entropy, RecordId, mint_id
 from remit.kernel.jose.keys import KeyLookup
 from remit.kernel.sealed import SealedBox
 from remit.kernel.uow import UnitOfWork
+from remit.ledger import facts
 from remit.ledger.record import Record
 
 PATH: Final = "/bc-authorize"
@@ -168,7 +169,16 @@ class BackchannelAuthenticationEndpoint:
             expires_at=at + asked.life,
         )
         tx.backchannels.add(request)
-        tx.ledger.append(self._record(request, asked))
+        self._state(tx, request, self._record(request, asked))
+
+    def _state(self, tx: OAuthTransaction, request: BackchannelRequest, record: Record) -> None:
+        """On record, and told to the person on their own device (§8); an unknown name hears nothing."""
+        if record.codes:
+            tx.ledger.append(record)
+            return
+        until = request.expires_at.isoformat()
+        told = (("person", request.person), ("agent", request.agent), ("until", until))
+        facts.state(tx, record, entropy=self._entropy, subject=request.id, detail=told)
 
     def _require_share(self, tx: OAuthTransaction, asked: _Asked, at: datetime) -> None:
         """Whoever is asked too often stops reading (CB-01); names that nobody has count like others."""

@@ -163,6 +163,14 @@ CREATE TABLE change (
 	ident TEXT NOT NULL,
 	PRIMARY KEY (revision)
 );
+CREATE TABLE channel (
+	tenant TEXT NOT NULL,
+	name TEXT NOT NULL,
+	sealed BLOB NOT NULL,
+	body TEXT NOT NULL,
+	health TEXT NOT NULL,
+	PRIMARY KEY (tenant, name)
+);
 CREATE TABLE client (
 	tenant TEXT NOT NULL,
 	id TEXT NOT NULL,
@@ -459,6 +467,18 @@ CREATE TABLE logout_notice (
 	body TEXT NOT NULL,
 	PRIMARY KEY (tenant, id)
 );
+CREATE TABLE message (
+	tenant TEXT NOT NULL,
+	id TEXT NOT NULL,
+	person TEXT NOT NULL,
+	about TEXT NOT NULL,
+	state TEXT NOT NULL,
+	stated_at BIGINT NOT NULL,
+	due BIGINT NOT NULL,
+	tries BIGINT NOT NULL,
+	body TEXT NOT NULL,
+	PRIMARY KEY (tenant, id)
+);
 CREATE TABLE node (
 	id TEXT NOT NULL,
 	fence BIGINT NOT NULL,
@@ -530,6 +550,20 @@ CREATE TABLE provider (
 	sealed BLOB,
 	body TEXT NOT NULL,
 	PRIMARY KEY (tenant, id)
+);
+CREATE TABLE push_device (
+	tenant TEXT NOT NULL,
+	id TEXT NOT NULL,
+	person TEXT NOT NULL,
+	sealed BLOB NOT NULL,
+	body TEXT NOT NULL,
+	PRIMARY KEY (tenant, id)
+);
+CREATE TABLE reach (
+	tenant TEXT NOT NULL,
+	person TEXT NOT NULL,
+	body TEXT NOT NULL,
+	PRIMARY KEY (tenant, person)
 );
 CREATE TABLE refresh_token (
 	tenant TEXT NOT NULL,
@@ -948,3 +982,8 @@ CREATE INDEX attention_age ON attention (tenant, asked_at);
 CREATE INDEX agent_case_by_state ON agent_case (tenant, state, expires_at);
 CREATE INDEX agent_case_by_task ON agent_case (tenant, task, state);
 CREATE INDEX agent_case_by_agent ON agent_case (tenant, agent, state);
+CREATE INDEX push_device_of ON push_device (tenant, person, id);
+CREATE INDEX message_due ON message (tenant, state, due);
+CREATE INDEX message_of ON message (tenant, person, stated_at);
+CREATE INDEX message_about ON message (tenant, about);
+CREATE INDEX message_stated ON message (tenant, stated_at, id);

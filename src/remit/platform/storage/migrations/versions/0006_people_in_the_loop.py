@@ -16,6 +16,7 @@ def upgrade() -> None:
     _create_attention()
     _create_administration()
     _create_cases()
+    _create_channels()
     _keep_tenants_apart()  # the last: it concerns every table that is there
 
 
@@ -117,6 +118,36 @@ def _create_cases() -> None:
         *_texts("tenant", "person", "agent_case"),
         sa.PrimaryKeyConstraint("tenant", "person", "agent_case"),
     )
+
+
+def _create_channels() -> None:
+    op.create_table(
+        "channel",
+        *_texts("tenant", "name"),
+        sa.Column("sealed", sa.LargeBinary(), nullable=False),
+        *_texts("body", "health"),
+        sa.PrimaryKeyConstraint("tenant", "name"),
+    )
+    op.create_table("reach", *_texts("tenant", "person", "body"), sa.PrimaryKeyConstraint("tenant", "person"))
+    op.create_table(
+        "push_device",
+        *_texts("tenant", "id", "person"),
+        sa.Column("sealed", sa.LargeBinary(), nullable=False),
+        *_texts("body"),
+        sa.PrimaryKeyConstraint("tenant", "id"),
+    )
+    op.create_index("push_device_of", "push_device", ["tenant", "person", "id"])
+    op.create_table(
+        "message",
+        *_texts("tenant", "id", "person", "about", "state"),
+        *_numbers("stated_at", "due", "tries"),
+        *_texts("body"),
+        sa.PrimaryKeyConstraint("tenant", "id"),
+    )
+    op.create_index("message_due", "message", ["tenant", "state", "due"])
+    op.create_index("message_of", "message", ["tenant", "person", "stated_at"])
+    op.create_index("message_about", "message", ["tenant", "about"])
+    op.create_index("message_stated", "message", ["tenant", "stated_at", "id"])
 
 
 def _keep_tenants_apart() -> None:
