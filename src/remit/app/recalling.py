@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple, TypeAlias
 
-from remit.decision.replaying.recorded import RecordedDecision
+from remit.decision.replaying.recorded import OutlinedDecision
 from remit.decision.trail.trace import StoredDecision
 from remit.kernel.canonical import sha256
 from remit.kernel.ids import RecordId
@@ -12,7 +12,7 @@ from remit.platform.storage.unit_of_work import SqlTransaction
 
 _EMPTY: Final = sha256(b"")
 _NAME: Final = "arguments"
-Decided: TypeAlias = StoredDecision | RecordedDecision
+Decided: TypeAlias = StoredDecision | OutlinedDecision
 
 
 class Said(NamedTuple):

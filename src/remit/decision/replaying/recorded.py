@@ -80,6 +80,35 @@ class RecordedDecision(Told, frozen=True, kw_only=True):
     definition: Digest = ""
 
 
+class OutlinedVerdict(Told, frozen=True, kw_only=True):
+    """Of a verdict: by which version."""
+
+    policy_version: str
+
+
+class OutlinedTrace(Told, frozen=True, kw_only=True):
+    """Of a trace: whom and what it names, so that they can be looked up."""
+
+    action: str
+    agent: str
+    user: UserId | None
+    task: TaskId | None
+    arguments: Digest
+    verdict: OutlinedVerdict
+    companions: tuple[UserId, ...] = ()
+    token: str = ""
+
+
+class OutlinedDecision(Told, frozen=True, kw_only=True):
+    """Of a stored decision: what has to be read beside it."""
+
+    id: DecisionId
+    explanation: OutlinedTrace
+    record: str = ""
+    tool: str = ""
+    definition: Digest = ""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Remembered:
     """One decision with what is on record beside it; None for what is gone."""

@@ -77,6 +77,21 @@ class Replay:
         else:
             self._alter(found)
 
+    def join(self, later: "Replay") -> None:
+        """Count what came of later decisions too; of equally large changes the first one stays."""
+        self.total += later.total
+        self.same += later.same
+        self.changed += later.changed
+        self.lost += later.lost
+        for place, alteration in later.alterations.items():
+            known = self.alterations.get(place)
+            if known is None:
+                self.alterations[place] = alteration
+                continue
+            known.count += alteration.count
+            if _minor(alteration.largest) > _minor(known.largest):
+                known.largest = alteration.largest
+
     def _alter(self, found: Change) -> None:
         self.changed += 1
         known = self.alterations.setdefault(

@@ -20,7 +20,7 @@ from remit.app.bindings.trials import GatewayReader
 from remit.app.learning import LearningService
 from remit.app.live import LiveLog
 from remit.app.publishing import policy_service
-from remit.app.replaying import ReplayService
+from remit.app.replaying.service import ReplayService
 from remit.app.retrieval.ground import decided_at, retrieval_desk, sources_of
 from remit.app.services import Services
 from remit.app.tenant_desk import TenantDesk

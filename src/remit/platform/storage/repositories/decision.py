@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 from functools import cache
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
 from msgspec import structs
@@ -25,7 +25,7 @@ from remit.decision.answer.response import Effect
 from remit.decision.budget.cost import Line, Settlement
 from remit.decision.policy.bundle import PolicyVersion
 from remit.decision.policy.seal import PublishedPolicy
-from remit.decision.replaying.recorded import RecordedDecision
+from remit.decision.replaying.recorded import OutlinedDecision, RecordedDecision
 from remit.decision.trail.trace import StoredDecision
 from remit.kernel.ids import CallId, DecisionId, PrincipalId, TenantId, first_id
 from remit.platform.storage.instants import micros, moment
@@ -230,6 +230,7 @@ def _page(*, agent: bool, effect: str) -> "Select[tuple[str, str]]":
     return page.order_by(d.c.id.desc()).limit(bindparam("count"))
 
 
+_OUTLINED: Final = msgspec.json.Decoder(OutlinedDecision)
 _RECORDED: Final = msgspec.json.Decoder(RecordedDecision)
 _NTH_NEWEST = select(d.c.id).where(_OURS, _SINCE).order_by(d.c.id.desc()).limit(1).offset(bindparam("count"))
 _ONWARD = (
@@ -238,6 +239,13 @@ _ONWARD = (
     .order_by(d.c.id)
     .limit(bindparam("count"))
 )
+
+
+class Stored(NamedTuple):
+    """A decision as it is stored, and what became of its reservation."""
+
+    body: str
+    outcome: str
 
 
 _LAST: Final = "dec_~"
@@ -297,10 +305,10 @@ class DecisionRepository:
         row = self._sql.row(_NTH_NEWEST, {**self._since(since), "count": count})
         return "" if row is None else str(row[0])
 
-    def onward(self, *, since: datetime, after: str, limit: int) -> Sequence[RecordedDecision]:
-        """Oldest first, read for a replay; `after` is the last id seen."""
+    def onward(self, *, since: datetime, after: str, limit: int) -> Sequence[Stored]:
+        """Oldest first, for `outlined` and `recorded` to make out; `after` is the last id seen."""
         values: dict[str, Scalar] = {**self._since(since), "after": after, "count": limit}
-        return [_recorded(row) for row in self._sql.rows(_ONWARD, values)]
+        return [Stored(str(body), str(outcome)) for body, outcome in self._sql.rows(_ONWARD, values)]
 
     def of_call(self, call: CallId) -> Sequence[StoredDecision]:
         """All decisions about one call, newest first."""
@@ -324,8 +332,16 @@ def _policy(row: Row | None) -> PublishedPolicy | None:
     )
 
 
-def _recorded(row: Row) -> RecordedDecision:
-    return structs.replace(_RECORDED.decode(row[0]), outcome=Settlement(row[1]) if row[1] else None)
+def outlined(row: Stored) -> OutlinedDecision:
+    """What of a decision says what else is to be read."""
+    return _OUTLINED.decode(row.body)
+
+
+def recorded(row: Stored) -> RecordedDecision:
+    """What a replay looks at of a decision."""
+    return structs.replace(
+        _RECORDED.decode(row.body), outcome=Settlement(row.outcome) if row.outcome else None
+    )
 
 
 def _stored(row: Row) -> StoredDecision:

@@ -24,6 +24,7 @@ KEPT_BATCHES: Final = 256
 """Batches after which an open key that no batch has used since is forgotten; at most twice as many."""
 KEPT_KEYS: Final = 1_024
 _NONCE: Final = 12
+_PLACE: Final = b"ledger/content"
 _LENGTH: Final = 2
 """Bytes that say how long a wrapped data key is."""
 
@@ -101,10 +102,15 @@ class KekSealer:
 
     def open_text(self, data_key: bytes, sealed: bytes, context: Sequence[bytes]) -> str:
         """The text again. Raises `LedgerDamaged` if a byte of it, its salt or its place was changed."""
-        try:
-            return AESGCM(data_key).decrypt(sealed[:_NONCE], sealed[_NONCE:], _framed(context)).decode()
-        except InvalidTag as broken:
-            raise LedgerDamaged("a sealed text of the ledger was changed") from broken
+        return open_sealed(AESGCM(data_key), sealed, _framed(context))
+
+
+def open_sealed(cipher: AESGCM, sealed: bytes, framed: bytes) -> str:
+    """A text again; raises `LedgerDamaged` as `KekSealer.open_text` does."""
+    try:
+        return cipher.decrypt(sealed[:_NONCE], sealed[_NONCE:], framed).decode()
+    except InvalidTag as broken:
+        raise LedgerDamaged("a sealed text of the ledger was changed") from broken
 
 
 def _framed(context: Sequence[bytes]) -> bytes:
@@ -205,15 +211,21 @@ class ContentRows:
         SAFETY: each subject's key is opened once, and forgotten when this returns.
         """
         values: dict[str, Scalar] = {"tenant": self._tenant, "first": first, "last": last, "name": name}
-        opened: dict[tuple[str, int], bytes | None] = {}
+        opened: dict[tuple[str, int], tuple[AESGCM | None, bytes]] = {}
         found: dict[str, str | None] = {}
+        before = _framed([_PLACE, self._tenant.encode()])
         for record, subject, version, salt, sealed in self._sql.rows(_BETWEEN, values):
-            if (subject, version) not in opened:
-                opened[subject, version] = self._data_key(subject, version)
-            key = opened[subject, version]
-            context = self._text_context(record, name, subject, bytes(salt))
-            text = None if key is None else self._sealer.open_text(key, bytes(sealed), context)
-            found[record] = text
+            known = opened.get((subject, version))
+            if known is None:
+                key = self._data_key(subject, version)
+                after = _framed([name.encode(), subject.encode()])
+                known = opened[subject, version] = (None if key is None else AESGCM(key), after)
+            cipher, after = known
+            if cipher is None:
+                found[record] = None
+                continue
+            context = b"".join((before, _framed((record.encode(),)), after, _framed((salt,))))
+            found[record] = open_sealed(cipher, sealed, context)
         return found
 
     def erase(self, subject: str, *, at: datetime) -> int:
@@ -270,4 +282,4 @@ class ContentRows:
 
     def _text_context(self, record: str, name: str, subject: str, salt: bytes) -> list[bytes]:
         parts = (self._tenant, record, name, subject)
-        return [b"ledger/content", *(part.encode() for part in parts), salt]
+        return [_PLACE, *(part.encode() for part in parts), salt]

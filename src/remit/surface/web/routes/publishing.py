@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from remit.app.replaying import ReplayService
+from remit.app.replaying.service import ReplayService
 from remit.authority.oauth.wire.scopes import Scope
 from remit.decision.policy_service import PolicyService
 from remit.surface.web.caller import require_admin

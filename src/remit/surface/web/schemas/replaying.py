@@ -4,7 +4,7 @@ from typing import Annotated, Self
 
 import msgspec
 
-from remit.app.replaying import LIMIT, USUAL, Replayed
+from remit.app.replaying.service import LIMIT, USUAL, Replayed
 from remit.decision.budget.currency import amount_text
 from remit.decision.replaying.replay import Change
 from remit.surface.web.schemas.decision import PolicyText
