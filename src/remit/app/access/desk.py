@@ -1,6 +1,5 @@
 """Answers questions of enforcement points: each is decided and on record like a call of our own gateway."""
 
-import asyncio
 from collections.abc import Sequence
 from typing import Final, Protocol
 
@@ -10,11 +9,12 @@ from remit.app.access.question import Asked
 from remit.decision.answer.response import Decision, Effect, Handing, Reason
 from remit.decision.call.request import ProposedCall
 from remit.decision.facts.snapshot import Snapshot, Snapshots
+from remit.decision.service import Proposal
 from remit.kernel.clock import Clock
 from remit.kernel.ids import CallId, Entropy, PrincipalId, mint_id
 
-AT_ONCE: Final = 16
-"""Questions of one batch that wait for the writer together."""
+AT_ONCE: Final = 64
+"""Questions of one batch that are decided on one view and put on record together."""
 PATIENCE_S: Final = 2.0
 """When a page of a search ends with what it has; the next goes on after what was looked at last."""
 
@@ -26,6 +26,11 @@ class Judge(Protocol):
         self, call: ProposedCall, *, at_least: int | None = None, handing: Handing = Handing.USED
     ) -> Decision:
         """Decide and record."""
+
+    async def decide_all(
+        self, proposals: Sequence[Proposal], *, at_least: int | None = None, handing: Handing = Handing.USED
+    ) -> tuple[Decision, ...]:
+        """Decide and record several."""
 
     async def refuse(self, call: ProposedCall, said: Reason) -> Decision:
         """Refuse and record."""
@@ -71,9 +76,24 @@ class AccessDesk:
         """Decide several, each by itself (PD-25); the answers are in the order of the questions."""
         found: list[Decision] = []
         for start in range(0, len(asked), AT_ONCE):
-            some = asked[start : start + AT_ONCE]
-            found += await asyncio.gather(*(self.evaluate(each, by=by) for each in some))
+            found += await self._evaluate_some(asked[start : start + AT_ONCE], by=by)
         return tuple(found)
+
+    async def _evaluate_some(self, asked: Sequence[Asked], *, by: PrincipalId) -> tuple[Decision, ...]:
+        snapshot = self._snapshots.current()
+        posed = [self.posed(each, snapshot, by=by) for each in asked]
+        if any(each.refused is not None for each in posed):
+            snapshot = await self._snapshots.catch_up()
+            posed = [
+                found if found.refused is None else self.posed(each, snapshot, by=by)
+                for each, found in zip(asked, posed, strict=True)
+            ]
+        known = [each.at_least for each in asked if each.at_least is not None]
+        return await self._judge.decide_all(
+            [Proposal(call=each.call, refused=each.refused) for each in posed],
+            at_least=max(known, default=None),
+            handing=Handing.TOLD,
+        )
 
     async def foresee(self, asked: Sequence[Asked], *, by: PrincipalId) -> tuple[bool, ...]:
         """Which questions would be permitted now; nothing is used up and nothing recorded."""

@@ -1,5 +1,6 @@
 """What is found out about a call before it is judged, in one reading: its values' origins, what is new."""
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,13 +12,15 @@ from remit.decision.plugin.known import About, FactSource, Nowhere
 from remit.decision.provenance.rules import Ruling
 from remit.decision.provenance.watch import Watch
 from remit.decision.repository import DecisionTransaction
-from remit.decision.risk.desk import RiskDesk
-from remit.decision.risk.intent import IntentDesk, Likeness
+from remit.decision.risk.desk import RiskDesk, Search
 from remit.decision.risk.newness import News, Trait
 from remit.kernel.ids import PrincipalId
 from remit.kernel.uow import UnitOfWork
 
 _Looked: TypeAlias = Sequence[tuple[Trait, datetime | None]]
+_AT_ONCE: Final = 16
+"""Calls that plugins are asked about side by side."""
+_NOTHING: Final[tuple[None, _Looked]] = (None, ())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,7 +30,6 @@ class Beforehand:
     ruling: Ruling | None = None
     news: News | None = None
     facts: Facts | None = None
-    likeness: Likeness | None = None
 
 
 UNLOOKED: Final = Beforehand()
@@ -35,42 +37,59 @@ UNLOOKED: Final = Beforehand()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lookout:
-    """Who looks: provenance, risk, likeness of goal and action; None for one that is off."""
+    """Who looks: provenance, risk; None for one that is off."""
 
     watch: Watch | None = None
     risk: RiskDesk | None = None
-    intent: IntentDesk | None = None
     plugins: FactSource = Nowhere()  # noqa: RUF009 — frozen
 
     async def look(
         self, uow: UnitOfWork[DecisionTransaction], call: ProposedCall, snapshot: Snapshot
     ) -> Beforehand:
         """Find out all of it; nothing is read where nothing has to be."""
-        watch, risk = self.watch, self.risk
-        search = None if risk is None else risk.search(call)
-        wanted = search if search is not None and search.traits else None
-        ruling: Ruling | None = None
-        looked: _Looked = ()
-        if watch is not None or wanted is not None:
+        return (await self.look_all(uow, [call], snapshot))[0]
 
-            def read(tx: DecisionTransaction) -> tuple[Ruling | None, _Looked]:
-                found = watch.ruling(tx, call) if watch is not None else None
-                return found, wanted.run(tx.history) if wanted is not None else ()
+    async def look_all(
+        self, uow: UnitOfWork[DecisionTransaction], calls: Sequence[ProposedCall], snapshot: Snapshot
+    ) -> list[Beforehand]:
+        """The same of several calls, in one reading."""
+        searches = [None if self.risk is None else self.risk.search(call) for call in calls]
+        if self.watch is not None or any(each is not None and each.traits for each in searches):
+            looked = await uow.read(
+                lambda tx: [
+                    self._look(tx, call, search) for call, search in zip(calls, searches, strict=True)
+                ]
+            )
+        else:
+            looked = [_NOTHING] * len(calls)
+        facts = await self._facts_of(calls, snapshot)
+        return [
+            Beforehand(ruling=ruling, news=self._news(search, found), facts=fact)
+            for search, (ruling, found), fact in zip(searches, looked, facts, strict=True)
+        ]
 
-            ruling, looked = await uow.read(read)
-        news = None if risk is None or search is None else risk.news(search, looked)
-        alike = None if self.intent is None else await self.intent.likeness(uow, call, snapshot)
-        facts = await self._facts(call, snapshot)
-        return Beforehand(ruling=ruling, news=news, facts=facts, likeness=alike)
+    def _look(
+        self, tx: DecisionTransaction, call: ProposedCall, search: Search | None
+    ) -> tuple[Ruling | None, _Looked]:
+        ruling = self.watch.ruling(tx, call) if self.watch is not None else None
+        return ruling, search.run(tx.history) if search is not None and search.traits else ()
 
-    async def _facts(self, call: ProposedCall, snapshot: Snapshot) -> Facts | None:
+    def _news(self, search: Search | None, looked: _Looked) -> News | None:
+        return None if self.risk is None or search is None else self.risk.news(search, looked)
+
+    async def _facts_of(self, calls: Sequence[ProposedCall], snapshot: Snapshot) -> Sequence[Facts | None]:
         """What plugins say, where a policy in use looks at it."""
         names = snapshot.bundle.facts
         if snapshot.rollout is not None:
             names |= snapshot.rollout.bundle.facts
         if not names:
-            return None
-        return await self.plugins.ask(call, names, _about(call, snapshot))
+            return [None] * len(calls)
+        found: list[Facts] = []
+        for start in range(0, len(calls), _AT_ONCE):
+            some = calls[start : start + _AT_ONCE]
+            asked = (self.plugins.ask(call, names, _about(call, snapshot)) for call in some)
+            found += await asyncio.gather(*asked)
+        return found
 
 
 def _about(call: ProposedCall, snapshot: Snapshot) -> About:

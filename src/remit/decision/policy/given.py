@@ -5,19 +5,18 @@ wrong type is an error also if no policy that applies would look at it.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Final, TypeAlias
 
 import cedarpy
 
-from remit.decision.answer.assessment import known
+from remit.decision.answer.assessment import Part, known
 from remit.decision.call.actions import METHODS
 from remit.decision.call.request import ActionRequest
 from remit.decision.policy.arguments import argument_values, spoken
 from remit.decision.policy.bundle import Bundle
-from remit.decision.policy.compile import Env
+from remit.decision.policy.compile import Context, Env
 from remit.decision.policy.context import principal_type, sensitivity_of
 from remit.decision.policy.outside import value_of
 from remit.decision.policy.schema import DISCOVERY, NAMESPACE
@@ -93,9 +92,28 @@ class Supposed:
         return self._members
 
 
+class Altered:
+    """A context with some attributes exchanged; the others are still made when they are looked at."""
+
+    __slots__ = ("_changes", "_rest")
+
+    def __init__(self, rest: Context, changes: dict[str, Value]) -> None:
+        self._rest = rest
+        self._changes = changes
+
+    def at(self, name: str) -> Value | None:
+        """One attribute, None if there is none."""
+        found = self._changes.get(name)
+        return self._rest.at(name) if found is None else found
+
+    def whole(self) -> dict[str, Value]:
+        """All of it."""
+        return {**self._rest.whole(), **self._changes}
+
+
 def suppose(env: Env, **changes: Value) -> Env:
     """The same question with other attributes in its context."""
-    return replace(env, context=Supposed({**env.context.whole(), **changes}))
+    return Env(env.principal, env.action, env.resource, Altered(env.context, changes), env.entities)
 
 
 def suppose_time(env: Env, at: datetime, zones: tuple[str, ...]) -> Env:
@@ -167,7 +185,11 @@ def _clock(zone: str, at: datetime) -> Value:
 
 def _risk(request: ActionRequest, _zones: tuple[str, ...]) -> Value:
     found = known(request.risk)
-    return {"score": found.score, "contributions": {**found.table()}}
+    points = dict(_NO_POINTS)
+    for each in found.contributions:
+        points[each.part.value] += each.points
+    contributions: dict[str, Value] = {**points}
+    return {"score": found.score, "contributions": contributions}
 
 
 def _plugin(request: ActionRequest, _zones: tuple[str, ...]) -> Value | None:
@@ -177,6 +199,7 @@ def _plugin(request: ActionRequest, _zones: tuple[str, ...]) -> Value | None:
     return {name: value_of(fact) for name, fact in facts.known.items()}
 
 
+_NO_POINTS: Final = {part.value: 0 for part in Part}
 _MAKERS: Final[Mapping[str, _Maker]] = {
     "tool": _tool,
     "resource": _resource,

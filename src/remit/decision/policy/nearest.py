@@ -55,8 +55,8 @@ def nearest_permit(env: Env, bundle: Bundle, request: ActionRequest, *, plain: b
     rules, failing = bundle.rules, failing_parts(env, bundle, plain=plain)
     ranked = sorted(failing.items(), key=lambda item: (len(item[1]), len(item[0]), item[0]))
     described = [
-        Near(rule=rules[place], misses=_confirmed(parts, env, bundle, request, rules[place]))
-        for place, parts in ranked[:3]
+        Near(rule=rules[place], misses=_confirmed(probes, env, bundle, request, rules[place]))
+        for place, probes in ranked[:3]
     ]
     helped = [near for near in described if near.misses]
     return helped[0] if helped else (described[0] if described else None)
@@ -65,31 +65,56 @@ def nearest_permit(env: Env, bundle: Bundle, request: ActionRequest, *, plain: b
 def escape(env: Env, bundle: Bundle, request: ActionRequest, rule: Rule) -> tuple[NearestMiss, ...]:
     """What about the call would have to differ for a forbid not to apply; empty if nothing would help."""
     place = next(place for place, known in bundle.rules.items() if known.id == rule.id)
-    for part in parts_of(place, bundle.nodes[place]):
-        if part.expression is None:
-            continue
-        opposite = replace(part, wanted=not part.wanted)
+    for opposite in _anatomy(bundle).opposites(place):
         found = _confirmed([opposite], env, bundle, request, rule)
         if found:
             return found
     return ()
 
 
-def failing_parts(env: Env, bundle: Bundle, *, plain: bool = False) -> dict[str, list[Part]]:
+def failing_parts(env: Env, bundle: Bundle, *, plain: bool = False) -> "dict[str, list[_Probe]]":
     """The parts that do not hold, by place, of each permit in force whose principal and action fit."""
     anatomy = _anatomy(bundle)
     return {
-        place: [part for part, test in anatomy.tests(place) if not _holds(test, env)]
+        place: [probe for probe, test in anatomy.tests(place) if not _holds(test, env)]
         for place in anatomy.fitting(env)
         if not (plain and bundle.rules[place].approval)
     }
 
 
-_Tests: TypeAlias = tuple[tuple[Part, Program], ...]
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Bound:
+    """A comparison of one path in the context with literals."""
+
+    path: tuple[str, ...]
+    one_of: tuple[str | int | bool, ...] = ()
+    at_least: Decimal | None = None
+    at_most: Decimal | None = None
+    decimal: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Probe:
+    """One part of a policy, and what its text alone says of how it could be met."""
+
+    part: Part
+    timed: bool
+    """Whether it looks at the clock."""
+    bound: _Bound | None
+
+
+def _read(part: Part) -> _Probe:
+    timed = _tells_time(part.expression)
+    known = part.expression is not None and not timed
+    bound = _bound(part.expression, wanted=part.wanted) if known and part.expression is not None else None
+    return _Probe(part, timed, bound)
+
+
+_Tests: TypeAlias = tuple[tuple[_Probe, Program], ...]
 
 
 class _Anatomy:
-    """The permits in force of one version, taken apart; each of them when it is first looked at."""
+    """The policies of one version, taken apart; each of them when it is first looked at."""
 
     def __init__(self, bundle: Bundle) -> None:
         self._bundle = bundle
@@ -100,6 +125,7 @@ class _Anatomy:
         )
         self._scopes = Program(self._scope(order) for order in range(len(self._places)))
         self._tests: dict[str, _Tests] = {}
+        self._opposites: dict[str, tuple[_Probe, ...]] = {}
 
     def _scope(self, order: int) -> tuple[Compiled, pst.Template]:
         place = self._places[order]
@@ -116,8 +142,19 @@ class _Anatomy:
         if found is None:
             node, rule = self._bundle.nodes[place], self._bundle.rules[place]
             parts = [part for part in parts_of(place, node) if part.name != SCOPE]
-            found = tuple((part, _test(probe_of(part.name, part, node), rule)) for part in parts)
+            found = tuple((_read(part), _test(probe_of(part.name, part, node), rule)) for part in parts)
             self._tests[place] = found
+        return found
+
+    def opposites(self, place: str) -> tuple[_Probe, ...]:
+        """Each condition of a forbid turned round: what would have to hold for it not to apply."""
+        found = self._opposites.get(place)
+        if found is None:
+            parts = parts_of(place, self._bundle.nodes[place])
+            found = tuple(
+                _read(replace(part, wanted=not part.wanted)) for part in parts if part.expression is not None
+            )
+            self._opposites[place] = found
         return found
 
 
@@ -136,15 +173,15 @@ def _holds(test: Program, env: Env) -> bool:
 
 
 def _confirmed(
-    parts: list[Part], env: Env, bundle: Bundle, request: ActionRequest, rule: Rule
+    probes: list[_Probe], env: Env, bundle: Bundle, request: ActionRequest, rule: Rule
 ) -> tuple[NearestMiss, ...]:
     """The changes that would meet all the parts, if the policy set then agrees; else nothing."""
     misses: list[NearestMiss] = []
     changed = env
-    for part in parts:
-        if any(miss.at is not None for miss in misses) and _tells_time(part.expression):
+    for probe in probes:
+        if probe.timed and any(miss.at is not None for miss in misses):
             continue  # one moment was found for all conditions on time
-        step = _change(part, changed, bundle, request, rule)
+        step = _change(probe, changed, bundle, request, rule)
         if step is None:
             return ()
         miss, changed = step
@@ -155,17 +192,14 @@ def _confirmed(
 
 
 def _change(
-    part: Part, env: Env, bundle: Bundle, request: ActionRequest, rule: Rule
+    probe: _Probe, env: Env, bundle: Bundle, request: ActionRequest, rule: Rule
 ) -> tuple[NearestMiss, Env] | None:
-    mapping = request.tool.mapping if request.tool else None
+    mapping, part = request.tool.mapping if request.tool else None, probe.part
     if part.name == RESOURCE:
         return _other_resource(bundle.nodes[part.place].resource, env, mapping, rule)
-    if part.expression is None:
-        return None
-    if _tells_time(part.expression):
+    if probe.timed:
         return _other_time(part, env, bundle, request.call.at, rule)
-    bound = _bound(part.expression, wanted=part.wanted)
-    return None if bound is None else _other_argument(bound, env, request, mapping, rule)
+    return None if probe.bound is None else _other_argument(probe.bound, env, request, mapping, rule)
 
 
 def _other_resource(
@@ -244,17 +278,6 @@ def _instant(text: str) -> datetime | None:
     except ValueError:
         return None
     return found if found.tzinfo else found.replace(tzinfo=UTC)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Bound:
-    """A comparison of one path in the context with literals."""
-
-    path: tuple[str, ...]
-    one_of: tuple[str | int | bool, ...] = ()
-    at_least: Decimal | None = None
-    at_most: Decimal | None = None
-    decimal: bool = False
 
 
 def _bound(expression: pst.Expr, *, wanted: bool) -> _Bound | None:  # noqa: PLR0911 — one per operator

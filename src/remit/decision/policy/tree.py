@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import fields, is_dataclass
+from functools import lru_cache
 
 from cedarpy import pst
 
@@ -17,7 +18,13 @@ def walk(node: object) -> Iterator[object]:
             stack.extend(part)
         elif is_dataclass(part) and not isinstance(part, type):
             yield part
-            stack.extend(getattr(part, member.name) for member in fields(part))
+            stack.extend(getattr(part, name) for name in _members_of(type(part)))
+
+
+@lru_cache(maxsize=256)
+def _members_of(kind: type) -> tuple[str, ...]:
+    """Names of the fields of a kind of node."""
+    return tuple(member.name for member in fields(kind))
 
 
 def path_of(expression: pst.Expr) -> tuple[str, ...] | None:
