@@ -183,6 +183,25 @@ def test_brackets_inside_strings_do_not_nest() -> None:
     assert parse_json(f'{{"a":"{deep}","b":"\\"{deep}"}}'.encode()) == {"a": deep, "b": f'"{deep}'}
 
 
+def test_many_brackets_side_by_side_are_no_depth_for_either_reader() -> None:
+    many = [{"a": [{"b": "]}{["}], "c": {}} for _ in range(200)]
+    for text in (json.dumps(many), json.dumps(many, separators=(",", ":"))):
+        assert parse_json(text.encode()) == read_strictly(text.encode(), JsonLimits()) == many
+    deep = json.dumps([many, json.loads("[" * 32 + "]" * 32)], separators=(",", ":")).encode()
+    for read in (parse_json, lambda raw: read_strictly(raw, JsonLimits())):
+        with pytest.raises(JsonTooLarge):
+            read(deep)
+
+
+@given(
+    st.text(alphabet='[]{}"\\,:0 ', max_size=60),
+    st.sampled_from([JsonLimits(depth=3, members=5), JsonLimits()]),
+)
+def test_brackets_in_any_order_say_the_same_to_both_readers(text: str, limits: JsonLimits) -> None:
+    raw = text.encode()
+    assert outcome(lambda: parse_json(raw, limits=limits)) == outcome(lambda: read_strictly(raw, limits))
+
+
 reread = st.one_of(
     values.map(lambda value: json.dumps(value, separators=(",", ":"), ensure_ascii=False)),
     values.map(lambda value: json.dumps(value, separators=(",", ":"))),

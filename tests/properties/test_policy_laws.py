@@ -319,9 +319,9 @@ def test_what_a_permit_lacks_is_what_cedar_misses(
     except (Misfit, Unaskable):
         return
     lacking = failing_parts(env, bundle)
-    assert {place: [part.name for part in parts] for place, parts in lacking.items()} == _cedars_failing(
-        request, bundle
-    )
+    assert {
+        place: [probe.part.name for probe in probes] for place, probes in lacking.items()
+    } == _cedars_failing(request, bundle)
 
 
 _CALENDAR = (datetime(2, 1, 1), datetime(9_998, 1, 1))  # noqa: DTZ001 — Hypothesis takes bounds without a zone

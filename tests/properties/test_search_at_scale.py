@@ -18,6 +18,7 @@ from remit.decision.answer.response import Decision, Effect, Handing, Reason
 from remit.decision.call.request import ProposedCall
 from remit.decision.facts.assembly import Unassembled, assemble
 from remit.decision.facts.snapshot import Snapshot
+from remit.decision.service import Proposal
 from remit.decision.stages.pipeline import fold, judge
 from remit.identity.lifecycle import State
 from remit.identity.principals import Kind
@@ -79,6 +80,11 @@ class Stages:
     async def decide(
         self, call: ProposedCall, *, at_least: int | None = None, handing: Handing = Handing.USED
     ) -> Decision:
+        raise AssertionError("a search decides nothing")
+
+    async def decide_all(
+        self, proposals: Sequence[Proposal], *, at_least: int | None = None, handing: Handing = Handing.USED
+    ) -> tuple[Decision, ...]:
         raise AssertionError("a search decides nothing")
 
     async def refuse(self, call: ProposedCall, said: Reason) -> Decision:

@@ -24,6 +24,7 @@ from remit.decision.making.beforehand import Beforehand, Lookout
 from remit.decision.making.draft import Draft, Prepared, beside
 from remit.decision.making.settling import Settling, Stale
 from remit.decision.making.spending import UNTOLD, Used, settle
+from remit.decision.making.together import Together
 from remit.decision.repository import CapabilityMinter, DecisionTransaction
 from remit.decision.sources.source import Gathered, holders
 from remit.decision.stages.pipeline import STEPS, Step, denied, refusal
@@ -82,6 +83,7 @@ class DecisionService(Settling):
             generation=generation,
         )
         self._uow = uow
+        self._looking = Together(uow)
         self._snapshots = snapshots
         self._node = node
         self._live_limit = live_limit
@@ -97,7 +99,7 @@ class DecisionService(Settling):
         is permitted (P4).
         """
         snapshot = self._snapshots.current() if at_least is None else await self._snapshot(at_least)
-        fresh, before = False, await self._lookout.look(self._uow, call, snapshot)
+        fresh, before = False, await self._lookout.look(self._looking, call, snapshot)
         for _ in range(_TRIES):
             gathered = await self._gathered(call, snapshot)
             draft = self._draft(call, snapshot, handing=handing, before=before, gathered=gathered)
@@ -135,7 +137,7 @@ class DecisionService(Settling):
     ) -> Sequence[Decision | None]:
         """Those that one view and one unit of work can answer; None for each that must be decided alone."""
         calls = [each.call for each in proposals]
-        before = await self._lookout.look_all(self._uow, calls, snapshot)
+        before = await self._lookout.look_all(self._looking, calls, snapshot)
         gathered = await self._gathered_all(calls, snapshot)
         drafts = self._drafts(proposals, snapshot, before, gathered, handing)
         if any(denied(draft.findings) for draft in drafts):
@@ -144,8 +146,8 @@ class DecisionService(Settling):
             if newer.revision != snapshot.revision:
                 gathered = await self._gathered_all(calls, newer)
                 drafts = self._drafts(proposals, newer, before, gathered, handing)
-        foreseen = [self._foresee(draft) for draft in drafts]
         try:
+            foreseen = [self._foresee(draft) for draft in drafts]
             return await self._uow.commit(lambda tx: self._settle_all(tx, drafts, foreseen))
         except Unavailable:
             raise
@@ -178,7 +180,7 @@ class DecisionService(Settling):
         While a version is tried on a part, it says too what those get who are on the other side.
         """
         snapshot = await self._snapshots.catch_up()
-        before = await self._lookout.look(self._uow, call, snapshot)
+        before = await self._lookout.look(self._looking, call, snapshot)
         gathered = await self._gathered(call, snapshot)
         draft = self._draft(call, snapshot, thorough=True, before=before, gathered=gathered)
         other = self._other_side(call, snapshot, draft, before, gathered)
@@ -213,7 +215,7 @@ class DecisionService(Settling):
     async def foresee(self, calls: Sequence[ProposedCall]) -> tuple[Effect, ...]:
         """What `decide` would answer to each now, on one view of everything, with no effect and no record."""
         snapshot = await self._snapshots.catch_up()
-        before = await self._lookout.look_all(self._uow, calls, snapshot)
+        before = await self._lookout.look_all(self._looking, calls, snapshot)
         gathered = await self._gathered_all(calls, snapshot)
         drafts = [
             self._draft(call, snapshot, before=known, gathered=labels)
@@ -280,7 +282,7 @@ class DecisionService(Settling):
             for call in calls
         ]
         prints = self._print_key is not None
-        return await self._uow.read(
+        return await self._looking.read(
             lambda tx: [tx.sources.gather(held, at, prints=prints) for held, at in wanted]
         )
 

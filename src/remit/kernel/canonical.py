@@ -83,10 +83,30 @@ def _is_small(raw: bytes, limits: JsonLimits) -> bool:
     return (
         len(raw) <= limits.string
         and limits.number >= _LONGEST_DOUBLE
-        and (shape := raw.translate(_SHAPE)).count(b"{") <= limits.depth
-        and shape.count(b",") <= limits.members
+        and (shape := raw.translate(_SHAPE)).count(b",") <= limits.members
         and _LONG_NUMBER not in shape
+        and (shape.count(b"{") <= limits.depth or _nests_within(_brackets(_TEXT.sub(b"", raw)), limits.depth))
     )
+
+
+_TEXT: Final = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
+_BRACKETS: Final = bytes.maketrans(b"[]", b"{}")
+_OPENS: Final = b"{"[0]
+_ALL_ELSE: Final = bytes(octet for octet in range(256) if octet not in b"[]{}")
+
+
+def _brackets(bare: bytes) -> bytes:
+    """The brackets of a document without its strings, as if all were of one kind."""
+    return bare.translate(_BRACKETS, _ALL_ELSE)
+
+
+def _nests_within(brackets: bytes, depth: int) -> bool:
+    """Whether brackets nest no deeper: each turn takes the innermost away. What never closes is too deep."""
+    for _ in range(depth):
+        if not brackets:
+            return True
+        brackets = brackets.replace(b"{}", b"")
+    return not brackets
 
 
 def read_strictly(raw: bytes, limits: JsonLimits) -> Json:
@@ -211,9 +231,7 @@ def same_bytes(left: bytes, right: bytes) -> bool:
     return hmac.compare_digest(left, right)
 
 
-_STRING = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
 _SURROGATE = re.compile("[\ud800-\udfff]")
-_STRUCTURE = re.compile(r"[{}\[\]:,]")
 
 
 def _check_shape(text: str, limits: JsonLimits) -> None:
@@ -221,18 +239,20 @@ def _check_shape(text: str, limits: JsonLimits) -> None:
 
     Both expressions are linear: no alternative of one can match what another can.
     """
-    depth = members = 0
-    for mark in _STRUCTURE.findall(_STRING.sub("", text)):
-        if mark in "{[":
-            depth += 1
-        elif mark in "}]":
-            depth -= 1
-        else:
-            members += 1
-        if depth > limits.depth:
-            raise JsonTooLarge(f"document nests deeper than {limits.depth}")
-        if members > 2 * limits.members:
-            raise JsonTooLarge(f"document has more than {limits.members} members")
+    bare = _TEXT.sub(b"", text.encode())
+    if not _nests_within(_brackets(bare), limits.depth):
+        _check_depth(bare, limits.depth)
+    if bare.count(b":") + bare.count(b",") > 2 * limits.members:
+        raise JsonTooLarge(f"document has more than {limits.members} members")
+
+
+def _check_depth(bare: bytes, limit: int) -> None:
+    """Step by step, where brackets do not match: how deep the reader would go before it sees that."""
+    depth = 0
+    for mark in _brackets(bare):
+        depth += 1 if mark == _OPENS else -1
+        if depth > limit:
+            raise JsonTooLarge(f"document nests deeper than {limit}")
 
 
 def _unique_members(pairs: list[tuple[str, Json]]) -> dict[str, Json]:

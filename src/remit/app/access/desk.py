@@ -1,6 +1,7 @@
 """Answers questions of enforcement points: each is decided and on record like a call of our own gateway."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Final, Protocol
 
 from remit.app.access.ordered import Ordered
@@ -80,8 +81,8 @@ class AccessDesk:
         return tuple(found)
 
     async def _evaluate_some(self, asked: Sequence[Asked], *, by: PrincipalId) -> tuple[Decision, ...]:
-        snapshot = self._snapshots.current()
-        posed = [self.posed(each, snapshot, by=by) for each in asked]
+        snapshot, at = self._snapshots.current(), self._clock.now()
+        posed = [self.posed(each, snapshot, by=by, at=at) for each in asked]
         if any(each.refused is not None for each in posed):
             snapshot = await self._snapshots.catch_up()
             posed = [
@@ -112,9 +113,11 @@ class AccessDesk:
         """The call that a question stands for, on the newest view; nothing is decided."""
         return self.posed(asked, await self._snapshots.catch_up(), by=by).call
 
-    def posed(self, asked: Asked, snapshot: Snapshot, *, by: PrincipalId) -> Posed:
-        """The call that a question stands for."""
-        now = self._clock.now()
+    def posed(
+        self, asked: Asked, snapshot: Snapshot, *, by: PrincipalId, at: datetime | None = None
+    ) -> Posed:
+        """The call that a question stands for, now unless another moment is told."""
+        now = at or self._clock.now()
         return pose(
             asked,
             snapshot,

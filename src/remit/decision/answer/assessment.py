@@ -40,6 +40,9 @@ OPTIONAL: Final = frozenset({Part.INTENT})
 """Parts that not every installation weighs: policies see one where it was looked at, and nowhere else."""
 
 
+_ALWAYS: Final = {part.value: 0 for part in Part if part not in OPTIONAL}
+
+
 class Contribution(Told, frozen=True, kw_only=True):
     """Points for one reason; `because` says which, for people."""
 
@@ -62,16 +65,23 @@ class Assessment(Told, frozen=True, kw_only=True):
 
     def table(self) -> dict[str, int]:
         """What each part contributes, as policies see it; without what nobody looked at."""
-        return {part.value: self.points(part) for part in Part if part not in OPTIONAL or part in self.looked}
+        told = dict(_ALWAYS)
+        for part in self.looked:
+            told.setdefault(part.value, 0)
+        for each in self.contributions:
+            if each.part.value in told:
+                told[each.part.value] += each.points
+        return told
 
 
 def total(found: Iterable[Contribution], *, looked: tuple[Part, ...] = ()) -> Assessment:
     """Sum contributions up to 100; what goes beyond is taken off the smallest."""
     left, kept = WORST, list[Contribution]()
-    for each in sorted(found, key=_gravest):
+    for each in sorted([one for one in found if one.points > 0], key=_gravest):
         points = min(each.points, left)
         if points > 0:
-            kept.append(Contribution(part=each.part, points=points, because=each.because))
+            fits = points == each.points
+            kept.append(each if fits else Contribution(part=each.part, points=points, because=each.because))
             left -= points
     return Assessment(score=WORST - left, contributions=tuple(kept), looked=looked)
 

@@ -1,10 +1,10 @@
 """What is found out about a call before it is judged, in one reading: its values' origins, what is new."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final, TypeAlias
+from typing import Final, Protocol, TypeAlias, TypeVar
 
 from remit.decision.call.request import Facts, ProposedCall
 from remit.decision.facts.snapshot import Snapshot
@@ -13,14 +13,22 @@ from remit.decision.provenance.rules import Ruling
 from remit.decision.provenance.watch import Watch
 from remit.decision.repository import DecisionTransaction
 from remit.decision.risk.desk import RiskDesk, Search
+from remit.decision.risk.intent import IntentDesk, Likeness
 from remit.decision.risk.newness import News, Trait
 from remit.kernel.ids import PrincipalId
-from remit.kernel.uow import UnitOfWork
 
+T = TypeVar("T")
 _Looked: TypeAlias = Sequence[tuple[Trait, datetime | None]]
 _AT_ONCE: Final = 16
 """Calls that plugins are asked about side by side."""
 _NOTHING: Final[tuple[None, _Looked]] = (None, ())
+
+
+class Reading(Protocol):
+    """Where things are looked up."""
+
+    async def read(self, work: Callable[[DecisionTransaction], T]) -> T:
+        """Run `work` on one consistent view; it must not write."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +38,7 @@ class Beforehand:
     ruling: Ruling | None = None
     news: News | None = None
     facts: Facts | None = None
+    likeness: Likeness | None = None
 
 
 UNLOOKED: Final = Beforehand()
@@ -37,35 +46,36 @@ UNLOOKED: Final = Beforehand()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lookout:
-    """Who looks: provenance, risk; None for one that is off."""
+    """Who looks: provenance, risk, likeness of goal and action; None for one that is off."""
 
     watch: Watch | None = None
     risk: RiskDesk | None = None
+    intent: IntentDesk | None = None
     plugins: FactSource = Nowhere()  # noqa: RUF009 — frozen
 
-    async def look(
-        self, uow: UnitOfWork[DecisionTransaction], call: ProposedCall, snapshot: Snapshot
-    ) -> Beforehand:
+    async def look(self, reading: Reading, call: ProposedCall, snapshot: Snapshot) -> Beforehand:
         """Find out all of it; nothing is read where nothing has to be."""
-        return (await self.look_all(uow, [call], snapshot))[0]
+        return (await self.look_all(reading, [call], snapshot))[0]
 
     async def look_all(
-        self, uow: UnitOfWork[DecisionTransaction], calls: Sequence[ProposedCall], snapshot: Snapshot
+        self, reading: Reading, calls: Sequence[ProposedCall], snapshot: Snapshot
     ) -> list[Beforehand]:
         """The same of several calls, in one reading."""
         searches = [None if self.risk is None else self.risk.search(call) for call in calls]
         if self.watch is not None or any(each is not None and each.traits for each in searches):
-            looked = await uow.read(
+            looked = await reading.read(
                 lambda tx: [
                     self._look(tx, call, search) for call, search in zip(calls, searches, strict=True)
                 ]
             )
         else:
             looked = [_NOTHING] * len(calls)
+        desk = self.intent
+        alike = [None if desk is None else await desk.likeness(reading, call, snapshot) for call in calls]
         facts = await self._facts_of(calls, snapshot)
         return [
-            Beforehand(ruling=ruling, news=self._news(search, found), facts=fact)
-            for search, (ruling, found), fact in zip(searches, looked, facts, strict=True)
+            Beforehand(ruling=ruling, news=self._news(search, found), facts=fact, likeness=like)
+            for search, (ruling, found), fact, like in zip(searches, looked, facts, alike, strict=True)
         ]
 
     def _look(

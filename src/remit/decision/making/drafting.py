@@ -82,7 +82,9 @@ class Drafting:
         if (desk := self._lookout.risk) is not None and before is not UNLOOKED:
             # N7: what is only observed weighs nowhere, not as risk either.
             ruling = before.ruling if self._weighing.mode is Mode.ENFORCE else None
-            request = desk.assessed(request, snapshot, before.news, ruling)
+            request = desk.assessed(
+                request, snapshot, news=before.news, ruling=ruling, likeness=before.likeness
+            )
         if before.facts is not None:
             request = replace(request, facts=before.facts)
         glasses = open_for(request, snapshot, generation=self._generation())

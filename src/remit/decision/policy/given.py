@@ -11,7 +11,7 @@ from typing import Final, TypeAlias
 
 import cedarpy
 
-from remit.decision.answer.assessment import Part, known
+from remit.decision.answer.assessment import known
 from remit.decision.call.actions import METHODS
 from remit.decision.call.request import ActionRequest
 from remit.decision.policy.arguments import argument_values, spoken
@@ -185,11 +185,7 @@ def _clock(zone: str, at: datetime) -> Value:
 
 def _risk(request: ActionRequest, _zones: tuple[str, ...]) -> Value:
     found = known(request.risk)
-    points = dict(_NO_POINTS)
-    for each in found.contributions:
-        points[each.part.value] += each.points
-    contributions: dict[str, Value] = {**points}
-    return {"score": found.score, "contributions": contributions}
+    return {"score": found.score, "contributions": {**found.table()}}
 
 
 def _plugin(request: ActionRequest, _zones: tuple[str, ...]) -> Value | None:
@@ -199,7 +195,6 @@ def _plugin(request: ActionRequest, _zones: tuple[str, ...]) -> Value | None:
     return {name: value_of(fact) for name, fact in facts.known.items()}
 
 
-_NO_POINTS: Final = {part.value: 0 for part in Part}
 _MAKERS: Final[Mapping[str, _Maker]] = {
     "tool": _tool,
     "resource": _resource,

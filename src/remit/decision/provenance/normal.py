@@ -110,6 +110,20 @@ def values_in(text: str) -> frozenset[Value]:
     return frozenset(found)
 
 
+def reaches(text: str) -> Shape | None:
+    """Whether a text holds a mail address, else an account, else a link: as `values_in` has it."""
+    plain = clean(text)
+    if "." in plain and "@" in plain and _MAIL.search(plain):
+        return Shape.MAIL
+    if any(map(plain.__contains__, "0123456789")) and any(_ibans(plain)):
+        return Shape.IBAN
+    if ("." in plain or "://" in plain) and (
+        _URL.search(plain) or any("/" in found for found in _BARE.findall(plain))
+    ):
+        return Shape.URL
+    return None
+
+
 def links_of(text: str) -> frozenset[Value]:
     """The links in a text alone."""
     plain = clean(text)
@@ -218,10 +232,15 @@ def _addresses(text: str) -> Iterator[Value]:
             yield Value(Shape.URL, link_of(found))
 
 
-def _accounts(text: str) -> Iterator[Value]:
+def _ibans(text: str) -> Iterator[str]:
     for found in _IBAN.findall(text.upper()):
         if sum(mark.isdigit() for mark in found) > 6:  # noqa: PLR2004 — words in capitals are no account
-            yield Value(Shape.IBAN, found.replace(" ", ""))
+            yield found
+
+
+def _accounts(text: str) -> Iterator[Value]:
+    for found in _ibans(text):
+        yield Value(Shape.IBAN, found.replace(" ", ""))
     for found in _PHONE.findall(_IBAN.sub(" ", text)):
         digits = re.sub(r"\D", "", found)
         if 8 <= len(digits) <= 15 and not _ISO.match(found):  # noqa: PLR2004 — E.164

@@ -16,6 +16,7 @@ from remit.decision.provenance.normal import (
     links_of,
     number,
     phrase,
+    reaches,
     twin_of,
     values_in,
 )
@@ -97,7 +98,8 @@ def _by_shape(kind: Kind, text: str) -> Kind:
     """An argument of which nothing is known is what its value looks like."""
     if kind is not Kind.PLAIN or len(text) > _SHORT:
         return kind
-    return next((_SHAPED[value.shape] for value in values_in(text) if value.shape in _SHAPED), kind)
+    shape = reaches(text)
+    return kind if shape is None else _SHAPED[shape]
 
 
 def ground_of(seen: Seen, text: str, kind: Kind) -> Sighting:

@@ -1,11 +1,11 @@
 """One model over one version of the tuples: where every question about relations is answered.
 
-Immutable but for what it remembers of users' groups, which is a function of the two and of nothing else: the
-key of that memory is the user, its owner is this version of this model, and what a request brings along is
-asked of a graph of its own (PD-05).
+Immutable but for what it remembers of users' groups and of ways that were told, which are functions of the
+two and of nothing else: the keys of that memory are the user and the question, its owner is this version of
+this model, and what a request brings along is asked of a graph of its own (PD-05).
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
 from remit.decision.relations.admission import admit, admit_question
@@ -31,18 +31,35 @@ from remit.decision.relations.walk import DOUBT, NO, OutOfSteps, Run
 UNSEEN: Final = LOCAL << 1
 """Stands for the object of a question if no tuple names it; one more for its user."""
 _REMEMBERED: Final = 10_000
+_TOLD: Final = 4_096
 
 
 class Graph:
     """A plan and an index."""
 
-    __slots__ = ("_closures", "index", "plan", "tables")
+    __slots__ = ("_closures", "_told", "index", "plan", "tables")
 
     def __init__(self, plan: Plan, index: Index) -> None:
         self.plan = plan
         self.index = index
         self.tables = plan.tables(index)
         self._closures: dict[tuple[Whom, int], Closure] = {}
+        self._told: dict[tuple[str, str, str], str] = {}
+
+    def told(self, request: CheckRequest, tell: Callable[[], str]) -> str:
+        """What is told of a question, found again while this graph stands: `tell` must look at it alone.
+
+        INVARIANT: a model with conditions hangs on the moment and the arguments too, and is always told anew.
+        """
+        if self.plan.system.conditions or request.given.contextual:
+            return tell()
+        key = (request.user, request.relation, request.object)
+        known = self._told.get(key)
+        if known is None:
+            if len(self._told) >= _TOLD:
+                self._told.clear()
+            known = self._told[key] = tell()
+        return known
 
     def moved(self, index: Index) -> "Graph":
         """The same model over another version; groups are gathered anew if a table of groups changed."""

@@ -20,9 +20,12 @@ from remit.decision.risk.newness import (
     looked_up,
     traits_of,
 )
-from remit.decision.risk.weigh import Measure, Readings, assess, stood_on
+from remit.decision.risk.weigh import Measure, Readings, assess, plain_key, stood_on
+from remit.identity.principals import Principal
+from remit.identity.tools import Tool
 from remit.kernel.building import changer
 
+_WEIGHED: Final = 4096
 _with_risk: Final = changer(ActionRequest, "risk", Assessment)
 
 
@@ -39,12 +42,40 @@ class Search:
         return looked_up(store, self.traits, self.at)
 
 
+class Weighed:
+    """What was weighed for the same instance and tool, by all else that it hangs on. OWNED BY: the loop.
+
+    INVARIANT: an entry holds the two objects whose addresses are its key, so no other object can have them;
+    both are immutable, and the measure is the desk's own, so what was weighed stays true (N10).
+    """
+
+    __slots__ = ("_known",)
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[object, ...], tuple[Principal, Tool | None, Assessment]] = {}
+
+    def weigh(self, request: ActionRequest, readings: Readings, measure: Measure) -> Assessment:
+        """As `assess`, found again where it was found before."""
+        rest = plain_key(request, readings, measure)
+        if rest is None:
+            return assess(request, readings, measure)
+        key = (id(request.instance), id(request.tool), *rest)
+        known = self._known.get(key)
+        if known is None:
+            if len(self._known) >= _WEIGHED:
+                self._known.clear()
+            known = request.instance, request.tool, assess(request, readings, measure)
+            self._known[key] = known
+        return known[2]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RiskDesk:
     """Assesses the calls of one tenant. OWNED BY: the event loop."""
 
     measure: Measure = field(default_factory=Measure)
     acquainted: Acquainted = field(default_factory=Acquainted)
+    weighed: Weighed = field(default_factory=Weighed)
 
     def search(self, call: ProposedCall) -> Search:
         """What must be looked up."""
@@ -68,7 +99,7 @@ class RiskDesk:
         """The request with its risk."""
         signals = signals_of(request, snapshot)
         readings = Readings(news=news, signals=signals, ruling=ruling, likeness=likeness)
-        return _with_risk(request, assess(request, readings, self.measure))
+        return _with_risk(request, self.weighed.weigh(request, readings, self.measure))
 
 
 def signals_of(request: ActionRequest, snapshot: Snapshot) -> Sequence[Signal]:

@@ -10,11 +10,11 @@ they live in this process's memory while the task runs, and are neither stored n
 """
 
 from array import array
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from operator import mul
-from typing import Final, Protocol, TypeAlias
+from typing import Final, Protocol, TypeAlias, TypeVar
 
 import msgspec
 
@@ -25,7 +25,6 @@ from remit.decision.provenance.watch import SeenStore
 from remit.identity.tools import Tool
 from remit.kernel.canonical import Digest
 from remit.kernel.ids import TaskId, ToolId
-from remit.kernel.uow import UnitOfWork
 
 INTENT: Final = 10
 """For an action that has nothing of the goal; what can't be compared weighs as much (PD-21)."""
@@ -36,6 +35,7 @@ FAR: Final = 0.0
 KEPT: Final = 4_096
 """Directions of goals, and of actions, that are kept at a time."""
 
+T = TypeVar("T")
 Direction: TypeAlias = "array[float]"
 
 
@@ -58,6 +58,13 @@ class GoalTransaction(Protocol):
         """What tasks have seen, and what they were for."""
 
 
+class GoalReading(Protocol):
+    """Where they are looked up."""
+
+    async def read(self, work: Callable[[GoalTransaction], T]) -> T:
+        """Run `work` on one consistent view; it must not write."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Likeness:
     """How alike goal and action are, from -1 to 1; None: it could not be told, and `because` says why."""
@@ -74,23 +81,21 @@ class IntentDesk:
     _goals: dict[TaskId, tuple[datetime, Direction]] = field(default_factory=dict)
     _actions: dict[tuple[ToolId, Digest], Direction] = field(default_factory=dict)
 
-    async def likeness(
-        self, uow: UnitOfWork[GoalTransaction], call: ProposedCall, snapshot: Snapshot
-    ) -> Likeness | None:
+    async def likeness(self, reading: GoalReading, call: ProposedCall, snapshot: Snapshot) -> Likeness | None:
         """Of a call of a tool within a task; None where there is no goal or no action to compare."""
         task = snapshot.tasks.get(call.subject.task or TaskId(""))
         if task is None or call.tool is None:
             return None
         try:
-            goal, action = await self._goal(uow, task, call.at), await self._action(call.tool)
+            goal, action = await self._goal(reading, task, call.at), await self._action(call.tool)
         except NotCompared as why:
             return Likeness(value=None, because=str(why))
         return Likeness(value=sum(map(mul, goal, action)))
 
-    async def _goal(self, uow: UnitOfWork[GoalTransaction], task: Task, at: datetime) -> Direction:
+    async def _goal(self, reading: GoalReading, task: Task, at: datetime) -> Direction:
         if (kept := self._goals.get(task.id)) is not None:
             return kept[1]
-        text = await uow.read(lambda tx: tx.seen.goal(task.id))
+        text = await reading.read(lambda tx: tx.seen.goal(task.id))
         if not text.strip():
             raise NotCompared("the goal was erased, or says nothing")
         (found,) = await self.encoder.directions([text])

@@ -95,6 +95,27 @@ def assess(request: ActionRequest, readings: Readings, measure: Measure) -> Asse
     return total(_contributions(request, readings, readings.news, measure), looked=looked)
 
 
+def plain_key(request: ActionRequest, readings: Readings, measure: Measure) -> tuple[object, ...] | None:
+    """Every input of `assess` but the instance and the tool, where there is nothing else to it.
+
+    None where money, signals, an origin of values, a goal or an hour has to be weighed, or nobody looked.
+    """
+    call, news = request.call, readings.news
+    beside = readings.signals or measure.required or call.money is not None or measure.hours is not None
+    if beside or news is None or readings.ruling is not None or readings.likeness is not None:
+        return None
+    subject = call.subject
+    return (
+        call.consequential,
+        call.resource.type,
+        len(subject.chain),
+        bool(subject.key),
+        _youth(request.instance, call.at),
+        tuple([each.part for each in news.traits]),
+        news.overflow,
+    )
+
+
 def _contributions(
     request: ActionRequest, readings: Readings, news: News, measure: Measure
 ) -> Iterator[Contribution]:
@@ -152,7 +173,8 @@ def _standing(request: ActionRequest) -> Iterator[Contribution]:
     if not subject.key:
         yield _part(Part.BEARER, BEARER, "the token is bound to no key")
     if instance.kind is Kind.INSTANCE:
-        yield _part(Part.YOUNG, _youth(instance, request.call.at), "the instance is young")
+        if youth := _youth(instance, request.call.at):
+            yield _part(Part.YOUNG, youth, "the instance is young")
         yield _part(Part.ATTESTATION, _doubt(instance), "nobody attests the instance")
 
 
@@ -163,13 +185,15 @@ def _youth(instance: Principal, at: datetime) -> int:
 
 def _doubt(instance: Principal) -> int:
     """By what the instance proved itself: its platform, a registered key, or nothing but its own word."""
-    attributes = dict(instance.attributes)
-    if _FEDERATED in attributes:
+    names = [name for name, _ in instance.attributes]
+    if _FEDERATED in names:
         return 0
-    return SELF_REGISTERED if PROVEN_BY in attributes else SELF_REGISTERED // 2
+    return SELF_REGISTERED if PROVEN_BY in names else SELF_REGISTERED // 2
 
 
 def _new(news: News) -> Iterator[Contribution]:
+    if not news.traits and not news.overflow:
+        return
     for part, points in NEW.items():
         names = [each.name for each in news.traits if each.part is part]
         if names:

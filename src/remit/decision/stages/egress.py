@@ -5,6 +5,7 @@ open to it as far as rights, policy and provenance let it, and nothing else is: 
 a private network, of a cloud's metadata, however it is spelled. What can't be read is refused.
 """
 
+import re
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from typing import Final
@@ -19,6 +20,8 @@ from remit.decision.provenance.trace import kinds_of, leaves_of
 from remit.kernel.canonical import MalformedJson, parse_object
 from remit.kernel.places import WEB, Place, places_in
 
+_WWW: Final = re.compile(r"(?<![\w@.-])www\.\w", re.IGNORECASE)
+"""A link without its scheme; not the domain of a mail address."""
 _LISTED: Final = 8
 """Hosts that a nearest miss names."""
 
@@ -63,10 +66,15 @@ def _ways_out(request: ActionRequest, kinds: Mapping[str, Kind]) -> Iterator[tup
     for pointer, kind, text in leaves_of(request.call.arguments, kinds):
         if kind is Kind.CONTENT:
             continue
-        if kind is Kind.HOST or "://" in text or text.lstrip().startswith(("//", "\\\\")):
+        if kind is Kind.HOST or _leads(text):
             # What lies deeper than is looked at comes without its text.
             places = places_in(text) if text else (Place(scheme="", host="", readable=False),)
             yield from ((pointer, place) for place in places)
+
+
+def _leads(text: str) -> bool:
+    """Whether a text that steers something else, or nothing known, names a place of the network too."""
+    return "://" in text or text.lstrip().startswith(("//", "\\\\")) or _WWW.search(text) is not None
 
 
 def _against(place: Place, hosts: tuple[str, ...]) -> str:

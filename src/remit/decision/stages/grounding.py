@@ -13,6 +13,7 @@ from remit.decision.call.footing import Bounds, Footing, standing_of
 from remit.decision.call.request import ActionRequest, Factor, ProposedCall
 from remit.decision.facts.assembly import Unassembled, assemble
 from remit.decision.facts.snapshot import Snapshot
+from remit.decision.stages.relation import known_relation, relation_stage
 from remit.decision.stages.standing import (
     agreed,
     alive_stage,
@@ -22,7 +23,7 @@ from remit.decision.stages.standing import (
     mapped_arguments,
 )
 
-Known: TypeAlias = Callable[[Footing, ActionRequest], Finding | None]
+Known: TypeAlias = Callable[[Footing, ActionRequest, Snapshot], Finding | None]
 """What a stage would say, where the footing tells; None where the stage itself must look."""
 
 _UNCAPPED: Final = Caps()
@@ -103,13 +104,13 @@ def _choices(request: ActionRequest, factors: Iterable[Factor]) -> tuple[tuple[R
     return tuple(applicable(rights, call.action, call.resource.type) for rights in distinct)
 
 
-def known_alive(footing: Footing, request: ActionRequest) -> Finding | None:
+def known_alive(footing: Footing, request: ActionRequest, _: Snapshot) -> Finding | None:
     """What `alive_stage` says, while the task's deadline is ahead."""
     until = footing.alive_until
     return footing.alive if until is None or request.call.at < until else None
 
 
-def known_authority(footing: Footing, request: ActionRequest) -> Finding | None:
+def known_authority(footing: Footing, request: ActionRequest, _: Snapshot) -> Finding | None:
     """What `authority_stage` says, where it agrees; a refusal is told by the stage itself."""
     bounds, call = footing.bounds, request.call
     if bounds is None or not bounds.start <= call.at < bounds.end:
@@ -127,5 +128,9 @@ def known_lines(footing: Footing | None, request: ActionRequest) -> tuple[Line, 
     return () if footing is not None and not footing.capped else lines_of(request)
 
 
-KNOWN: Final[Mapping[object, Known]] = {alive_stage: known_alive, authority_stage: known_authority}
+KNOWN: Final[Mapping[object, Known]] = {
+    alive_stage: known_alive,
+    authority_stage: known_authority,
+    relation_stage: lambda _, request, snapshot: known_relation(request, snapshot),
+}
 """By the judge whose answer it is: another judge at the same stage is always asked itself."""

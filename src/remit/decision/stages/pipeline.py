@@ -75,7 +75,7 @@ def judge(
         try:
             finding: Finding | None = None
             if footing is not None and (known := KNOWN.get(step.judge)) is not None:
-                finding = known(footing, request)
+                finding = known(footing, request, snapshot)
             if finding is None:
                 finding = step.judge(request, snapshot)
             if glasses and finding is not None:

@@ -96,7 +96,7 @@ def _judged(request: ActionRequest, snapshot: Snapshot, footing: Footing | None)
 
 
 def _lives(request: ActionRequest, snapshot: Snapshot, footing: Footing | None) -> bool:
-    if footing is not None and known_alive(footing, request) is not None:
+    if footing is not None and known_alive(footing, request, snapshot) is not None:
         return True
     return isinstance(alive(snapshot, request.lineage, request.call.at), Alive)
 

@@ -1,6 +1,6 @@
 """Is somebody related to the resource as the tool demands? The stage after policy, on the graph as it is."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -38,6 +38,17 @@ def relation_stage(request: ActionRequest, snapshot: Snapshot) -> Finding | None
 
     None where the tool demands nothing.
     """
+    return _told(request, snapshot, _path)
+
+
+def known_relation(request: ActionRequest, snapshot: Snapshot) -> Finding | None:
+    """What `relation_stage` finds; the way of a yes may have been told before, on the same graph."""
+    return _told(request, snapshot, _path_again)
+
+
+def _told(
+    request: ActionRequest, snapshot: Snapshot, path: Callable[[Graph, CheckRequest], str]
+) -> Finding | None:
     found = _related(request, snapshot)
     if not isinstance(found, list):
         return found
@@ -46,7 +57,7 @@ def relation_stage(request: ActionRequest, snapshot: Snapshot) -> Finding | None
         stage=Stage.RELATIONS,
         effect=Effect.PERMIT,
         detail=tuple(map(_tuple, found)),
-        paths=() if graph is None else tuple(filter(None, (_path(graph, each) for each in found))),
+        paths=() if graph is None else tuple(filter(None, (path(graph, each) for each in found))),
     )
 
 
@@ -114,6 +125,10 @@ def _related(request: ActionRequest, snapshot: Snapshot) -> list[CheckRequest] |
 def _path(graph: Graph, asked: CheckRequest) -> str:
     """Through which tuples it holds; empty where that takes more steps than an explanation may cost."""
     return tell(resolution(graph, asked, _EXPLAINED), most=_ENDS)
+
+
+def _path_again(graph: Graph, asked: CheckRequest) -> str:
+    return graph.told(asked, lambda: _path(graph, asked))
 
 
 def _wanted(request: ActionRequest) -> RelationMapping | None:

@@ -65,6 +65,7 @@ from remit.surface.web.pages.upstream import Providers, UpstreamPages
 from remit.surface.web.probes import probes
 from remit.surface.web.rehearsal import SnapshotRehearsal
 from remit.surface.web.routes.access import AccessRoutes
+from remit.surface.web.routes.access_direct import access_doors
 from remit.surface.web.routes.access_requests import RequestRoutes
 from remit.surface.web.routes.administration import AdministrationRoutes
 from remit.surface.web.routes.approvals import ApprovalRoutes
@@ -132,6 +133,7 @@ def tenant_application(services: Services, *, browsing: type[BrowserDoor] = Brow
     issuing = CapabilityDoor(
         issuer=services.capabilities, once=once, clock=ground.clock, address=ground.issuer
     )
+    access = access_routes(services, door=door, once=once)
     routes: list[BaseRoute] = [
         *MetaRoutes(
             probes=probes(services),
@@ -145,7 +147,7 @@ def tenant_application(services: Services, *, browsing: type[BrowserDoor] = Brow
         *SpiffeRoutes(svids=services.federation.svids).routes(),
         *upstream_routes(services).routes(),
         *api.routes(operations),
-        *access_routes(services, door=door, once=once).routes(),
+        *access.routes(),
         *unasked_routes(services, door=door, once=once).routes(),
         *FgaRoutes(
             relations=relations(services), door=door, clock=ground.clock, issuer=ground.issuer
@@ -158,7 +160,11 @@ def tenant_application(services: Services, *, browsing: type[BrowserDoor] = Brow
         issuer=ground.issuer,
         metrics=metrics,
         entropy=ground.entropy,
-        direct={CAPABILITIES: issuing, TOKEN: TokenDoor(services.oauth)},
+        direct={
+            CAPABILITIES: issuing,
+            TOKEN: TokenDoor(services.oauth),
+            **access_doors(access, entrance=door),
+        },
         below={"/mcp": services.gateway},
     )
 

@@ -1,6 +1,6 @@
 """The door of the API: token, proof, and the caller's roles as they are now, in one unit of work."""
 
-from dataclasses import replace
+from dataclasses import dataclass
 from typing import Final, Protocol
 
 from starlette.requests import Request
@@ -11,12 +11,33 @@ from remit.authority.tokens import Proof, VerifiedSubject
 from remit.decision.administration.current import in_force
 from remit.decision.administration.repository import ReadsRoles
 from remit.identity.principals import Kind, Principal
+from remit.kernel.building import changer
 from remit.kernel.ids import PrincipalId, TenantId
 from remit.kernel.uow import UnitOfWork
 from remit.surface.web.caller import Caller
 from remit.surface.web.certificates import thumbprint_of
 
 _ROLES: Final = "roles"
+_without_proof = changer(VerifiedSubject, "proof", Proof)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shown:
+    """What a request shows of its caller: credentials, and what a proof must be about."""
+
+    authorization: str
+    proofs: list[str]
+    method: str
+    path: str
+    certificate: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entered:
+    """Who was let in, and for what."""
+
+    principal: PrincipalId
+    scopes: frozenset[str]
 
 
 class ReplayGuard(Protocol):
@@ -64,14 +85,14 @@ class Door:
 
         Raises an `OAuthError` of kind `unauthenticated`.
         """
-        subject = await self._verifier.verify_now(
-            request.headers.get("authorization", ""),
-            request.headers.getlist("dpop"),
-            request.method,
-            f"{self._issuer}{request.url.path}",
-            f"{self._issuer}/api",
+        shown = Shown(
+            authorization=request.headers.get("authorization", ""),
+            proofs=request.headers.getlist("dpop"),
+            method=request.method,
+            path=request.url.path,
             certificate=thumbprint_of(request),
         )
+        subject = await self._verified(shown)
         principal, policy = await self._uow.commit(lambda tx: (_enter(tx, subject), in_force(tx)))
         person = principal.kind is Kind.HUMAN and not subject.chain
         return Caller(
@@ -80,10 +101,35 @@ class Door:
             person=person,
             roles=frozenset(dict(principal.attributes).get(_ROLES, "").split()) if person else frozenset(),
             scopes=subject.scopes,
-            subject=replace(subject, proof=None),
+            subject=subject if subject.proof is None else _without_proof(subject, None),
             policy=policy,
             name=principal.name,
         )
+
+    async def enter(self, shown: Shown) -> Entered:
+        """The same for one who only asks for decisions: roles and administration are nothing to it."""
+        subject = await self._verified(shown)
+        principal = self._known(subject)
+        if principal is None:
+            principal = await self._uow.commit(lambda tx: _enter(tx, subject))
+        return Entered(principal=principal.id, scopes=subject.scopes)
+
+    async def _verified(self, shown: Shown) -> VerifiedSubject:
+        return await self._verifier.verify_now(
+            shown.authorization,
+            shown.proofs,
+            shown.method,
+            f"{self._issuer}{shown.path}",
+            f"{self._issuer}/api",
+            certificate=shown.certificate,
+        )
+
+    def _known(self, subject: VerifiedSubject) -> Principal | None:
+        """Who shows a token without a proof, on the view that the token was just judged on.
+
+        INVARIANT: there is nothing to burn.
+        """
+        return None if subject.proof is not None else self._verifier.client_of(subject)
 
 
 def _enter(tx: DoorTransaction, subject: VerifiedSubject) -> Principal:

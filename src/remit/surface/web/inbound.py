@@ -65,6 +65,10 @@ def read_path(request: Request) -> dict[str, str]:
     return parts
 
 
+ESCAPED_NUL: Final = b"\\u0000"
+"""The one way to write NUL in JSON."""
+
+
 def refuse_nul(value: Json) -> None:
     """PostgreSQL's text can't hold NUL, SQLite's can: refused here, the same for both."""
     if isinstance(value, str):

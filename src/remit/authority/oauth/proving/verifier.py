@@ -21,6 +21,7 @@ from remit.authority.oauth.wire.errors import (
 )
 from remit.authority.oauth.wire.proof_pace import ProofPace
 from remit.authority.tokens import Proof, VerifiedSubject
+from remit.identity.principals import Principal
 from remit.kernel.building import builder, changer
 from remit.kernel.canonical import same_bytes
 from remit.kernel.clock import Clock
@@ -130,6 +131,10 @@ class AccessTokenVerifier:
         except LifelessToken:
             await self._standings.catch_up()
             return self._verify_at(authorization, dpop, method, url, audience, certificate)
+
+    def client_of(self, subject: VerifiedSubject) -> Principal | None:
+        """Whose token it is, on the view that tokens are judged on."""
+        return self._standings.current().principal(PrincipalId(subject.client))
 
     def _verify_at(
         self, authorization: str, dpop: list[str], method: str, url: str, audience: str, certificate: str

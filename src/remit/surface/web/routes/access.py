@@ -21,7 +21,7 @@ from remit.kernel.canonical import Json, JsonObject, canonical_json, sha256
 from remit.kernel.errors import Invalid
 from remit.kernel.ids import PrincipalId
 from remit.ledger.words import word_of
-from remit.surface.web.caller import Caller, Doorkeeper
+from remit.surface.web.caller import Doorkeeper
 from remit.surface.web.errors import InvalidBody
 from remit.surface.web.routes.access_door import admitted, document, read
 from remit.surface.web.routes.access_requests import RequestRoutes
@@ -42,7 +42,7 @@ PAGE_LIMIT: Final = 1000
 _PAGE: Final = 100
 _NAME: Final = "authzen-configuration"
 _SHARED: Final[tuple[str, ...]] = ("subject", "action", "resource", "context")
-_Answer: TypeAlias = Callable[[Caller, JsonObject], Awaitable[JsonObject]]
+_Answer: TypeAlias = Callable[[PrincipalId, JsonObject], Awaitable[JsonObject]]
 
 
 class Semantic(StrEnum):
@@ -79,8 +79,8 @@ class AccessRoutes:
     def routes(self) -> list[Route]:
         """What is served, below the issuer's path; the well-known name stands before it (§9.1)."""
         served: dict[str, _Answer] = {
-            "/evaluation": self._evaluate,
-            "/evaluations": self._evaluate_all,
+            "/evaluation": self.evaluate,
+            "/evaluations": self.evaluate_all,
             "/search/subject": self._subjects,
             "/search/resource": self._resources,
             "/search/action": self._actions,
@@ -103,27 +103,29 @@ class AccessRoutes:
     def _served(self, answer: _Answer) -> Callable[[Request], Awaitable[Response]]:
         async def endpoint(request: Request) -> Response:
             caller = await admitted(request, self.door)
-            return _json(await answer(caller, await document(request)))
+            return _json(await answer(caller.principal, await document(request)))
 
         return endpoint
 
-    async def _evaluate(self, caller: Caller, document: JsonObject) -> JsonObject:
+    async def evaluate(self, by: PrincipalId, document: JsonObject) -> JsonObject:
+        """One question (§6)."""
         asked = read(document, Evaluation).asked()
-        return _told(await self.desk.evaluate(asked, by=caller.principal), self.asking)
+        return _told(await self.desk.evaluate(asked, by=by), self.asking)
 
-    async def _evaluate_all(self, caller: Caller, document: JsonObject) -> JsonObject:
+    async def evaluate_all(self, by: PrincipalId, document: JsonObject) -> JsonObject:
+        """Several (§7)."""
         items = document.get("evaluations")
         if items is None or items == []:
-            return await self._evaluate(caller, document)
+            return await self.evaluate(by, document)
         if not isinstance(items, list) or len(items) > BATCH_LIMIT:
             raise InvalidBody(f"`evaluations` is no list of at most {BATCH_LIMIT}")
         semantic = _semantic(document.get("options"))
         shared: JsonObject = {name: document[name] for name in _SHARED if name in document}
         items_read = [_item(each, shared) for each in items]
         if semantic is not Semantic.ALL:
-            return {"evaluations": await self._stepwise(caller, items_read, semantic)}
+            return {"evaluations": await self._stepwise(by, items_read, semantic)}
         asked = [each.asked() for each in items_read if isinstance(each, Evaluation)]
-        found = iter(await self.desk.evaluate_all(asked, by=caller.principal))
+        found = iter(await self.desk.evaluate_all(asked, by=by))
         # One that can't be read is a no of its own, in its place (§7.2.1).
         return {
             "evaluations": [
@@ -133,41 +135,41 @@ class AccessRoutes:
         }
 
     async def _stepwise(
-        self, caller: Caller, items: Sequence[Evaluation | str], semantic: Semantic
+        self, by: PrincipalId, items: Sequence[Evaluation | str], semantic: Semantic
     ) -> list[Json]:
         answers: list[Json] = []
         for each in items:
             told = (
                 _unread(each)
                 if isinstance(each, str)
-                else _told(await self.desk.evaluate(each.asked(), by=caller.principal), self.asking)
+                else _told(await self.desk.evaluate(each.asked(), by=by), self.asking)
             )
             answers.append(told)
             if (told["decision"] is True) is (semantic is Semantic.FIRST_PERMIT):
                 break
         return answers
 
-    async def _subjects(self, caller: Caller, document: JsonObject) -> JsonObject:
+    async def _subjects(self, by: PrincipalId, document: JsonObject) -> JsonObject:
         wanted = read(document, SubjectSearch)
-        found = await self._found(caller, document, wanted.page, wanted.asked(), search.subjects)
+        found = await self._found(by, document, wanted.page, wanted.asked(), search.subjects)
         return _page(found, document, lambda name: {"type": wanted.subject.type, "id": name})
 
-    async def _resources(self, caller: Caller, document: JsonObject) -> JsonObject:
+    async def _resources(self, by: PrincipalId, document: JsonObject) -> JsonObject:
         wanted = read(document, ResourceSearch)
-        found = await self._found(caller, document, wanted.page, wanted.asked(), search.resources)
+        found = await self._found(by, document, wanted.page, wanted.asked(), search.resources)
         return _page(found, document, lambda name: {"type": wanted.resource.type, "id": name})
 
-    async def _actions(self, caller: Caller, document: JsonObject) -> JsonObject:
+    async def _actions(self, by: PrincipalId, document: JsonObject) -> JsonObject:
         wanted = read(document, ActionSearch)
-        found = await self._found(caller, document, wanted.page, wanted.asked(), search.actions)
+        found = await self._found(by, document, wanted.page, wanted.asked(), search.actions)
         return _page(found, document, lambda name: {"name": name})
 
     async def _found(
-        self, caller: Caller, document: JsonObject, page: AccessPage, asked: Asked, wanted: _Search
+        self, by: PrincipalId, document: JsonObject, page: AccessPage, asked: Asked, wanted: _Search
     ) -> search.Found:
         limit = min(page.limit or _PAGE, PAGE_LIMIT)
         after = _after(page.token, document)
-        return await wanted(self.desk, asked, by=caller.principal, after=after, limit=limit)
+        return await wanted(self.desk, asked, by=by, after=after, limit=limit)
 
 
 def _item(item: Json, shared: JsonObject) -> Evaluation | str:

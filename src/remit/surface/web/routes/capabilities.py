@@ -23,6 +23,7 @@ from remit.kernel.building import builder
 from remit.kernel.canonical import framed_digest, parse_object
 from remit.kernel.clock import Clock
 from remit.kernel.ids import CapabilityId, PrincipalId
+from remit.surface.web.bare import headers_of, tell, whole_of
 from remit.surface.web.errors import (
     AmbiguousRequest,
     InvalidBody,
@@ -31,7 +32,7 @@ from remit.surface.web.errors import (
     NoSuchAddress,
 )
 from remit.surface.web.idempotency import Attempt, Idempotency, Kept, check_key
-from remit.surface.web.inbound import JSON_MEDIA, refuse_nul, sentence
+from remit.surface.web.inbound import ESCAPED_NUL, JSON_MEDIA, refuse_nul, sentence
 from remit.surface.web.operation import Inbound, Method, Nothing, Operation, Replay
 from remit.surface.web.schemas.capability import (
     CapabilityAnswer,
@@ -45,7 +46,6 @@ from remit.surface.web.schemas.capability import (
 PATH: Final = "/api/v1/capabilities"
 NAME: Final = "issueCapability"
 _JSON: Final = re.compile(JSON_MEDIA, re.IGNORECASE)
-_ESCAPED_NUL: Final = b"\\u0000"
 _presented, _wanted = builder(Presented), builder(Wanted)
 _encode = msgspec.json.Encoder().encode
 
@@ -85,22 +85,12 @@ class CapabilityDoor:
             raise MethodNotAllowed("this method is not served here", next_step="use POST")
         if scope["query_string"]:
             raise AmbiguousRequest("a query is not read here")
-        headers = _headers(scope)
+        headers = headers_of(scope, _LOOKED_AT)
         if b"authorization" not in headers:
             # Which server the token must be for stands in the body; whoever shows none is not read at all.
             raise MissingToken("no access token was presented")
-        body = await self._serve(headers, await _whole(receive))
-        await send(
-            {
-                "type": "http.response.start",
-                "status": 200,
-                "headers": [
-                    (b"content-type", b"application/json"),
-                    (b"content-length", str(len(body)).encode()),
-                ],
-            }
-        )
-        await send({"type": "http.response.body", "body": body})
+        body = await self._serve(headers, await whole_of(receive))
+        await tell(send, body)
 
     async def _serve(self, headers: Mapping[bytes, list[str]], raw: bytes) -> bytes:
         wanted = _read(headers, raw)
@@ -139,28 +129,9 @@ def _attempt(subject: VerifiedSubject, key: str, raw: bytes, clock: Clock) -> At
     )
 
 
-def _headers(scope: Scope) -> dict[bytes, list[str]]:
-    """Those that are looked at; doubles of single ones were refused before."""
-    found: dict[bytes, list[str]] = {}
-    for name, value in scope["headers"]:
-        if name in _LOOKED_AT:
-            found.setdefault(name, []).append(value.decode("latin-1"))
-    return found
-
-
 _LOOKED_AT: Final = frozenset(
     {b"authorization", b"dpop", b"remit-envelope", b"content-type", b"idempotency-key"}
 )
-
-
-async def _whole(receive: Receive) -> bytes:
-    """The body; its size and time are bounded by the doors before."""
-    message = await receive()
-    body = message.get("body", b"")
-    while message.get("more_body", False):
-        message = await receive()
-        body += message.get("body", b"")
-    return bytes(body)
 
 
 def _read(headers: Mapping[bytes, list[str]], raw: bytes) -> Wanted:
@@ -169,7 +140,7 @@ def _read(headers: Mapping[bytes, list[str]], raw: bytes) -> Wanted:
     if media != "application/json" and not _JSON.fullmatch(media.strip()):
         raise MediaTypeUnsupported(f"body is `{media[:80]}`, not `application/json`")
     document = parse_object(raw)
-    if _ESCAPED_NUL in raw:
+    if ESCAPED_NUL in raw:
         refuse_nul(document)
     try:
         asked = msgspec.convert(document, CapabilityRequest)
