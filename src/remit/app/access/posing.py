@@ -20,6 +20,7 @@ from remit.decision.facts.snapshot import Snapshot
 from remit.enforcement.mcp.mapping import ArgumentsUnmapped, Meaning, meaning_of_tool
 from remit.identity.principals import Kind, Principal, Tier
 from remit.identity.tools import Server, Tool
+from remit.kernel.building import builder
 from remit.kernel.canonical import JsonObject, canonical_json, sha256
 from remit.kernel.ids import (
     AgentId,
@@ -48,6 +49,9 @@ class Posed:
 
     call: ProposedCall
     refused: Reason | None = None
+
+
+_posed, _call, _resource = builder(Posed), builder(ProposedCall), builder(Resource)
 
 
 @dataclass(slots=True)
@@ -91,7 +95,8 @@ class Subjects:
         """The subject of a question."""
         if self._view is not snapshot or len(self._known) >= _SUBJECTS:
             self._view, self._known = snapshot, {}
-        key = (asked.subject, asked.task, asked.envelope, server.id if server else None, by)
+        who = asked.subject
+        key = (who.type, who.id, asked.task, asked.envelope, server.id if server else None, by)
         found = self._known.get(key)
         if found is None or not found.issued_at <= at < found.issued_at + _FRESH:
             found = self._known[key] = _subject(asked, snapshot, server, issuer=issuer, at=at, by=by)
@@ -114,14 +119,14 @@ def pose(
     arguments = asked.arguments if asked.arguments is not None else _known(asked.resource, tool)
     meaning, refused = _meaning(asked, server, tool, arguments)
     raw = canonical_json(arguments)  # whoever asks again may have other members first
-    return Posed(
-        call=ProposedCall(
+    return _posed(
+        call=_call(
             call=call,
             subject=subjects.of(asked, snapshot, server, issuer=issuer, at=at, by=by),
             server=server.id if server else ServerId(""),
             method="tools/call" if _is_call(asked.action, server) else "",
             action=asked.action,
-            resource=Resource(type=asked.resource.type, id=asked.resource.id),
+            resource=_resource(type=asked.resource.type, id=asked.resource.id),
             tool=tool,
             arguments=arguments,
             raw_arguments=raw,
@@ -156,7 +161,9 @@ def _indexed(snapshot: Snapshot) -> dict[str, list[tuple[Server, Tool]]]:
 
 
 def _tool(asked: Asked, snapshot: Snapshot, tools: Tools) -> tuple[Server | None, Tool | None]:
-    found = tools.of(snapshot).get(asked.action, [])
+    found = tools.of(snapshot).get(asked.action, ())
+    if len(found) == 1 and asked.tool in {"", found[0][1].name}:
+        return found[0]
     named = [pair for pair in found if asked.tool in {"", pair[1].name}]
     if len(named) == 1:
         return named[0]
@@ -187,8 +194,8 @@ def _meaning(
         meaning = meaning_of_tool(server, tool, arguments)
     except ArgumentsUnmapped as unmapped:
         return None, reason(Code.ARGUMENTS_UNREAD, why=unmapped.hint)
-    meant = Entity(type=meaning.resource.type, id=meaning.resource.id)
-    if meant != asked.resource:
+    meant = meaning.resource
+    if meant.type != asked.resource.type or meant.id != asked.resource.id:
         why = f"they mean `{meant.type}:{meant.id}`, asked was `{asked.resource.type}:{asked.resource.id}`"
         return meaning, reason(Code.ARGUMENTS_UNREAD, why=why)
     return meaning, None

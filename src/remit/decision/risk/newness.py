@@ -7,6 +7,7 @@ An agent has a mark for each action, class of resource and host that it was ever
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Final
 
 from remit.decision.answer.assessment import Part
@@ -50,16 +51,24 @@ class News:
 
 def traits_of(call: ProposedCall) -> tuple[tuple[Trait, ...], bool]:
     """Action, class of resource and hosts of a call; whether there is more in it than is looked up."""
-    server = call.action.partition("/")[0]
-    found = [
-        _trait(call, Part.NEW_ACTION, call.action),
-        _trait(call, Part.NEW_CLASS, f"{server}/{call.resource.type}"),
-    ]
+    found = _named(call.subject.agent, call.action, call.resource.type)
     if not call.arguments:
-        return tuple(found), False
+        return found, False
     hosts, whole = hosts_in(call.arguments)
-    found += [_trait(call, Part.NEW_HOST, host) for host in sorted(hosts)[:HOSTS_LIMIT]]
-    return tuple(found), not whole or len(hosts) > HOSTS_LIMIT
+    if not hosts:
+        return found, not whole
+    more = [_trait(call.subject.agent, Part.NEW_HOST, host) for host in sorted(hosts)[:HOSTS_LIMIT]]
+    return (*found, *more), not whole or len(hosts) > HOSTS_LIMIT
+
+
+@lru_cache(maxsize=4096)
+def _named(agent: str, action: str, kind: str) -> tuple[Trait, ...]:
+    """Those of the action itself. Pure: the same words make the same traits."""
+    server = action.partition("/")[0]
+    return (
+        _trait(agent, Part.NEW_ACTION, action),
+        _trait(agent, Part.NEW_CLASS, f"{server}/{kind}"),
+    )
 
 
 def hosts_in(arguments: Json) -> tuple[set[str], bool]:
@@ -134,7 +143,7 @@ class Acquainted:
         self._until[trait.part, trait.holder] = until
 
 
-def _trait(call: ProposedCall, part: Part, name: str) -> Trait:
+def _trait(agent: str, part: Part, name: str) -> Trait:
     # Arguments are content: the table gets a digest of a host, and the name of an action as it is.
     shown = sha256(name.encode())[:32] if part is Part.NEW_HOST else name
-    return Trait(part=part, name=name, holder=f"agent:{call.subject.agent}/{shown}")
+    return Trait(part=part, name=name, holder=f"agent:{agent}/{shown}")

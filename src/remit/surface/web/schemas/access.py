@@ -8,9 +8,11 @@ import msgspec
 from remit.app.access.question import Asked, Entity
 from remit.app.access.requests import Denied
 from remit.app.access.unasked import Unasked
+from remit.kernel.building import builder
 from remit.kernel.canonical import JsonObject
 
 NAMESPACE = "dev.remit"
+_entity, _question = builder(Entity), builder(Asked)
 _Id = Annotated[str, msgspec.Meta(max_length=128)]
 _Name = Annotated[str, msgspec.Meta(min_length=1, max_length=2048)]
 
@@ -24,7 +26,7 @@ class AccessEntity(msgspec.Struct, frozen=True, kw_only=True):
 
     def entity(self) -> Entity:
         """As it is asked about."""
-        return Entity(type=self.type, id=self.id)
+        return _entity(type=self.type, id=self.id)
 
 
 class AccessTarget(msgspec.Struct, frozen=True, kw_only=True):
@@ -158,7 +160,7 @@ class ActionSearch(msgspec.Struct, frozen=True, kw_only=True):
 def _asked(subject: Entity, action: AccessAction, resource: Entity, context: AccessContext) -> Asked:
     tool = (action.properties or {}).get("tool", "")
     arguments: JsonObject | None = context.arguments
-    return Asked(
+    return _question(
         subject=subject,
         action=action.name,
         resource=resource,
