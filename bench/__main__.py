@@ -12,6 +12,7 @@ from typing import Final, Protocol
 from bench.figures import Goal, Report, machine, said
 
 from bench import (
+    approvals,
     goal1_authzen,
     goal2_policy,
     goal3_relations,
@@ -98,6 +99,7 @@ PROGRAMS: Final[dict[str, Measure]] = {
     "goal6": goal6_gateway.measure,
     "goal7": ledger,
     "goal10": goal10_memory.measure,
+    "approvals": approvals.measure,
     "starts": starts.measure,
 }
 

@@ -117,13 +117,14 @@ def _in_process(folder: Path, count: int) -> tuple[list[float], list[float]]:
 
     async def inside() -> tuple[list[float], list[float]]:
         async with running(settings) as services:
-            call = await _call(services, presented)
+            call = await call_of(services, presented)
             return _decisions(services, call, count), await _capabilities(services, world, call, count)
 
     return asyncio.run(inside())
 
 
-async def _call(services: Services, presented: Presented) -> ProposedCall:
+async def call_of(services: Services, presented: Presented) -> ProposedCall:
+    """The call that is decided about: a room is booked."""
     subject = await Doorman(verifier=services.verifier).verify(presented)
     snapshot = services.ground.snapshots.current()
     server = next(each for each in snapshot.servers.values() if each.name == "business")
