@@ -6,6 +6,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from remit.platform.settings.access import AccessChoices
+from remit.platform.settings.administration import AdministrationChoices
 from remit.platform.settings.channels import ChannelChoices
 from remit.platform.settings.federation import FederationChoices
 from remit.platform.settings.options import (
@@ -54,6 +55,7 @@ class Settings:
     channels: ChannelChoices = field(default_factory=ChannelChoices)
     access: AccessChoices = field(default_factory=AccessChoices)
     people: PeopleChoices = field(default_factory=PeopleChoices)
+    administration: AdministrationChoices = field(default_factory=AdministrationChoices)
     relations: RelationChoices = field(default_factory=RelationChoices)
     risk: RiskChoices = field(default_factory=RiskChoices)
     tenants: TenantChoices = field(default_factory=TenantChoices)

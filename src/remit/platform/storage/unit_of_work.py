@@ -33,6 +33,7 @@ from remit.platform.storage.repositories.backchannel import BackchannelRepositor
 from remit.platform.storage.repositories.breakglass import GlassRepository
 from remit.platform.storage.repositories.capabilities import CapabilityRepository
 from remit.platform.storage.repositories.cases import CaseRepository
+from remit.platform.storage.repositories.changes import PendingChangeRepository
 from remit.platform.storage.repositories.channels import (
     ChannelRepository,
     MessageRepository,
@@ -391,6 +392,11 @@ class SqlTransaction:
     def glasses(self) -> GlassRepository:
         """Break glass, and what was decided under it."""
         return GlassRepository(self.sql, self.tenant)
+
+    @property
+    def pending_changes(self) -> PendingChangeRepository:
+        """Administration that waits for a second person."""
+        return PendingChangeRepository(self.sql, self.tenant)
 
     @property
     def kills(self) -> KillRepository:

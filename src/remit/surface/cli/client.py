@@ -26,13 +26,14 @@ from remit.platform.settings.operator import (
     read_operator,
     read_server,
 )
-from remit.surface.cli.failures import Refused, Unreachable
+from remit.surface.cli.failures import Refused, Unreachable, Waiting
 
 _ASSERTION_TYPE: Final = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 _TIMEOUT: Final = 30.0
 _LONG: Final = 1800.0
 _LIFE: Final = timedelta(seconds=60)
 _FAILED: Final = 400
+_WAITS: Final = 202
 _NONCE_WANTED: Final = "use_dpop_nonce"
 
 
@@ -153,6 +154,12 @@ class Client:
         self, method: str, path: str, *, query: Mapping[str, Any] | None = None, body: Any = None
     ) -> Any:
         response = self._reach(method, path, query=query, body=body)
+        if response.status_code == _WAITS:
+            found = msgspec.json.decode(response.content)
+            raise Waiting(
+                f"a second person confirms this by passkey, at {found['page']}",
+                next_step=f"remit change show {found['id']}",
+            )
         return msgspec.json.decode(response.content) if response.content else {}
 
     def _reach(

@@ -28,6 +28,7 @@ NOUNS: Final[dict[str, Entry]] = {
     "blueprint": Entry("blueprint", "Blueprints that agents are minted from, and drift from them."),
     "user": Entry("user", "People: owners, approvers, administrators."),
     "role": Entry("role", "Roles: who may administer, by which rule; give, take, publish other rules."),
+    "change": Entry("change", "Changes that take two: what waits for a second person."),
     "client": Entry("oauth_client", "Clients that people sign in with: register, list, revoke."),
     "server": Entry("server", "MCP servers behind the gateway."),
     "tool": Entry("tool", "Tools: pinned definitions, mappings, quarantine."),

@@ -32,6 +32,12 @@ class Refused(CommandFailed):
         return Exit.DENIED if self.status in {401, 403} else Exit.FAILED
 
 
+class Waiting(CommandFailed):
+    """Done only once another person has confirmed it."""
+
+    code = "waits_for_second_person"
+
+
 class Misused(CommandFailed):
     """The arguments do not fit together."""
 
@@ -42,4 +48,6 @@ def exit_of(error: RemitError) -> Exit:
     """What the process ends with after this error."""
     if isinstance(error, Refused):
         return error.exit_code
+    if isinstance(error, Waiting):
+        return Exit.WAITING
     return Exit.USAGE if isinstance(error, Misused) else Exit.FAILED

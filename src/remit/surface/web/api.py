@@ -1,7 +1,7 @@
 """From operations to routes: authenticate, read strictly, run once, answer."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, Protocol, TypeAlias
 
 import msgspec
 from starlette.requests import Request
@@ -13,7 +13,7 @@ from remit.kernel.canonical import framed_digest
 from remit.kernel.clock import Clock
 from remit.surface.web.browsing import require_verified
 from remit.surface.web.caller import Caller, Doorkeeper
-from remit.surface.web.governing import judged
+from remit.surface.web.governing import judged_here
 from remit.surface.web.idempotency import Attempt, Idempotency, Kept, check_key
 from remit.surface.web.inbound import read_body, read_path, read_query
 from remit.surface.web.operation import Blob, Inbound, Live, Nothing, Operation, Replay
@@ -23,11 +23,23 @@ Endpoint: TypeAlias = Callable[[Request], Awaitable[Response]]
 PREFIX: Final = "/api/v1"
 
 
+class Proposes(Protocol):
+    """Where operations that take two are proposed instead of done."""
+
+    async def offer(
+        self, operation: Operation[Any, Any], inbound: Inbound[Any, Any], raw: bytes
+    ) -> Kept | None:
+        """What is answered to an operation that waits now; None if it goes on."""
+
+
 class Api:
     """Serves operations; knows who keeps the door, the time, and which keys were used."""
 
-    def __init__(self, *, door: Doorkeeper, once: Idempotency, clock: Clock) -> None:
+    def __init__(
+        self, *, door: Doorkeeper, once: Idempotency, clock: Clock, changing: Proposes | None = None
+    ) -> None:
         self._door = door
+        self._changing = changing
         self._once = once
         self._clock = clock
 
@@ -45,14 +57,15 @@ class Api:
         async def endpoint(request: Request) -> Response:
             caller = await self._door.admit(request)
             _require_any(caller, operation.scopes)
-            caller = judged(caller, operation, request, at=self._clock.now())
+            caller = judged_here(caller, operation, request, at=self._clock.now())
             if operation.verified:
                 require_verified(caller, at=self._clock.now())
             inbound, raw = await self._read(request, operation, caller)
             if operation.answer is Live:
                 stream: Response = await operation.handler(inbound)  # type: ignore[assignment]  # `Live` says so
                 return stream
-            kept = await self._run(request, operation, inbound, raw)
+            waits = None if self._changing is None else await self._changing.offer(operation, inbound, raw)
+            kept = waits or await self._run(request, operation, inbound, raw)
             return Response(kept.body, status_code=kept.status, media_type=kept.media if kept.body else None)
 
         return endpoint

@@ -11,6 +11,7 @@ from remit.surface.web.routes.authority import AuthorityRoutes
 from remit.surface.web.routes.breakglass import BreakGlassRoutes
 from remit.surface.web.routes.capabilities import CapabilityRoutes
 from remit.surface.web.routes.cases import CaseRoutes
+from remit.surface.web.routes.changes import ChangeRoutes
 from remit.surface.web.routes.channels import ChannelRoutes
 from remit.surface.web.routes.clients import ClientRoutes
 from remit.surface.web.routes.connections import ConnectionRoutes
@@ -76,6 +77,7 @@ class Nouns:
     inventory: InventoryRoutes
     console: ConsoleRoutes
     administration: AdministrationRoutes
+    changes: ChangeRoutes
 
     def operations(self) -> list[Operation[Any, Any]]:
         """All of them; names and (method, path) pairs are unique, which a test demands."""
@@ -113,4 +115,5 @@ class Nouns:
             *self.inventory.operations(),
             *self.console.operations(),
             *self.administration.operations(),
+            *self.changes.operations(),
         ]

@@ -1,7 +1,9 @@
 """The HTTP surface of one installation: every route, from the services that `app` composed."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from functools import partial
+from typing import Any
 
 from starlette.routing import BaseRoute
 from starlette.types import ASGIApp
@@ -24,7 +26,6 @@ from remit.app.replaying.service import ReplayService
 from remit.app.retrieval.ground import decided_at, retrieval_desk, sources_of
 from remit.app.services import Services
 from remit.app.tenant_desk import TenantDesk
-from remit.decision.administration.service import AdministrationService
 from remit.decision.relation_service import RelationService
 from remit.decision.risk_service import RiskService
 from remit.decision.trials.service import TrialService
@@ -47,8 +48,16 @@ from remit.surface.web.console.pages import ConsolePages
 from remit.surface.web.console_assembly import console_routes, inventory_routes
 from remit.surface.web.door import Door
 from remit.surface.web.governing import Governed
+from remit.surface.web.governing_assembly import (
+    Operations,
+    administration_routes,
+    change_pages,
+    change_routes,
+    governed_by,
+)
 from remit.surface.web.idempotency import Idempotency
 from remit.surface.web.openapi import document
+from remit.surface.web.operation import Operation
 from remit.surface.web.pages.approval import ApprovalPages
 from remit.surface.web.pages.asks import AskPages
 from remit.surface.web.pages.channels import channel_pages
@@ -67,7 +76,6 @@ from remit.surface.web.rehearsal import SnapshotRehearsal
 from remit.surface.web.routes.access import AccessRoutes
 from remit.surface.web.routes.access_direct import access_doors
 from remit.surface.web.routes.access_requests import RequestRoutes
-from remit.surface.web.routes.administration import AdministrationRoutes
 from remit.surface.web.routes.approvals import ApprovalRoutes
 from remit.surface.web.routes.attention import AttentionRoutes
 from remit.surface.web.routes.authority import AuthorityRoutes
@@ -126,10 +134,16 @@ def application(services: Services, *, browsing: type[BrowserDoor] = BrowserDoor
 def tenant_application(services: Services, *, browsing: type[BrowserDoor] = BrowserDoor) -> ASGIApp:
     """Everything of one tenant, behind the doors that every request passes."""
     ground, metrics = services.ground, services.metrics
-    operations = nouns(services).operations()
+    found = nouns(services)
+    operations = found.changes.changing.operations()
     door = Door(verifier=services.verifier, uow=ground.work, issuer=ground.issuer)
     once = Idempotency(uow=ground.work)
-    api = Api(door=browser_door(services, tokens=door, kind=browsing), once=once, clock=ground.clock)
+    api = Api(
+        door=browser_door(services, tokens=door, kind=browsing),
+        once=once,
+        clock=ground.clock,
+        changing=found.changes,
+    )
     issuing = CapabilityDoor(
         issuer=services.capabilities, once=once, clock=ground.clock, address=ground.issuer
     )
@@ -152,7 +166,7 @@ def tenant_application(services: Services, *, browsing: type[BrowserDoor] = Brow
         *FgaRoutes(
             relations=relations(services), door=door, clock=ground.clock, issuer=ground.issuer
         ).routes(),
-        *pages(services),
+        *pages(services, lambda: operations),
     ]
     return build_app(
         routes,
@@ -301,26 +315,11 @@ def nouns(services: Services) -> Nouns:
         me=MeRoutes(directory=SnapshotDirectory(ground.snapshots)),
         inventory=inventory_routes(services),
         console=console_routes(services, seen=authority.seen),
-        administration=AdministrationRoutes(
-            service=administration(services, governed),
-            identity=services.identity,
-            by_rank=governed.by_rank,
-        ),
+        administration=administration_routes(services, governed),
+        changes=change_routes(services, governed),
     )
-    governed.operations = found.operations()
+    governed.operations = governed_by(services, governed, found.operations())
     return found
-
-
-def administration(services: Services, governed: Governed) -> AdministrationService:
-    """Who may administer."""
-    ground = services.ground
-    return AdministrationService(
-        uow=ground.work,
-        identity=services.identity,
-        catalogue=governed.catalogue,
-        entropy=ground.entropy,
-        tenant=ground.tenant,
-    )
 
 
 def relations(services: Services) -> RelationService:
@@ -449,8 +448,12 @@ def paper_of(services: Services) -> Paper:
     return Paper(issuer=services.ground.issuer, origin=services.people.desk.home)
 
 
-def pages(services: Services) -> list[BaseRoute]:
-    """Pages of people, and what they are dressed in."""
+def pages(services: Services, operations: Operations | None = None) -> list[BaseRoute]:
+    """Pages of people, and what they are dressed in; `operations` are those that pages may do."""
+
+    def governed() -> Sequence[Operation[Any, Any]]:
+        return operations() if operations else nouns(services).changes.changing.operations()
+
     paper, door = paper_of(services), session_door(services)
     flow, devices = services.oauth.code_flow, services.oauth.devices
     return [
@@ -459,11 +462,11 @@ def pages(services: Services) -> list[BaseRoute]:
         *([] if flow is None else OpenIdRoutes(services.oauth, flow).routes()),
         *([] if devices is None else DeviceRoutes(services.oauth, devices, door=door, paper=paper).routes()),
         *_approval_pages(services, paper, door).routes(),
-        *_own_pages(services, paper, door),
+        *_own_pages(services, paper, door, governed),
     ]
 
 
-def _own_pages(services: Services, paper: Paper, door: SessionDoor) -> list[BaseRoute]:
+def _own_pages(services: Services, paper: Paper, door: SessionDoor, governed: Operations) -> list[BaseRoute]:
     people, now = services.people, services.ground.clock.now
     name_of = SnapshotDirectory(services.ground.snapshots).name_of
     own = Own(paper=paper, door=door, name_of=name_of)
@@ -500,6 +503,7 @@ def _own_pages(services: Services, paper: Paper, door: SessionDoor) -> list[Base
         ).routes(),
         *([] if backchannel is None else AskPages(own=own, flow=backchannel, now=now).routes()),
         *channel_pages(own, services.reaching),
+        *change_pages(services, own, governed).routes(),
         *EndSessionPages(
             own=own,
             sessions=people.sessions,

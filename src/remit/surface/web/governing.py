@@ -13,11 +13,14 @@ from starlette.requests import Request
 
 from remit.decision.administration.actions import Catalogue
 from remit.decision.administration.judging import Channel, Standing
+from remit.oversight.changes.service import CONFIRM
 from remit.surface.web.caller import Caller, NotAdministrator
 from remit.surface.web.operation import Operation
 
 
-def judged(caller: Caller, operation: Operation[Any, Any], request: Request, *, at: datetime) -> Caller:
+def judged(
+    caller: Caller, operation: Operation[Any, Any], *, at: datetime, resource: str = "", network: str = ""
+) -> Caller:
     """The caller with what the policy says of this call. Raises `NotAdministrator`.
 
     Asked first is whether they may do it to whatever there is; if not, whether to what is their own. What is
@@ -25,8 +28,7 @@ def judged(caller: Caller, operation: Operation[Any, Any], request: Request, *, 
     """
     if not caller.person:
         return caller
-    action, who = operation.action, standing_of(caller, network=request.client.host if request.client else "")
-    resource = next(iter(request.path_params.values()), "")
+    action, who = operation.action, standing_of(caller, network=network)
     whole = caller.policy.judge(who, action, own=False, at=at, resource=resource)
     if whole.allowed:
         return replace(caller, whole=True, seeing=True)
@@ -40,6 +42,13 @@ def judged(caller: Caller, operation: Operation[Any, Any], request: Request, *, 
         )
     seeing = not operation.reads and caller.policy.judge(who, action.seeing, own=False, at=at).allowed
     return replace(caller, seeing=seeing, denial=whole.because(action))
+
+
+def judged_here(caller: Caller, operation: Operation[Any, Any], request: Request, *, at: datetime) -> Caller:
+    """The same for a request: what it is about is the first thing that its address names."""
+    network = request.client.host if request.client else ""
+    resource = str(next(iter(request.path_params.values()), ""))
+    return judged(caller, operation, at=at, resource=resource, network=network)
 
 
 def standing_of(caller: Caller, *, network: str = "") -> Standing:
@@ -67,7 +76,7 @@ class Governed:
 
     def catalogue(self) -> Catalogue:
         """Everything that can be done here."""
-        return Catalogue(each.action for each in self.operations)
+        return Catalogue([*(each.action for each in self.operations), CONFIRM])
 
     def by_rank(self) -> frozenset[str]:
         """What is about the whole installation, and nobody's own."""

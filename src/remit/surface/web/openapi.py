@@ -11,6 +11,8 @@ from remit.surface.web.api import PREFIX
 from remit.surface.web.errors import MEDIA_TYPE, Problem
 from remit.surface.web.operation import Blob, Live, Nothing, Operation
 from remit.surface.web.paging import IDENT
+from remit.surface.web.schemas.changes import ChangeLine
+from remit.surface.web.seconds import NAMES as TAKES_TWO
 
 _REF: Final = "#/components/schemas/{name}"
 _PARAMETER: Final = re.compile(r"\{(\w+)\}")
@@ -74,7 +76,7 @@ def document(operations: Sequence[Operation[Any, Any]], *, issuer: str) -> dict[
 
 
 def _schemas(operations: Iterable[Operation[Any, Any]]) -> tuple[dict[Any, Any], dict[str, Any]]:
-    kinds: list[Any] = [Problem]
+    kinds: list[Any] = [Problem, ChangeLine]
     for operation in operations:
         for kind in (operation.body, operation.answer):
             if kind not in {Blob, Live, None, Nothing} and kind not in kinds:
@@ -100,6 +102,9 @@ def _entry(operation: Operation[Any, Any], schemas: dict[Any, Any]) -> dict[str,
         "parameters": [*_path_parameters(operation), *_query_parameters(operation), *_headers(operation)],
         "responses": {str(operation.status): _success(operation, schemas), **_refusals()},
     }
+    if operation.name in TAKES_TWO:
+        waits = {"application/json": {"schema": schemas[ChangeLine]}}
+        entry["responses"]["202"] = {"description": "waits for a second person", "content": waits}
     if operation.reads_body:
         entry["requestBody"] = {
             "required": True,

@@ -63,6 +63,24 @@ class Inbound(Generic[B, Q]):
     """`Last-Event-ID`: where a stream that broke off is taken up again."""
 
 
+async def always(_: Inbound[Any, Any]) -> bool:
+    """Whatever the request says."""
+    return True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Second:
+    """What a second person has to know of an operation: in words, and what it stands on.
+
+    `basis` is text that changes whenever what the change was made from does; `when` picks the requests that
+    take two. SAFETY: what takes authority away never waits.
+    """
+
+    says: Callable[[Inbound[Any, Any]], str]
+    basis: Callable[[Inbound[Any, Any]], Awaitable[str]]
+    when: Callable[[Inbound[Any, Any]], Awaitable[bool]] = always
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Operation(Generic[B, Q]):
     """Method and path, who may, what goes in, what comes out, and the one call that does it.
@@ -82,6 +100,8 @@ class Operation(Generic[B, Q]):
     answer: Any
     status: int = 200
     replay: Replay = Replay.ANSWER
+    second: "Second | None" = None
+    """That a second person confirms it, where there is one."""
     verified: bool = False
     """Whether a browser's session suffices only shortly after a passkey with user verification."""
 
@@ -127,6 +147,7 @@ def operation(
     body: Any = Nothing,
     scope: Scope | None = None,
     status: int = 200,
+    second: Second | None = None,
 ) -> Operation[Any, Any]:
     """An operation with one scope and no query; unless said otherwise, a change is for administrators."""
     return Operation(
@@ -140,4 +161,5 @@ def operation(
         query=Nothing,
         answer=answer,
         status=status,
+        second=second,
     )

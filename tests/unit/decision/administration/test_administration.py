@@ -14,11 +14,12 @@ from remit.decision.administration.texts import admitted, shipped, shipped_text
 from remit.decision.policy.errors import PolicyRefused
 from remit.identity.sessions import ACR_PASSKEY_UV
 from remit.kernel.ids import PrincipalId, TenantId
+from remit.oversight.changes.service import CONFIRM
 from support.clock import NOON
 from support.everybody import declared
 
 ACTIONS = [each.action for each in declared()]
-CATALOGUE = Catalogue(ACTIONS)
+CATALOGUE = Catalogue([*ACTIONS, CONFIRM])
 
 
 def person(*roles: str, channel: Channel = Channel.TOKEN) -> Standing:

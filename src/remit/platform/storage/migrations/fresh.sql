@@ -502,6 +502,14 @@ CREATE TABLE passkey (
 	body TEXT NOT NULL,
 	PRIMARY KEY (tenant, id)
 );
+CREATE TABLE pending_change (
+	tenant TEXT NOT NULL,
+	id TEXT NOT NULL,
+	state TEXT NOT NULL,
+	proposed_by TEXT NOT NULL,
+	body TEXT NOT NULL,
+	PRIMARY KEY (tenant, id)
+);
 CREATE TABLE pending_request (
 	tenant TEXT NOT NULL,
 	id TEXT NOT NULL,
@@ -987,3 +995,4 @@ CREATE INDEX message_due ON message (tenant, state, due);
 CREATE INDEX message_of ON message (tenant, person, stated_at);
 CREATE INDEX message_about ON message (tenant, about);
 CREATE INDEX message_stated ON message (tenant, stated_at, id);
+CREATE INDEX pending_change_state ON pending_change (tenant, state, id);

@@ -120,6 +120,18 @@ breakglass: Final = Table(
 )
 """`state` is moved by conditional updates; `body` holds the rest."""
 
+pending_change: Final = Table(
+    "pending_change",
+    metadata,
+    Column("tenant", Text, primary_key=True),
+    Column("id", Text, primary_key=True),
+    Column("state", Text, nullable=False),
+    Column("proposed_by", Text, nullable=False),
+    Column("body", Text, nullable=False),
+    Index("pending_change_state", "tenant", "state", "id"),
+)
+"""Administration that waits for a second person; `state` is moved by conditional updates."""
+
 breakglass_use: Final = Table(
     "breakglass_use",
     metadata,

@@ -17,6 +17,7 @@ def upgrade() -> None:
     _create_administration()
     _create_cases()
     _create_channels()
+    _create_changes()
     _keep_tenants_apart()  # the last: it concerns every table that is there
 
 
@@ -148,6 +149,15 @@ def _create_channels() -> None:
     op.create_index("message_of", "message", ["tenant", "person", "stated_at"])
     op.create_index("message_about", "message", ["tenant", "about"])
     op.create_index("message_stated", "message", ["tenant", "stated_at", "id"])
+
+
+def _create_changes() -> None:
+    op.create_table(
+        "pending_change",
+        *_texts("tenant", "id", "state", "proposed_by", "body"),
+        sa.PrimaryKeyConstraint("tenant", "id"),
+    )
+    op.create_index("pending_change_state", "pending_change", ["tenant", "state", "id"])
 
 
 def _keep_tenants_apart() -> None:
