@@ -14,6 +14,7 @@ from remit.authority.tokens import VerifiedSubject
 from remit.decision.answer.response import Decision
 from remit.enforcement.mcp import sse
 from remit.enforcement.mcp.app import McpApp
+from remit.enforcement.mcp.carrier import Carrier
 from remit.enforcement.mcp.catalogue import Catalogue
 from remit.enforcement.mcp.exit import ExitReply
 from remit.enforcement.mcp.gateway import Gateway
@@ -224,7 +225,7 @@ class ForwardsAnything(Gateway):
         if served(message.method, request.era):
             return await super().answer(request)
         outgoing = UpstreamRequest(method=message.method, params={})
-        reply = await self._upstreams.of(request.server).exchange(outgoing, notify=request.notify)
+        reply = await self._carrier.upstreams.of(request.server).exchange(outgoing, notify=request.notify)
         return Answer(result=reply.result or {})
 
 
@@ -309,11 +310,27 @@ def files_in(folder: Path) -> list[str]:
     return sorted(each.name for each in folder.iterdir())
 
 
-class PassesQuestions(Gateway):
-    """CB-18: what a server asks goes to the person as the server wrote it."""
+class AsItWasWritten(Carrier):
+    """Carries what a server asks to the person as it came."""
 
     def _asked(self, request: Any, reply: Any) -> Any:
         return reply
+
+
+class PassesQuestions(Gateway):
+    """CB-18: what a server asks goes to the person as the server wrote it."""
+
+    def __init__(self, **parts: Any) -> None:
+        super().__init__(**parts)
+        known = self._carrier
+        self._carrier = AsItWasWritten(
+            gate=known.gate,
+            upstreams=known.upstreams,
+            rounds=known.rounds,
+            credentials=known.credentials,
+            shelf=known.shelf,
+            clock=known.clock,
+        )
 
 
 class ContinuesAnyRound(Gateway):

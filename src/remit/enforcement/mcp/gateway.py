@@ -4,21 +4,20 @@ Every request is decided, whatever its method; a method that is not known here i
 never forwarded. Nothing is sent before the permit is on record, and nothing is sent twice.
 """
 
-import asyncio
 import json
 import re
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import replace
-from typing import Any, Final
+from collections.abc import Mapping, Sequence
+from typing import Final
 
 from remit.authority.tokens import VerifiedSubject
 from remit.decision.call.request import ProposedCall
 from remit.enforcement.mcp import forward, headers, mapping, results
+from remit.enforcement.mcp.carrier import Carrier, connect_first, modes_of
 from remit.enforcement.mcp.catalogue import Catalogue, repeated_in_headers
-from remit.enforcement.mcp.frames import Message, dump, object_of
+from remit.enforcement.mcp.frames import Message, object_of
 from remit.enforcement.mcp.inbound import Refused
 from remit.enforcement.mcp.local import LocalAnswers
-from remit.enforcement.mcp.questions import Mode, QuestionRefused, offered, questions_of
+from remit.enforcement.mcp.questions import Mode
 from remit.enforcement.mcp.request import Request
 from remit.enforcement.mcp.results import Answer, failure
 from remit.enforcement.mcp.rounds import Rounds, StateUnknown
@@ -30,8 +29,7 @@ from remit.enforcement.mcp.wire import (
     Era,
     served,
 )
-from remit.enforcement.pep import obligations
-from remit.enforcement.pep.credentials import CredentialMissing, Credentials, NoVault, Shown
+from remit.enforcement.pep.credentials import CredentialMissing, Credentials, NoVault
 from remit.enforcement.pep.decider import (
     AskState,
     CallLog,
@@ -47,7 +45,6 @@ from remit.enforcement.pep.decider import (
     Unauthenticated,
 )
 from remit.enforcement.pep.gate import Denied, Gate, Permit
-from remit.enforcement.retrieval import lists
 from remit.enforcement.retrieval.shelf import NoShelf, Shelf
 from remit.identity.tools import Tool
 from remit.kernel.canonical import JsonObject, framed_digest, sha256
@@ -79,7 +76,6 @@ class Gateway:
         scoping: Scoping | None = None,
         shelf: Shelf | None = None,
     ) -> None:
-        self._shelf = shelf or NoShelf()
         self._scoping = scoping or NoScoping()
         self._credentials = credentials or NoVault()
         self._gate = gate
@@ -87,8 +83,15 @@ class Gateway:
         self._calls = calls
         self._explainer = explainer
         self._catalogue = catalogue
-        self._upstreams = upstreams
         self._rounds = rounds
+        self._carrier = Carrier(
+            gate=gate,
+            upstreams=upstreams,
+            rounds=rounds,
+            credentials=self._credentials,
+            shelf=shelf or NoShelf(),
+            clock=clock,
+        )
         self._clock = clock
         self._entropy = entropy
         self._local = LocalAnswers(catalogue=catalogue, decider=decider, upstreams=upstreams, clock=clock)
@@ -172,7 +175,7 @@ class Gateway:
                 return await (
                     self._forward(request, permit, {}, continued)
                     if own is None
-                    else self._do(request, permit, own)
+                    else self._carrier.fulfil(request, permit, own)
                 )
 
     async def _call_tool(self, request: Request, continued: JsonObject) -> Answer:
@@ -259,7 +262,7 @@ class Gateway:
     async def _unconnected(self, request: Request) -> Answer | None:
         """What a call is told whose server needs a credential that its own user and agent do not have.
 
-        Asked before the decision, so that nobody is asked to approve what can't be sent; `_open` asks again.
+        Asked before the decision, so that nobody approves what can't be sent; the carrier asks again.
         """
         if request.server.credential is None:
             return None
@@ -267,23 +270,8 @@ class Gateway:
             await self._credentials.ready(request.subject, request.server)
         except CredentialMissing as missing:
             await self.refuse(request, missing.code, missing.hint)
-            return _connect_first(request, missing)
+            return connect_first(request, missing)
         return None
-
-    async def _open(self, request: Request, permit: Permit) -> Shown | None:
-        """The credential of this call; nothing was sent if there is none. Raises `UpstreamFailed`."""
-        if request.server.credential is None:
-            return None
-        try:
-            return await self._credentials.open(permit.decision)
-        except asyncio.CancelledError:
-            cancelled = UpstreamFailed("cancelled", sent=False, cause="cancelled")
-            await asyncio.shield(self._unfinished(request, permit, cancelled))
-            raise
-        except CredentialMissing:
-            raise
-        except RemitError as failed:
-            raise UpstreamFailed(failed.hint, sent=False, cause=failed.code) from failed
 
     async def _recorded(self, request: Request, call: ProposedCall) -> Answer | None:
         """A call that is on record under this key is answered from the record, never run again (CA-14)."""
@@ -300,7 +288,7 @@ class Gateway:
     def _from_record(self, request: Request, record: RecordedCall) -> Answer:
         if record.result is None or record.state in {CallState.RUNNING, CallState.UNKNOWN}:
             return results.repeated(record, call_key=request.call_key, era=request.era)
-        return self._tell(request, Reply(era=request.era, **json.loads(record.result)))
+        return self._carrier.tell(request, Reply(era=request.era, **json.loads(record.result)))
 
     async def _unmapped(self, request: Request, unmapped: mapping.ArgumentsUnmapped) -> Answer:
         await self.refuse(request, unmapped.code, unmapped.hint)
@@ -328,112 +316,14 @@ class Gateway:
 
     def _may_ring(self, request: Request, denied: Denied) -> bool:
         """MCP 2026-07-28: `input_required` only for a mode that the client has declared."""
-        return Mode.URL in _modes(request) and denied.ask is not None and denied.ask.state is AskState.PENDING
-
-    async def _do(
-        self, request: Request, permit: Permit, own: Callable[[Request], Awaitable[dict[str, Any]]]
-    ) -> Answer:
-        """Answer a request that the gateway fulfils by itself."""
-        try:
-            result = await own(request)
-        except UpstreamFailed as failed:
-            return await self._unfinished(request, permit, failed)
-        except asyncio.CancelledError:
-            closed = Reply(result={}, error=None, era=Era.MODERN)
-            await asyncio.shield(self._settle(permit, closed))
-            raise
-        reply = Reply(result=result, error=None, era=Era.MODERN)
-        await self._settle(permit, reply)
-        return self._tell(request, reply)
+        return (
+            Mode.URL in modes_of(request) and denied.ask is not None and denied.ask.state is AskState.PENDING
+        )
 
     async def _forward(
         self, request: Request, permit: Permit, mirrored: Mapping[str, str], continued: JsonObject
     ) -> Answer:
-        try:
-            credential = await self._open(request, permit)
-        except CredentialMissing as missing:
-            unsent = UpstreamFailed(missing.hint, sent=False, cause=missing.code)
-            await self._unfinished(request, permit, unsent)
-            return _connect_first(request, missing)
-        except UpstreamFailed as failed:
-            return await self._unfinished(request, permit, failed)
-        outgoing = forward.prepare(
-            request.message,
-            request.headers if request.era is Era.MODERN else {},
-            mirrored=mirrored,
-            capability=permit.decision.capability_token,
-            credential=credential,
-            offers={mode.value: {} for mode in sorted(_modes(request))},
-            continued=continued,
-        )
-        try:
-            reply = await self._upstreams.of(request.server).exchange(outgoing, notify=request.notify)
-            reply = _obliged(permit, await self._sifted(request, permit, reply))
-            reply = self._asked(request, reply)
-        except UpstreamFailed as failed:
-            return await self._unfinished(request, permit, failed)
-        except asyncio.CancelledError:
-            # CRASH: the server may have acted; what it would have said is lost with the connection.
-            cancelled = UpstreamFailed("cancelled", sent=True, cause="cancelled")
-            await asyncio.shield(self._unfinished(request, permit, cancelled))
-            raise
-        try:
-            await self._settle(permit, reply)
-        except RemitError:
-            return results.unfinished(
-                "call ran, and its outcome could not be recorded", call_key=request.call_key, sent=True
-            )
-        return self._tell(request, reply)
-
-    async def _sifted(self, request: Request, permit: Permit, reply: Reply) -> Reply:
-        """Leave out the documents and resources that the caller may not see. Raises `UpstreamFailed`."""
-        result, method = reply.result, request.message.method
-        if result is None:
-            return reply
-        shape = lists.shape_of(permit.decision.verdict.obligations)
-        try:
-            if shape is not None:
-                found = lists.offered(result, shape)
-                readable = [each for each in found if each is not None]
-                stay = iter(await self._shelf.given(permit.call, readable))
-                given = [each is not None and next(stay) for each in found]
-                result = lists.kept(result, shape, given)
-            if named := lists.addresses(method, result):
-                at = self._clock.now()
-                seen = await self._shelf.listed(request.subject, request.server, named, at=at)
-                result = lists.listed(method, result, seen)
-        except RemitError as failed:
-            raise UpstreamFailed(failed.hint, sent=True, cause=failed.code) from failed
-        return replace(reply, result=result)
-
-    async def _settle(self, permit: Permit, reply: Reply) -> None:
-        failed = reply.error is not None or bool((reply.result or {}).get("isError"))
-        code = "upstream_error" if reply.error is not None else "tool_error" if failed else _ended(reply)
-        await self._gate.settle(
-            permit,
-            state=CallState.FAILED if failed else CallState.DONE,
-            code=code,
-            sent=True,
-            result=dump({"result": reply.result, "error": reply.error}),
-            resources=results.touched(reply.result or {}),
-            at=self._clock.now(),
-        )
-
-    async def _unfinished(self, request: Request, permit: Permit, failed: UpstreamFailed) -> Answer:
-        """INVARIANT: what may have reached the server is `unknown`, and nobody tries it a second time."""
-        refused = failed.cause in {"upstream_refused", "upstream_redirected", QuestionRefused.code}
-        state = CallState.UNKNOWN if failed.sent and not refused else CallState.FAILED
-        await self._gate.settle(
-            permit,
-            state=state,
-            code=failed.cause,
-            sent=failed.sent,
-            result=b"",
-            resources=(),
-            at=self._clock.now(),
-        )
-        sent = state is CallState.UNKNOWN
-        return results.unfinished(failed.hint, call_key=request.call_key, sent=sent)
+        return await self._carrier.send(request, permit, mirrored, continued)
 
     def _continued(self, request: Request) -> JsonObject:
         """What a further round brings for the server; nothing in a first one. Raises `Invalid`."""
@@ -442,27 +332,6 @@ class Gateway:
         if request.era is Era.LEGACY or request.message.method not in ASKABLE:
             raise StateUnknown("`requestState` was not issued here for this request, or is too old")
         return self._rounds.open(request)
-
-    def _asked(self, request: Request, reply: Reply) -> Reply:
-        """Write a server's questions anew for the person who reads them. Raises `UpstreamFailed`.
-
-        INVARIANT: nothing that a server asks goes on but what passed `questions`, and no state but ours.
-        """
-        if reply.result is None or not _asks(reply):
-            return reply
-        try:
-            asked = questions_of(reply.result, server=request.server, modes=_modes(request))
-            result = self._rounds.close(request, asked, reply.result.get("requestState"))
-        except Invalid as refused:
-            raise UpstreamFailed(refused.hint, sent=True, cause=QuestionRefused.code) from refused
-        return replace(reply, result=result)
-
-    def _tell(self, request: Request, reply: Reply) -> Answer:
-        if reply.result is None:
-            return results.adapt_error(reply.error or {}, era=request.era)
-        if _asks(reply):
-            return Answer(result=reply.result)  # Written by us; see `_asked`.
-        return Answer(result=results.adapt(reply.result, method=request.message.method, era=request.era))
 
 
 def _dataset(request: Request) -> JsonObject:
@@ -492,37 +361,3 @@ def _send_to_sign_in(denied: Denied) -> None:
             acr=demand.acr,
             max_age=demand.max_age,
         )
-
-
-def _modes(request: Request) -> frozenset[Mode]:
-    """How the person behind this request can be asked: on the modern wire, for requests that allow it."""
-    askable = request.era is Era.MODERN and request.message.method in ASKABLE
-    return offered(request.message.meta) if askable else frozenset()
-
-
-def _asks(reply: Reply) -> bool:
-    return reply.result is not None and reply.result.get("resultType", "complete") != "complete"
-
-
-def _ended(reply: Reply) -> str:
-    return "input_required" if _asks(reply) else "ok"
-
-
-def _connect_first(request: Request, missing: CredentialMissing) -> Answer:
-    """The person connects, once; the call can then be sent again as it is."""
-    action = "connect" if missing.link else "contact_owner"
-    remedy: JsonObject = {"action": action, **({"link": missing.link} if missing.link else {})}
-    denial: JsonObject = {
-        "version": 1,
-        "kind": missing.code,
-        "code": missing.code,
-        "message": missing.hint,
-        "remedy": remedy,
-    }
-    return results.denied(denial, method=request.message.method, era=request.era)
-
-
-def _obliged(permit: Permit, reply: Reply) -> Reply:
-    if reply.result is None:
-        return reply
-    return replace(reply, result=obligations.fulfil(permit.decision.verdict.obligations, reply.result))
