@@ -62,8 +62,8 @@ class Pep:
         }
 
 
-async def registered(house: House, name: str, *, roles: str) -> Party:
-    """A service account with a key of its own."""
+async def registered(house: House, name: str, *, roles: str, bearer: bool = False) -> Party:
+    """A service account with a key of its own; `bearer` where its tokens may be bound to none."""
     admin = PrincipalId(house["admin"].id)
     stated = Registration(
         kind=Kind.SERVICE_ACCOUNT,
@@ -71,7 +71,10 @@ async def registered(house: House, name: str, *, roles: str) -> Party:
         owner=admin,
         purpose="enforce",
         environment=Environment.PRODUCTION,
-        attributes=(("roles", roles),) if roles else (),
+        attributes=(
+            *((("roles", roles),) if roles else ()),
+            *((("token_binding", "bearer"),) if bearer else ()),
+        ),
     )
     entry = await house.services.identity.register(stated, by=admin, at=house.now())
     key = PrivateKey.generate(Algorithm.ED25519, secrets.token_bytes)
