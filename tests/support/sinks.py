@@ -3,7 +3,7 @@
 import asyncio
 import ssl
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email import message_from_bytes, policy
@@ -153,7 +153,8 @@ async def _listening(
         task = asyncio.current_task()
         assert task is not None
         tasks.add(task)
-        await serve(reader, writer)  # type: ignore[misc]  # one of the two sinks
+        with suppress(asyncio.CancelledError):  # the test is over
+            await serve(reader, writer)  # type: ignore[misc]  # one of the two sinks
 
     server = await asyncio.start_server(served, "127.0.0.1", 0, ssl=tls)
     try:

@@ -60,7 +60,7 @@ class Health:
     failures: int = 0
     """In a row."""
     why: str = ""
-    """Code of the last failure."""
+    """The last failure, in a few words."""
 
     @property
     def well(self) -> bool:

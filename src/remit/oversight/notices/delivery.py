@@ -138,7 +138,7 @@ class DeliveryService:
         try:
             receipt = await self._sent(parcel)
         except RemitError as failed:
-            await self._note(channel.name, why=failed.code)
+            await self._note(channel.name, why=failed.hint)
             raise
         await self._note(channel.name)
         return receipt
@@ -179,7 +179,7 @@ class DeliveryService:
         except Rejected as refused:
             return rules.failed(message, way, refused.hint, at=self._clock.now(), for_good=True)
         except RemitError as unable:  # refused by our own rule, or not reached: on record, and another way
-            return rules.failed(message, way, unable.code, at=self._clock.now())
+            return rules.failed(message, way, unable.hint, at=self._clock.now())
         at = self._clock.now()
         if receipt is Receipt.DELIVERED or not rules.wants_confirmation(message):
             return rules.delivered(message, way, at=at)

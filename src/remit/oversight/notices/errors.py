@@ -49,3 +49,10 @@ class Rejected(RemitError):
 
     code = "channel_rejected"
     kind = "conflict"
+
+
+class NotCarried(RemitError):
+    """A test did not get through."""
+
+    code = "channel_not_carried"
+    kind = "conflict"

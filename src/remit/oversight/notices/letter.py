@@ -77,7 +77,7 @@ def approval_letter(approval: Approval, *, detail: Detail) -> Letter:
     who = quoted(approval.agent_name)
     behalf = f" for {quoted(approval.user_name)}" if approval.user_name else ""
     lasting = "It can be taken back." if approval.reversible else "It can't be taken back."
-    why = f" {plain(approval.reason, _REASON).rstrip('.')}." if approval.reason else ""
+    why = f" Why: {plain(approval.reason, _REASON).rstrip('.')}." if approval.reason else ""
     told = f"{who} asks{behalf} to run {quoted(approval.action)}. {lasting}{why}"
     return Letter(
         topic=Topic.APPROVAL,

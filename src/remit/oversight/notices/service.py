@@ -10,6 +10,7 @@ import msgspec
 from remit.identity.principals import Principal
 from remit.kernel.canonical import framed_digest
 from remit.kernel.clock import Clock
+from remit.kernel.errors import RemitError
 from remit.kernel.ids import Entropy, MessageId, PrincipalId, PushDeviceId, TenantId, mint_id
 from remit.kernel.sealing import Kek, seal, unseal
 from remit.kernel.secret import Secret
@@ -35,6 +36,7 @@ from remit.oversight.notices.errors import (
     MessageSettled,
     NoSuchChannel,
     NoSuchMessage,
+    NotCarried,
     TooManyDevices,
 )
 from remit.oversight.notices.letter import Topic, plain_letter
@@ -173,7 +175,7 @@ class ChannelService:
         return await self._work.commit(work)
 
     async def test(self, name: str, *, to: PrincipalId, address: str, by: PrincipalId) -> Receipt:
-        """Send one test through it now, to a person or an address. Raises what the transport raises."""
+        """Send one test through it now, to a person or an address. Raises `NotCarried`, `ChannelInvalid`."""
         channel, ways = await self._work.read(lambda tx: self._test_ways(tx, name, to, address))
         if not ways:
             raise ChannelInvalid(
@@ -183,10 +185,11 @@ class ChannelService:
         letter = plain_letter(Topic.TEST, "If you read this, the channel works.", path="/me/messages")
         ident = MessageId(mint_id("msg", at=self._clock.now(), entropy=self._entropy))
         try:
-            receipt = await self._delivery.try_out(channel, ways[0], letter, ident)
+            return await self._delivery.try_out(channel, ways[0], letter, ident)
+        except RemitError as failed:
+            raise NotCarried(failed.hint, next_step=f"remit doctor channel {name}") from failed
         finally:
             await self._work.commit(lambda tx: self._record(tx, "channel.tested", name, by))
-        return receipt
 
     async def reach(self, person: PrincipalId) -> Reachable:
         """How somebody is reached now."""

@@ -131,10 +131,10 @@ class Stating:
     def _case(self, tx: NoticeTransaction, event: Event) -> _Told:
         """The fact names who is asked; the words of the agent are on the page alone."""
         said = dict(event.detail)
-        sentence = "Open the page to read it, and to answer into its task."
-        if self._telling.detail is Detail.SUMMARY and said.get("agent"):
-            sentence = f"{quoted(self._name_of(said['agent']))} has a question. {sentence}"
-        letter = plain_letter(Topic.CASE, sentence, path=said.get("path", "/me/cases"))
+        sentence = f"Read it and answer into its task: remit case show {event.subject}"
+        if self._telling.detail is Detail.SUMMARY:
+            sentence = f"{quoted(self._name_of(event.actor))} has a question. {sentence}"
+        letter = plain_letter(Topic.CASE, sentence, path="/me/messages")
         asked = [PrincipalId(each) for each in said.get("asked", "").split()]
         return _Told(letter=letter, people=_people(tx, asked), about=event.subject, once=event.id)
 
