@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from remit.oversight.containment.kill import TargetKind
+from support.everybody import everybody
 from support.house import BOOKING, House, right
 
 
@@ -103,6 +104,27 @@ async def test_many_are_suspended_by_one_request_and_told_apart(house: House) ->
     assert (unsaid.status_code, unsaid.json()["code"]) == (400, "deed_incomplete")
     foreign = (await house.api(house["user"], "POST", "/inventory/deeds", body)).json()
     assert not any(each["done"] for each in foreign["outcomes"])
+
+
+async def test_a_deed_for_many_is_ruled_like_the_same_deed_for_one(house: House) -> None:
+    """Rules name the deed, not the address by which it came."""
+    people = await everybody(house)
+    body = {"kind": "agent", "idents": ["calendar-bot", "mail-bot"], "reason": "an exercise"}
+
+    async def done(who: str, **more: str) -> tuple[int, int]:
+        found = await house.api(people[who], "POST", "/inventory/deeds", {**body, **more})
+        return found.status_code, found.json().get("done", 0)
+
+    assert await done("operator", deed="suspend") == (200, 2)
+    assert await done("security", deed="resume") == (200, 0)
+    assert await done("operator", deed="assign_owner", owner="user@company.com") == (200, 0)
+    assert await done("audit-only", deed="resume") == (403, 0)
+    only = """@id("all") permit (principal in Remit::Role::"admin", action, resource);
+    @id("many") permit (principal, action in Remit::Action::"admin/inventory", resource);"""
+    put = await house.api(house["admin"], "POST", "/administration", {"text": only, "over": 0})
+    assert put.status_code == 201, put.text
+    assert await done("operator", deed="resume") == (200, 0)
+    assert await done("operator", deed="retire") == (200, 0)
 
 
 async def test_the_inventory_shows_each_person_what_is_theirs(house: House) -> None:

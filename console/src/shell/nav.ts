@@ -19,7 +19,7 @@ export const entries: readonly Entry[] = [
   { to: "/kills", label: "Kill switch", group: "Now", for: seesAll },
   { to: "/wall", label: "Wall", group: "Now", for: seesAll },
   { to: "/inventory", label: "Inventory", group: "Who", for: seesAll },
-  { to: "/tasks", label: "Tasks", group: "Who" },
+  { to: "/tasks", label: "Tasks", group: "Who", for: (me) => !me.roles.includes("approver-only") },
   { to: "/policies", label: "Policy", group: "Rules", for: seesAll },
   { to: "/relations", label: "Relations", group: "Rules", for: seesAll },
   { to: "/ledger", label: "Ledger", group: "Proof", for: seesAll },

@@ -50,6 +50,8 @@ class Caller:
     """Whether the policy lets it see such things of others."""
     denial: str = ""
     """Why not on whatever there is."""
+    network: str = ""
+    """The address that the request came from, where it is known."""
 
     @property
     def administers(self) -> bool:

@@ -11,7 +11,7 @@ from typing import Any
 
 from starlette.requests import Request
 
-from remit.decision.administration.actions import Catalogue
+from remit.decision.administration.actions import AdminAction, Catalogue
 from remit.decision.administration.judging import Channel, Standing
 from remit.oversight.changes.service import CONFIRM
 from remit.surface.web.caller import Caller, NotAdministrator
@@ -28,7 +28,8 @@ def judged(
     """
     if not caller.person:
         return caller
-    action, who = operation.action, standing_of(caller, network=network)
+    caller = replace(caller, network=network)
+    action, who = operation.action, standing_of(caller)
     whole = caller.policy.judge(who, action, own=False, at=at, resource=resource)
     if whole.allowed:
         return replace(caller, whole=True, seeing=True)
@@ -51,7 +52,23 @@ def judged_here(caller: Caller, operation: Operation[Any, Any], request: Request
     return judged(caller, operation, at=at, resource=resource, network=network)
 
 
-def standing_of(caller: Caller, *, network: str = "") -> Standing:
+def judged_for(caller: Caller, action: AdminAction, *, resource: str, at: datetime) -> Caller:
+    """The caller with what the policy says of one deed among many. Raises `NotAdministrator`.
+
+    SAFETY: a deed that goes by another address is the same deed, so the same rules decide on it.
+    """
+    who = standing_of(caller)
+    whole = caller.policy.judge(who, action, own=False, at=at, resource=resource)
+    if not whole.allowed and not caller.policy.judge(who, action, own=True, at=at, resource=resource).allowed:
+        raise NotAdministrator(
+            f"the administrative policy does not let you do this: {whole.because(action)}",
+            next_step="who may: remit role list",
+        )
+    seeing = whole.allowed or caller.policy.judge(who, action.seeing, own=False, at=at).allowed
+    return replace(caller, whole=whole.allowed, seeing=seeing, denial=whole.because(action))
+
+
+def standing_of(caller: Caller) -> Standing:
     """The caller as the policy meets them."""
     return Standing(
         tenant=caller.tenant,
@@ -61,7 +78,7 @@ def standing_of(caller: Caller, *, network: str = "") -> Standing:
         channel=Channel.TOKEN if caller.signed is None else Channel.SESSION,
         acr=caller.subject.acr,
         signed_in_at=caller.subject.signed_in_at,
-        network=network,
+        network=caller.network,
     )
 
 

@@ -2,17 +2,19 @@
 
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, Final
 
 from remit.app.console.inventory import Deed, Inventory, Order
 from remit.authority.oauth.wire.scopes import Scope
+from remit.decision.administration.actions import named
 from remit.identity.inventory import Wanted
-from remit.identity.principals import PREFIX, Kind, Principal
+from remit.identity.principals import Kind, Principal
 from remit.kernel.errors import Invalid
 from remit.kernel.ids import PrincipalId
-from remit.surface.web.caller import Caller, NotAPerson, require_admin, unseen
+from remit.surface.web.caller import Caller, NotAPerson, require_admin
+from remit.surface.web.governing import judged_for
 from remit.surface.web.operation import Inbound, Method, Nothing, Operation, operation
-from remit.surface.web.routes.entries import NOUNS, Entries
+from remit.surface.web.routes.entries import NOUNS, Entries, Noun
 from remit.surface.web.schemas.console import (
     DeedView,
     InventoryPage,
@@ -23,6 +25,14 @@ from remit.surface.web.schemas.console import (
     ManyDone,
     place_of,
 )
+
+_VERBS: Final = {
+    Deed.SUSPEND: "suspend",
+    Deed.RESUME: "resume",
+    Deed.RETIRE: "retire",
+    Deed.ASSIGN_OWNER: "change",
+}
+"""What each is called at an entry's own address, so that the administrative policy decides alike."""
 
 
 class DeedUnsaid(Invalid):
@@ -92,17 +102,21 @@ class InventoryRoutes:
             owner=await self.entries.person(body.owner) if body.owner else None,
         )
         _require_said(order)
-        done = await self.inventory.carry_out(order, body.idents, partial(self._reached, body.kind, caller))
+        noun = next((each for each in NOUNS if each.kind is body.kind), None)
+        if noun is None:
+            raise DeedUnsaid(
+                f"a `{body.kind}` is changed at an address of its own", next_step="/openapi.json"
+            )
+        done = await self.inventory.carry_out(order, body.idents, partial(self._reached, noun, order, caller))
         return ManyDone.of([DeedView.of(each) for each in done])
 
-    async def _reached(self, kind: Kind, caller: Caller, ident: str) -> Principal:
-        """One of that kind that the caller may change: the same answer as at its own address."""
-        noun = next((each for each in NOUNS if each.kind is kind), None)
-        if noun is None:
-            raise unseen(kind.value, next_step=f"has an address of its own: {PREFIX[kind]}_…")
-        entry = await self.entries.mine(noun, ident, caller)
-        if kind is Kind.HUMAN:
-            require_admin(caller, what="change people")
+    async def _reached(self, noun: Noun, order: Order, caller: Caller, ident: str) -> Principal:
+        """One of that kind that the caller may change: the same rules, and answer, as at its own address."""
+        action = named(f"{_VERBS[order.deed]}{noun.one}", noun.plural, reads=False)
+        judged = judged_for(caller, action, resource=ident, at=order.at)
+        entry = await self.entries.mine(noun, ident, judged)
+        if noun.kind is Kind.HUMAN and order.deed is Deed.ASSIGN_OWNER:
+            require_admin(judged, what="change people")
         return entry
 
 
