@@ -27,7 +27,14 @@ export function Inventory() {
   const navigate = useNavigate({ from: "/inventory" });
   const queries = useQueryClient();
   const [chosen, setChosen] = useState<ReadonlySet<string>>(new Set());
-  const tally = useQuery(tallyQuery(wanted));
+  // Counting all takes longer than showing some: it is asked for once the first page is there.
+  const [shown, setShown] = useState(false);
+  const tally = useQuery({ ...tallyQuery(wanted), enabled: shown });
+  const page = async (cursor: string) => {
+    const found = await inventoryPage(wanted, cursor);
+    setShown(true);
+    return found;
+  };
   useLive(["identity."], () => void queries.invalidateQueries({ queryKey: ["inventory"] }), { pause: 3_000 });
   const narrow = (change: Partial<Record<keyof Wanted, string | undefined>>) => {
     setChosen(new Set());
@@ -57,7 +64,7 @@ export function Inventory() {
         key={JSON.stringify(wanted)}
         label={label}
         queryKey={["inventory", "list", wanted]}
-        fetchPage={(cursor) => inventoryPage(wanted, cursor)}
+        fetchPage={page}
         columns={columns}
         rowId={(row) => row.entry.id}
         foot={tally.data && <span role="status">of {tally.data.total.toLocaleString("en")}</span>}

@@ -39,6 +39,10 @@ const look = EditorView.theme({
   ".cm-activeLine, .cm-activeLineGutter": { backgroundColor: "var(--hover)" },
   ".cm-cursor": { borderLeftColor: "var(--ink)" },
   "&.cm-focused .cm-selectionBackground, .cm-selectionBackground": { backgroundColor: "var(--lit) !important" },
+  // Plain marks in place of CodeMirror's images, which are `data:` addresses: the page's policy loads none.
+  ".cm-lintRange-error": { backgroundImage: "none", textDecoration: "underline wavy var(--deny)" },
+  ".cm-lint-marker-error": { content: "normal", backgroundColor: "var(--deny)", borderRadius: "50%", height: ".6rem", width: ".6rem" },
+  ".cm-lintPoint-error:after": { borderBottomColor: "var(--deny)" },
   ".cm-tooltip": { backgroundColor: "var(--paper)", color: "var(--ink)", border: "1px solid var(--line)" },
 });
 
