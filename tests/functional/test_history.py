@@ -30,7 +30,8 @@ from remit.kernel.tenancy import DEFAULT_TENANT
 from remit.oversight.approvals.approval import Approval, ApprovalState
 from remit.platform.storage.engine import OpenStore
 from remit.platform.storage.repositories.history import HistoryRepository
-from remit.platform.storage.unit_of_work import SqlUnitOfWork
+from remit.platform.storage.unit_of_work import SqlTransaction, SqlUnitOfWork
+from support.answers import agreed
 from support.asks import ask
 from support.clock import NOON
 from support.deciding import Desk, desk
@@ -322,7 +323,13 @@ async def test_a_person_may_lift_a_rule_that_says_so_for_exactly_one_call(embedd
     assert (asked.verdict.effect, asked.verdict.approvers) == (Effect.ASK, "team:legal")
     assert asked.key
     assert (await made.service.explain(act("mail.send"))).key == asked.key
-    await embedded.commit(lambda tx: tx.approvals.add(yes_to(asked)))
+    yes = yes_to(asked)
+
+    def store(tx: SqlTransaction) -> None:
+        tx.approvals.add(yes)
+        tx.approvals.keep(agreed(yes))
+
+    await embedded.commit(store)
     assert await effects(made, act("mail.send"), act("mail.send")) == ["permit", "ask"]
 
 

@@ -365,7 +365,7 @@ def action(call: ProposedCall, version: int) -> tuple[Any, ...]:
     said = call.subject
     return (
         said.agent, said.user, said.task, call.action, call.resource, call.tool and call.tool.digest, version,
-        material if immaterial else call.raw_arguments,
+        material,
     )  # fmt: skip
 
 

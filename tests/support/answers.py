@@ -2,8 +2,9 @@
 
 from remit.kernel.ids import ApprovalId, CallId, DecisionId, PrincipalId, UserId
 from remit.kernel.tenancy import DEFAULT_TENANT
-from remit.oversight.approvals.approval import Approval, ApprovalState
-from remit.platform.storage.unit_of_work import SqlUnitOfWork
+from remit.oversight.approvals.approval import Answer, Approval, ApprovalState
+from remit.oversight.approvals.evidence import Evidence
+from remit.platform.storage.unit_of_work import SqlTransaction, SqlUnitOfWork
 from support.clock import NOON
 from support.decisions import HOUR, task
 
@@ -43,5 +44,28 @@ async def approve(uow: SqlUnitOfWork, key: str, *, state: str = "approved", iden
         expires_at=NOON + HOUR,
         decided_at=None if state == "pending" else NOON,
     )
-    await uow.commit(lambda tx: tx.approvals.add(ask))
+
+    def work(tx: SqlTransaction) -> None:
+        tx.approvals.add(ask)
+        if ask.state is ApprovalState.APPROVED:
+            tx.approvals.keep(agreed(ask))
+
+    await uow.commit(work)
     return ask.id
+
+
+def agreed(ask: Approval, by: str = "usr_owner") -> Evidence:
+    """What is kept of somebody's yes to exactly this."""
+    person = PrincipalId(by)
+    return Evidence(
+        approval=ask.id,
+        tenant=ask.tenant,
+        seat=ask.seat,
+        person=person,
+        human=person,
+        answer=Answer.APPROVE,
+        choice=ask.choice,
+        digest=ask.digest,
+        channel="link",
+        at=NOON,
+    )

@@ -38,6 +38,8 @@ _AT_ONCE: Final = 1000
 _ROUNDS: Final = 60
 """Units of one run at most, so that other jobs get their turn."""
 _KEEP_KEYS: Final = timedelta(hours=24)
+_KEEP_SHIFTS: Final = timedelta(days=30)
+"""Who was on call is on record for ever; the roster itself forgets it after that."""
 _KEEP_ASKS: Final = timedelta(minutes=10)
 """What people were asked counts against who asked for longer than it waits."""
 
@@ -184,8 +186,8 @@ class _Works:
                 return
 
     def has_due_ask(self, tx: SqlTransaction) -> bool:
-        """Whether an ask has run out."""
-        return bool(tx.approvals.due(self._clock.now(), 1))
+        """Whether silence has its say about an ask; never under a clock that ran ahead (F19)."""
+        return not self._clock.suspect() and bool(tx.approvals.due(self._clock.now(), 1))
 
     async def expire_asks(self, _run: JobRun) -> None:
         """End them, as expired."""
@@ -297,6 +299,7 @@ class _Works:
         at = self._clock.now()
         await _drain(run, lambda tx: tx.inboxes.forget(at - KEPT, _AT_ONCE))
         await _drain(run, lambda tx: tx.history.forget(at, _AT_ONCE))
+        await _drain(run, lambda tx: tx.rosters.forget(at - _KEEP_SHIFTS, _AT_ONCE))
         await _drain(run, lambda tx: tx.seen.forget(at, _AT_ONCE))
 
     async def forget_relation_changes(self, run: JobRun) -> None:

@@ -53,6 +53,7 @@ from remit.oversight.attention.service import AttentionService
 from remit.oversight.breakglass.service import BreakGlassService
 from remit.oversight.cases.service import CaseService
 from remit.oversight.containment.service import ContainmentService
+from remit.oversight.rosters.service import RosterService
 from remit.platform.outbound import GuardedHttp
 from remit.platform.storage.unit_of_work import SqlUnitOfWork
 from remit.platform.telemetry.metrics import Metrics
@@ -81,6 +82,7 @@ class Services:
     approvals: ApprovalService
     attention: AttentionService
     cases: CaseService
+    rosters: RosterService
     breakglass: BreakGlassService
     reaching: Reaching
     people: People
@@ -142,7 +144,7 @@ def build(ground: Ground) -> Services:
         clock=clock,
         entropy=entropy,
         attention=desk,
-        patience=Patience(lifetime=chosen.approvals.lifetime),
+        patience=Patience(lifetime=chosen.approvals.lifetime, waiting=chosen.approvals.waiting),
     )
     approvals.follow(desk)
     breakglass = open_breakglass(work=work, approvals=approvals, clock=clock, entropy=entropy, tenant=tenant)
@@ -235,6 +237,7 @@ def build(ground: Ground) -> Services:
             work=work, desk=desk.desk, taking=approvals, clock=clock, entropy=entropy, tenant=tenant
         ),
         cases=open_cases(ground),
+        rosters=RosterService(work=work, clock=clock, entropy=entropy, tenant=tenant),
         breakglass=breakglass,
         reaching=reaching,
         people=people,

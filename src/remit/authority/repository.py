@@ -42,6 +42,9 @@ class Tasks(Protocol):
     def hold(self, ident: TaskId, at: datetime) -> bool:
         """Lock a running task before its deadline for the rest of the transaction; False if there is none."""
 
+    def restrain(self, ident: TaskId, because: str) -> bool:
+        """Let a running task only read from now on; False if it is not running, or does already."""
+
     def running(
         self, *, agent: AgentId | None = None, user: UserId | None = None, limit: int
     ) -> Sequence[Task]:

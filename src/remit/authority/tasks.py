@@ -68,6 +68,8 @@ class Task:
     ended_at: datetime | None = None
     companions: tuple[Companion, ...] = ()
     """Who else its output is for: nothing is done that any of them has not let the agent do."""
+    read_only: str = ""
+    """The approval that nobody answered, since which the task does nothing more that can do harm."""
 
     @property
     def people(self) -> tuple[UserId, ...]:

@@ -8,6 +8,7 @@ from typing import Protocol
 from remit.authority.capability import Capability, Minted
 from remit.authority.tokens import Proof
 from remit.decision.budget.cost import Line
+from remit.decision.call.covering import Allowance
 from remit.decision.call.request import ActionRequest
 from remit.decision.history.past import HistoryStore
 from remit.decision.policy.seal import PublishedPolicy
@@ -22,7 +23,10 @@ from remit.ledger.repository import Recorder
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ApprovalStanding:
-    """How the newest ask about an action stands: `pending`, `approved`, `denied`, `expired`, `cancelled`."""
+    """How the newest ask about an action stands: `pending`, `approved`, `denied`, `expired`, `cancelled`.
+
+    `lapsed` is expired under a rule that takes silence for the end of it.
+    """
 
     id: ApprovalId
     state: str
@@ -30,6 +34,9 @@ class ApprovalStanding:
 
 class ApprovalFacts(Protocol):
     """Approvals, as far as a decision must know them; the oversight wing keeps them."""
+
+    def allowances(self, tenant: TenantId, family: Digest, at: datetime) -> Sequence[Allowance]:
+        """Bounded yeses of this family that still cover a call, the newest first; a few at most."""
 
     def unspent(self, tenant: TenantId, key: Digest, at: datetime) -> ApprovalId | None:
         """An approved, live, unspent ask for this action key."""
@@ -40,7 +47,7 @@ class ApprovalFacts(Protocol):
     def spend(
         self, tenant: TenantId, approval: ApprovalId, *, call: CallId, decision: DecisionId, at: datetime
     ) -> bool:
-        """Use it up for one call; False if it is gone. One conditional update."""
+        """Use it for one call, up or once more; False if it is gone. One conditional update."""
 
 
 class ReplayGuard(Protocol):

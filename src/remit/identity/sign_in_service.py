@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from remit.identity import events
 from remit.identity.ceremonies import Act, Ceremony
 from remit.identity.errors import NotFresh
+from remit.identity.kept_answers import KeptAnswer, answer_challenge, keep
 from remit.identity.passkey_desk import PasskeyDesk, Question
 from remit.identity.passkey_proofs import refusal
 from remit.identity.passkeys import Passkey, PasskeyState
@@ -13,7 +14,7 @@ from remit.identity.principals import Principal
 from remit.identity.repository import IdentityTransaction
 from remit.identity.session_service import SIGNED_IN_ANEW, end, standing
 from remit.identity.sessions import Proof, Session, begin, confirmed, digest_of
-from remit.kernel.canonical import JsonObject, framed_digest
+from remit.kernel.canonical import JsonObject
 from remit.kernel.ids import PrincipalId
 from remit.kernel.secret import Secret
 
@@ -33,6 +34,8 @@ class ProvenAnswer:
     human: PrincipalId
     passkey: str
     nonce: str
+    kept: KeptAnswer
+    """The signed assertion itself, for whoever verifies it later."""
 
 
 class SignInService:
@@ -123,12 +126,15 @@ class SignInService:
         challenge = self._challenge(ceremony, about, answer)
         proven = await desk.prove(ceremony, text, challenge=challenge, human=human)
         await desk.uow.commit(lambda tx: desk.use(tx, proven, at=at))
-        return ProvenAnswer(human=human, passkey=proven.passkey.id, nonce=ceremony.nonce)
+        return ProvenAnswer(
+            human=human,
+            passkey=proven.passkey.id,
+            nonce=ceremony.nonce,
+            kept=keep(proven.passkey, question=ceremony.nonce, response=text),
+        )
 
     def _challenge(self, ceremony: Ceremony, about: str, answer: str) -> bytes:
-        """SHA-256 over nonce, digest and answer, each behind its length."""
-        parts = [ceremony.challenge, about.encode(), answer.encode()]
-        return bytes.fromhex(framed_digest("remit/answer-challenge/v1", parts))
+        return answer_challenge(ceremony.challenge, about=about, answer=answer)
 
     def _leave(self, tx: IdentityTransaction, leaving: Secret, *, by: PrincipalId) -> None:
         session = tx.sessions.by_secret(digest_of(leaving))

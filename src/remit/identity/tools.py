@@ -179,6 +179,8 @@ class ToolMapping:
 
     None listed: anywhere on the public network, as far as policy and provenance let it (R133).
     """
+    beneficiary: str = ""
+    """Pointer to who gains by a call: nobody confirms what they gain by themselves (N20)."""
 
     def __post_init__(self) -> None:
         if len({each.meter for each in self.meters}) != len(self.meters):

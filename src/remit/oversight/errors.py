@@ -53,6 +53,36 @@ class PasskeyNeeded(Forbidden):
     code = "passkey_needed"
 
 
+class WiderThanAllowed(Forbidden):
+    """A yes for more calls, time, arguments or resources than the rule allows, or another than was signed."""
+
+    code = "approval_wider_than_allowed"
+
+
+class AnsweredByYou(Conflict):
+    """The person has said yes already, under this account or another; a quorum counts people."""
+
+    code = "approval_answered_by_you"
+
+
+class NotRevocable(Conflict):
+    """There is no unspent yes to take back."""
+
+    code = "approval_not_revocable"
+
+
+class NoSuchRoster(NotFound):
+    """No on-call roster of that name, or no shift of that id."""
+
+    code = "roster_not_found"
+
+
+class RosterRefused(Invalid):
+    """A shift or an absence that ends before it begins, is too long, or names nobody who can stand in."""
+
+    code = "roster_refused"
+
+
 class TooManyAsks(RemitError):
     """An agent or user asks for more of people's attention than its share."""
 

@@ -90,6 +90,7 @@ CASES: dict[Code, Case] = {
     Code.TASK_MISMATCH: lambda: (call(subject=subject(user="usr_owner")), office()),
     Code.TASK_ENDED: lambda: (call(), changed("tasks", TASK, state=TaskState.ENDED)),
     Code.TASK_EXPIRED: lambda: (call(), changed("tasks", TASK, deadline=NOON)),
+    Code.TASK_READ_ONLY: lambda: (call(), changed("tasks", TASK, read_only="apr_unanswered")),
     Code.GRANT_UNKNOWN: lambda: (call(), without("grants", grant().id)),
     Code.GRANT_WITHDRAWN: lambda: (call(), changed("grants", grant().id, state=GrantState.WITHDRAWN)),
     Code.ENVELOPE_UNKNOWN: lambda: (call(subject=delegated()), office()),
@@ -308,6 +309,7 @@ ANSWERS: dict[Code, Callable[[], Verdict]] = {
     Code.APPROVAL_PENDING: lambda: heard("pending"),
     Code.APPROVAL_DENIED: lambda: heard("denied"),
     Code.APPROVAL_EXPIRED: lambda: heard("expired"),
+    Code.APPROVAL_LAPSED: lambda: heard("lapsed"),
     Code.APPROVAL_CANCELLED: lambda: heard("cancelled"),
 }
 
@@ -345,7 +347,7 @@ def test_a_refusal_explains_itself(code: Code) -> None:
 
 @pytest.mark.req("N11")
 def test_no_code_is_without_a_case() -> None:
-    permits = {Code.PERMITTED, Code.APPROVED, Code.GLASS_LIFTED}
+    permits = {Code.PERMITTED, Code.APPROVED, Code.APPROVED_WITHIN, Code.GLASS_LIFTED}
     assert {*CASES, *BUDGETS, *ANSWERS, *ELSEWHERE, *permits} == set(Code) == set(TABLE)
 
 

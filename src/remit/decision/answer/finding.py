@@ -12,6 +12,7 @@ from remit.decision.answer.response import (
     Stage,
     StepUp,
 )
+from remit.decision.answer.terms import Terms
 from remit.decision.answer.told import Told
 
 
@@ -25,6 +26,8 @@ class Finding(Told, frozen=True, kw_only=True):
     """Entries of one `rule` must all hold; entries of different rules are alternatives."""
     obligations: tuple[Obligation, ...] = ()
     approvers: str = ""
+    terms: Terms | None = None
+    """What the rules that ask say of their question; None where no rule asks."""
     step_up: StepUp | None = None
     observed: tuple[Observation, ...] = ()
     disclose: Disclose = Disclose.FULL

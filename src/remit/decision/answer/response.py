@@ -4,6 +4,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import NoReturn
 
+from remit.decision.answer.terms import Terms
 from remit.decision.answer.told import Told
 from remit.kernel.canonical import Digest
 from remit.kernel.ids import ApprovalId, BreakGlassId, CapabilityId, DecisionId
@@ -196,7 +197,9 @@ class Verdict(Told, frozen=True, kw_only=True):
     remedy: Remedy | None
     obligations: tuple[Obligation, ...]
     approvers: str = ""
-    """Who may answer an ASK: `team:support-leads`, `owner`, `user`."""
+    """Who may answer an ASK, as in `@approval`: `team:support-leads`, `self > owner`."""
+    terms: Terms | None = None
+    """What the rules say of the question, where the effect is ASK."""
     step_up: StepUp | None = None
     """How the person must sign in again, where the effect is STEP_UP."""
     observed: tuple[Observation, ...] = ()
@@ -224,6 +227,8 @@ class Decision(Told, frozen=True, kw_only=True):
     key: Digest = ""
     """Name of exactly this action under this policy version (`digest.action_key`), where a person is or was
     asked about it: the key of an approval."""
+    family: Digest = ""
+    """What a bounded yes to it may be for; empty where a yes is for this call alone."""
     glasses: tuple[BreakGlassId, ...] = ()
     """Break glass that made a difference."""
     consequential: bool = False

@@ -13,13 +13,14 @@ from msgspec import structs
 
 from remit.decision.answer.finding import Finding
 from remit.decision.answer.response import Disclose, Effect, NearestMiss, Reason
+from remit.decision.answer.terms import Terms
 from remit.decision.call.request import ActionRequest
 from remit.decision.codes.catalogue import Code, reason
 from remit.identity.principals import Principal
 from remit.kernel.ids import UserId
 
 _SECRECY: Final = (Disclose.FULL, Disclose.REMEDY, Disclose.CODE)
-_SELF: Final = "self"
+_SELF: Final = frozenset({"self", "requester"})
 
 
 def as_each(request: ActionRequest) -> Iterable[ActionRequest]:
@@ -52,11 +53,17 @@ def of_all(request: ActionRequest, found: Sequence[Finding]) -> Finding:
         nearest_miss=tuple(dict.fromkeys(chain.from_iterable(each.nearest_miss for each in asking))),
         obligations=tuple(dict.fromkeys(chain.from_iterable(each.obligations for each in mine))),
         approvers=asking[0].approvers,
+        # A yes for several people is for this call alone: its terms are those of who started the run.
+        terms=_once(asking[0].terms),
         step_up=asking[0].step_up,
         observed=tuple(dict.fromkeys(chain.from_iterable(each.observed for each in mine))),
         disclose=max((each.disclose for each in mine), key=_SECRECY.index),
         detail=tuple(dict.fromkeys(chain.from_iterable(each.detail for each in mine))),
     )
+
+
+def _once(terms: Terms | None) -> Terms | None:
+    return None if terms is None else structs.replace(terms, bound=None)
 
 
 def _spoken_for(person: Principal, found: Finding) -> Finding:
@@ -65,7 +72,7 @@ def _spoken_for(person: Principal, found: Finding) -> Finding:
     A question to `self` is put to whoever started the run. Nobody else can answer it for this person, who
     was never asked to sign in to it.
     """
-    if found.effect is Effect.STEP_UP or (found.effect is Effect.ASK and found.approvers == _SELF):
+    if found.effect is Effect.STEP_UP or (found.effect is Effect.ASK and found.approvers in _SELF):
         return _denied(reason(Code.COMPANION_ABSENT, rule=found.reasons[0].rule, person=person.name))
     named = tuple(_named(person, said) for said in found.reasons)
     return structs.replace(found, reasons=named)

@@ -12,6 +12,7 @@ class Code(StrEnum):
 
     PERMITTED = "permitted"
     APPROVED = "approved"
+    APPROVED_WITHIN = "approved_within"
     GLASS_LIFTED = "glass_lifted"
     TENANT_MISMATCH = "tenant_mismatch"
     TOKEN_EXPIRED = "token_expired"  # noqa: S105 — the name of a reason, not a token
@@ -86,6 +87,8 @@ class Code(StrEnum):
     APPROVAL_PENDING = "approval_pending"
     APPROVAL_DENIED = "approval_denied"
     APPROVAL_EXPIRED = "approval_expired"
+    TASK_READ_ONLY = "task_read_only"
+    APPROVAL_LAPSED = "approval_lapsed"
     APPROVAL_CANCELLED = "approval_cancelled"
     PROOF_REPLAYED = "proof_replayed"
     SNAPSHOT_STALE = "snapshot_stale"

@@ -24,6 +24,15 @@ RIGHTS: Final[dict[Code, Entry]] = {
         tell="",
         help_="An unspent approval for exactly this action lifted the question; the call spends it.",
     ),
+    Code.APPROVED_WITHIN: Entry(
+        stage=Stage.OVERSIGHT,
+        effect=Effect.PERMIT,
+        kind=None,
+        sentence="a person approved calls like this (`{approval}`): {left} more until {until}",
+        remedy=RemedyAction.NONE,
+        tell="",
+        help_="A bounded approval covers this call: same agent, task, tool and rule, within its limits.",
+    ),
     Code.GLASS_LIFTED: Entry(
         stage=Stage.OVERSIGHT,
         effect=Effect.PERMIT,

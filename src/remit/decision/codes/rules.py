@@ -368,6 +368,22 @@ RULES: Final[dict[Code, Entry]] = {
         tell="Nobody answered in time; I will ask again.",
         help_="An expiry is not a denial; ask again.",
     ),
+    Code.APPROVAL_LAPSED: deny(
+        Stage.OVERSIGHT,
+        DenialKind.APPROVAL_EXPIRED,
+        "nobody answered approval `{approval}` in time, and rule `{rule}` lets it end there",
+        RemedyAction.CONTACT_OWNER,
+        "Nobody answered in time, so I left it.",
+        'The rule says `@silence("deny")`: the call is refused in this task. Nobody has said no to it.',
+    ),
+    Code.TASK_READ_ONLY: deny(
+        Stage.AUTHORITY,
+        DenialKind.APPROVAL_EXPIRED,
+        "task `{id}` only reads since nobody answered approval `{approval}` in time",
+        RemedyAction.CONTACT_OWNER,
+        "Nobody answered in time, so I only read from here on. A new task may do more.",
+        'The rule says `@silence("read_only")`: what can do harm is refused until the task ends.',
+    ),
     Code.APPROVAL_CANCELLED: Entry(
         stage=Stage.OVERSIGHT,
         effect=Effect.ASK,

@@ -39,6 +39,8 @@ class Draft(Told, frozen=True, kw_only=True):
     """What the transaction has to ask the past; None where no rule looks at it."""
     glasses: tuple[Glass, ...] = ()
     """Break glass that is open for the call, whether or not it makes a difference."""
+    generation: int = 0
+    """Of the clock that ends of yeses for several calls are told by."""
     firsts: tuple[Footprint, ...] = ()
     """The marks that the call leaves, if it is permitted, of what its agent does for the first time."""
 

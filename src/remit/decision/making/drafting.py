@@ -17,6 +17,7 @@ from remit.decision.facts.snapshot import Snapshot
 from remit.decision.making.beforehand import UNLOOKED, Beforehand, Lookout
 from remit.decision.making.draft import Draft, Outcome, Prepared, explanation_of, for_holder
 from remit.decision.making.oversight import asks, nothing_asked
+from remit.decision.making.spending import family_of
 from remit.decision.repository import CapabilityMinter
 from remit.decision.risk.desk import firsts
 from remit.decision.sources.source import Gathered
@@ -108,6 +109,7 @@ class Drafting:
             footing=footing,
             recollection=None if denied(findings) else recollect(request, snapshot),
             glasses=glasses,
+            generation=self._generation(),
             firsts=firsts(before.news, call.at),
         )
 
@@ -169,6 +171,7 @@ class Drafting:
                 capability_token=outcome.minted.token if outcome.minted else None,
                 approval=outcome.approval,
                 key=draft.key,
+                family=family_of(draft) if outcome.verdict.effect is Effect.ASK else "",
                 glasses=stored.explanation.glasses,
                 consequential=draft.call.consequential,
             ),

@@ -1,6 +1,7 @@
 """Has a person said yes to exactly this? An unspent approval lifts a question; nothing else does."""
 
 from collections.abc import Sequence
+from datetime import datetime
 
 from remit.decision.answer.finding import Finding
 from remit.decision.answer.response import Effect, NearestMiss, Stage
@@ -12,6 +13,7 @@ _TOLD = {
     "pending": Code.APPROVAL_PENDING,
     "denied": Code.APPROVAL_DENIED,
     "expired": Code.APPROVAL_EXPIRED,
+    "lapsed": Code.APPROVAL_LAPSED,
     "cancelled": Code.APPROVAL_CANCELLED,
 }
 
@@ -24,15 +26,27 @@ def asks(findings: Sequence[Finding]) -> bool:
     return False
 
 
-def lifted(findings: Sequence[Finding], approval: ApprovalId) -> tuple[Finding, ...]:
-    """The findings with every question answered; a step-up stays, for a yes does not authenticate anybody."""
+def lifted(
+    findings: Sequence[Finding], approval: ApprovalId, *, left: int = 0, until: datetime | None = None
+) -> tuple[Finding, ...]:
+    """The findings with every question answered; a step-up stays, for a yes does not authenticate anybody.
+
+    `left` calls are covered after this one, `until` then, where the yes is for several.
+    """
+    said = (
+        reason(Code.APPROVED, approval=approval)
+        if until is None
+        else reason(
+            Code.APPROVED_WITHIN, approval=approval, left=left, until=until.isoformat(timespec="seconds")
+        )
+    )
     kept = tuple(_answered(finding) if finding.effect is Effect.ASK else finding for finding in findings)
     return (
         *kept,
         Finding(
             stage=Stage.OVERSIGHT,
             effect=Effect.PERMIT,
-            reasons=(reason(Code.APPROVED, approval=approval),),
+            reasons=(said,),
             detail=(approval,),
         ),
     )

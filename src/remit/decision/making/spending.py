@@ -11,12 +11,14 @@ from remit.decision.answer.finding import Finding
 from remit.decision.answer.response import Effect, Stage
 from remit.decision.budget.cost import Dimension, Line, Settlement, lines_of
 from remit.decision.budget.shortage import cost_fault
-from remit.decision.call.digest import action_key, budget_key
+from remit.decision.call.covering import Allowance, covering
+from remit.decision.call.digest import action_key, budget_key, family_key
 from remit.decision.call.request import ActionRequest
 from remit.decision.making.account import Account, look
 from remit.decision.making.draft import Draft
 from remit.decision.making.oversight import asks, lifted, nothing_asked, unanswered
 from remit.decision.repository import BudgetStore, DecisionTransaction
+from remit.kernel.canonical import Digest
 from remit.kernel.ids import ApprovalId, DecisionId
 
 Used: TypeAlias = Mapping[Dimension, int]
@@ -60,11 +62,14 @@ def once(findings: Sequence[Finding], budget: Finding) -> tuple[Finding, ...]:
 
 
 def heard(tx: DecisionTransaction, draft: Draft) -> tuple[tuple[Finding, ...], ApprovalId | None]:
-    """What people have said about exactly this action."""
+    """What people have said about exactly this action, or about several that it is one of."""
     findings, call = draft.findings, draft.call
     if not asks(findings):
         return (*findings, nothing_asked()), None
     approval = tx.approvals.unspent(call.subject.tenant, draft.key, call.at)
+    wide = _allowed(tx, draft) if approval is None else None
+    if wide is not None and (call.asked_by is None or wide.id == call.approval):
+        return lifted(findings, wide.id, left=wide.left - 1, until=wide.until), wide.id
     if call.asked_by is not None and approval != call.approval:
         approval = None
     if approval is not None:
@@ -72,6 +77,28 @@ def heard(tx: DecisionTransaction, draft: Draft) -> tuple[tuple[Finding, ...], A
     standing = tx.approvals.standing(call.subject.tenant, draft.key, call.at)
     pending = standing.id if standing is not None and standing.state == "pending" else None
     return (*findings, unanswered(findings, standing)), pending
+
+
+def family_of(draft: Draft) -> Digest:
+    """What a bounded yes to this question may be for; empty where a yes is for one call alone.
+
+    SAFETY: only the rules' own question is answered so: what another stage asks about is about this call.
+    """
+    asking = [finding for finding in draft.findings if finding.effect is Effect.ASK]
+    terms = asking[0].terms if len(asking) == 1 and asking[0].stage is Stage.POLICY else None
+    if terms is None or terms.bound is None or draft.request is None:
+        return ""
+    if draft.request.tool is None or not draft.request.tool.reversible:
+        return ""
+    return family_key(draft.request, str(draft.snapshot.bundle.version), terms.rules)
+
+
+def _allowed(tx: DecisionTransaction, draft: Draft) -> Allowance | None:
+    family, request = family_of(draft), draft.request
+    if not family or request is None:
+        return None
+    known = tx.approvals.allowances(draft.call.subject.tenant, family, draft.call.at)
+    return covering(known, request, generation=draft.generation)
 
 
 def charged(

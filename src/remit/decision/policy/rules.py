@@ -7,13 +7,14 @@ from difflib import get_close_matches
 from typing import Final, Literal
 
 from remit.decision.answer.response import Disclose, Mode, Obligation, StepUp
+from remit.decision.answer.terms import Bound, Silence
+from remit.decision.policy import approvers, bounds
 from remit.decision.policy.errors import Fault
 from remit.decision.policy.marks import GRAMMAR, Mark, read_mark
 from remit.decision.policy.step_up import LEAST_AGE, read_step_up
 from remit.decision.policy.zones import is_zone
 
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
-_APPROVERS = re.compile(r"owner|self|(team|user):[^\s:]{1,128}")
 _OBLIGATION = re.compile(r"[a-z][a-z0-9_.-]{0,63}( [a-z][a-z0-9_.-]{0,63}=[^\s]{1,256}){0,8}")
 _CONTROL = re.compile(r"[^\s;][^;\n]{0,79}")
 _CONTROLS: Final = 16
@@ -21,7 +22,7 @@ _REASON_LIMIT: Final = 300
 ANNOTATIONS: Final = frozenset(
     {
         "id", "mode", "approval", "stepup", "reason", "obligation", "zone", "disclose", "control", "source",
-        "link", "remember",
+        "link", "remember", "silence", "bound",
     }
 )  # fmt: skip
 
@@ -35,6 +36,10 @@ class Rule:
     mode: Mode
     approval: str = ""
     """Who must say yes, if this permit is among those that decide."""
+    silence: Silence | None = None
+    """What follows when nobody answers; None for the installation's default."""
+    bound: Bound | None = None
+    """The widest yes that may be given; None for one call alone."""
     step_up: StepUp | None = None
     """How, and how lately, the user must have signed in."""
     reason: str = ""
@@ -66,6 +71,8 @@ def read_rule(
         effect=effect,
         mode=Mode(notes.get("mode", Mode.ENFORCE)),
         approval=notes.get("approval", ""),
+        silence=Silence(notes["silence"]) if "silence" in notes else None,
+        bound=bounds.read_bound(notes["bound"]) if "bound" in notes else None,
         step_up=read_step_up(notes["stepup"]) if "stepup" in notes else None,
         reason=notes.get("reason", ""),
         obligations=tuple(_obligation(text) for text in _listed(notes.get("obligation", ""), ";")),
@@ -94,6 +101,13 @@ def _misplaced(effect: str, notes: Mapping[str, str], *, looks_back: bool) -> It
         yield from (
             f"`@{name}` belongs to a permit, this is a forbid" for name in of_permits if name in notes
         )
+    yield from (
+        f"`@{name}` says how `@approval` is asked, and there is none"
+        for name in ("silence", "bound")
+        if name in notes and "approval" not in notes
+    )
+    if looks_back and "bound" in notes:
+        yield "`@bound` belongs to a permit: what looks at the past is asked about each time"
     if "remember" not in notes:
         return
     if read_mark(notes["remember"]) is None:
@@ -113,11 +127,13 @@ def _meant(name: str) -> str:
 
 
 def _bad_values(notes: Mapping[str, str]) -> Iterator[str]:
-    for name, choices in (("mode", set(Mode)), ("disclose", set(Disclose))):
+    for name, choices in (("mode", set(Mode)), ("disclose", set(Disclose)), ("silence", set(Silence))):
         if name in notes and notes[name] not in choices:
             yield f"`@{name}` is `{notes[name]}`, it is one of {', '.join(sorted(choices))}"
-    if "approval" in notes and not _APPROVERS.fullmatch(notes["approval"]):
-        yield f"`@approval` is `{notes['approval']}`, it is `team:<name>`, `user:<id>`, `owner` or `self`"
+    if "approval" in notes and approvers.read_chain(notes["approval"]) is None:
+        yield f"`@approval` is `{notes['approval']}`, it is {approvers.GRAMMAR}"
+    if "bound" in notes and bounds.read_bound(notes["bound"]) is None:
+        yield f"`@bound` is `{notes['bound']}`, it is {bounds.GRAMMAR}"
     if "stepup" in notes and read_step_up(notes["stepup"]) is None:
         yield (
             f"`@stepup` is `{notes['stepup']}`, it is an authentication context class, and if need be"

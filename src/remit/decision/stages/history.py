@@ -10,6 +10,7 @@ from msgspec import structs
 
 from remit.decision.answer.finding import Finding
 from remit.decision.answer.response import Effect, Mode, NearestMiss, Observation, Reason, Stage
+from remit.decision.answer.terms import Terms
 from remit.decision.call.company import as_each
 from remit.decision.call.request import ActionRequest
 from remit.decision.codes.catalogue import Code, reason
@@ -201,6 +202,7 @@ def _forbidden(recollection: Recollection, forbids: list[Rule], memories: Memori
         reasons=said,
         nearest_miss=(_yes(recollection, first) if asking else _over(recollection, first, memories),),
         approvers=first.approval if asking else "",
+        terms=Terms(silence=first.silence, rules=tuple(rule.id for rule in forbids)) if asking else None,
         disclose=first.disclose,
         detail=tuple(rule.id for rule in forbids),
     )

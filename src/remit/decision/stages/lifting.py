@@ -73,6 +73,7 @@ def _without(found: Finding, lifted: tuple[Reason, ...]) -> Finding:
         reasons=left,
         nearest_miss=found.nearest_miss if stays else (),
         approvers=found.approvers if effect is Effect.ASK else "",
+        terms=found.terms if effect is Effect.ASK else None,
         step_up=found.step_up if effect is Effect.STEP_UP else None,
     )
 

@@ -20,6 +20,7 @@ from remit.decision.answer.response import (
     Stage,
     Verdict,
 )
+from remit.decision.answer.terms import Terms
 from remit.decision.call.footing import Footing
 from remit.decision.call.request import ActionRequest
 from remit.decision.codes.catalogue import Code, reason
@@ -31,7 +32,7 @@ from remit.decision.stages.lifting import spared
 from remit.decision.stages.lineage import lineage_stage
 from remit.decision.stages.policy import policy_stage, unforbidden
 from remit.decision.stages.relation import relation_stage
-from remit.decision.stages.standing import alive_stage, authority_stage
+from remit.decision.stages.standing import alive_stage, authority_stage, restraint_stage
 from remit.decision.trail.explain import remedy_for
 
 Judge: TypeAlias = Callable[[ActionRequest, Snapshot], Finding | None]
@@ -49,6 +50,7 @@ class Step:
 STEPS: Final = (
     Step(stage=Stage.ALIVE, judge=alive_stage),
     Step(stage=Stage.AUTHORITY, judge=authority_stage),
+    Step(stage=Stage.AUTHORITY, judge=restraint_stage),
     Step(stage=Stage.POLICY, judge=policy_stage),
     Step(stage=Stage.RELATIONS, judge=relation_stage),
     Step(stage=Stage.HISTORY, judge=lineage_stage),
@@ -171,6 +173,7 @@ def strongest(findings: Sequence[Finding], *, snapshot: Snapshot) -> Verdict:
         remedy=None if effect is Effect.PERMIT else remedy_for(reasons[0], misses),
         obligations=_duties(whole) if effect is Effect.PERMIT else (),
         approvers=next((f.approvers for f in deciding if f.approvers), "") if effect is Effect.ASK else "",
+        terms=_terms(deciding) if effect is Effect.ASK else None,
         step_up=next((f.step_up for f in deciding if f.step_up), None) if effect is Effect.STEP_UP else None,
         observed=tuple(seen for finding in whole for seen in finding.observed),
         disclose=_most_secret(finding.disclose for finding in deciding),
@@ -178,6 +181,13 @@ def strongest(findings: Sequence[Finding], *, snapshot: Snapshot) -> Verdict:
         revision=snapshot.revision,
         epoch=snapshot.epoch,
     )
+
+
+def _terms(deciding: Sequence[Finding]) -> Terms | None:
+    """Those of the rules; where another stage asks as well, a yes is for once."""
+    said = next((found.terms for found in deciding if found.terms is not None), None)
+    alone = all(found.stage in {Stage.POLICY, Stage.OVERSIGHT} for found in deciding)
+    return said if said is None or alone else structs.replace(said, bound=None)
 
 
 def _reached(findings: Sequence[Finding]) -> tuple[Finding, ...]:

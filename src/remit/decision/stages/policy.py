@@ -16,6 +16,7 @@ from remit.decision.answer.response import (
     Stage,
     StepUp,
 )
+from remit.decision.answer.terms import Silence, Terms
 from remit.decision.call.company import as_each, of_all
 from remit.decision.call.request import ActionRequest, Facts
 from remit.decision.codes.catalogue import Code, reason
@@ -242,6 +243,7 @@ def _allowed(request: ActionRequest, bundle: Bundle, env: Env, answer: Answer) -
         nearest_miss=_instead(request, bundle, env, asking) if effect is Effect.ASK else (),
         obligations=_obligations(answer.rules),
         approvers=_approvers(asking, request) if effect is Effect.ASK else "",
+        terms=_terms(request, answer) if effect is Effect.ASK else None,
         step_up=_demanded(request, answer) if effect is Effect.STEP_UP else None,
         detail=tuple(rule.id for rule in answer.rules),
     )
@@ -267,6 +269,24 @@ def _approvers(asking: Rule | None, request: ActionRequest) -> str:
     if asking:
         return asking.approval
     return UNBOUND_APPROVERS if _needs_key(request) else HEADLESS_APPROVERS
+
+
+def _terms(request: ActionRequest, answer: Answer) -> Terms | None:
+    """What all that ask say together: a yes is as wide as the one rule that asks has it, else for once."""
+    asking = [rule for rule in answer.rules if rule.approval]
+    if not asking:
+        return None
+    said = {rule.silence for rule in asking if rule.silence is not None}
+    alike = len(asking) == 1 and not _needs_key(request)
+    sole = alike and not any(needs_step_up(rule, request.call) for rule in answer.rules)
+    return Terms(
+        silence=min(said, key=_STRICTNESS.index) if said else None,
+        bound=asking[0].bound if sole else None,
+        rules=tuple(rule.id for rule in asking),
+    )
+
+
+_STRICTNESS: Final = (Silence.DENY, Silence.READ_ONLY, Silence.ESCALATE, Silence.WAIT)
 
 
 def _demanded(request: ActionRequest, answer: Answer) -> StepUp:

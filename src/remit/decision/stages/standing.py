@@ -33,6 +33,16 @@ def alive_stage(request: ActionRequest, snapshot: Snapshot) -> Finding:
     )
 
 
+def restraint_stage(request: ActionRequest, _snapshot: Snapshot) -> Finding | None:
+    """Was the task left with reading alone, because nobody answered about it (`@silence("read_only")`)?"""
+    task = request.task
+    if task is None or not task.read_only or not request.call.consequential:
+        return None
+    return _denied(
+        reason(Code.TASK_READ_ONLY, id=task.id, approval=task.read_only), (NearestMiss(never=True),)
+    )
+
+
 def authority_stage(request: ActionRequest, _snapshot: Snapshot) -> Finding:
     """Does every factor of the effective right allow the call? The first that does not is named."""
     strict = _strict(request)

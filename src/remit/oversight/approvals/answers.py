@@ -4,6 +4,7 @@ Neither can be made by an agent: the signature needs a key registered to a human
 person for one ask and works once. Passkeys take the place of both where they are enrolled.
 """
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -14,7 +15,9 @@ from remit.kernel.jose.jwt import VerifiedJwt, issue, verify
 from remit.kernel.jose.keys import KeyLookup, Signer
 from remit.kernel.jose.profiles import PEER_LEEWAY, TokenType
 from remit.oversight.approvals.approval import Answer, Approval
-from remit.oversight.approvals.service import AnswerProof
+from remit.oversight.approvals.evidence import SignedToken
+from remit.oversight.approvals.proof import AnswerProof
+from remit.oversight.approvals.scope import Choice, word
 from remit.oversight.errors import AnswerNotProven
 
 SIGNED_ANSWER_LIFE: Final = timedelta(minutes=5)
@@ -22,22 +25,35 @@ SIGNED_ANSWER_LIFE: Final = timedelta(minutes=5)
 
 
 def read_signed_answer(
-    token: str, *, keys: KeyLookup, audience: str, at: datetime
+    token: str, *, keys: KeyLookup, audience: str, at: datetime, choice: Choice | None = None
 ) -> tuple[Answer, AnswerProof]:
     """Verify a person's own signature (`remit-approval+jwt`): `iss` human, `apr`, `digest`, `answer`.
 
     1 the strict front accepts it under a key of class PERSON   2 it is at most five minutes old
-    3 it says approve or deny. The caller MUST still give it to `ApprovalService.answer`, which burns it.
+    3 it says approve or deny, and, with a `choice`, yes to exactly that scope. The caller MUST still give it
+    to `ApprovalService.answer`, which burns it.
     """
     verified = verify(token, as_type=TokenType.APPROVAL, keys=keys, at=at, audience=audience)
     issued_at = verified.claims.issued_at
     if issued_at is None or at - issued_at > SIGNED_ANSWER_LIFE:
         raise AnswerNotProven("the signed answer is more than five minutes old")
+    answer = _answer(verified.claims.text("answer"), choice)
+    signed = SignedToken(token=token, jwk=verified.record.public.canonical.decode())
+    proof = _proof(verified, by=verified.claims.issuer, channel="signed")
+    return answer, replace(proof, choice=choice, signed=signed)
+
+
+def _answer(said: str, choice: Choice | None) -> Answer:
+    if choice is not None:
+        if said != word(Answer.APPROVE.value, choice):
+            raise AnswerNotProven(
+                "the signed answer is not to the scope that came with it", next_step="sign it again"
+            )
+        return Answer.APPROVE
     try:
-        answer = Answer(verified.claims.text("answer"))
+        return Answer(said)
     except ValueError as unknown:
         raise AnswerNotProven("the signed answer says neither approve nor deny") from unknown
-    return answer, _proof(verified, by=verified.claims.issuer, channel="signed")
 
 
 def issue_link(

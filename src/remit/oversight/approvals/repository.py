@@ -1,6 +1,7 @@
 """What asking people needs from storage, inside one open transaction."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
@@ -8,6 +9,18 @@ from remit.authority.repository import AuthorityTransaction
 from remit.kernel.canonical import Digest
 from remit.kernel.ids import ApprovalId, CallId, DecisionId, PrincipalId, TenantId
 from remit.oversight.approvals.approval import Approval, ApprovalState
+from remit.oversight.approvals.evidence import Evidence
+from remit.oversight.approvals.scope import Scope
+from remit.oversight.rosters.repository import Rosters
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Use:
+    """One call that a bounded yes covered."""
+
+    call: CallId
+    decision: DecisionId
+    at: datetime
 
 
 class Approvals(Protocol):
@@ -24,6 +37,33 @@ class Approvals(Protocol):
 
         One conditional update, so that of two racing answers exactly one wins (CB-04).
         """
+
+    def hold(self, ident: ApprovalId) -> bool:
+        """Lock a pending ask for the rest of the transaction; False if it is not pending."""
+
+    def save(self, approval: Approval) -> None:
+        """Store what has changed about a pending ask that is held."""
+
+    def readdress(self, approval: Approval) -> None:
+        """Store whom it is put to now, in place of those before."""
+
+    def keep(self, evidence: Evidence) -> bool:
+        """Store an answer; False if this natural person has answered this seat."""
+
+    def evidence(self, ident: ApprovalId) -> Sequence[Evidence]:
+        """The answers to an ask, in the order in which they were given."""
+
+    def grant(self, approval: Approval, scope: Scope) -> None:
+        """Let an approved ask cover several calls, as many as its scope says."""
+
+    def withdraw(self, approval: Approval) -> bool:
+        """Store a yes as taken back; False if it is used up or gone. Conditional updates."""
+
+    def left(self, ident: ApprovalId) -> int:
+        """How many calls a bounded yes still covers; 0 where there is none."""
+
+    def uses(self, ident: ApprovalId, *, limit: int) -> Sequence[Use]:
+        """The calls that a bounded yes covered, newest first."""
 
     def open_for(self, key: Digest) -> Approval | None:
         """The ask for this key that is pending, or approved and unspent; the newest."""
@@ -60,3 +100,7 @@ class ApprovalTransaction(AuthorityTransaction, Protocol):
     @property
     def approvals(self) -> Approvals:
         """Asks."""
+
+    @property
+    def rosters(self) -> Rosters:
+        """Who is on call, and who is away."""

@@ -1,4 +1,4 @@
-"""Asking people: one ask per action digest, one answer per ask, every outcome on record (R70, R72)."""
+"""Asking people: one ask per action digest, one answer per person, every outcome on record (R70, R72)."""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -6,61 +6,65 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final, Protocol
 
-from remit.authority.tokens import Proof
-from remit.identity.lifecycle import State
-from remit.identity.passkeys import PasskeyState
-from remit.identity.principals import Kind, Principal
+import msgspec
+
+from remit.identity.principals import Principal
+from remit.kernel.canonical import Digest
 from remit.kernel.clock import Clock
 from remit.kernel.events import Event
-from remit.kernel.ids import ApprovalId, Entropy, EventId, PrincipalId, TaskId, TenantId, mint_id
+from remit.kernel.ids import ApprovalId, Entropy, EventId, PrincipalId, TaskId, mint_id
 from remit.kernel.uow import UnitOfWork
 from remit.ledger import facts
 from remit.ledger.record import Content, Record
-from remit.oversight.approvals.approval import Answer, Approval, ApprovalState, cancel, decide, expire
-from remit.oversight.approvals.repository import ApprovalTransaction
-from remit.oversight.approvals.routing import eligible, natural_person
+from remit.oversight.approvals.admission import check_answer, check_means, check_passkey, found
+from remit.oversight.approvals.approval import (
+    Answer,
+    Approval,
+    ApprovalState,
+    cancel,
+    check_open,
+    decide,
+    expire,
+    revoke,
+)
+from remit.oversight.approvals.evidence import Evidence
+from remit.oversight.approvals.proof import AnswerProof
+from remit.oversight.approvals.repository import ApprovalTransaction, Use
+from remit.oversight.approvals.routing import natural_person
+from remit.oversight.approvals.scope import Scope, granted
+from remit.oversight.approvals.seating import moved_on, seated, timed
 from remit.oversight.errors import (
     AlreadyAnswered,
+    AnsweredByYou,
     AnswerNotProven,
     NoApprover,
-    NoSuchApproval,
-    NotAnApprover,
-    PasskeyNeeded,
+    NotRevocable,
+    WiderThanAllowed,
 )
+
+__all__ = ["AnswerProof", "ApprovalService", "Consequence", "Patience"]
 
 _POLL_SECONDS = 0.5
 """How often a waiting call looks for an answer given on another node; the bell covers this one."""
 _SWEEP = 200
-_PAGE = 500
 _KINDS: Final = {
     "requested": "oversight.approval.requested",
     "approved": "oversight.approval.approved",
     "denied": "oversight.approval.denied",
     "expired": "oversight.approval.expired",
     "cancelled": "oversight.approval.cancelled",
+    "supported": "oversight.approval.supported",
+    "escalated": "oversight.approval.escalated",
+    "revoked": "oversight.approval.revoked",
 }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Patience:
-    """How long an ask stays open."""
+    """How long a seat is asked before silence moves an ask on or ends it; how long one waits that may."""
 
     lifetime: timedelta = timedelta(minutes=15)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AnswerProof:
-    """Proof that a person answered this very digest: burnt with the answer, so it works once.
-
-    `digest` is what the person's signature or link names; `channel` is `signed`, `link` or `passkey`.
-    """
-
-    by: PrincipalId
-    tenant: TenantId
-    approval: ApprovalId
-    digest: str
-    channel: str
-    once: Proof
+    waiting: timedelta = timedelta(hours=24)
 
 
 class Consequence(Protocol):
@@ -129,16 +133,17 @@ class ApprovalService:
         return await self._work.commit(work)
 
     async def answer(self, ident: ApprovalId, *, answer: Answer, proof: AnswerProof) -> Approval:
-        """Give an ask its one answer, on a person's own proof.
+        """Take one person's answer, on their own proof. A no ends it; a yes does once enough people gave it.
 
         1 the ask exists   2 the proof names this digest   3 the person was asked, lives, and is not the
         requester   4 it is by passkey where that is due   5 the proof was never used   6 the ask is still
-        pending: one conditional update.
+        pending, and held: one conditional update   7 the scope is one that the rule allows, and the same for
+        all who say yes   8 nobody counts twice, under whatever account.
         """
         at = self._clock.now()
 
         def work(tx: ApprovalTransaction) -> Approval:
-            approval = _found(tx, ident)
+            approval = found(tx, ident)
             burn(tx, proof, next_step=f"remit approval show {ident}")
             return self.take(tx, approval, answer=answer, proof=proof, at=at)
 
@@ -149,21 +154,55 @@ class ApprovalService:
     def take(
         self, tx: ApprovalTransaction, approval: Approval, *, answer: Answer, proof: AnswerProof, at: datetime
     ) -> Approval:
-        """Take one answer inside an open transaction: steps 2 to 4 and 6.
+        """Take one answer inside an open transaction: steps 2 to 4 and 6 to 8.
 
         The caller MUST burn the proof in the same transaction, and `ring` after its commit.
         """
-        _check_answer(tx, approval, proof)
+        person = check_answer(tx, approval, proof)
         self._check_means(tx, approval, proof)
-        _check_passkey(approval, answer, proof)
+        check_passkey(approval, answer, proof)
+        check_open(approval, at=at)
+        # INVARIANT: held until the commit: of two people who answer at once, each is counted.
+        if not tx.approvals.hold(approval.id):
+            raise AlreadyAnswered(f"approval `{approval.id}` is no longer pending")
+        approval = found(tx, approval.id)
+        evidence = _evidence(approval, answer, proof, human=natural_person(person), at=at)
+        if answer is Answer.APPROVE:
+            return self._agree(tx, approval, evidence, at=at)
+        self._keep(tx, evidence)
         settled = decide(approval, answer=answer, by=proof.by, channel=proof.channel, at=at)
-        self._settle(tx, settled, actor=proof.by, at=at)
+        self._settle(tx, settled, actor=proof.by, at=at, evidence=evidence)
         self._watch_denials(tx, settled, at=at)
         return settled
 
+    async def revoke(self, ident: ApprovalId, *, by: PrincipalId) -> Approval:
+        """Take a yes back; it covers no call that is decided from now on. Raises `NotRevocable`."""
+        at = self._clock.now()
+
+        def work(tx: ApprovalTransaction) -> Approval:
+            gone = revoke(found(tx, ident), by=by)
+            if not tx.approvals.withdraw(gone):
+                raise NotRevocable(
+                    f"approval `{ident}` was used up meanwhile", next_step=f"remit approval show {ident}"
+                )
+            self._record(tx, gone, "revoked", actor=by, at=at)
+            return gone
+
+        return await self._work.commit(work)
+
+    async def evidence(self, ident: ApprovalId) -> tuple[Evidence, ...]:
+        """What stands behind an ask's answers, in the order in which they were given."""
+        return await self._work.read(lambda tx: tuple(tx.approvals.evidence(ident)))
+
+    async def uses(self, ident: ApprovalId, *, limit: int) -> tuple[int, tuple[Use, ...]]:
+        """How many calls a bounded yes still covers, and those that used it, newest first."""
+        return await self._work.read(
+            lambda tx: (tx.approvals.left(ident), tuple(tx.approvals.uses(ident, limit=limit)))
+        )
+
     async def get(self, ident: ApprovalId) -> Approval:
         """One ask; raises `NoSuchApproval`."""
-        return await self._work.read(lambda tx: _found(tx, ident))
+        return await self._work.read(lambda tx: found(tx, ident))
 
     async def page(
         self, *, state: ApprovalState | None, asked: PrincipalId | None, after: str, limit: int
@@ -189,8 +228,14 @@ class ApprovalService:
                 continue  # the answer may have been given on another node: look again
 
     async def expire_due(self) -> int:
-        """End every ask whose time is over; returns how many. Idempotent: safe to run on any node."""
+        """Let silence have its say about every ask whose clock has run out; returns how many ended.
+
+        Idempotent, safe to run on any node. A clock that ran ahead ends nothing (F19): it waits until that is
+        right again.
+        """
         at = self._clock.now()
+        if self._clock.suspect():
+            return 0
         return await self._end(lambda tx: tx.approvals.due(at, _SWEEP), expire, "expired", at=at)
 
     async def cancel_for(self, *, principals: tuple[str, ...], tasks: tuple[TaskId, ...]) -> int:
@@ -203,28 +248,74 @@ class ApprovalService:
     def _addressed(
         self, tx: ApprovalTransaction, draft: Approval, *, owner: PrincipalId | None, at: datetime
     ) -> Approval:
-        requester = tx.principals.get(PrincipalId(draft.user)) if draft.user else None
-        people = eligible(
-            draft.approvers,
-            people=_humans(tx),
-            requester=requester,
-            owner=owner,
-            reversible=draft.reversible,
-            companions=_companions(tx, draft),
-        )
-        if not people:
+        def admit(put: Approval, people: Sequence[Principal]) -> Sequence[Principal]:
+            return self._attention.admit(tx, put, people, at=at)
+
+        put = seated(tx, draft, owner=owner, first=0, at=at, admit=admit)
+        if put is None:
             raise NoApprover(
                 f"nobody is left who may answer for `{draft.approvers}`",
-                next_step="remit user list",
+                next_step="remit user list, or remit oncall list",
             )
-        people = tuple(self._attention.admit(tx, replace(draft, asked=_ids(people)), people, at=at))
-        return replace(
-            draft,
-            id=ApprovalId(mint_id("apr", at=at, entropy=self._entropy)),
-            asked=_ids(people),
-            requested_at=at,
-            expires_at=at + self._patience.lifetime,
+        ident = ApprovalId(mint_id("apr", at=at, entropy=self._entropy))
+        patience = self._patience
+        return timed(replace(put, id=ident), at=at, lifetime=patience.lifetime, patience=patience.waiting)
+
+    def _check_means(self, tx: ApprovalTransaction, approval: Approval, proof: AnswerProof) -> None:
+        """(4) A passkey takes the place of a link, and of a key in a file for what can't be undone."""
+        check_means(tx, approval, proof)
+
+    def _agree(
+        self, tx: ApprovalTransaction, approval: Approval, evidence: Evidence, *, at: datetime
+    ) -> Approval:
+        """Count a yes: the last of as many as are needed approves."""
+        before = [each for each in tx.approvals.evidence(approval.id) if each.seat == approval.seat]
+        if evidence.human in {each.human for each in before}:
+            raise AnsweredByYou(
+                f"you have said yes to `{approval.id}` already; it takes {approval.quorum} people",
+                next_step=f"remit approval show {approval.id}",
+            )
+        if before and evidence.choice != approval.choice:
+            chosen = approval.choice.sentence if approval.choice else "one call"
+            raise WiderThanAllowed(
+                f"another scope than was agreed to before you: {chosen}",
+                next_step=f"remit approval show {approval.id}",
+            )
+        scope = self._scope(approval, evidence, at=at)
+        self._keep(tx, evidence)
+        agreed = replace(approval, said=(*approval.said, evidence.person), choice=evidence.choice)
+        if len(before) + 1 < approval.quorum:
+            tx.approvals.save(agreed)
+            self._record(tx, agreed, "supported", actor=evidence.person, at=at, evidence=evidence)
+            return agreed
+        settled = decide(
+            agreed, answer=Answer.APPROVE, by=evidence.person, channel=evidence.channel, at=at, scope=scope
         )
+        self._settle(tx, settled, actor=evidence.person, at=at, evidence=evidence)
+        if scope is not None:
+            tx.approvals.grant(settled, scope)
+        return settled
+
+    def _scope(self, approval: Approval, evidence: Evidence, *, at: datetime) -> Scope | None:
+        if evidence.choice is None:
+            return None
+        return granted(
+            evidence.choice,
+            approval.bound,
+            arguments=approval.arguments,
+            resource=approval.resource,
+            resource_at=approval.resource_at,
+            immaterial=approval.immaterial,
+            at=at,
+            generation=self._clock.generation(),
+        )
+
+    def _keep(self, tx: ApprovalTransaction, evidence: Evidence) -> None:
+        if not tx.approvals.keep(evidence):
+            raise AnsweredByYou(
+                f"you have answered `{evidence.approval}` already",
+                next_step=f"remit approval show {evidence.approval}",
+            )
 
     async def _end(
         self,
@@ -237,8 +328,12 @@ class ApprovalService:
         def work(tx: ApprovalTransaction) -> list[ApprovalId]:
             ended = []
             for approval in find(tx):
+                if verb == "expired" and self._escalate(tx, approval, at=at):
+                    continue
                 settled = end(approval, at=at)
                 if tx.approvals.settle(settled):
+                    if settled.is_restraining:
+                        _restrain(tx, settled)
                     self._record(tx, settled, verb, actor="system", at=at)
                     self._consequence(tx, settled, at=at)
                     ended.append(settled.id)
@@ -249,20 +344,29 @@ class ApprovalService:
             self.ring(ident)
         return len(ended)
 
-    def _check_means(self, tx: ApprovalTransaction, approval: Approval, proof: AnswerProof) -> None:
-        """(4) A passkey takes the place of a link, and of a key in a file for what can't be undone."""
-        if proof.channel == "passkey" or (proof.channel in {"signed", "slack"} and approval.reversible):
-            return
-        if any(each.state is PasskeyState.ACTIVE for each in tx.passkeys.of(proof.by)):
-            raise PasskeyNeeded(
-                "you have a passkey, and this is answered with it, on its page",
-                next_step=f"remit approval link {approval.id}",
-            )
+    def _escalate(self, tx: ApprovalTransaction, approval: Approval, *, at: datetime) -> bool:
+        """Put an ask to the next of its chain, if its rule says so and there is one."""
+        moved = moved_on(tx, approval, at=at, lifetime=self._patience.lifetime)
+        if moved is None or not tx.approvals.hold(approval.id):
+            return False
+        tx.approvals.save(moved)
+        tx.approvals.readdress(moved)
+        self._attention.addressed(tx, moved, at=at)
+        self._record(tx, moved, "escalated", actor="system", at=at)
+        return True
 
-    def _settle(self, tx: ApprovalTransaction, settled: Approval, *, actor: str, at: datetime) -> None:
+    def _settle(
+        self,
+        tx: ApprovalTransaction,
+        settled: Approval,
+        *,
+        actor: str,
+        at: datetime,
+        evidence: Evidence | None = None,
+    ) -> None:
         if not tx.approvals.settle(settled):
             raise AlreadyAnswered(f"approval `{settled.id}` is no longer pending")
-        self._record(tx, settled, settled.state.value, actor=actor, at=at)
+        self._record(tx, settled, settled.state.value, actor=actor, at=at, evidence=evidence)
         self._consequence(tx, settled, at=at)
 
     def _consequence(self, tx: ApprovalTransaction, settled: Approval, *, at: datetime) -> None:
@@ -284,8 +388,18 @@ class ApprovalService:
             )
 
     def _record(
-        self, tx: ApprovalTransaction, approval: Approval, verb: str, *, actor: str, at: datetime
+        self,
+        tx: ApprovalTransaction,
+        approval: Approval,
+        verb: str,
+        *,
+        actor: str,
+        at: datetime,
+        evidence: Evidence | None = None,
     ) -> None:
+        contents = _shown(approval) if verb == "requested" else ()
+        if evidence is not None:
+            contents = (*contents, _signed(evidence))
         facts.state(
             tx,
             Record(
@@ -308,17 +422,13 @@ class ApprovalService:
                 effect=approval.state.value,
                 rules=(approval.rule,),
                 policy_version=approval.policy_version,
-                digests=(
-                    ("approval", approval.digest),
-                    ("arguments", approval.arguments_digest),
-                    ("tool", approval.tool_digest),
-                ),
-                detail=(("channel", approval.channel), ("asked", " ".join(approval.asked))),
+                digests=_digests(approval, evidence),
+                detail=_detail(approval, evidence),
             ),
             entropy=self._entropy,
             subject=approval.id,
             detail=(),
-            contents=_shown(approval) if verb == "requested" else (),
+            contents=contents,
         )
 
     def ring(self, ident: ApprovalId) -> None:
@@ -334,61 +444,59 @@ def burn(tx: ApprovalTransaction, proof: AnswerProof, *, next_step: str) -> None
         raise AnswerNotProven("this answer was given before", next_step=next_step)
 
 
-def _ids(people: Sequence[Principal]) -> tuple[PrincipalId, ...]:
-    return tuple(person.id for person in people)
+def _restrain(tx: ApprovalTransaction, settled: Approval) -> None:
+    """Leave the task of an unanswered ask with reading alone; authority shrinks, hence an epoch."""
+    if settled.task is not None and tx.tasks.restrain(settled.task, settled.id):
+        tx.advance_epoch(f"read only {settled.task}")
+        tx.touch("task", settled.task)
 
 
-def _humans(tx: ApprovalTransaction) -> list[Principal]:
-    """Everybody, page by page; who may answer is a handful among them."""
-    found: list[Principal] = []
-    while page := tx.principals.page(kind=Kind.HUMAN, after=found[-1].id if found else "", limit=_PAGE):
-        found += page
-    return found
+def _evidence(
+    approval: Approval, answer: Answer, proof: AnswerProof, *, human: PrincipalId, at: datetime
+) -> Evidence:
+    return Evidence(
+        approval=approval.id,
+        tenant=approval.tenant,
+        seat=approval.seat,
+        person=proof.by,
+        human=human,
+        answer=answer,
+        choice=proof.choice if answer is Answer.APPROVE else None,
+        digest=approval.digest,
+        channel=proof.channel,
+        at=at,
+        passkey=proof.passkey,
+        signed=proof.signed,
+    )
 
 
-def _found(tx: ApprovalTransaction, ident: ApprovalId) -> Approval:
-    approval = tx.approvals.get(ident)
-    if approval is None:
-        raise NoSuchApproval(f"no approval `{ident}`", next_step="remit approval list")
-    return approval
+def _digests(approval: Approval, evidence: Evidence | None) -> tuple[tuple[str, Digest], ...]:
+    said = (
+        ("approval", approval.digest),
+        ("arguments", approval.arguments_digest),
+        ("tool", approval.tool_digest),
+    )
+    # The signature itself may be erased with its person; that it was this one stays.
+    return said if evidence is None else (*said, ("answer", evidence.fingerprint))
 
 
-def _check_answer(tx: ApprovalTransaction, approval: Approval, proof: AnswerProof) -> None:
-    # (2) The signature covers the digest, so that a yes to one action is never a yes to another (P8).
-    if (proof.tenant, proof.approval, proof.digest) != (approval.tenant, approval.id, approval.digest):
-        raise AnswerNotProven("the answer names another digest than this approval's")
-    # (3) Judged again at the answer: the roster may have changed since the ask.
-    person = tx.principals.get(proof.by)
-    if person is None or person.state is not State.ACTIVE or person.id not in approval.asked:
-        raise NotAnApprover(
-            f"`{proof.by}` was not asked about `{approval.id}`",
-            next_step=f"remit approval show {approval.id}",
-        )
-    if _is_requester(tx, approval, person) or _is_companion(tx, approval, person):
-        raise NotAnApprover("the requester can't approve an action of their own that can't be undone")
+def _detail(approval: Approval, evidence: Evidence | None) -> tuple[tuple[str, str], ...]:
+    choice = evidence.choice if evidence is not None else approval.choice
+    said: tuple[tuple[str, str], ...] = (
+        ("channel", approval.channel or (evidence.channel if evidence is not None else "")),
+        ("asked", " ".join(approval.asked)),
+        ("control", approval.control.value),
+        ("seat", approval.seats[approval.seat].who),
+        ("silence", approval.silence.value),
+    )
+    more = (("said_yes", " ".join(approval.said)), ("needed", str(approval.quorum)))
+    said = (*said, *more) if approval.quorum > 1 else said
+    return said if choice is None else (*said, ("scope", choice.sentence))
 
 
-def _check_passkey(approval: Approval, answer: Answer, proof: AnswerProof) -> None:
-    """(4) Some things are opened by a person who is there, and by nothing that a file could sign."""
-    if approval.passkey and answer is Answer.APPROVE and proof.channel != "passkey":
-        raise PasskeyNeeded(
-            "this is approved with a passkey alone", next_step=f"remit approval link {approval.id}"
-        )
-
-
-def _is_requester(tx: ApprovalTransaction, approval: Approval, person: Principal) -> bool:
-    requester = tx.principals.get(PrincipalId(approval.user)) if approval.user else None
-    same = requester is not None and (requester.person or requester.id) == (person.person or person.id)
-    return same and not (approval.reversible and approval.approvers == "self")
-
-
-def _companions(tx: ApprovalTransaction, approval: Approval) -> list[Principal]:
-    found = (tx.principals.get(PrincipalId(each)) for each in approval.companions)
-    return [each for each in found if each is not None]
-
-
-def _is_companion(tx: ApprovalTransaction, approval: Approval, person: Principal) -> bool:
-    return natural_person(person) in {natural_person(each) for each in _companions(tx, approval)}
+def _signed(evidence: Evidence) -> Content:
+    """The signature, kept beside the tree: sealed under the key of whoever signed it."""
+    return Content(name="answer", subject=evidence.person, text=msgspec.json.encode(evidence).decode())
 
 
 def _shown(approval: Approval) -> tuple[Content, ...]:

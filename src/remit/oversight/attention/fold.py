@@ -75,7 +75,7 @@ def fold_digest(asks: Iterable[Approval]) -> Digest:
 
 def rank_of(ask: Approval) -> int:
     """How much is at stake with one ask; lower comes first."""
-    if not ask.reversible or ask.passkey:
+    if not ask.reversible or ask.passkey or ask.quorum > 1:
         return 0
     return 1 if ask.amount is not None else 2
 

@@ -293,7 +293,9 @@ class ApprovalChoices:
     """How long people have to answer, and how much of their attention an agent may take."""
 
     lifetime: timedelta = timedelta(minutes=15)
-    """How long an ask stays open, at most 7d."""
+    """How long people have to answer before silence moves an ask on or ends it, at most 7d."""
+    waiting: timedelta = timedelta(hours=24)
+    """How long an ask waits that silence does not end (`@silence("wait")`), at most 7d."""
     per_user_per_minute: int = 10
     """Asks on behalf of one user in a minute, at most 100."""
     pending_per_agent: int = 3
@@ -314,6 +316,7 @@ class ApprovalChoices:
     def __post_init__(self) -> None:
         """Hold the ceilings."""
         _within("approvals.lifetime", self.lifetime, timedelta(days=7))
+        _within("approvals.waiting", self.waiting, timedelta(days=7))
         _from_one("approvals.per_user_per_minute", self.per_user_per_minute, 100)
         _from_one("approvals.pending_per_agent", self.pending_per_agent, 50)
         _from_one("approvals.denials_in_a_row", self.denials_in_a_row, 50)

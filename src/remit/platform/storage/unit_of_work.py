@@ -80,6 +80,7 @@ from remit.platform.storage.repositories.registrations import (
 )
 from remit.platform.storage.repositories.relations import SqlRelations
 from remit.platform.storage.repositories.risk import RiskSignalRepository
+from remit.platform.storage.repositories.rosters import RosterRepository
 from remit.platform.storage.repositories.seen import SeenRepository
 from remit.platform.storage.repositories.settings import SettingsRepository
 from remit.platform.storage.repositories.sign_ons import SignOnRepository
@@ -387,6 +388,11 @@ class SqlTransaction:
     def cases(self) -> CaseRepository:
         """Questions of agents."""
         return CaseRepository(self.sql, self.tenant, ContentRows(self.sql, self._sealer(), self.tenant))
+
+    @property
+    def rosters(self) -> RosterRepository:
+        """Who is on call, and who is away."""
+        return RosterRepository(self.sql, self.tenant)
 
     @property
     def glasses(self) -> GlassRepository:

@@ -40,6 +40,7 @@ NOUNS: Final[dict[str, Entry]] = {
     "delegation": Entry("delegation", "Delegation chains: who handed what to whom, narrowed how."),
     "approval": Entry("approval", "Asks that wait for a person, and their answers."),
     "case": Entry("case", "Cases: what agents ask people inside their tasks, and the answers."),
+    "oncall": Entry("oncall", "Who is on call, from when until when."),
     "breakglass": Entry("breakglass", "Break glass: rules lifted for a short while by two persons."),
     "channel": Entry("channel", "Channels by which people are reached, and what became of each message."),
     "provider": Entry("provider", "Services that agents' calls may need a credential of."),

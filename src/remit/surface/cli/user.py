@@ -110,3 +110,48 @@ def sign_out(
     with Client.open() as client:
         found = client.post(f"/users/{name}/sessions/end", {"reason": reason})
     show(found, output=output, lines=[f"{found['ended']} sessions of {name} ended"])
+
+
+@app.command()
+def away(
+    name: NameArgument,
+    *,
+    until: Annotated[str, typer.Option("--until", help="When they are back: 2026-05-29, or with a time.")],
+    since: Annotated[str, typer.Option("--from", help="From when on; now, if none is said.")] = "",
+    deputy: Annotated[str, typer.Option("--deputy", help="Who is asked in their place.")] = "",
+    output: OutputOption = Output.TABLE,
+) -> None:
+    """Say that somebody is away: whoever would ask them asks their deputy."""
+    from remit.surface.cli.client import Client  # noqa: PLC0415 — as above
+    from remit.surface.cli.moments import moment  # noqa: PLC0415 — as above
+
+    stated: dict[str, Any] = {"until": moment(until, command="remit user away")}
+    if since:
+        stated["starts_at"] = moment(since, command="remit user away")
+    if deputy:
+        stated["deputy"] = deputy
+    with Client.open() as client:
+        found = client.post(f"/users/{name}/absence", stated)
+    instead = found.get("deputy_name") or "nobody"
+    lines = [f"{found['name']} is away until {found['ends_at']}; {instead} is asked in their place"]
+    show(found, output=output, lines=lines, hint=f"remit user back {name}")
+
+
+@app.command()
+def back(name: NameArgument, *, output: OutputOption = Output.TABLE) -> None:
+    """Say that somebody is back."""
+    from remit.surface.cli.client import Client  # noqa: PLC0415 — as above
+
+    with Client.open() as client:
+        client.post(f"/users/{name}/absence/end")
+    show({"user": name, "away": False}, output=output, lines=[f"{name} is back"])
+
+
+@app.command()
+def absences(*, output: OutputOption = Output.TABLE) -> None:
+    """List who is away, or will be, and who stands in for them."""
+    from remit.surface.cli.client import Client  # noqa: PLC0415 — as above
+
+    with Client.open() as client:
+        found = client.get("/absences")
+    show(found, output=output, columns=("name", "starts_at", "ends_at", "deputy_name"))

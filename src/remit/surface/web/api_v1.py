@@ -31,6 +31,7 @@ from remit.surface.web.routes.publishing import PublishingRoutes
 from remit.surface.web.routes.relations import RelationRoutes
 from remit.surface.web.routes.retrieval import RetrievalRoutes
 from remit.surface.web.routes.risk import RiskRoutes
+from remit.surface.web.routes.rosters import RosterRoutes
 from remit.surface.web.routes.spiffe import SpiffeRoutes
 from remit.surface.web.routes.stream import StreamRoutes
 from remit.surface.web.routes.tenants import TenantRoutes
@@ -55,6 +56,7 @@ class Nouns:
     approvals: ApprovalRoutes
     attention: AttentionRoutes
     cases: CaseRoutes
+    rosters: RosterRoutes
     breakglass: BreakGlassRoutes
     channels: ChannelRoutes
     kills: KillRoutes
@@ -93,6 +95,7 @@ class Nouns:
             *self.approvals.operations(),
             *self.attention.operations(),
             *self.cases.operations(),
+            *self.rosters.operations(),
             *self.breakglass.operations(),
             *self.channels.operations(),
             *self.kills.operations(),

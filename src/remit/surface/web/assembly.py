@@ -38,6 +38,7 @@ from remit.kernel.tenancy import path_of
 from remit.ledger.telling import tell_decision
 from remit.oversight.approvals.answers import issue_link, read_link, read_signed_answer
 from remit.oversight.approvals.approval import Answer
+from remit.oversight.approvals.scope import Choice
 from remit.oversight.approvals.service import AnswerProof
 from remit.surface.web.api import Api
 from remit.surface.web.api_v1 import Nouns
@@ -108,6 +109,7 @@ from remit.surface.web.routes.register import RegisterRoutes
 from remit.surface.web.routes.relations import RelationRoutes
 from remit.surface.web.routes.retrieval import RetrievalRoutes
 from remit.surface.web.routes.risk import RiskRoutes
+from remit.surface.web.routes.rosters import RosterRoutes
 from remit.surface.web.routes.spiffe import SpiffeRoutes
 from remit.surface.web.routes.stream import StreamRoutes
 from remit.surface.web.routes.tenants import TenantRoutes
@@ -259,6 +261,11 @@ def nouns(services: Services) -> Nouns:
             service=services.attention,
             read_answer=partial(_read_answer, services),
             entries=Entries(identity=services.identity),
+            name_of=SnapshotDirectory(ground.snapshots).name_of,
+        ),
+        rosters=RosterRoutes(
+            service=services.rosters,
+            identity=services.identity,
             name_of=SnapshotDirectory(ground.snapshots).name_of,
         ),
         breakglass=BreakGlassRoutes(
@@ -423,12 +430,18 @@ async def _tell(services: Services, decision: DecisionId) -> str:
     return await ground.work.read(lambda tx: tell_decision(tx.ledger, decision, directory))
 
 
-async def _read_answer(services: Services, token: str, at: datetime) -> tuple[Answer, AnswerProof]:
+async def _read_answer(
+    services: Services, token: str, at: datetime, choice: Choice | None = None
+) -> tuple[Answer, AnswerProof]:
     """Verify a person's signed answer with the keys of one consistent view of the directory."""
     ground = services.ground
     return await ground.work.read(
         lambda tx: read_signed_answer(
-            token, keys=CredentialKeys(tx.credentials, tx.principals), audience=ground.issuer, at=at
+            token,
+            keys=CredentialKeys(tx.credentials, tx.principals),
+            audience=ground.issuer,
+            at=at,
+            choice=choice,
         )
     )
 

@@ -1,3 +1,11 @@
+CREATE TABLE absence (
+	tenant TEXT NOT NULL,
+	person TEXT NOT NULL,
+	starts_at BIGINT NOT NULL,
+	ends_at BIGINT NOT NULL,
+	deputy TEXT NOT NULL,
+	PRIMARY KEY (tenant, person)
+);
 CREATE TABLE admin_policy (
 	tenant TEXT NOT NULL,
 	number BIGINT NOT NULL,
@@ -39,11 +47,37 @@ CREATE TABLE approval (
 	body TEXT NOT NULL,
 	PRIMARY KEY (tenant, id)
 );
+CREATE TABLE approval_answer (
+	tenant TEXT NOT NULL,
+	approval TEXT NOT NULL,
+	seat BIGINT NOT NULL,
+	human TEXT NOT NULL,
+	at BIGINT NOT NULL,
+	body TEXT NOT NULL,
+	PRIMARY KEY (tenant, approval, seat, human)
+);
 CREATE TABLE approval_asked (
 	tenant TEXT NOT NULL,
 	person TEXT NOT NULL,
 	approval TEXT NOT NULL,
 	PRIMARY KEY (tenant, person, approval)
+);
+CREATE TABLE approval_grant (
+	tenant TEXT NOT NULL,
+	id TEXT NOT NULL,
+	family TEXT NOT NULL,
+	"left" BIGINT NOT NULL,
+	until BIGINT NOT NULL,
+	revoked BIGINT NOT NULL,
+	PRIMARY KEY (tenant, id)
+);
+CREATE TABLE approval_use (
+	tenant TEXT NOT NULL,
+	approval TEXT NOT NULL,
+	call TEXT NOT NULL,
+	decision TEXT NOT NULL,
+	at BIGINT NOT NULL,
+	PRIMARY KEY (tenant, approval, call)
 );
 CREATE TABLE attention (
 	tenant TEXT NOT NULL,
@@ -485,6 +519,15 @@ CREATE TABLE node (
 	state TEXT NOT NULL,
 	lease_until BIGINT NOT NULL,
 	PRIMARY KEY (id)
+);
+CREATE TABLE oncall_shift (
+	tenant TEXT NOT NULL,
+	id TEXT NOT NULL,
+	roster TEXT NOT NULL,
+	person TEXT NOT NULL,
+	starts_at BIGINT NOT NULL,
+	ends_at BIGINT NOT NULL,
+	PRIMARY KEY (tenant, id)
 );
 CREATE TABLE outbox (
 	position BIGINT NOT NULL,
@@ -996,3 +1039,6 @@ CREATE INDEX message_of ON message (tenant, person, stated_at);
 CREATE INDEX message_about ON message (tenant, about);
 CREATE INDEX message_stated ON message (tenant, stated_at, id);
 CREATE INDEX pending_change_state ON pending_change (tenant, state, id);
+CREATE INDEX approval_grant_by_family ON approval_grant (tenant, family, until);
+CREATE INDEX oncall_shift_by_roster ON oncall_shift (tenant, roster, ends_at);
+CREATE INDEX absence_by_end ON absence (tenant, ends_at);

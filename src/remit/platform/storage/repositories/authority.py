@@ -138,7 +138,7 @@ class TaskRepository:
         return None if row is None else _TASK.decode(row[0])
 
     def finish(self, ident: TaskId, state: TaskState, at: datetime) -> bool:
-        """End a running task; False if it is not running. Nothing else ever changes a task's body."""
+        """End a running task; False if it is not running. A task's body is changed by `restrain` besides."""
         known = self.get(ident)
         if known is None:
             return False
@@ -154,6 +154,19 @@ class TaskRepository:
     def hold(self, ident: TaskId, at: datetime) -> bool:
         """Lock a running task before its deadline for the rest of the transaction; False if there is none."""
         return self._sql.row(_HOLD, {"ours": self._tenant, "this": ident, "now": micros(at)}) is not None
+
+    def restrain(self, ident: TaskId, because: str) -> bool:
+        """Let a running task only read from now on; False if it is not running, or does already."""
+        known = self.get(ident)
+        if known is None or known.read_only:
+            return False
+        values: dict[str, Scalar] = {
+            "ours": self._tenant,
+            "this": ident,
+            "new_state": known.state,
+            "new_body": _text(replace(known, read_only=because)),
+        }
+        return self._sql.run(_FINISH, values) == 1
 
     def running(
         self, *, agent: AgentId | None = None, user: UserId | None = None, limit: int

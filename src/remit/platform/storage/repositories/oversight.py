@@ -6,8 +6,9 @@ from datetime import datetime
 from typing import Final
 
 import msgspec
-from sqlalchemy import Select, and_, bindparam, func, insert, or_, select, update
+from sqlalchemy import Select, and_, bindparam, delete, func, insert, or_, select, update
 
+from remit.decision.call.covering import Allowance
 from remit.decision.repository import ApprovalStanding
 from remit.kernel.canonical import Digest
 from remit.kernel.ids import (
@@ -21,17 +22,24 @@ from remit.kernel.ids import (
     TenantId,
 )
 from remit.oversight.approvals.approval import Approval, ApprovalState
+from remit.oversight.approvals.evidence import Evidence, holds
+from remit.oversight.approvals.repository import Use
+from remit.oversight.approvals.scope import Scope
 from remit.oversight.containment.kill import Kill
-from remit.platform.storage.instants import micros
+from remit.platform.storage.instants import micros, moment
 from remit.platform.storage.repositories.ledger_contents import ContentRows
 from remit.platform.storage.sql import Row, Scalar, Sql
 from remit.platform.storage.tables.authority import capability, task, token
 from remit.platform.storage.tables.oversight import approval as t
+from remit.platform.storage.tables.oversight import approval_answer as answer
 from remit.platform.storage.tables.oversight import approval_asked as asked
+from remit.platform.storage.tables.oversight import approval_grant as grant
+from remit.platform.storage.tables.oversight import approval_use as use
 from remit.platform.storage.tables.oversight import attention
 from remit.platform.storage.tables.oversight import kill as k
 
 _DECODER: Final = msgspec.json.Decoder(Approval)
+_EVIDENCE: Final = msgspec.json.Decoder(Evidence)
 _KILL: Final = msgspec.json.Decoder(Kill)
 _OURS = t.c.tenant == bindparam("tenant")
 _ADD = insert(t)
@@ -40,7 +48,23 @@ _GET = select(t.c.body, t.c.spent_by).where(_OURS, t.c.id == bindparam("this"))
 _SETTLE = (
     update(t)
     .where(_OURS, t.c.id == bindparam("this"), t.c.state == "pending")
-    .values(state=bindparam("new_state"), decided_at=bindparam("new_decided_at"), body=bindparam("new_body"))
+    .values(
+        state=bindparam("new_state"),
+        decided_at=bindparam("new_decided_at"),
+        expires_at=bindparam("new_moves_at"),
+        body=bindparam("new_body"),
+    )
+)
+_HOLD = update(t).where(_OURS, t.c.id == bindparam("this"), t.c.state == "pending").values(state="pending")
+_SAVE = (
+    update(t)
+    .where(_OURS, t.c.id == bindparam("this"), t.c.state == "pending")
+    .values(expires_at=bindparam("new_moves_at"), body=bindparam("new_body"))
+)
+_WITHDRAW = (
+    update(t)
+    .where(_OURS, t.c.id == bindparam("this"), t.c.state == "approved", t.c.spent_by == "")
+    .values(state=bindparam("new_state"), body=bindparam("new_body"))
 )
 _NOBODY = (
     update(attention)
@@ -48,6 +72,8 @@ _NOBODY = (
     .values(waits=0)
 )
 """What is answered waits in nobody's inbox."""
+_SAID = _NOBODY.where(attention.c.person == bindparam("this_person"))
+_AGAIN = _SAID.values(waits=1)
 _SPEND = (
     update(t)
     .where(
@@ -121,6 +147,45 @@ _LAST_ID: Final = "apr_~"
 """Greater than every id: the start of a page that goes backwards."""
 
 
+_DROP_ASKED = delete(asked).where(
+    asked.c.tenant == bindparam("tenant"), asked.c.approval == bindparam("this")
+)
+_KEEP = insert(answer)
+_OF_ANSWER = (answer.c.tenant == bindparam("tenant"), answer.c.approval == bindparam("this"))
+_ANSWERED = select(answer.c.body).where(
+    *_OF_ANSWER, answer.c.seat == bindparam("this_seat"), answer.c.human == bindparam("this_human")
+)
+_ANSWERS = select(answer.c.body).where(*_OF_ANSWER).order_by(answer.c.at, answer.c.human)
+_GRANT = insert(grant)
+_OUR_GRANT = (grant.c.tenant == bindparam("tenant"), grant.c.id == bindparam("this"))
+_STANDS = (grant.c.left > 0, grant.c.revoked == 0)
+_USE = (
+    update(grant).where(*_OUR_GRANT, *_STANDS, grant.c.until > bindparam("now")).values(left=grant.c.left - 1)
+)
+_REVOKE = update(grant).where(*_OUR_GRANT, *_STANDS).values(revoked=1)
+_LEFT = select(grant.c.left).where(*_OUR_GRANT, *_STANDS)
+_FAMILY = (
+    select(t.c.body, t.c.spent_by, grant.c.left)
+    .join(t, and_(t.c.tenant == grant.c.tenant, t.c.id == grant.c.id))
+    .where(
+        grant.c.tenant == bindparam("tenant"),
+        grant.c.family == bindparam("this_family"),
+        grant.c.until > bindparam("now"),
+        *_STANDS,
+        t.c.state == "approved",
+    )
+    .order_by(grant.c.id.desc())
+    .limit(bindparam("count"))
+)
+_FAMILIES: Final = 32
+"""Bounded yeses of one agent in one task, for one tool, that are looked through for a call."""
+_ADD_USE = insert(use)
+_USES = (
+    select(use.c.call, use.c.decision, use.c.at)
+    .where(use.c.tenant == bindparam("tenant"), use.c.approval == bindparam("this"))
+    .order_by(use.c.at.desc(), use.c.call)
+    .limit(bindparam("count"))
+)
 _COUNT_PENDING = select(func.count()).select_from(t).where(_OURS, t.c.state == "pending")
 _ADD_KILL = insert(k)
 _COUNT = (
@@ -245,16 +310,13 @@ class ApprovalRepository:
                 "user": approval.user or "",
                 "task": approval.task or "",
                 "requested_at": micros(approval.requested_at),
-                "expires_at": micros(approval.expires_at),
+                "expires_at": micros(approval.moves_at),
                 "decided_at": 0,
                 "spent_by": "",
                 "body": _body(approval),
             },
         )
-        self._sql.run_many(
-            _ADD_ASKED,
-            [{"tenant": self._tenant, "person": p, "approval": approval.id} for p in approval.asked],
-        )
+        self._address(approval)
         whose = approval.user or approval.agent
         self._texts.add(approval.id, _ARGUMENTS, whose, self._texts.salt(), approval.arguments)
 
@@ -272,6 +334,7 @@ class ApprovalRepository:
                 "this": approval.id,
                 "new_state": approval.state,
                 "new_decided_at": decided,
+                "new_moves_at": micros(approval.moves_at),
                 "new_body": _body(approval),
             },
         )
@@ -279,37 +342,130 @@ class ApprovalRepository:
             self._sql.run(_NOBODY, {"tenant": self._tenant, "this": approval.id})
         return changed == 1
 
+    def hold(self, ident: ApprovalId) -> bool:
+        """Lock a pending ask for the rest of the transaction; False if it is not pending."""
+        return self._sql.run(_HOLD, self._ours({"this": ident})) == 1
+
+    def save(self, approval: Approval) -> None:
+        """Store what has changed about a pending ask that is held."""
+        values: dict[str, Scalar] = {"this": approval.id, "new_body": _body(approval)}
+        self._sql.run(_SAVE, self._ours({**values, "new_moves_at": micros(approval.moves_at)}))
+
+    def readdress(self, approval: Approval) -> None:
+        """Store whom it is put to now, in place of those before."""
+        values = self._ours({"this": approval.id})
+        self._sql.run(_DROP_ASKED, values)
+        self._sql.run(_NOBODY, values)
+        for person in approval.asked:  # a seat's people; of those before, whoever is asked again
+            self._sql.run(_AGAIN, {**values, "this_person": person})
+        self._address(approval)
+
+    def keep(self, evidence: Evidence) -> bool:
+        """Store an answer; False if this natural person has answered this seat."""
+        place: dict[str, Scalar] = {"this": evidence.approval, "this_seat": evidence.seat}
+        if self._sql.row(_ANSWERED, self._ours({**place, "this_human": evidence.human})) is not None:
+            return False
+        self._sql.run(
+            _KEEP,
+            self._ours(
+                {
+                    "approval": evidence.approval,
+                    "seat": evidence.seat,
+                    "human": evidence.human,
+                    "at": micros(evidence.at),
+                    "body": msgspec.json.encode(evidence).decode(),
+                }
+            ),
+        )
+        whose: dict[str, Scalar] = {"this": evidence.approval, "this_person": evidence.person}
+        self._sql.run(_SAID, self._ours(whose))
+        return True
+
+    def evidence(self, ident: ApprovalId) -> Sequence[Evidence]:
+        """The answers to an ask, in the order in which they were given."""
+        return [_EVIDENCE.decode(row[0]) for row in self._sql.rows(_ANSWERS, self._ours({"this": ident}))]
+
+    def grant(self, approval: Approval, scope: Scope) -> None:
+        """Let an approved ask cover several calls, as many as its scope says."""
+        self._sql.run(
+            _GRANT,
+            self._ours(
+                {
+                    "id": approval.id,
+                    "family": approval.family,
+                    "left": scope.choice.calls,
+                    "until": micros(scope.until),
+                    "revoked": 0,
+                }
+            ),
+        )
+
+    def withdraw(self, approval: Approval) -> bool:
+        """Store a yes as taken back; False if it is used up or gone."""
+        values = self._ours({"this": approval.id})
+        if approval.scope is not None and self._sql.run(_REVOKE, values) != 1:
+            return False
+        stored: dict[str, Scalar] = {"new_state": approval.state, "new_body": _body(approval)}
+        return self._sql.run(_WITHDRAW, {**values, **stored}) == 1
+
+    def left(self, ident: ApprovalId) -> int:
+        """How many calls a bounded yes still covers; 0 where there is none."""
+        row = self._sql.row(_LEFT, self._ours({"this": ident}))
+        return int(row[0]) if row else 0
+
+    def uses(self, ident: ApprovalId, *, limit: int) -> Sequence[Use]:
+        """The calls that a bounded yes covered, newest first."""
+        rows = self._sql.rows(_USES, self._ours({"this": ident, "count": limit}))
+        return [
+            Use(call=CallId(call), decision=DecisionId(decision), at=moment(at))
+            for call, decision, at in rows
+        ]
+
+    def allowances(self, tenant: TenantId, family: Digest, at: datetime) -> Sequence[Allowance]:
+        """Bounded yeses of this family that stand and cover one call more, the newest first."""
+        values: dict[str, Scalar] = {"this_family": family, "now": micros(at), "count": _FAMILIES}
+        rows = self._sql.rows(_FAMILY, {"tenant": tenant, **values})
+        found = [(_decoded((body, spent_by)), int(left)) for body, spent_by, left in rows]
+        return [
+            _allowance(approval, approval.scope, left)
+            for approval, left in found
+            if approval.scope is not None and self._holds(approval)
+        ]
+
     def spend(
         self, tenant: TenantId, approval: ApprovalId, *, call: CallId, decision: DecisionId, at: datetime
     ) -> bool:
-        """Use an approved, unspent, live ask for one call; False if it is gone."""
-        del decision  # the decision's own record names the approval
-        changed = self._sql.run(
-            _SPEND, {"tenant": tenant, "this": approval, "new_call": call, "now": micros(at)}
-        )
-        return changed == 1
+        """Use an approved, live ask for one call, up or once more; False if it is gone."""
+        values: dict[str, Scalar] = {"tenant": tenant, "this": approval, "now": micros(at)}
+        if self._sql.run(_USE, values) == 1:
+            used: dict[str, Scalar] = {"call": call, "decision": decision, "at": micros(at)}
+            self._sql.run(_ADD_USE, {"tenant": tenant, "approval": approval, **used})
+            return True
+        return self._sql.run(_SPEND, {**values, "new_call": call}) == 1
 
     def unspent(self, tenant: TenantId, key: Digest, at: datetime) -> ApprovalId | None:
         """The newest ask for a key, if it is approved, unspent and not yet expired."""
         found = _sealed(self._sql.row(_BY_KEY, {"tenant": tenant, "this_key": key}))
-        if found is None or found.state is not ApprovalState.APPROVED or found.spent_by:
+        if found is None or not _is_single(found) or found.expires_at <= at:
             return None
-        return found.id if found.expires_at > at else None
+        return found.id if self._holds(found) else None
 
     def standing(self, tenant: TenantId, key: Digest, at: datetime) -> ApprovalStanding | None:
         """How the newest ask for a key stands: what ran out counts as expired, a spent one as none."""
         found = _sealed(self._sql.row(_BY_KEY, {"tenant": tenant, "this_key": key}))
-        if found is None or found.spent_by:
+        if found is None or found.spent_by or found.scope is not None:
             return None
+        if found.is_ended_by_silence:
+            return ApprovalStanding(id=found.id, state="lapsed")
         over = found.expires_at <= at and found.state in {ApprovalState.PENDING, ApprovalState.APPROVED}
         return ApprovalStanding(id=found.id, state="expired" if over else found.state.value)
 
     def open_for(self, key: Digest) -> Approval | None:
         """The ask for this key that is pending, or approved and unspent."""
         found = self.latest_for(key)
-        if found is None or found.spent_by:
+        if found is None or (found.state is not ApprovalState.PENDING and not _is_single(found)):
             return None
-        return found if found.state in {ApprovalState.PENDING, ApprovalState.APPROVED} else None
+        return found
 
     def latest_for(self, key: Digest) -> Approval | None:
         """The newest ask for this key, whatever its state."""
@@ -362,6 +518,16 @@ class ApprovalRepository:
         row = self._sql.row(_COUNT_PENDING, self._ours({}))
         return int(row[0]) if row else 0
 
+    def _address(self, approval: Approval) -> None:
+        self._sql.run_many(
+            _ADD_ASKED,
+            [{"tenant": self._tenant, "person": p, "approval": approval.id} for p in approval.asked],
+        )
+
+    def _holds(self, approval: Approval) -> bool:
+        """Whether what is stored is what people said yes to (P8)."""
+        return holds(approval, self.evidence(approval.id))
+
     def _many(self, statement: Select[tuple[str, str]], values: dict[str, Scalar]) -> list[Approval]:
         return [self.opened(row) for row in self._sql.rows(statement, self._ours(values))]
 
@@ -376,6 +542,24 @@ class ApprovalRepository:
         found = _decoded(row)
         texts = (each.text for each in self._texts.of(RecordId(found.id)) if each.name == _ARGUMENTS)
         return replace(found, arguments=next(texts, None) or _ERASED)
+
+
+def _is_single(approval: Approval) -> bool:
+    """Whether it is a yes for one call that was not made yet."""
+    return approval.state is ApprovalState.APPROVED and not approval.spent_by and approval.scope is None
+
+
+def _allowance(approval: Approval, scope: Scope, left: int) -> Allowance:
+    return Allowance(
+        id=approval.id,
+        left=left,
+        until=scope.until,
+        generation=scope.generation,
+        rest=scope.rest,
+        loose=scope.loose,
+        limits=scope.choice.limits,
+        resources=scope.resources,
+    )
 
 
 def _sealed(row: Row | None) -> Approval | None:

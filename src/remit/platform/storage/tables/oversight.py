@@ -99,6 +99,65 @@ agent_case_asked: Final = Table(
     Column("agent_case", Text, primary_key=True),
 )
 
+approval_answer: Final = Table(
+    "approval_answer",
+    metadata,
+    Column("tenant", Text, primary_key=True),
+    Column("approval", Text, primary_key=True),
+    Column("seat", BigInteger, primary_key=True, autoincrement=False),
+    Column("human", Text, primary_key=True),
+    Column("at", BigInteger, nullable=False),
+    Column("body", Text, nullable=False),
+)
+"""Who has answered, with what they signed: one row per natural person and seat, whatever the account."""
+
+approval_grant: Final = Table(
+    "approval_grant",
+    metadata,
+    Column("tenant", Text, primary_key=True),
+    Column("id", Text, primary_key=True),
+    Column("family", Text, nullable=False),
+    Column("left", BigInteger, nullable=False),
+    Column("until", BigInteger, nullable=False),
+    Column("revoked", BigInteger, nullable=False),
+    Index("approval_grant_by_family", "tenant", "family", "until"),
+)
+"""Yeses for several calls: `left`, `until` and `revoked` are the truth about what they still cover."""
+
+approval_use: Final = Table(
+    "approval_use",
+    metadata,
+    Column("tenant", Text, primary_key=True),
+    Column("approval", Text, primary_key=True),
+    Column("call", Text, primary_key=True),
+    Column("decision", Text, nullable=False),
+    Column("at", BigInteger, nullable=False),
+)
+"""Which calls a yes for several has covered."""
+
+oncall_shift: Final = Table(
+    "oncall_shift",
+    metadata,
+    Column("tenant", Text, primary_key=True),
+    Column("id", Text, primary_key=True),
+    Column("roster", Text, nullable=False),
+    Column("person", Text, nullable=False),
+    Column("starts_at", BigInteger, nullable=False),
+    Column("ends_at", BigInteger, nullable=False),
+    Index("oncall_shift_by_roster", "tenant", "roster", "ends_at"),
+)
+
+absence: Final = Table(
+    "absence",
+    metadata,
+    Column("tenant", Text, primary_key=True),
+    Column("person", Text, primary_key=True),
+    Column("starts_at", BigInteger, nullable=False),
+    Column("ends_at", BigInteger, nullable=False),
+    Column("deputy", Text, nullable=False),
+    Index("absence_by_end", "tenant", "ends_at"),
+)
+
 kill: Final = Table(
     "kill",
     metadata,

@@ -17,10 +17,12 @@ from remit.kernel.ids import ApprovalId, PrincipalId
 from remit.oversight.approvals.approval import Answer, Approval, ApprovalState
 from remit.oversight.approvals.beside import Beside
 from remit.oversight.approvals.card import draw
+from remit.oversight.approvals.scope import Choice, word
 from remit.oversight.approvals.service import AnswerProof
 from remit.oversight.approvals.visible import Shown, show
 from remit.oversight.errors import AnswerNotProven
 from remit.surface.web.forms import ForeignForm
+from remit.surface.web.pages.approval_scope import from_address, from_form, offer
 from remit.surface.web.pages.paper import HEADERS, Paper, options_text
 from remit.surface.web.session import SessionDoor
 
@@ -119,13 +121,14 @@ class ApprovalPages:
         link = request.path_params["link"]
         try:
             proof, approval = await self._open(link)
-            question = await self._question(approval, proof, link)
+            choice = from_address(approval, request.query_params)
+            question = await self._question(approval, proof, link, choice)
         except RemitError as refused:
             return self._refused(refused)
         elsewhere = self._paper.at_home(request) if question is not None else None
         if elsewhere is not None:
             return elsewhere
-        return self._page(approval, proof, link, question, await self._cards.beside(approval))
+        return self._page(approval, proof, link, question, choice, await self._cards.beside(approval))
 
     async def decide(self, request: Request) -> Response:
         """Take the answer; the link is burnt with it. 303 afterwards, so that a reload repeats nothing."""
@@ -134,7 +137,8 @@ class ApprovalPages:
             proof, approval = await self._open(link)
             fields = await self._read_form(request, link=link)
             answer = _answer(fields)
-            proven = await self._proven(approval, proof, link, answer, fields)
+            choice = from_form(fields.get("scope", "")) if answer is Answer.APPROVE else None
+            proven = await self._proven(approval, replace(proof, choice=choice), link, answer, fields)
             await self._asks.answer(approval.id, answer=answer, proof=proven)
         except RemitError as refused:
             return self._refused(refused)
@@ -151,12 +155,14 @@ class ApprovalPages:
             return None
         return self._own_link(approval, session.human) if session.human in approval.asked else None
 
-    async def _question(self, approval: Approval, proof: AnswerProof, link: str) -> AnswerQuestion | None:
-        """The question to the person's passkey: one challenge per answer, for exactly this digest."""
+    async def _question(
+        self, approval: Approval, proof: AnswerProof, link: str, choice: Choice | None
+    ) -> AnswerQuestion | None:
+        """The question to the person's passkey: one challenge per answer, for this digest and scope."""
         if approval.state is not ApprovalState.PENDING:
             return None
         return await self._confirms.ask_answer(
-            proof.by, about=approval.digest, answers=tuple(Answer), bound_to=_page_name(link)
+            proof.by, about=approval.digest, answers=_words(choice), bound_to=_page_name(link)
         )
 
     async def _proven(
@@ -170,11 +176,11 @@ class ApprovalPages:
             ticket=fields["ticket"],
             human=proof.by,
             about=approval.digest,
-            answer=answer,
+            answer=word(answer.value, proof.choice),
             bound_to=_page_name(link),
         )
         once = replace(proof.once, key=f"passkey:{proven.human}", jti=proven.nonce)
-        return replace(proof, channel="passkey", once=once)
+        return replace(proof, channel="passkey", once=once, passkey=proven.kept)
 
     async def _open(self, link: str) -> tuple[AnswerProof, Approval]:
         proof = self._read_link(link, self._now())
@@ -186,6 +192,7 @@ class ApprovalPages:
         proof: AnswerProof,
         link: str,
         question: AnswerQuestion | None,
+        choice: Choice | None,
         beside: Beside,
     ) -> Response:
         card = draw(approval)
@@ -195,7 +202,11 @@ class ApprovalPages:
             ticket="" if question is None else question.ticket,
             options={}
             if question is None
-            else {answer: options_text(each) for answer, each in question.options.items()},
+            else {answer.partition(":")[0]: options_text(each) for answer, each in question.options.items()},
+            offer=offer(approval, choice),
+            scope=None if approval.scope is None else show(approval.scope.choice.sentence),
+            chosen=None if choice is None else show(choice.sentence),
+            seats=[(show(seat.who), place == approval.seat) for place, seat in enumerate(approval.seats)],
             approval=approval,
             card=card,
             beside=beside,
@@ -237,6 +248,11 @@ def _answer(fields: dict[str, str]) -> Answer:
         return Answer(fields.get("answer", ""))
     except ValueError as unknown:
         raise AnswerNotProven("say approve or deny") from unknown
+
+
+def _words(choice: Choice | None) -> tuple[str, ...]:
+    """What each answer would sign: a yes to exactly the scope that is shown, and a no."""
+    return (word(Answer.APPROVE.value, choice), Answer.DENY.value)
 
 
 def _page_name(link: str) -> str:

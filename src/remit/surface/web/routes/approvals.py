@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from remit.app.bindings.beside import CardDesk
 from remit.authority.oauth.wire.scopes import Scope
@@ -12,6 +12,7 @@ from remit.kernel.ids import ApprovalId, Entropy
 from remit.kernel.jose.keys import Signer
 from remit.oversight.approvals.answers import issue_link
 from remit.oversight.approvals.approval import Answer, Approval
+from remit.oversight.approvals.scope import Choice
 from remit.oversight.approvals.service import AnswerProof, ApprovalService
 from remit.oversight.errors import AnswerNotProven, NotAnApprover
 from remit.surface.web.caller import Caller, unseen
@@ -21,9 +22,14 @@ from remit.surface.web.schemas.oversight import (
     ApprovalLine,
     ApprovalQuery,
     ApprovalView,
+    EvidencesView,
+    EvidenceView,
     LinkView,
     SignedAnswer,
 )
+
+_USES: Final = 50
+"""Calls that are listed with a bounded yes, the newest."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,7 +38,7 @@ class ApprovalRoutes:
 
     service: ApprovalService
     cards: CardDesk
-    read_answer: Callable[[str, datetime], Awaitable[tuple[Answer, AnswerProof]]]
+    read_answer: Callable[[str, datetime, Choice | None], Awaitable[tuple[Answer, AnswerProof]]]
     """Verifies a person's signed answer with the keys that are registered now."""
     link_signer: Callable[[], Signer]
     issuer: str
@@ -76,6 +82,28 @@ class ApprovalRoutes:
                 verified=True,
             ),
             Operation(
+                name="revokeApproval",
+                summary="Take a yes back; it covers no call from now on",
+                method=Method.POST,
+                path="/approvals/{approval}/revoke",
+                scopes=(Scope.APPROVE, Scope.WRITE),
+                handler=self._revoke,
+                body=Nothing,
+                query=Nothing,
+                answer=ApprovalView,
+            ),
+            Operation(
+                name="getApprovalEvidence",
+                summary="The signatures behind an ask's answers, to be verified by whoever wants to",
+                method=Method.GET,
+                path="/approvals/{approval}/evidence",
+                scopes=(Scope.READ,),
+                handler=self._evidence,
+                body=Nothing,
+                query=Nothing,
+                answer=EvidencesView,
+            ),
+            Operation(
                 name="linkApproval",
                 summary="The one-time address of the approval page, for the caller alone",
                 method=Method.POST,
@@ -104,11 +132,39 @@ class ApprovalRoutes:
         approval, caller = await self._visible(inbound.path["approval"], inbound.caller), inbound.caller
         # SAFETY: an agent that knew how it is compared and weighed would know what to write.
         weighs = caller.person and (caller.principal in approval.asked or caller.sees_all)
-        return ApprovalView.of(approval, await self.cards.beside(approval) if weighs else None)
+        known = await self.cards.beside(approval) if weighs else None
+        if approval.scope is None:
+            return ApprovalView.of(approval, known)
+        left, uses = await self.service.uses(approval.id, limit=_USES)
+        return ApprovalView.of(approval, known, left, uses)
+
+    async def _revoke(self, inbound: Inbound[Nothing, Nothing]) -> ApprovalView:
+        """By whoever gave it, was asked, or may answer anything; not by an agent, nor for it to gain by."""
+        caller = inbound.caller
+        approval = await self._visible(inbound.path["approval"], caller)
+        may = {*approval.asked, *approval.asked_before, *approval.said, approval.user}
+        if not caller.person or (caller.principal not in may and not caller.sees_all):
+            raise NotAnApprover(
+                "a yes is taken back by somebody who was asked, or for whom it was asked",
+                next_step=f"remit approval show {approval.id}",
+            )
+        return ApprovalView.of(await self.service.revoke(approval.id, by=caller.principal))
+
+    async def _evidence(self, inbound: Inbound[Nothing, Nothing]) -> EvidencesView:
+        approval = await self._visible(inbound.path["approval"], inbound.caller)
+        found = await self.service.evidence(approval.id)
+        return EvidencesView(
+            approval=approval.id,
+            digest=approval.digest,
+            issuer=self.issuer,
+            items=[EvidenceView.of(each) for each in found],
+        )
 
     async def _answer(self, inbound: Inbound[SignedAnswer, Nothing]) -> ApprovalView:
         approval = await self._visible(inbound.path["approval"], inbound.caller)
-        answer, proof = await self.read_answer(inbound.body.signature, inbound.at)
+        scope = inbound.body.scope
+        choice = None if scope is None else scope.choice()
+        answer, proof = await self.read_answer(inbound.body.signature, inbound.at, choice)
         if proof.by != inbound.caller.principal:
             raise AnswerNotProven("the signature is not the caller's", next_step="sign with your own key")
         settled = await self.service.answer(ApprovalId(approval.id), answer=answer, proof=proof)

@@ -2,16 +2,22 @@
 
 from dataclasses import asdict
 from datetime import datetime
-from typing import Any, Self
+from typing import Annotated, Any, Self
 
 import msgspec
 
-from remit.oversight.approvals.approval import Approval, ApprovalState
+from remit.decision.answer.terms import ArgumentLimit, Bound, Silence
+from remit.decision.policy.bounds import MOST_CALLS, MOST_LIMITS, MOST_MINUTES, MOST_RESOURCES
+from remit.oversight.approvals.approval import Answer, Approval, ApprovalState, Control
 from remit.oversight.approvals.beside import Beside
 from remit.oversight.approvals.card import Card, draw
+from remit.oversight.approvals.evidence import Evidence
+from remit.oversight.approvals.repository import Use
+from remit.oversight.approvals.scope import Choice, Scope, told
 from remit.oversight.approvals.visible import Shown, show
 from remit.oversight.containment.kill import Kill, KillState, Reach, Target, TargetKind
 from remit.surface.web.paging import PageQuery
+from remit.surface.web.schemas.rights import Pointer
 from remit.surface.web.schemas.words import Ident, Jws, Line
 
 
@@ -130,6 +136,87 @@ class BesideView(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         )
 
 
+class LimitView(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """An argument that may differ: up to a number, or to anything."""
+
+    pointer: Pointer
+    at_most: Annotated[str, msgspec.Meta(max_length=32, pattern="^([0-9]+(\\.[0-9]+)?)?$")] = ""
+
+
+class BoundView(msgspec.Struct, frozen=True, kw_only=True):
+    """The widest yes that a rule lets somebody give."""
+
+    sentence: str
+    calls: int
+    minutes: int
+    resources: int
+    limits: list[LimitView]
+
+    @classmethod
+    def of(cls, bound: Bound) -> Self:
+        """From the domain."""
+        return cls(
+            sentence=told(bound),
+            calls=bound.calls,
+            minutes=bound.minutes,
+            resources=bound.resources,
+            limits=_limits(bound.limits),
+        )
+
+
+class ScopeBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What an approver chooses instead of one call; never wider than the rule's bound."""
+
+    calls: Annotated[int, msgspec.Meta(ge=1, le=MOST_CALLS)]
+    minutes: Annotated[int, msgspec.Meta(ge=1, le=MOST_MINUTES)]
+    limits: Annotated[list[LimitView], msgspec.Meta(max_length=MOST_LIMITS)] = []
+    resources: Annotated[list[Line], msgspec.Meta(max_length=MOST_RESOURCES)] = []
+    """Resources besides the asked one, as `Order:8812`."""
+
+    def choice(self) -> Choice:
+        """As the domain says it."""
+        return Choice(
+            calls=self.calls,
+            minutes=self.minutes,
+            limits=tuple(
+                ArgumentLimit(pointer=each.pointer, at_most=each.at_most)
+                for each in sorted(self.limits, key=lambda each: each.pointer)
+            ),
+            resources=tuple(sorted(self.resources)),
+        )
+
+
+class UseView(msgspec.Struct, frozen=True, kw_only=True):
+    """One call that a bounded yes covered."""
+
+    call: str
+    decision: str
+    at: datetime
+
+
+class ScopeView(msgspec.Struct, frozen=True, kw_only=True):
+    """A bounded yes as it was given, and what is left of it."""
+
+    sentence: str
+    calls: int
+    left: int
+    until: datetime
+    resources: list[str]
+    uses: list[UseView]
+
+    @classmethod
+    def of(cls, scope: Scope, left: int, uses: tuple[Use, ...]) -> Self:
+        """From the domain."""
+        return cls(
+            sentence=scope.choice.sentence,
+            calls=scope.choice.calls,
+            left=left,
+            until=scope.until,
+            resources=list(scope.resources),
+            uses=[UseView(call=each.call, decision=each.decision, at=each.at) for each in uses],
+        )
+
+
 class ApprovalLine(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One ask in a list."""
 
@@ -152,6 +239,16 @@ class ApprovalLine(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     decided_by: str = ""
     channel: str = ""
     spent_by: str = ""
+    control: Control
+    """Whether the person confirms their own action, or somebody else agrees to it."""
+    seat: str
+    """Who is asked now, in the rule's words."""
+    needed: int = 1
+    """How many different people must say yes."""
+    said_yes: tuple[str, ...] = ()
+    silence: Silence
+    moves_at: datetime
+    """When silence moves it on, or ends it."""
 
     @classmethod
     def of(cls, approval: Approval) -> Self:
@@ -167,14 +264,25 @@ class ApprovalView(ApprovalLine, frozen=True, kw_only=True, omit_defaults=True):
     tool_digest: str
     policy_version: str
     asked: list[str]
+    asked_before: list[str] = []
+    chain: list[str] = []
+    """All who are asked one after another, in the rule's words."""
+    own_benefit: bool = False
     uses: int
+    bound: BoundView | None = None
+    """The widest yes that the rule allows; none: for one call alone."""
+    scope: ScopeView | None = None
+    """What was granted, where that is more than one call."""
+    revoked_by: str = ""
     card: CardView
     beside: BesideView | None = None
     """For whoever is asked, and for who sees all; never for the agent."""
 
     @classmethod
-    def of(cls, approval: Approval, known: Beside | None = None) -> Self:
-        """From the domain."""
+    def of(
+        cls, approval: Approval, known: Beside | None = None, left: int = 0, uses: tuple[Use, ...] = ()
+    ) -> Self:
+        """From the domain; `left` and `uses` of a bounded yes."""
         return cls(
             **_common(approval),
             digest=approval.digest,
@@ -182,16 +290,70 @@ class ApprovalView(ApprovalLine, frozen=True, kw_only=True, omit_defaults=True):
             tool_digest=approval.tool_digest,
             policy_version=approval.policy_version,
             asked=list(approval.asked),
+            asked_before=list(approval.asked_before),
+            chain=[seat.who for seat in approval.seats],
+            own_benefit=approval.own_benefit,
             uses=approval.uses,
+            bound=None if approval.bound is None else BoundView.of(approval.bound),
+            scope=None if approval.scope is None else ScopeView.of(approval.scope, left, uses),
+            revoked_by=approval.revoked_by or "",
             card=CardView.of(draw(approval)),
             beside=None if known is None else BesideView.of(known),
         )
 
 
 class SignedAnswer(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A person's own signature over one answer to one digest (`remit-approval+jwt`)."""
+    """A person's own signature over one answer to one digest (`remit-approval+jwt`).
+
+    With a `scope`, the yes is to that many calls, and what is signed as the answer names it.
+    """
 
     signature: Jws
+    scope: ScopeBody | None = None
+
+
+class EvidenceView(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One person's answer with the signature itself: enough to verify it without asking us anything more."""
+
+    person: str
+    human: str
+    """The natural person behind the account."""
+    seat: int
+    answer: Answer
+    scope: str = ""
+    digest: str
+    channel: str
+    at: datetime
+    fingerprint: str
+    """What the log names this answer by, as digest `answer` of its record."""
+    document: str
+    """The answer as it is kept, in JSON; its SHA-256 is the fingerprint."""
+
+    @classmethod
+    def of(cls, evidence: Evidence) -> Self:
+        """From the domain."""
+        return cls(
+            person=evidence.person,
+            human=evidence.human,
+            seat=evidence.seat,
+            answer=evidence.answer,
+            scope=evidence.choice.sentence if evidence.choice else "",
+            digest=evidence.digest,
+            channel=evidence.channel,
+            at=evidence.at,
+            fingerprint=evidence.fingerprint,
+            document=msgspec.json.encode(evidence).decode(),
+        )
+
+
+class EvidencesView(msgspec.Struct, frozen=True, kw_only=True):
+    """All answers to one ask, in the order in which they were given."""
+
+    approval: str
+    digest: str
+    """Computed anew from what is stored: every answer must name it."""
+    issuer: str
+    items: list[EvidenceView]
 
 
 class LinkView(msgspec.Struct, frozen=True, kw_only=True):
@@ -290,6 +452,10 @@ class KillView(msgspec.Struct, frozen=True, kw_only=True):
         )
 
 
+def _limits(limits: tuple[ArgumentLimit, ...]) -> list[LimitView]:
+    return [LimitView(pointer=each.pointer, at_most=each.at_most) for each in limits]
+
+
 def _common(approval: Approval) -> dict[str, Any]:
     return {
         "id": approval.id,
@@ -311,4 +477,10 @@ def _common(approval: Approval) -> dict[str, Any]:
         "decided_by": approval.decided_by or "",
         "channel": approval.channel,
         "spent_by": approval.spent_by or "",
+        "control": approval.control,
+        "seat": approval.seats[approval.seat].who,
+        "needed": approval.quorum,
+        "said_yes": approval.said,
+        "silence": approval.silence,
+        "moves_at": approval.moves_at,
     }

@@ -186,6 +186,7 @@ class MappingBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     relation: RelationMappingBody | None = None
     meters: Annotated[list[MeterBody], msgspec.Meta(max_length=len(Meter))] = []
     hosts: Annotated[list[HostPattern], msgspec.Meta(max_length=64)] = []
+    beneficiary: Pointer = ""
 
     def mapping(self) -> ToolMapping:
         """As the domain says it."""
@@ -209,6 +210,7 @@ class MappingBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
             sentence=self.sentence,
             effect=self.effect,
             hosts=tuple(self.hosts),
+            beneficiary=self.beneficiary,
             relation=None if self.relation is None else self.relation.relation_mapping(),
             meters=tuple(
                 MeterMapping(

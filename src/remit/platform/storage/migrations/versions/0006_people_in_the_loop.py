@@ -18,6 +18,8 @@ def upgrade() -> None:
     _create_cases()
     _create_channels()
     _create_changes()
+    _create_approval_answers()
+    _create_rosters()
     _keep_tenants_apart()  # the last: it concerns every table that is there
 
 
@@ -158,6 +160,49 @@ def _create_changes() -> None:
         sa.PrimaryKeyConstraint("tenant", "id"),
     )
     op.create_index("pending_change_state", "pending_change", ["tenant", "state", "id"])
+
+
+def _create_approval_answers() -> None:
+    op.create_table(
+        "approval_answer",
+        *_texts("tenant", "approval"),
+        *_numbers("seat"),
+        *_texts("human"),
+        *_numbers("at"),
+        *_texts("body"),
+        sa.PrimaryKeyConstraint("tenant", "approval", "seat", "human"),
+    )
+    op.create_table(
+        "approval_grant",
+        *_texts("tenant", "id", "family"),
+        *_numbers("left", "until", "revoked"),
+        sa.PrimaryKeyConstraint("tenant", "id"),
+    )
+    op.create_index("approval_grant_by_family", "approval_grant", ["tenant", "family", "until"])
+    op.create_table(
+        "approval_use",
+        *_texts("tenant", "approval", "call", "decision"),
+        *_numbers("at"),
+        sa.PrimaryKeyConstraint("tenant", "approval", "call"),
+    )
+
+
+def _create_rosters() -> None:
+    op.create_table(
+        "oncall_shift",
+        *_texts("tenant", "id", "roster", "person"),
+        *_numbers("starts_at", "ends_at"),
+        sa.PrimaryKeyConstraint("tenant", "id"),
+    )
+    op.create_index("oncall_shift_by_roster", "oncall_shift", ["tenant", "roster", "ends_at"])
+    op.create_table(
+        "absence",
+        *_texts("tenant", "person"),
+        *_numbers("starts_at", "ends_at"),
+        *_texts("deputy"),
+        sa.PrimaryKeyConstraint("tenant", "person"),
+    )
+    op.create_index("absence_by_end", "absence", ["tenant", "ends_at"])
 
 
 def _keep_tenants_apart() -> None:

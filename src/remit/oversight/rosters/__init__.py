@@ -1,0 +1,1 @@
+"""Who is on call when, and who stands in for whom while they are away."""
