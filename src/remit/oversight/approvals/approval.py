@@ -5,11 +5,11 @@ from datetime import datetime
 from enum import StrEnum
 
 from remit.decision.answer.terms import Bound, Silence
-from remit.decision.policy.approvers import GRAMMAR, Seat, read_chain
+from remit.decision.policy.approvers import Seat, read_chain
 from remit.kernel.canonical import Digest, framed_digest
 from remit.kernel.ids import ApprovalId, CallId, DecisionId, PrincipalId, TaskId, TenantId, UserId
 from remit.oversight.approvals.scope import Choice, Scope
-from remit.oversight.errors import AlreadyAnswered, ApprovalExpired, NotRevocable, UnknownApprovers
+from remit.oversight.errors import AlreadyAnswered, ApprovalExpired, NotRevocable
 
 
 class ApprovalState(StrEnum):
@@ -119,13 +119,8 @@ class Approval:
 
     @property
     def seats(self) -> tuple[Seat, ...]:
-        """The chain of who is asked. Raises `UnknownApprovers` where the rule's words mean nobody."""
-        chain = read_chain(self.approvers)
-        if chain is None:
-            raise UnknownApprovers(
-                f"`{self.approvers}` names no approvers; it is {GRAMMAR}", next_step="remit policy show"
-            )
-        return chain
+        """The chain of who is asked; words that mean nobody are one seat, where `routing` finds nobody."""
+        return read_chain(self.approvers) or (Seat(who=self.approvers),)
 
     @property
     def moves_at(self) -> datetime:
