@@ -9,7 +9,7 @@ import { Failed } from "../../parts/Failed";
 import { Panel, Screen } from "../../parts/Screen";
 import { say } from "../../parts/toasts";
 import { Untrusted } from "../../parts/Untrusted";
-import { check, currentQuery, EXAMPLE } from "./data";
+import { check, currentQuery, EXAMPLE, inForce } from "./data";
 import { Replay } from "./Replay";
 import { Trials } from "./Trials";
 import { Versions } from "./Versions";
@@ -89,7 +89,7 @@ function Publish({ text, changed, good, next }: { readonly text: string; readonl
   const publish = useMutation({
     mutationFn: () => body(api.POST("/api/v1/policies", { body: { text, version: next } })),
     onSuccess: (made) => {
-      say(`version ${made.version} is in force`);
+      say(inForce(made));
       return queries.invalidateQueries({ queryKey: ["policies"] });
     },
   });

@@ -9,7 +9,7 @@ import { To } from "../../parts/links";
 import { Panel } from "../../parts/Screen";
 import { say } from "../../parts/toasts";
 import { When } from "../../parts/When";
-import { versionsPage } from "./data";
+import { inForce, versionsPage } from "./data";
 
 /** Every version that was published; an older text comes back as a new version. */
 export function Versions({ look }: { readonly look: (version: PolicyView) => void }) {
@@ -50,7 +50,7 @@ function Back({ to }: { readonly to: number }) {
   const back = useMutation({
     mutationFn: () => body(api.POST("/api/v1/policies/rollback", { body: { to } })),
     onSuccess: (made) => {
-      say(`version ${made.version} is in force, with the text of version ${to}`);
+      say(inForce(made, to));
       close();
       return queries.invalidateQueries({ queryKey: ["policies"] });
     },

@@ -19,3 +19,9 @@ export const test = (text: string, scenarios: string) => body(api.POST("/api/v1/
 export const EXAMPLE = `# What must hold, one scenario each; see the guide "Testing policies".
 scenarios: []
 `;
+
+/** What came of publishing. Where a second person has to confirm it, the answer is the change that waits for them. */
+export function inForce(made: { readonly version?: number }, of?: number): string {
+  if (made.version === undefined) return "proposed: it waits for a second person, who confirms it with a passkey";
+  return `version ${made.version} is in force${of === undefined ? "" : `, with the text of version ${of}`}`;
+}
