@@ -1,5 +1,6 @@
 """People are told over every channel: in order, once more after a restart, never with what was asked."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -13,11 +14,12 @@ import pytest
 from remit.kernel.canonical import sha256
 from remit.kernel.ids import PrincipalId
 from remit.oversight.approvals.approval import ApprovalState
+from remit.oversight.containment.kill import TargetKind
 from remit.oversight.notices.message import MessageState
 from support.asking import asked
 from support.clock import FixedClock
 from support.composed import composed, populated
-from support.house import House
+from support.house import ASSERTION, House
 from support.sinks import authority, http_sink, mail_sink
 from support.telling import PushBrowser, add, carried, heard, reach, standard_signature, told
 
@@ -318,3 +320,51 @@ async def test_mail_is_sent_over_verified_tls_only(tmp_path: Path) -> None:
                     assert (len(mail.got) == 1) is works
                     secret = b"AHJlbWl0AHBhc3MtMQ=="  # \0remit\0pass-1
                     assert any(secret in each for each in mail.said) is works
+
+
+@pytest.mark.req("R71")
+async def test_an_installation_tells_by_itself(tmp_path: Path) -> None:
+    """Outbox, dispatcher and jobs as they run: from the ask to the receiver, without a hand of ours."""
+    (tmp_path / "data").mkdir()
+    async with http_sink() as hook:
+        chosen = {"channels.private_hosts": [hook.place]}
+        async with populated(tmp_path / "data", chosen=chosen, work_in_background=True) as house:
+            await add(house, "hook", "webhook", url=f"{hook.url}/in")
+            await reach(house, "lead", "hook")
+            async with asked(house) as ask, asyncio.timeout(30):
+                await hook.heard.wait()
+                said = json.loads(hook.got[0].body)["data"]
+                message = await house.services.reaching.service.message(said["message"])
+                assert message.about == ask.approval.id
+
+
+@pytest.mark.req("R68", "R69")
+@pytest.mark.spec("CIBA Core", "8")
+async def test_whom_an_agent_asks_behind_the_scenes_is_told_and_a_killed_agents_owner_too(
+    tmp_path: Path,
+) -> None:
+    async with (
+        http_sink() as hook,
+        reached(tmp_path, hook.place) as (house, _),
+    ):
+        await add(house, "hook", "webhook", url=f"{hook.url}/in")
+        for who in ("user", "admin", "lead"):
+            await reach(house, who, "hook")
+        bot, url = house["calendar-bot"], f"{house.issuer}/bc-authorize"
+        form = {
+            "client_assertion_type": ASSERTION,
+            "client_assertion": bot.assertion(),
+            "scope": "openid",
+            "resource": f"{house.issuer}/mcp/business",
+            "login_hint": house["user"].id,
+            "binding_message": "Weiss nicht 4711",
+        }
+        asked_for = await house.http.post(url, data=form, headers={"DPoP": bot.proof("POST", url)})
+        assert asked_for.status_code == 200, asked_for.text
+        await house.kill(TargetKind.AGENT, bot.agent, by="lead")
+        await carried(house)
+        topics = {each.topic: each.person for each in await told(house)}
+        assert topics == {"sign_in": house["user"].id, "kill": house["admin"].id}
+        texts = b"".join(each.body for each in hook.got).decode()
+        assert "calendar-bot" in texts
+        assert "4711" not in texts

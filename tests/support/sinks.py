@@ -37,6 +37,7 @@ class HttpSink:
     body: bytes = b"ok"
     got: list[Received] = field(default_factory=list)
     silent: bool = False
+    heard: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
     def place(self) -> str:
@@ -61,6 +62,7 @@ class HttpSink:
         body = await reader.readexactly(int(headers.get("content-length", "0")))
         method, path, _ = first.split(" ")
         self.got.append(Received(method, path, headers, body))
+        self.heard.set()
         if self.silent:
             await asyncio.Event().wait()
         reply = f"HTTP/1.1 {self.status} x\r\ncontent-length: {len(self.body)}\r\n\r\n".encode()

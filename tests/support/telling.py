@@ -5,10 +5,8 @@ import hashlib
 import hmac
 import secrets
 from dataclasses import dataclass, field
-from datetime import timedelta
 from typing import Any
 
-import httpx2
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
@@ -112,7 +110,3 @@ def standard_signature(secret: str, headers: dict[str, str], body: bytes) -> str
     text = f"{headers['webhook-id']}.{headers['webhook-timestamp']}.".encode() + body
     key = base64.b64decode(secret.removeprefix("whsec_"))
     return "v1," + base64.b64encode(hmac.new(key, text, hashlib.sha256).digest()).decode()
-
-
-MINUTES = timedelta(minutes=1)
-Reply = httpx2.Response
