@@ -9,9 +9,11 @@ from typing import Any
 import pytest
 
 from remit.authority.rights import Ceiling, Right
+from remit.decision.answer.response import Effect
 from remit.kernel.ids import PrincipalId
 from remit.oversight.approvals.approval import Approval, ApprovalState
 from remit.oversight.attention.fold import Bundle
+from remit.oversight.attention.service import FOLD
 from support.clients import Called, Party
 from support.composed import business_tools, populated
 from support.house import House
@@ -111,6 +113,44 @@ async def test_a_thousand_actions_take_at_most_ten_cards_and_everything_final_is
         assert sorted(len(card.items) for card in cards) == [1, ALIKE - 1]
         (odd,) = [card for card in cards if len(card.items) == 1]
         assert (odd.items[0].amount, "far from" in odd.apart) == (95000, True)
+
+
+@pytest.mark.req("N19")
+async def test_what_is_answered_alike_again_and_again_becomes_a_proposed_rule(tmp_path: Path) -> None:
+    async with populated(tmp_path / "house", chosen=CHOSEN) as house:
+        text = files("remit.decision.policy").joinpath("packs/default.cedar").read_text(encoding="utf-8")
+        await house.policy(text)
+        day = await Day.begin(house)
+        assert await house.services.attention.proposals(limit=10) == []
+        wanted = [refund(number, f"{10 + number}.00") for number in range(11)]
+        await asyncio.gather(*(day.act("refunds_create", each, server="credits") for each in wanted))
+        (card,) = await day.cards()
+        items = [each.id for each in card.items]
+        signature = house["admin"].answer(replace(card.items[0], id=FOLD), "approve", digest=card.digest)
+        done = await house.api(
+            house["admin"], "POST", "/attention/answers", {"items": items, "signature": signature}
+        )
+        assert (done.status_code, len(done.json()["settled"])) == (200, 11), done.text
+        (found,) = (await house.api(house["admin"], "GET", "/attention/repeats")).json()
+        assert (found["approved"], found["rule"], set(found["evidence"])) == (
+            11,
+            "remit.ask-money",
+            set(items),
+        )
+        # What people see is admitted as it stands; then the habit passes, and what goes beyond it is asked.
+        asking = "when { context.tool.money };"
+        assert text.count(asking) == 1
+        await house.policy(text.replace(asking, f"{asking[:-1]} {found['exception']};") + found["permit"])
+        effects = []
+        for number, amount, server in (
+            (77, "20.00", "credits"),
+            (78, "20.01", "credits"),
+            (79, "5.00", "business"),
+        ):
+            await day.act("refunds_create", refund(number, amount), server=server)
+            (latest,) = await house.services.decisions.page(limit=1)
+            effects.append(latest.explanation.verdict.effect)
+        assert effects == [Effect.PERMIT, Effect.ASK, Effect.ASK]
 
 
 def _slot(number: int) -> dict[str, Any]:

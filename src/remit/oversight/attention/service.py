@@ -16,6 +16,8 @@ from remit.oversight.approvals.service import AnswerProof, burn
 from remit.oversight.attention.budget import DEFAULT, ApproverBudget
 from remit.oversight.attention.desk import AttentionDesk, known_marks
 from remit.oversight.attention.fold import ITEMS, Bundle, alike_key, fold_digest, lay, may_fold
+from remit.oversight.attention.proposal import ENOUGH, EVIDENCE, Proposal, propose
+from remit.oversight.attention.proposal import WINDOW as REPEATS
 from remit.oversight.attention.quality import MOST_ANSWERS, WINDOW, Quality, measure
 from remit.oversight.attention.repository import AttentionTransaction, Slot
 from remit.oversight.errors import (
@@ -147,6 +149,19 @@ class AttentionService:
             return self._desk.budget(tx, name)
 
         return await self._work.commit(work)
+
+    async def proposals(self, *, limit: int) -> Sequence[Proposal]:
+        """Rules that would have answered what people answered alike over thirty days, most repeated first."""
+        at = self._clock.now()
+
+        def work(tx: AttentionTransaction) -> Sequence[Proposal]:
+            since = at - REPEATS
+            found = tx.inboxes.repeated(since=since, at_least=ENOUGH, limit=limit)
+            asks = {key: tx.inboxes.answered_alike(key, since=since, limit=EVIDENCE) for key, _, _ in found}
+            made = (propose(key, answered, at=at) for key, answered in asks.items())
+            return [each for each in made if each is not None]
+
+        return await self._work.read(work)
 
     async def quality(self, person: PrincipalId) -> Quality:
         """How a person has answered over the last thirty days."""

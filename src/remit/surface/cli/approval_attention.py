@@ -29,6 +29,7 @@ def add_attention(app: typer.Typer) -> None:
     app.command("inbox")(inbox)
     app.command("fold")(fold)
     app.command("quality")(quality)
+    app.command("repeats")(repeats)
     app.command("budget")(budget)
     app.command("limit")(limit)
 
@@ -92,6 +93,16 @@ def quality(
     show({"items": rows}, output=output, columns=_MEASURES, hint=more)
     for name, said in alarms:
         say(f"look at {visible(name)}: {said}")
+
+
+def repeats(*, output: OutputOption = Output.TABLE) -> None:
+    """Rules proposed from what people answered alike; you publish one, or nobody does."""
+    from remit.surface.cli.client import Client  # noqa: PLC0415 — as above
+
+    with Client.open() as client:
+        found = client.get("/attention/repeats")
+    lines = [each for proposal in found for each in _proposed(proposal)] or ["nothing repeats enough yet"]
+    show(found, output=output, lines=lines, hint="remit policy check FILE" if found else "")
 
 
 def budget(person: PersonArgument = _EVERYBODY, *, output: OutputOption = Output.TABLE) -> None:
@@ -211,6 +222,21 @@ def _limits(found: dict[str, Any]) -> list[str]:
         f"  in a day            {found['per_day']}",
         f"  of one agent a day  {found['per_agent_per_day']}",
         f"  quiet hours         {visible(quiet)}",
+    ]
+
+
+def _proposed(found: dict[str, Any]) -> list[str]:
+    whose = f"{visible(found['agent_name'])}, {visible(found['action'])}"
+    return [
+        f"{found['approved']} of {found['answered']} alike approved: {whose}",
+        *(f"  bound       {visible(each)}" for each in found["bounds"]),
+        f"  review by   {found['review_by']}",
+        f"  evidence    {', '.join(found['evidence'][:3])}, …",
+        "  add this policy:",
+        *(f"    {visible(each)}" for each in found["permit"].splitlines()),
+        f"  and to the end of rule `{visible(found['rule'])}`, before its `;`:",
+        f"    {visible(found['exception'])}",
+        "",
     ]
 
 

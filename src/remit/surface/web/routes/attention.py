@@ -28,6 +28,8 @@ from remit.surface.web.schemas.attention import (
     InboxQuery,
     QualityQuery,
     QualityView,
+    RepeatProposal,
+    RepeatQuery,
     ShownAsks,
 )
 
@@ -107,6 +109,17 @@ class AttentionRoutes:
                 query=QualityQuery,
                 answer=Page[QualityView],
             ),
+            Operation(
+                name="listRepeats",
+                summary="Rules proposed from what people answered alike, with evidence; nothing is published",
+                method=Method.GET,
+                path="/attention/repeats",
+                scopes=(Scope.READ,),
+                handler=self._repeats,
+                body=Nothing,
+                query=RepeatQuery,
+                answer=list[RepeatProposal],
+            ),
         ]
 
     def _budgets(self) -> list[Operation[Any, Any]]:
@@ -183,6 +196,12 @@ class AttentionRoutes:
             raise unseen("measure", next_step="remit approval quality")
         one = await self.service.quality(person)
         return Page(items=[QualityView.of(one, self.name_of(person))])
+
+    async def _repeats(self, inbound: Inbound[Nothing, RepeatQuery]) -> list[RepeatProposal]:
+        if not inbound.caller.sees_all:
+            raise unseen("proposal", next_step="remit user list")
+        found = await self.service.proposals(limit=inbound.query.limit)
+        return [RepeatProposal.of(each) for each in found]
 
     async def _budget(self, inbound: Inbound[Nothing, Nothing]) -> ApproverBudgetView:
         name = await self._named(inbound.path["person"])

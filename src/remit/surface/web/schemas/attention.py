@@ -11,6 +11,7 @@ from remit.oversight.approvals.approval import Approval, ApprovalState
 from remit.oversight.approvals.visible import show
 from remit.oversight.attention.budget import DEFAULT, MOST, ApproverBudget
 from remit.oversight.attention.fold import ITEMS, Bundle, leaves_of
+from remit.oversight.attention.proposal import Proposal
 from remit.oversight.attention.quality import Quality
 from remit.oversight.attention.service import Outcome
 from remit.surface.web.paging import DEFAULT_PAGE, MAX_PAGE, Cursor
@@ -199,6 +200,45 @@ class QualityView(msgspec.Struct, frozen=True, kw_only=True):
             unseen=quality.unseen,
             think_seconds=quality.think_median,
             alarms=list(quality.alarms),
+        )
+
+
+class RepeatQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How many proposals at most."""
+
+    limit: Annotated[int, msgspec.Meta(ge=1, le=50)] = 20
+
+
+class RepeatProposal(msgspec.Struct, frozen=True, kw_only=True):
+    """A rule that would have answered what people answered alike; a person publishes it, or nobody does."""
+
+    rule: str
+    """The rule that asks now."""
+    agent_name: str
+    action: str
+    answered: int
+    approved: int
+    bounds: list[str]
+    permit: str
+    exception: str
+    """Goes to the end of the rule that asks now, before its `;`."""
+    review_by: str
+    evidence: list[str]
+
+    @classmethod
+    def of(cls, proposal: Proposal) -> Self:
+        """From the domain."""
+        return cls(
+            rule=proposal.rule,
+            agent_name=proposal.agent_name,
+            action=proposal.action,
+            answered=proposal.answered,
+            approved=proposal.approved,
+            bounds=list(proposal.bounds),
+            permit=proposal.permit,
+            exception=proposal.exception,
+            review_by=proposal.review_by.isoformat(),
+            evidence=list(proposal.evidence),
         )
 
 
