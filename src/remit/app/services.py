@@ -236,7 +236,7 @@ def build(ground: Ground) -> Services:
         attention=AttentionService(
             work=work, desk=desk.desk, taking=approvals, clock=clock, entropy=entropy, tenant=tenant
         ),
-        cases=open_cases(ground),
+        cases=open_cases(chosen, work=work, kek=ground.kek, clock=clock, entropy=entropy, tenant=tenant),
         rosters=RosterService(work=work, clock=clock, entropy=entropy, tenant=tenant),
         breakglass=breakglass,
         reaching=reaching,

@@ -5,17 +5,20 @@ from typing import cast
 
 from remit.app.bindings.acting import acting_in
 from remit.app.bindings.provenance import watch_of
-from remit.app.ground import Ground
 from remit.authority.tokens import VerifiedSubject
 from remit.decision.facts.snapshot import Snapshots
 from remit.decision.provenance.labels import Label
 from remit.decision.provenance.watch import Watch, WatchTransaction
 from remit.kernel.canonical import Digest
+from remit.kernel.clock import Clock
 from remit.kernel.errors import NotFound
-from remit.kernel.ids import PrincipalId, TaskId
+from remit.kernel.ids import Entropy, PrincipalId, TaskId, TenantId
+from remit.kernel.sealing import Kek
 from remit.oversight.cases.case import Case, CaseLimits
 from remit.oversight.cases.repository import CaseTransaction
 from remit.oversight.cases.service import CaseService, Escalation
+from remit.platform.settings.model import Settings
+from remit.platform.storage.unit_of_work import SqlUnitOfWork
 
 
 class NoSuchTask(NotFound):
@@ -24,17 +27,24 @@ class NoSuchTask(NotFound):
     code = "case_task_unknown"
 
 
-def open_cases(ground: Ground) -> CaseService:
+def open_cases(
+    chosen: Settings,
+    *,
+    work: SqlUnitOfWork,
+    kek: Kek,
+    clock: Clock,
+    entropy: Entropy,
+    tenant: TenantId,
+) -> CaseService:
     """Cases of one tenant; what people answer is known in the task, with what it is worth."""
-    chosen = ground.settings
     limits = CaseLimits(reach=chosen.approvals.cases_to, lifetime=chosen.approvals.case_lifetime)
     return CaseService(
-        work=ground.work,
+        work=work,
         limits=limits,
-        hearing=_Heard(watch_of(chosen.gateway, kek=ground.kek, tenant=ground.tenant)),
-        clock=ground.clock,
-        entropy=ground.entropy,
-        tenant=ground.tenant,
+        hearing=_Heard(watch_of(chosen.gateway, kek=kek, tenant=tenant)),
+        clock=clock,
+        entropy=entropy,
+        tenant=tenant,
     )
 
 
