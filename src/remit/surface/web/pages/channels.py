@@ -135,7 +135,6 @@ class ChannelPages:
         headers = {
             **HEADERS,
             "Content-Security-Policy": "default-src 'none'; connect-src 'self'",
-            "Cache-Control": "no-cache",
         }
         return PlainTextResponse(
             _WORKER.read_text(encoding="utf-8"), media_type="text/javascript", headers=headers
