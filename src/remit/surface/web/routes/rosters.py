@@ -107,7 +107,7 @@ class RosterRoutes:
                 handler=self._come_back,
                 body=Nothing,
                 query=Nothing,
-                answer=Nothing,
+                answer=None,
                 status=204,
             ),
         ]
