@@ -13,7 +13,7 @@ from support.composed import populated
 from support.house import House
 from support.visitors import Browser, browser, field, options_of
 
-POLICY = {"text": '@id("all") permit (principal, action, resource);'}
+POLICY = {"text": '// <script>x</script>\u202e\n@id("all") permit (principal, action, resource);'}
 OTHER = {"text": '@id("none") permit (principal, action, resource) when { false };'}
 SECOND = "second@company.com"
 
@@ -73,6 +73,7 @@ async def test_what_one_proposes_another_confirms_and_exactly_that_is_done(house
         assert line["says"] in (await one.open("/me/changes")).text
         page = (await one.open(f"/me/changes/{line['id']}")).text
         assert line["digest"] in page
+        assert "&lt;script&gt;x&lt;/script&gt;⟨U+202E⟩" in page
         assert (await answered(one, line["id"], "confirm")).status_code == 303
         assert await state(house, line["id"]) == "done"
         assert await version(house) == before + 1
