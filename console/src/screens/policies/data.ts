@@ -21,7 +21,7 @@ scenarios: []
 `;
 
 /** What came of publishing. Where a second person has to confirm it, the answer is the change that waits for them. */
-export function inForce(made: { readonly version?: number }, of?: number): string {
-  if (made.version === undefined) return "proposed: it waits for a second person, who confirms it with a passkey";
+export function inForce(made: { readonly version: number } | { readonly id: string }, of?: number): string {
+  if (!("version" in made)) return "proposed: it waits for a second person, who confirms it with a passkey";
   return `version ${made.version} is in force${of === undefined ? "" : `, with the text of version ${of}`}`;
 }
