@@ -24,7 +24,7 @@ export function Shell() {
       <AppShell.Header className="frame-header">
         <Burger opened={menu} onClick={toggle} hiddenFrom="sm" size="sm" aria-label={menu ? "Close navigation" : "Open navigation"} />
         <Link className="brand" to="/">Remit</Link>
-        <Button variant="default" onClick={open} aria-label="Search" aria-keyshortcuts="Control+K Meta+K" ml="auto" rightSection={<Kbd size="xs" visibleFrom="sm">Ctrl K</Kbd>}>
+        <Button variant="default" onClick={open} aria-keyshortcuts="Control+K Meta+K" ml="auto" rightSection={<Kbd size="xs" visibleFrom="sm" aria-hidden="true">Ctrl K</Kbd>}>
           Search
         </Button>
         <RangeChoice />

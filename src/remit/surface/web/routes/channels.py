@@ -17,6 +17,7 @@ from remit.surface.web.paging import Page, page_of
 from remit.surface.web.routes.entries import NOUNS, Entries
 from remit.surface.web.schemas.channels import (
     ChannelBody,
+    ChannelReach,
     ChannelSecretBody,
     ChannelSetUp,
     ChannelsView,
@@ -24,7 +25,6 @@ from remit.surface.web.schemas.channels import (
     MessageQuery,
     MessageView,
     ReachBody,
-    ReachView,
     RemovedView,
     TestBody,
     TestView,
@@ -127,7 +127,7 @@ class ChannelRoutes:
                 "GET",
                 _REACH,
                 self._reach,
-                answer=ReachView,
+                answer=ChannelReach,
             ),
             operation(
                 "setUserReach",
@@ -136,7 +136,7 @@ class ChannelRoutes:
                 _REACH,
                 self._choose,
                 body=ReachBody,
-                answer=ReachView,
+                answer=ChannelReach,
             ),
         ]
 
@@ -215,16 +215,16 @@ class ChannelRoutes:
         named = await self.service.remove(inbound.path["channel"], by=inbound.caller.principal)
         return RemovedView(named_by=named)
 
-    async def _reach(self, inbound: Inbound[Nothing, Nothing]) -> ReachView:
+    async def _reach(self, inbound: Inbound[Nothing, Nothing]) -> ChannelReach:
         person = await Entries(identity=self.identity).person(inbound.path["ident"])
         require_own(inbound.caller, person, what="user")
-        return ReachView.of(await self.service.reach(person))
+        return ChannelReach.of(await self.service.reach(person))
 
-    async def _choose(self, inbound: Inbound[ReachBody, Nothing]) -> ReachView:
+    async def _choose(self, inbound: Inbound[ReachBody, Nothing]) -> ChannelReach:
         require_admin(inbound.caller, what=_WHAT)
         person = await Entries(identity=self.identity).person(inbound.path["ident"])
         routes = [each.route() for each in inbound.body.routes]
-        return ReachView.of(await self.service.choose(person, routes, by=inbound.caller.principal))
+        return ChannelReach.of(await self.service.choose(person, routes, by=inbound.caller.principal))
 
     async def _page(self, inbound: Inbound[Nothing, MessageQuery]) -> Page[MessageView]:
         query = inbound.query

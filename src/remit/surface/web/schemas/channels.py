@@ -161,7 +161,7 @@ class WayView(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     device: str = ""
 
 
-class ReachView(msgspec.Struct, frozen=True, kw_only=True):
+class ChannelReach(msgspec.Struct, frozen=True, kw_only=True):
     """How somebody is reached now, in order."""
 
     person: str
