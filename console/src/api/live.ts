@@ -15,7 +15,13 @@ export interface Told {
 export type Connection = "connecting" | "live" | "lost" | "forbidden";
 type Hears = (told: Told) => void;
 
-const AGAIN = 3_000; // milliseconds until the next try, where the browser gives up by itself
+// Milliseconds until the next try where the browser gives up by itself, at first and at most.
+const AGAIN = 2_000;
+const AGAIN_MOST = 60_000;
+const POLL = 15_000; // and between two looks of a screen that is not told
+
+/** Told to all once the connection stands: what was committed before it did, nobody has told. */
+const MISSED: Told = { record: "", kind: "*" };
 
 class Live {
   private readonly hearing = new Set<Hears>();
@@ -23,26 +29,37 @@ class Live {
   private source: EventSource | undefined;
   private timer = 0;
   private place = "";
+  private pause = AGAIN;
+  private allowed = false;
   now: Connection = "connecting";
+
+  /** Whether this person may follow the log: whoever may not would be refused again and again. */
+  allow(may: boolean): void {
+    this.allowed = may;
+    if (may) this.open();
+    else this.become("forbidden");
+  }
 
   hear(hears: Hears): () => void {
     this.hearing.add(hears);
-    this.open();
     return () => this.hearing.delete(hears);
   }
 
   watch(watches: (now: Connection) => void): () => void {
     this.watching.add(watches);
-    this.open();
     return () => this.watching.delete(watches);
   }
 
   private open(): void {
-    if (this.source || this.now === "forbidden") return;
+    if (this.source || !this.allowed) return;
     const after = this.place ? `?after=${encodeURIComponent(this.place)}` : "";
     const source = new EventSource(`${base}/api/v1/stream${after}`);
     this.source = source;
-    source.onopen = () => this.become("live");
+    source.onopen = () => {
+      this.pause = AGAIN;
+      this.become("live");
+      for (const hears of this.hearing) hears(MISSED);
+    };
     source.onerror = () => this.failed(source);
     source.addEventListener("record", (event) => this.tell(event));
     source.addEventListener("end", (event) => this.end(event));
@@ -71,7 +88,9 @@ class Live {
     this.source = undefined;
     this.become(now);
     window.clearTimeout(this.timer);
-    if (now !== "forbidden") this.timer = window.setTimeout(() => this.open(), AGAIN);
+    if (now === "forbidden") return;
+    this.timer = window.setTimeout(() => this.open(), this.pause);
+    this.pause = Math.min(2 * this.pause, AGAIN_MOST);
   }
 
   private become(now: Connection): void {
@@ -82,7 +101,15 @@ class Live {
 
 const live = new Live();
 
-/** Call `hears` for what is committed of these kinds, at most once in `pause` milliseconds, and once at the end. */
+/** Open the connection, or leave it closed, for whoever is signed in. */
+export function useFollowing(may: boolean): void {
+  useEffect(() => live.allow(may), [may]);
+}
+
+/**
+ * Call `hears` for what is committed of these kinds, at most once in `pause` milliseconds, and once at the end;
+ * where the log can't be followed, every now and then instead.
+ */
 export function useLive(kinds: readonly string[], hears: () => void, { pause = 700, off = false } = {}): void {
   const latest = useRef(hears);
   useEffect(() => {
@@ -92,8 +119,9 @@ export function useLive(kinds: readonly string[], hears: () => void, { pause = 7
   useEffect(() => {
     if (off) return;
     let timer = 0;
+    const poll = window.setInterval(() => live.now !== "live" && latest.current(), POLL);
     const stop = live.hear((told) => {
-      if (timer || !wanted.split(" ").some((kind) => told.kind.startsWith(kind))) return;
+      if (timer || !isOf(told, wanted)) return;
       timer = window.setTimeout(() => {
         timer = 0;
         latest.current();
@@ -101,9 +129,14 @@ export function useLive(kinds: readonly string[], hears: () => void, { pause = 7
     });
     return () => {
       stop();
+      window.clearInterval(poll);
       window.clearTimeout(timer);
     };
   }, [wanted, pause, off]);
+}
+
+function isOf(told: Told, wanted: string): boolean {
+  return told === MISSED || wanted.split(" ").some((kind) => told.kind.startsWith(kind));
 }
 
 export function useConnection(): Connection {

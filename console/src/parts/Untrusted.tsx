@@ -11,18 +11,20 @@ interface Props {
   readonly block?: boolean;
   /** Words of Remit or of an administrator in which others' values may stand: inert all the same, without quotes. */
   readonly own?: boolean;
+  /** Characters that are shown at once; the rest is announced. */
+  readonly most?: number;
 }
 
 /**
  * Every text that an agent, a tool or anybody outside wrote: quoted, inert, with what is invisible named and
  * what could deceive said. What is left out for its length is announced and one press away.
  */
-export function Untrusted({ children, block = false, own = false }: Props) {
+export function Untrusted({ children, block = false, own = false, most = SHORT }: Props) {
   const [whole, setWhole] = useState(false);
   if (!children) return <span className="soft">none</span>;
   const shown = show(children);
-  const cut = !whole && shown.length > SHORT;
-  const text = cut ? Array.from(shown.text).slice(0, SHORT).join("") : shown.text;
+  const cut = !whole && shown.length > most;
+  const text = cut ? Array.from(shown.text).slice(0, most).join("") : shown.text;
   const inert = <bdi>{text.split(NAMED).map((part, place) => (place % 2 ? <mark key={place}>{part}</mark> : <Fragment key={place}>{part}</Fragment>))}</bdi>;
   return (
     <>

@@ -2,7 +2,7 @@ import { ActionIcon, AppShell, Burger, Button, Kbd, Menu, Select, Tooltip, useMa
 import { useDisclosure, useHotkeys } from "@mantine/hooks";
 import { Link, Outlet, useNavigate, useRouterState } from "@tanstack/react-router";
 import { Suspense, useEffect } from "react";
-import { useConnection } from "../api/live";
+import { useConnection, useFollowing } from "../api/live";
 import { type Me, useMe } from "../api/me";
 import { base } from "../page";
 import { Toasts } from "../parts/toasts";
@@ -14,6 +14,7 @@ import { DEFAULT_RANGE, type Range, rangeChoices, useRange } from "./range";
 /** The frame around every screen. */
 export function Shell() {
   const me = useMe();
+  useFollowing(me.sees_all);
   const [menu, { toggle, close }] = useDisclosure();
   const [palette, { open, close: shut }] = useDisclosure();
   useHotkeys([["mod+K", open], ["/", open]]);
@@ -76,7 +77,7 @@ function RangeChoice() {
   return <Select visibleFrom="sm" aria-label="Time range" data={rangeChoices} value={range} onChange={choose} allowDeselect={false} w={160} />;
 }
 
-const SAID = { connecting: "connecting", live: "live", lost: "not live: trying again", forbidden: "not live for your role" } as const;
+const SAID = { connecting: "connecting", live: "live", lost: "not live: trying again", forbidden: "looks every 15 s" } as const;
 
 function LiveMark() {
   const now = useConnection();

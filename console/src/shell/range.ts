@@ -17,7 +17,8 @@ export function readRange(value: unknown): Range | undefined {
 }
 
 export function useRange(): Range {
-  return useSearch({ strict: false, select: (search: { range?: Range }) => search.range }) ?? DEFAULT_RANGE;
+  // What no screen's rule has read is in the address as it was typed.
+  return readRange(useSearch({ strict: false, select: (search: { range?: unknown }) => search.range })) ?? DEFAULT_RANGE;
 }
 
 /** Where a range begins, to the whole minute so that what is asked stays the same for one; null is the beginning. */

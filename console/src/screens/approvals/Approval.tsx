@@ -22,7 +22,7 @@ export function Approval() {
   return (
     <Screen
       title={`Approval ${ask.id}`}
-      heading={<><State of={ask.state} /> <Untrusted own>{ask.action}</Untrusted> on <Untrusted>{ask.resource}</Untrusted></>}
+      heading={<><State of={ask.state} /> <Untrusted own>{ask.action}</Untrusted> on <Untrusted most={120}>{ask.resource}</Untrusted></>}
       about={<code>{ask.id}</code>}
       actions={<><CopyAs command={`remit approval show ${ask.id}`} request={`GET /api/v1/approvals/${ask.id}`} />{waits && <Answer approval={ask.id} />}</>}
     >

@@ -5,7 +5,7 @@ import { createColumnHelper } from "@tanstack/react-table";
 import { useLive } from "../../api/live";
 import { seesAll } from "../../shell/nav";
 import { useMe } from "../../api/me";
-import type { ApprovalLine } from "../../api/schema";
+import type { ApprovalLine, ApprovalState } from "../../api/schema";
 import { CopyAs } from "../../parts/Copy";
 import { State } from "../../parts/Effect";
 import { Empty } from "../../parts/Empty";
@@ -15,8 +15,8 @@ import { PagedTable } from "../../parts/PagedTable";
 import { Screen } from "../../parts/Screen";
 import { Untrusted } from "../../parts/Untrusted";
 import { When } from "../../parts/When";
-import { AskCard } from "./AskCard";
-import { approvalPage, HISTORY } from "./data";
+import { InboxCard } from "./AskCard";
+import { approvalPage, HISTORY, inboxPage } from "./data";
 
 const VIEWS = [
   { value: "mine", label: "Waiting for me" },
@@ -39,34 +39,36 @@ export function Approvals() {
       <div className="toolbar">
         <SegmentedControl aria-label="Which asks" data={views} value={view} onChange={(value) => void navigate({ search: (old) => ({ ...old, state: value }) })} />
       </div>
-      {past ? <History state={past} mine={!seesAll(me)} /> : <Waiting mine={view === "mine"} />}
+      {view === "mine" ? <Mine /> : <List key={view} state={past ?? "pending"} mine={!seesAll(me)} />}
     </Screen>
   );
 }
 
-/** Cards, the one that ends first before the others. */
-function Waiting({ mine }: { readonly mine: boolean }) {
+/** My own cards, in the server's order: what can't be undone first, then what ends first. */
+function Mine() {
   const query = useInfiniteQuery({
-    queryKey: ["approvals", "waiting", mine],
-    queryFn: ({ pageParam }) => approvalPage({ state: "pending", mine }, pageParam, 100),
+    queryKey: ["approvals", "inbox"],
+    queryFn: ({ pageParam }) => inboxPage(pageParam),
     initialPageParam: "",
     getNextPageParam: (last) => last.next || undefined,
   });
   if (query.isError) return <Failed error={query.error} again={() => void query.refetch()} />;
   if (query.isPending) return <p role="status" className="soft">loading</p>;
-  const asks = query.data.pages.flatMap((page) => page.items).sort((a, b) => a.expires_at.localeCompare(b.expires_at));
-  if (asks.length === 0) {
-    return (
-      <div className="panel">
-        <Empty title="Nobody waits for you" command="remit approval list">When a rule wants a person's yes, the question appears here and under its own address, with what it would do and until when.</Empty>
-      </div>
-    );
-  }
+  const cards = query.data.pages.flatMap((page) => page.items);
+  if (cards.length === 0) return <Nobody />;
   return (
     <>
-      <ul className="asks">{asks.map((each) => <li key={each.id}><AskCard of={each} mine={mine} /></li>)}</ul>
-      {query.hasNextPage && <Button mt="md" variant="default" loading={query.isFetchingNextPage} onClick={() => void query.fetchNextPage()}>More asks</Button>}
+      <ul className="asks">{cards.map((each) => <li key={each.digest}><InboxCard of={each} /></li>)}</ul>
+      {query.hasNextPage && <Button mt="md" variant="default" loading={query.isFetchingNextPage} onClick={() => void query.fetchNextPage()}>More cards</Button>}
     </>
+  );
+}
+
+function Nobody() {
+  return (
+    <div className="panel">
+      <Empty title="Nothing waits for you" command="remit approval list">When a rule wants a person's yes, the question appears here and under its own address, with what it would do and until when.</Empty>
+    </div>
   );
 }
 
@@ -74,6 +76,7 @@ const col = createColumnHelper<ApprovalLine>();
 const columns = [
   col.accessor("requested_at", { header: "Asked (UTC)", size: 130, cell: ({ row }) => <To id={row.original.id}><When at={row.original.requested_at} brief /></To> }),
   col.accessor("state", { header: "Answer", size: 90, cell: (cell) => <State of={cell.getValue()} /> }),
+  col.accessor("expires_at", { header: "Until (UTC)", size: 100, cell: (cell) => <When at={cell.getValue()} brief /> }),
   col.accessor("decided_by", { header: "By", size: 150, cell: (cell) => <To id={cell.getValue()} /> }),
   col.accessor("agent_name", { header: "Agent", size: 140, cell: ({ row }) => <To id={row.original.agent}><Untrusted own>{row.original.agent_name}</Untrusted></To> }),
   col.accessor("action", { header: "Action", size: 160, cell: (cell) => <Untrusted own>{cell.getValue()}</Untrusted> }),
@@ -81,15 +84,15 @@ const columns = [
   col.accessor("rule", { header: "Rule", size: 130, cell: (cell) => <code>{cell.getValue()}</code> }),
 ];
 
-function History({ state, mine }: { readonly state: (typeof HISTORY)[number]; readonly mine: boolean }) {
+function List({ state, mine }: { readonly state: ApprovalState; readonly mine: boolean }) {
   return (
     <PagedTable
-      label={`Asks that were ${state}`}
-      queryKey={["approvals", "history", state, mine]}
+      label={`Asks: ${state}`}
+      queryKey={["approvals", "list", state, mine]}
       fetchPage={(cursor) => approvalPage({ state, mine }, cursor, 100)}
       columns={columns}
       rowId={(row) => row.id}
-      empty={<Empty title={`No ask was ${state}`}>Each answer stays here, with who gave it and for what it was used.</Empty>}
+      empty={<Empty title={`No ask is ${state}`}>Each ask stays here with its answer, who gave it, and for what it was used.</Empty>}
     />
   );
 }

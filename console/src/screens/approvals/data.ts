@@ -13,3 +13,8 @@ export const approvalQuery = (approval: string) =>
     queryKey: ["approvals", "one", approval],
     queryFn: () => body(api.GET("/api/v1/approvals/{approval}", { params: { path: { approval } } })),
   });
+
+/** What waits for whoever is signed in: what can't be undone first, then what ends first; alike asks on one card. */
+export function inboxPage(cursor: string) {
+  return body(api.GET("/api/v1/attention/inbox", { params: { query: { cursor, limit: 50 } } }));
+}

@@ -12,6 +12,8 @@ import { PolicyText } from "./PolicyText";
 import { Proof } from "./Proof";
 import { Miss, Risk, Stages } from "./Stages";
 
+const HEADLINE = 120; // characters of a stranger's words in a heading
+
 /** Why one call was answered as it was: from the record of that moment, never worked out anew. */
 export function Decision() {
   const { decision: ident } = useParams({ from: "/decisions/$decision" });
@@ -20,7 +22,7 @@ export function Decision() {
   return (
     <Screen
       title={`Decision ${found.id}`}
-      heading={<><Effect of={found.effect} /> <Untrusted own>{found.agent_name}</Untrusted> · <Untrusted own>{found.action}</Untrusted> · <Untrusted>{found.resource}</Untrusted></>}
+      heading={<><Effect of={found.effect} /> <Untrusted own>{found.agent_name}</Untrusted> · <Untrusted own>{found.action}</Untrusted> · <Untrusted most={HEADLINE}>{found.resource}</Untrusted></>}
       about={<Untrusted own>{found.told || found.sentence}</Untrusted>}
       actions={<CopyAs command={`remit why ${found.id}`} request={`GET /api/v1/decisions/${found.id}`} />}
     >

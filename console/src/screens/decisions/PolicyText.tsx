@@ -3,6 +3,8 @@ import { useEffect, useRef } from "react";
 import { api, body } from "../../api/client";
 import { Failed } from "../../parts/Failed";
 
+const ABOVE = 40; // pixels left above the first rule that is lit
+
 /** The policy text that decided, with the rules that spoke lit. */
 export function PolicyText({ version, rules }: { readonly version: string; readonly rules: readonly string[] }) {
   const query = useQuery({
@@ -12,7 +14,8 @@ export function PolicyText({ version, rules }: { readonly version: string; reado
   });
   const first = useRef<HTMLSpanElement>(null);
   useEffect(() => {
-    first.current?.scrollIntoView({ block: "nearest" });
+    const line = first.current; // Only the text moves, not the screen around it.
+    if (line?.parentElement) line.parentElement.scrollTop = line.offsetTop - line.parentElement.offsetTop - ABOVE;
   }, [query.data]);
   if (query.isError) return <Failed error={query.error} />;
   if (!query.data) return <p role="status" className="soft">loading</p>;

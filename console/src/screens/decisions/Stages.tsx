@@ -1,5 +1,6 @@
 import type { MissView, ReasonView, RiskView, StageView } from "../../api/schema";
 import { Effect } from "../../parts/Effect";
+import { To } from "../../parts/links";
 import { Untrusted } from "../../parts/Untrusted";
 import { When } from "../../parts/When";
 
@@ -13,7 +14,9 @@ export function Stages({ of }: { readonly of: readonly StageView[] }) {
           <span><Effect of={each.effect} /></span>
           <div>
             {each.reasons?.map((reason) => <Reason key={`${reason.code} ${reason.rule} ${reason.sentence}`} of={reason} />)}
-            {each.detail?.map((line) => <p key={line} className="soft"><Untrusted own>{line}</Untrusted></p>)}
+            {!!each.detail?.length && (
+              <p className="soft">{each.detail.map((line, place) => <span key={line}>{place > 0 && " · "}<To id={line}><Untrusted own>{line}</Untrusted></To></span>)}</p>
+            )}
             {each.paths?.map((path) => <p key={path} className="soft">through <Untrusted own>{path}</Untrusted></p>)}
             {each.paths_hidden && <p className="soft">through relations that only administrators and readers may see</p>}
             {!each.reasons?.length && !each.detail?.length && !each.paths?.length && <p className="soft">nothing against it</p>}

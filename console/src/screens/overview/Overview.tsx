@@ -1,20 +1,26 @@
 import { Button } from "@mantine/core";
 import { useQuery, useQueryClient } from "@tanstack/react-query";
-import { Link } from "@tanstack/react-router";
+import { Link, Navigate } from "@tanstack/react-router";
 import { useState } from "react";
 import { useLive } from "../../api/live";
+import { useMe } from "../../api/me";
 import { CopyAs } from "../../parts/Copy";
 import { Empty } from "../../parts/Empty";
 import { PagedTable } from "../../parts/PagedTable";
 import { Screen } from "../../parts/Screen";
 import { rangeChoices, since, useRange } from "../../shell/range";
-import { approvalPage } from "../approvals/data";
+import { approvalPage, inboxPage } from "../approvals/data";
 import { decisionColumns, decisionPage } from "../decisions/data";
 
 const MOST = 200; // the longest page of the API: what is more is said as "200+"
 
-/** What happens now: what waits for people, what was refused, and every decision as it is made. */
+/** Where one arrives: whoever may see only what is theirs is led to what waits for them. */
 export function Overview() {
+  return useMe().sees_all ? <Everything /> : <Navigate to="/approvals" replace />;
+}
+
+/** What happens now: what waits for people, what was refused, and every decision as it is made. */
+function Everything() {
   const range = useRange();
   const queries = useQueryClient();
   const [paused, setPaused] = useState(false);
@@ -28,7 +34,7 @@ export function Overview() {
     },
   });
   const waiting = useQuery(count("waiting", () => approvalPage({ state: "pending" }, "", MOST)));
-  const mine = useQuery(count("mine", () => approvalPage({ state: "pending", mine: true }, "", MOST)));
+  const mine = useQuery(count("mine", () => inboxPage("")));
   const denied = useQuery(count("denied", () => decisionPage({ effect: "deny", since: since(range) }, "", MOST)));
   const asked = useQuery(count("asked", () => decisionPage({ effect: "ask", since: since(range) }, "", MOST)));
   return (

@@ -152,10 +152,9 @@ class RosterRoutes:
         )
         return AbsenceView.of(absence, self.name_of(person.id), self.name_of(deputy.id) if deputy else "")
 
-    async def _come_back(self, inbound: Inbound[Nothing, Nothing]) -> Nothing:
+    async def _come_back(self, inbound: Inbound[Nothing, Nothing]) -> None:
         person = await self._own(inbound.path["ident"], inbound.caller)
         await self.service.come_back(person.id, by=inbound.caller.principal)
-        return Nothing()
 
     async def _own(self, ident: str, caller: Caller) -> Principal:
         """Oneself, or anybody for an administrator; SAFETY: no agent says that its approver is away."""
