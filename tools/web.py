@@ -163,6 +163,10 @@ def _others() -> str:
 
 
 _WHAT: Final = {
+    "GET /": "the way to the console",
+    "GET /console": "the console: pages of operators and approvers, where it was built",
+    "GET /console/assets/{name}": "a part of the console, named by its digest",
+    "GET /console/{screen:path}": "any screen of the console, by its own address",
     "GET /me/channels": "how the signed-in person is reached, and the browsers that notify them",
     "POST /me/channels/devices": "let this browser be notified (RFC 8030 §4)",
     "POST /me/channels/devices/{ident}/remove": "notify it no more",

@@ -19,11 +19,11 @@ from remit.surface.web.caller import Caller, unseen
 from remit.surface.web.operation import Inbound, Method, Nothing, Operation
 from remit.surface.web.paging import Page, page_of
 from remit.surface.web.schemas.oversight import (
+    AnswerEvidence,
     ApprovalLine,
     ApprovalQuery,
     ApprovalView,
     EvidencesView,
-    EvidenceView,
     LinkView,
     SignedAnswer,
 )
@@ -157,7 +157,7 @@ class ApprovalRoutes:
             approval=approval.id,
             digest=approval.digest,
             issuer=self.issuer,
-            items=[EvidenceView.of(each) for each in found],
+            items=[AnswerEvidence.of(each) for each in found],
         )
 
     async def _answer(self, inbound: Inbound[SignedAnswer, Nothing]) -> ApprovalView:

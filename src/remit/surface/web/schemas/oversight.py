@@ -312,7 +312,7 @@ class SignedAnswer(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     scope: ScopeBody | None = None
 
 
-class EvidenceView(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class AnswerEvidence(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One person's answer with the signature itself: enough to verify it without asking us anything more."""
 
     person: str
@@ -353,7 +353,7 @@ class EvidencesView(msgspec.Struct, frozen=True, kw_only=True):
     digest: str
     """Computed anew from what is stored: every answer must name it."""
     issuer: str
-    items: list[EvidenceView]
+    items: list[AnswerEvidence]
 
 
 class LinkView(msgspec.Struct, frozen=True, kw_only=True):
