@@ -1,6 +1,6 @@
 import { Button, Tabs } from "@mantine/core";
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
-import { lazy, Suspense, useCallback, useState } from "react";
+import { lazy, Suspense, useCallback, useEffect, useState } from "react";
 import { api, body } from "../../api/client";
 import { useMe } from "../../api/me";
 import type { FaultView, PolicyView } from "../../api/schema";
@@ -20,11 +20,13 @@ const Editor = lazy(() => import("./Editor").then((found) => ({ default: found.E
 export function Policies() {
   const current = useQuery(currentQuery);
   if (current.isPending) return <Screen title="Policy"><p role="status">loading</p></Screen>;
-  return <Playground key={current.data?.version ?? 0} current={current.data} />;
+  return <Playground current={current.data} />;
 }
 
 function Playground({ current }: { readonly current: PolicyView | undefined }) {
   const [text, setText] = useState(current?.text ?? "");
+  // A new version is what is edited from then on; the part that is open stays open.
+  useEffect(() => setText(current?.text ?? ""), [current?.version, current?.text]);
   const [scenarios, setScenarios] = useState(EXAMPLE);
   const [found, setFound] = useState<readonly FaultView[]>();
   const changed = text !== (current?.text ?? "");
