@@ -301,7 +301,7 @@ def tool_digest(definition: str, mapping: ToolMapping | None, *, consequential: 
 def _stated(mapping: ToolMapping) -> JsonObject:
     """What a mapping says; what came later and is not used leaves the digest that a tool was pinned by."""
     said: JsonObject = msgspec.to_builtins(mapping)
-    for later in ("relation", "meters", "hosts", "beneficiary"):
+    for later in ("relation", "meters", "hosts", "beneficiary", "imperative"):
         if not said[later]:
             del said[later]
     resource = said["resource"]

@@ -181,6 +181,8 @@ class ToolMapping:
     """
     beneficiary: str = ""
     """Pointer to who gains by a call: nobody confirms what they gain by themselves (N20)."""
+    imperative: str = ""
+    """What a call would do, as the headline of its card: `refund {/amount} EUR of order {/order}`."""
 
     def __post_init__(self) -> None:
         if len({each.meter for each in self.meters}) != len(self.meters):

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from remit.identity.lifecycle import State
 from remit.kernel.ids import ApprovalId, PrincipalId
 from remit.oversight.approvals.approval import Answer, ApprovalState, decide, expire
-from remit.oversight.approvals.card import draw
+from remit.oversight.approvals.card import draw, headline_of
 from remit.oversight.approvals.routing import eligible
 from remit.oversight.approvals.visible import show
 from remit.oversight.attention.share import Attention, check_share, must_suspend
@@ -144,3 +144,24 @@ def test_a_card_shows_every_argument() -> None:
     }
     assert card.headline.text == "business/refunds.create on Order:8812"
     assert "cannot be undone" in card.effect.text
+
+
+@pytest.mark.req("N21")
+@pytest.mark.attack("CB-15", "CO-03")
+@pytest.mark.parametrize(
+    ("order", "shown"),
+    [
+        ("8812", "refund 480.00 EUR of order 8812"),
+        ("8812 (approved by legal)", "refund 480.00 EUR of order “8812 (approved by legal)”"),
+        ("8812”, and nothing else", 'refund 480.00 EUR of order “8812", and nothing else”'),
+        ("8812\u202e", "refund 480.00 EUR of order “8812\\u{202e}”"),
+    ],
+)
+def test_a_value_never_goes_on_with_our_sentence(order: str, shown: str) -> None:
+    template = "refund {/amount} {/currency} of order {/order}"
+    assert headline_of(template, {"amount": "480.00", "currency": "EUR", "order": order}) == shown
+
+
+@pytest.mark.req("N21")
+def test_the_headline_is_the_mappings_phrase_where_it_has_one() -> None:
+    assert draw(ask(headline="refund 480.00 EUR")).headline.text == "refund 480.00 EUR"

@@ -1,10 +1,18 @@
 """The card: every argument of what would run, in our words; the agent's words never form the headline."""
 
+import re
 from dataclasses import dataclass
+from typing import Final
 
-from remit.kernel.canonical import Json, canonical_json, parse_object
+from remit.kernel.canonical import Json, JsonObject, canonical_json, parse_object
+from remit.ledger.sentence import fill
 from remit.oversight.approvals.approval import Approval
 from remit.oversight.approvals.visible import Shown, show
+
+_WORD: Final = re.compile(r"[A-Za-z0-9._:@/+-]{1,64}")
+"""A value that is one word, and can be read as nothing else."""
+_MARKS: Final = str.maketrans("\u201c\u201d\u201e\u201f", '""""')
+"""A value closes no quotation of ours; as it was sent it stands among the arguments."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,7 +38,7 @@ class Card:
 def draw(approval: Approval) -> Card:
     """Lay out an ask, whole: nothing is shortened, what can't be read is marked."""
     arguments = tuple(_lines(parse_object(approval.arguments.encode()), ""))
-    headline = show(f"{approval.action} on {approval.resource}")
+    headline = show(approval.title)
     undo = "can be undone" if approval.reversible else "cannot be undone"
     effect = show(f"{approval.effect or 'changes ' + approval.resource}; {undo}")
     return Card(
@@ -41,6 +49,24 @@ def draw(approval: Approval) -> Card:
         size=len(approval.arguments.encode()),
         inspectable=not any("cannot be inspected" in w for line in arguments for w in line.value.warnings),
     )
+
+
+def headline_of(imperative: str, arguments: JsonObject) -> str:
+    """The mapping's own phrase with a call's values in it.
+
+    SAFETY: a value that could go on with our sentence, for it is no single word, stands in quotes.
+    """
+    return fill(imperative, {name: _quoted(value) for name, value in arguments.items()})
+
+
+def _quoted(value: Json) -> Json:
+    if isinstance(value, dict):
+        return {name: _quoted(each) for name, each in value.items()}
+    if isinstance(value, list):
+        return [_quoted(each) for each in value]
+    if not isinstance(value, str) or _WORD.fullmatch(value):
+        return value
+    return f"\u201c{value.translate(_MARKS)}\u201d"
 
 
 def _lines(value: Json, pointer: str) -> list[Line]:

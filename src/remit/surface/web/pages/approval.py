@@ -211,6 +211,7 @@ class ApprovalPages:
             card=card,
             beside=beside,
             pointers=[show(line.pointer) for line in card.arguments],
+            action=show(f"{approval.action} on {approval.resource}"),
             agent=show(approval.agent_name),
             user=show(approval.user_name),
             company=[show(name) for name in approval.companion_names],

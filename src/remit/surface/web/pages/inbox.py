@@ -224,7 +224,7 @@ def _card(card: Bundle) -> CardLine:
     return CardLine(
         address=together([each.id for each in card.items]) if several else f"/approvals/{first.id}",
         count=len(card.items),
-        headline=show(first.action if several else f"{first.action} on {first.resource}"),
+        headline=show(first.action if several else first.title),
         agent=show(first.agent_name),
         users=[show(each) for each in list(users)[:3]],
         apart=show(card.apart) if card.apart else None,

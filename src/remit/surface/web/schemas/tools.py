@@ -187,6 +187,7 @@ class MappingBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     meters: Annotated[list[MeterBody], msgspec.Meta(max_length=len(Meter))] = []
     hosts: Annotated[list[HostPattern], msgspec.Meta(max_length=64)] = []
     beneficiary: Pointer = ""
+    imperative: Phrase = ""
 
     def mapping(self) -> ToolMapping:
         """As the domain says it."""
@@ -211,6 +212,7 @@ class MappingBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
             effect=self.effect,
             hosts=tuple(self.hosts),
             beneficiary=self.beneficiary,
+            imperative=self.imperative,
             relation=None if self.relation is None else self.relation.relation_mapping(),
             meters=tuple(
                 MeterMapping(
