@@ -74,7 +74,7 @@ def test_a_healthy_installation_is_well(here: Installation) -> None:
     ran = here.remit("doctor", "-o", "json")
     assert ran.code == 0, ran.out + ran.err
     assert [each["step"] for each in ran.json()] == [
-        "settings", "server", "clock", "readiness", "issuer metadata", "session",
+        "settings", "intent model", "server", "clock", "readiness", "issuer metadata", "session",
     ]  # fmt: skip
 
 

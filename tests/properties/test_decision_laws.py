@@ -282,12 +282,13 @@ def test_a_key_names_policy_tool_agent_and_task() -> None:
     request = requested(call("refunds.create"), SNAPSHOT)
     base = action_key(request, "v1")
     tool = replace(request.call.tool, digest="0" * 64) if request.call.tool else None
+    changed = {**request.call.arguments, "amount": "480.01"}
     others = [
         action_key(request, "v2"),
         action_key(replace(request, call=replace(request.call, tool=tool)), "v1"),
         action_key(replace(request, call=replace(request.call, subject=subject(agent="agt_x"))), "v1"),
         action_key(replace(request, call=replace(request.call, subject=subject(task="tsk_2"))), "v1"),
-        action_key(replace(request, call=replace(request.call, arguments_digest="1" * 64)), "v1"),
+        action_key(replace(request, call=replace(request.call, arguments=changed)), "v1"),
         action_key(replace(request, call=replace(request.call, action="business/x")), "v1"),
     ]
     assert len({base, *others}) == len(others) + 1

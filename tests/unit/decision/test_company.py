@@ -93,7 +93,7 @@ def for_the_first_alone(request: ActionRequest, snapshot: Snapshot) -> Finding:
 
 @pytest.mark.twin("P6")
 def test_rules_that_look_at_the_first_person_alone_let_it_pass() -> None:
-    careless = (*STEPS[:2], Step(stage=Stage.POLICY, judge=for_the_first_alone))
+    careless = (*STEPS[:3], Step(stage=Stage.POLICY, judge=for_the_first_alone))
     assert findings(two(FORBIDDEN), careless)[-1].effect is Effect.PERMIT
 
 

@@ -164,4 +164,4 @@ def test_a_value_never_goes_on_with_our_sentence(order: str, shown: str) -> None
 
 @pytest.mark.req("N21")
 def test_the_headline_is_the_mappings_phrase_where_it_has_one() -> None:
-    assert draw(ask(headline="refund 480.00 EUR")).headline.text == "refund 480.00 EUR"
+    assert draw(ask(imperative="refund order {/order_id}")).headline.text.startswith("refund order ")

@@ -12,7 +12,6 @@ from remit.decision.stages.provenance import RULE as PROVENANCE
 from remit.enforcement.pep.decider import Ask, AskState, CannotAsk
 from remit.kernel.ids import ApprovalId, CallId, PrincipalId
 from remit.oversight.approvals.approval import Approval, ApprovalState
-from remit.oversight.approvals.card import headline_of
 from remit.oversight.approvals.routing import natural_person
 from remit.oversight.approvals.service import ApprovalService
 from remit.oversight.approvals.visible import show
@@ -101,7 +100,7 @@ def _draft(call: ProposedCall, decision: Decision, snapshot: Snapshot) -> Approv
         action=call.action,
         resource=f"{call.resource.type}:{call.resource.id}",
         effect=tool.mapping.effect if tool and tool.mapping else "",
-        headline=_headline(call),
+        imperative=tool.mapping.imperative if tool and tool.mapping else "",
         reversible=reversible,
         arguments=call.raw_arguments.decode() or "{}",
         arguments_digest=call.arguments_digest,
@@ -155,13 +154,6 @@ def _because(decision: Decision, deciding: Reason) -> str:
         if said.rule == PROVENANCE or said.code == Code.BUDGET_ASKS
     ]
     return "; ".join(dict.fromkeys([deciding.sentence, *doubts]))
-
-
-def _headline(call: ProposedCall) -> str:
-    mapping = call.tool.mapping if call.tool else None
-    if mapping is None or not mapping.imperative:
-        return ""
-    return headline_of(mapping.imperative, call.arguments)
 
 
 def _name(snapshot: Snapshot, ident: str) -> str:

@@ -85,8 +85,8 @@ class Approval:
     companions: tuple[UserId, ...] = ()
     """Who else the run is for: they gain by a yes as the user does, so none of them gives it."""
     companion_names: tuple[str, ...] = ()
-    headline: str = ""
-    """What it would do, in the words of the tool's mapping; empty where the mapping has none."""
+    imperative: str = ""
+    """The mapping's phrase for what it would do; the values come from `arguments`, which are sealed."""
     passkey: bool = False
     """Whether nothing but a passkey says yes to it."""
     amount: int | None = None
@@ -118,11 +118,6 @@ class Approval:
     scope: Scope | None = None
     """What was granted; None for one call alone."""
     revoked_by: PrincipalId | None = None
-
-    @property
-    def title(self) -> str:
-        """What it would do, in a line: never in words that its agent chose."""
-        return self.headline or f"{self.action} on {self.resource}"
 
     @property
     def seats(self) -> tuple[Seat, ...]:

@@ -38,7 +38,7 @@ class Card:
 def draw(approval: Approval) -> Card:
     """Lay out an ask, whole: nothing is shortened, what can't be read is marked."""
     arguments = tuple(_lines(parse_object(approval.arguments.encode()), ""))
-    headline = show(approval.title)
+    headline = show(title_of(approval))
     undo = "can be undone" if approval.reversible else "cannot be undone"
     effect = show(f"{approval.effect or 'changes ' + approval.resource}; {undo}")
     return Card(
@@ -49,6 +49,13 @@ def draw(approval: Approval) -> Card:
         size=len(approval.arguments.encode()),
         inspectable=not any("cannot be inspected" in w for line in arguments for w in line.value.warnings),
     )
+
+
+def title_of(approval: Approval) -> str:
+    """What it would do, in a line: never in words that its agent chose."""
+    if not approval.imperative:
+        return f"{approval.action} on {approval.resource}"
+    return headline_of(approval.imperative, parse_object(approval.arguments.encode()))
 
 
 def headline_of(imperative: str, arguments: JsonObject) -> str:

@@ -183,7 +183,7 @@ def _until(found: dict[str, Any]) -> str:
 def _control(found: dict[str, Any]) -> list[str]:
     """Which control it is, who is asked in which order, what silence means."""
     chain = " > ".join(f"[{who}]" if who == found["seat"] else who for who in found["chain"])
-    said = f"; {len(found.get('said_yes', ()))} of {found['needed']} people have said yes"
+    said = f"; {len(found.get('said_yes', ()))} of {found.get('needed', 1)} people have said yes"
     lines = [
         f"  Control    {_CONTROLS[found['control']]}",
         f"  Asked of   {visible(chain)}{said if found.get('needed', 1) > 1 else ''}",
@@ -286,7 +286,7 @@ def _signed_word(answer: str, scope: dict[str, Any] | None) -> tuple[str, str]:
 def _outcome(settled: dict[str, Any]) -> list[str]:
     lines = [f"{settled['id']} is {coloured(settled['state'])}"]
     if settled["state"] == "pending":
-        left = settled["needed"] - len(settled.get("said_yes", ()))
+        left = settled.get("needed", 1) - len(settled.get("said_yes", ()))
         lines.append(f"  {left} more of {visible(settled['seat'])} must say yes")
     if settled.get("scope"):
         lines.append(f"  {visible(settled['scope']['sentence'])}")

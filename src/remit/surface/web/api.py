@@ -64,8 +64,7 @@ class Api:
             if operation.answer is Live:
                 stream: Response = await operation.handler(inbound)  # type: ignore[assignment]  # `Live` says so
                 return stream
-            waits = None if self._changing is None else await self._changing.offer(operation, inbound, raw)
-            kept = waits or await self._run(request, operation, inbound, raw)
+            kept = await self._run(request, operation, inbound, raw)
             return Response(kept.body, status_code=kept.status, media_type=kept.media if kept.body else None)
 
         return endpoint
@@ -90,6 +89,9 @@ class Api:
         self, request: Request, operation: Operation[Any, Any], inbound: Inbound[Any, Any], raw: bytes
     ) -> Kept:
         async def run() -> Kept:
+            waits = None if self._changing is None else await self._changing.offer(operation, inbound, raw)
+            if waits is not None:
+                return waits
             answer = await operation.handler(inbound)
             if isinstance(answer, Blob):
                 return Kept(status=operation.status, body=answer.body, media=answer.media)

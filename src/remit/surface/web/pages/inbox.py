@@ -17,6 +17,7 @@ from remit.kernel.canonical import sha256
 from remit.kernel.errors import RemitError
 from remit.kernel.ids import ApprovalId, PrincipalId, TenantId
 from remit.oversight.approvals.approval import Answer, Approval
+from remit.oversight.approvals.card import title_of
 from remit.oversight.approvals.service import AnswerProof
 from remit.oversight.approvals.visible import Shown, show
 from remit.oversight.attention.fold import ITEMS, Bundle, leaves_of
@@ -224,7 +225,7 @@ def _card(card: Bundle) -> CardLine:
     return CardLine(
         address=together([each.id for each in card.items]) if several else f"/approvals/{first.id}",
         count=len(card.items),
-        headline=show(first.action if several else first.title),
+        headline=show(first.action if several else title_of(first)),
         agent=show(first.agent_name),
         users=[show(each) for each in list(users)[:3]],
         apart=show(card.apart) if card.apart else None,
