@@ -10,9 +10,9 @@ from tools.markdown import page, table
 
 from remit.surface.web.api import PREFIX
 from remit.surface.web.api_v1 import Nouns
-from remit.surface.web.assembly import pages
 from remit.surface.web.openapi import document
 from remit.surface.web.operation import Operation
+from remit.surface.web.pages_assembly import pages
 from remit.surface.web.routes.meta import MetaRoutes
 from remit.surface.web.routes.oauth import OAuthRoutes
 from remit.surface.web.routes.register import RegisterRoutes

@@ -25,7 +25,7 @@ from remit.ledger.verify import Report, verify_files
 from remit.platform.settings.load import load
 from remit.platform.storage.jobs import JobRunner
 from remit.platform.storage.unit_of_work import SqlTransaction
-from remit.surface.web.assembly import nouns
+from remit.surface.web.nouns_assembly import nouns
 from remit.surface.web.operation import Blob, Inbound, Nothing
 from support.capabilities import minted
 from support.ports import free_port

@@ -17,8 +17,9 @@ from remit.app.services import Services
 from remit.kernel.canonical import b64u
 from remit.kernel.ids import AgentId, PrincipalId, UserId
 from remit.oversight.containment.kill import TargetKind
-from remit.surface.web.assembly import application, paper_of, session_door
+from remit.surface.web.assembly import application
 from remit.surface.web.pages.sign_in import SignInPages
+from remit.surface.web.pages_assembly import paper_of, session_door
 from support.authenticator import Authenticator
 from support.composed import populated
 from support.house import House

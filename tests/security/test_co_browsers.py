@@ -19,9 +19,11 @@ from remit.identity.sessions import ACR_UPSTREAM
 from remit.kernel.canonical import b64u
 from remit.kernel.ids import PrincipalId
 from remit.oversight.containment.kill import TargetKind
-from remit.surface.web.assembly import application, nouns, pages
+from remit.surface.web.assembly import application
 from remit.surface.web.browsing import BrowserDoor
+from remit.surface.web.nouns_assembly import nouns
 from remit.surface.web.operation import Live
+from remit.surface.web.pages_assembly import pages
 from remit.surface.web.security import SecurityHeaders
 from support.composed import populated
 from support.consoles import OWN_PAGE, Console, console

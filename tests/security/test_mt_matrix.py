@@ -33,9 +33,9 @@ from remit.kernel.jose.profiles import TokenType
 from remit.platform.storage.fair_queue import FairQueue, FairReaders
 from remit.platform.storage.group_commit import Turns, Unit
 from remit.platform.storage.snapshot import SnapshotKeeper
-from remit.surface.web.assembly import nouns
 from remit.surface.web.caller import Caller
 from remit.surface.web.door import Door
+from remit.surface.web.nouns_assembly import nouns
 from remit.surface.web.operation import Inbound, Live, Operation
 from support.clients import Party, Refused
 from support.composed import composed, populate

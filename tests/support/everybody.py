@@ -5,7 +5,7 @@ from dataclasses import fields
 from typing import Any
 
 from remit.surface.web.api_v1 import Nouns
-from remit.surface.web.assembly import nouns
+from remit.surface.web.nouns_assembly import nouns
 from remit.surface.web.operation import Operation
 from support.clients import Party
 from support.house import House
