@@ -1,6 +1,7 @@
 """The SDK's enforcement point at a real installation: asks, has people asked, tells afterwards (N39)."""
 
 import asyncio
+import math
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -102,11 +103,12 @@ async def test_reads_go_on_unasked_and_are_on_record_afterwards_once(scene: Scen
 @pytest.mark.spec("AuthZEN ARAP", "7")
 async def test_a_person_is_asked_polled_for_and_heard(scene: Scene) -> None:
     house, asked = scene.house, scene.pep.agent(arguments=BOOKING)
-    waiting = asyncio.create_task(asyncio.to_thread(scene.point.ask, asked))
+    waiting = asyncio.create_task(asyncio.to_thread(scene.point.ask, asked, patience=math.inf))
     assert (await house.answer("lead", await house.pending())).status_code == 200
     permit = await waiting
     assert permit.evaluation.startswith("dec_")
-    refused = asyncio.create_task(asyncio.to_thread(scene.point.ask, asked))
+    # Its pauses take no time here, so that no number of them is too many.
+    refused = asyncio.create_task(asyncio.to_thread(scene.point.ask, asked, patience=math.inf))
     assert (await house.answer("lead", await house.pending(), "deny")).status_code == 200
     with pytest.raises(NotAllowed, match="denied"):
         await refused
