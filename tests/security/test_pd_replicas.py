@@ -40,6 +40,9 @@ def follower(postgres_server: str) -> Iterator[str]:
         each.chmod(0o700)
     data, sockets = made
     source = ["-h", sockets_of(postgres_server), "-U", "postgres"]
+    # Where little is kept, what the copy begins with may be gone before it is fetched.
+    keep = ["-c", "ALTER SYSTEM SET wal_keep_size = '1GB'", "-c", "SELECT pg_reload_conf()"]
+    run.psql([*source, "-d", "postgres", *keep], user=OTHER_USER)
     run.pg_basebackup([*source, "-D", str(data), "-R", "-c", "fast"], user=OTHER_USER)
     how = ["-w", "-o", '-h ""', "-o", f"-k {sockets}", "-l", str(data / "log")]
     run.pg_ctl([*how, "start"], pgdata=data, user=OTHER_USER)
