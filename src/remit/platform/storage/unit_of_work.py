@@ -63,11 +63,12 @@ from remit.platform.storage.repositories.identity import (
     ToolRepository,
 )
 from remit.platform.storage.repositories.inventory import ShelfRepository
+from remit.platform.storage.repositories.kills import KillRepository
 from remit.platform.storage.repositories.ledger import SqlLedger, appender_of
 from remit.platform.storage.repositories.ledger_contents import ContentRows, KekSealer
 from remit.platform.storage.repositories.lineage import LineageRepository
 from remit.platform.storage.repositories.notices import ANSWERS, LOGOUTS, NoticeRepository
-from remit.platform.storage.repositories.oversight import ApprovalRepository, KillRepository
+from remit.platform.storage.repositories.oversight import ApprovalRepository
 from remit.platform.storage.repositories.people import (
     ChallengeRepository,
     EnrolmentRepository,

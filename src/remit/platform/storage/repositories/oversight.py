@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Final
 
 import msgspec
-from sqlalchemy import Select, and_, bindparam, delete, func, insert, or_, select, update
+from sqlalchemy import Select, and_, bindparam, delete, func, insert, select, update
 
 from remit.decision.call.covering import Allowance
 from remit.decision.repository import ApprovalStanding
@@ -15,36 +15,36 @@ from remit.kernel.ids import (
     ApprovalId,
     CallId,
     DecisionId,
-    KillId,
     PrincipalId,
     RecordId,
-    TaskId,
     TenantId,
 )
 from remit.oversight.approvals.approval import Approval, ApprovalState
 from remit.oversight.approvals.evidence import Evidence, holds
 from remit.oversight.approvals.repository import Use
 from remit.oversight.approvals.scope import Scope
-from remit.oversight.containment.kill import Kill
 from remit.platform.storage.instants import micros, moment
 from remit.platform.storage.repositories.ledger_contents import ContentRows
 from remit.platform.storage.sql import Row, Scalar, Sql
-from remit.platform.storage.tables.authority import capability, task, token
 from remit.platform.storage.tables.oversight import approval as t
 from remit.platform.storage.tables.oversight import approval_answer as answer
 from remit.platform.storage.tables.oversight import approval_asked as asked
 from remit.platform.storage.tables.oversight import approval_grant as grant
 from remit.platform.storage.tables.oversight import approval_use as use
 from remit.platform.storage.tables.oversight import attention
-from remit.platform.storage.tables.oversight import kill as k
 
 _DECODER: Final = msgspec.json.Decoder(Approval)
+
 _EVIDENCE: Final = msgspec.json.Decoder(Evidence)
-_KILL: Final = msgspec.json.Decoder(Kill)
+
 _OURS = t.c.tenant == bindparam("tenant")
+
 _ADD = insert(t)
+
 _ADD_ASKED = insert(asked)
+
 _GET = select(t.c.body, t.c.spent_by).where(_OURS, t.c.id == bindparam("this"))
+
 _SETTLE = (
     update(t)
     .where(_OURS, t.c.id == bindparam("this"), t.c.state == "pending")
@@ -55,25 +55,33 @@ _SETTLE = (
         body=bindparam("new_body"),
     )
 )
+
 _HOLD = update(t).where(_OURS, t.c.id == bindparam("this"), t.c.state == "pending").values(state="pending")
+
 _SAVE = (
     update(t)
     .where(_OURS, t.c.id == bindparam("this"), t.c.state == "pending")
     .values(expires_at=bindparam("new_moves_at"), body=bindparam("new_body"))
 )
+
 _WITHDRAW = (
     update(t)
     .where(_OURS, t.c.id == bindparam("this"), t.c.state == "approved", t.c.spent_by == "")
     .values(state=bindparam("new_state"), body=bindparam("new_body"))
 )
+
 _NOBODY = (
     update(attention)
     .where(attention.c.tenant == bindparam("tenant"), attention.c.approval == bindparam("this"))
     .values(waits=0)
 )
+
 """What is answered waits in nobody's inbox."""
+
 _SAID = _NOBODY.where(attention.c.person == bindparam("this_person"))
+
 _AGAIN = _SAID.values(waits=1)
+
 _SPEND = (
     update(t)
     .where(
@@ -85,36 +93,43 @@ _SPEND = (
     )
     .values(spent_by=bindparam("new_call"))
 )
+
 _BY_KEY = (
     select(t.c.body, t.c.spent_by)
     .where(_OURS, t.c.key == bindparam("this_key"))
     .order_by(t.c.id.desc())
     .limit(1)
 )
+
 _PENDING_OF_AGENT = select(t.c.body, t.c.spent_by).where(
     _OURS, t.c.agent == bindparam("this_agent"), t.c.state == "pending"
 )
+
 _SINCE_OF_USER = select(t.c.body, t.c.spent_by).where(
     _OURS, t.c.user == bindparam("this_user"), t.c.requested_at > bindparam("since")
 )
+
 _LAST_OF = (
     select(t.c.body, t.c.spent_by)
     .where(_OURS, t.c.agent == bindparam("this_agent"), t.c.decided_at > 0)
     .order_by(t.c.decided_at.desc(), t.c.id.desc())
     .limit(bindparam("count"))
 )
+
 _DUE = (
     select(t.c.body, t.c.spent_by)
     .where(_OURS, t.c.state == "pending", t.c.expires_at <= bindparam("now"))
     .order_by(t.c.expires_at)
     .limit(bindparam("count"))
 )
+
 _PENDING_WHERE = {
     column: select(t.c.body, t.c.spent_by).where(
         _OURS, t.c[column] == bindparam("this_one"), t.c.state == "pending"
     )
     for column in ("agent", "instance", "user", "task")
 }
+
 _PAGE = {
     (with_state, with_person): select(t.c.body, t.c.spent_by)
     .where(
@@ -140,30 +155,45 @@ _PAGE = {
     for with_state in (False, True)
     for with_person in (False, True)
 }
-_ARGUMENTS: Final = "arguments"
-_ERASED: Final = '{"(erased)":true}'
-"""What is shown of a call whose subject's data was erased."""
-_LAST_ID: Final = "apr_~"
-"""Greater than every id: the start of a page that goes backwards."""
 
+_ARGUMENTS: Final = "arguments"
+
+_ERASED: Final = '{"(erased)":true}'
+
+"""What is shown of a call whose subject's data was erased."""
+
+_LAST_ID: Final = "apr_~"
+
+"""Greater than every id: the start of a page that goes backwards."""
 
 _DROP_ASKED = delete(asked).where(
     asked.c.tenant == bindparam("tenant"), asked.c.approval == bindparam("this")
 )
+
 _KEEP = insert(answer)
+
 _OF_ANSWER = (answer.c.tenant == bindparam("tenant"), answer.c.approval == bindparam("this"))
+
 _ANSWERED = select(answer.c.body).where(
     *_OF_ANSWER, answer.c.seat == bindparam("this_seat"), answer.c.human == bindparam("this_human")
 )
+
 _ANSWERS = select(answer.c.body).where(*_OF_ANSWER).order_by(answer.c.at, answer.c.human)
+
 _GRANT = insert(grant)
+
 _OUR_GRANT = (grant.c.tenant == bindparam("tenant"), grant.c.id == bindparam("this"))
+
 _STANDS = (grant.c.left > 0, grant.c.revoked == 0)
+
 _USE = (
     update(grant).where(*_OUR_GRANT, *_STANDS, grant.c.until > bindparam("now")).values(left=grant.c.left - 1)
 )
+
 _REVOKE = update(grant).where(*_OUR_GRANT, *_STANDS).values(revoked=1)
+
 _LEFT = select(grant.c.left).where(*_OUR_GRANT, *_STANDS)
+
 _FAMILY = (
     select(t.c.body, t.c.spent_by, grant.c.left)
     .join(t, and_(t.c.tenant == grant.c.tenant, t.c.id == grant.c.id))
@@ -177,111 +207,21 @@ _FAMILY = (
     .order_by(grant.c.id.desc())
     .limit(bindparam("count"))
 )
+
 _FAMILIES: Final = 32
+
 """Bounded yeses of one agent in one task, for one tool, that are looked through for a call."""
+
 _ADD_USE = insert(use)
+
 _USES = (
     select(use.c.call, use.c.decision, use.c.at)
     .where(use.c.tenant == bindparam("tenant"), use.c.approval == bindparam("this"))
     .order_by(use.c.at.desc(), use.c.call)
     .limit(bindparam("count"))
 )
+
 _COUNT_PENDING = select(func.count()).select_from(t).where(_OURS, t.c.state == "pending")
-_ADD_KILL = insert(k)
-_COUNT = (
-    select(k.c.state, func.count())
-    .where(k.c.tenant == bindparam("tenant"))
-    .group_by(k.c.state)
-    .order_by(k.c.state)
-)
-_SAVE_KILL = (
-    update(k)
-    .where(k.c.tenant == bindparam("tenant"), k.c.id == bindparam("this"))
-    .values(state=bindparam("new_state"), body=bindparam("new_body"))
-)
-_GET_KILL = select(k.c.body).where(k.c.tenant == bindparam("tenant"), k.c.id == bindparam("this"))
-_UNFINISHED = (
-    select(k.c.body).where(k.c.tenant == bindparam("tenant"), k.c.state == "killing").order_by(k.c.id)
-)
-_PAGE_KILLS = (
-    select(k.c.body)
-    .where(k.c.tenant == bindparam("tenant"), k.c.id < bindparam("after"))
-    .order_by(k.c.id.desc())
-    .limit(bindparam("count"))
-)
-_TASKS_THROUGH = (
-    select(token.c.task)
-    .distinct()
-    .join(task, and_(task.c.tenant == token.c.tenant, task.c.id == token.c.task))
-    .where(
-        token.c.tenant == bindparam("tenant"),
-        or_(token.c.agent == bindparam("this"), token.c.principal == bindparam("this")),
-        task.c.state == "running",
-    )
-    .order_by(token.c.task)
-)
-_STARTED_BY = (
-    select(task.c.id)
-    .where(task.c.tenant == bindparam("tenant"), task.c.agent == bindparam("this"), task.c.state == "running")
-    .order_by(task.c.id)
-)
-_IN_FLIGHT = (
-    select(capability.c.call_id)
-    .where(
-        capability.c.tenant == bindparam("tenant"),
-        capability.c.state == "consumed",
-        or_(capability.c.instance == bindparam("instance"), capability.c.task == bindparam("task")),
-    )
-    .order_by(capability.c.consumed_at)
-)
-
-
-class KillRepository:
-    """Kills of one tenant."""
-
-    def __init__(self, sql: Sql, tenant: TenantId) -> None:
-        self._sql = sql
-        self._tenant = tenant
-
-    def add(self, kill: Kill) -> None:
-        """Store a committed kill."""
-        self._sql.run(
-            _ADD_KILL, {"tenant": self._tenant, "id": kill.id, "state": kill.state, "body": _kill(kill)}
-        )
-
-    def save(self, kill: Kill) -> None:
-        """Store its planes and state."""
-        values = {"this": kill.id, "new_state": kill.state, "new_body": _kill(kill)}
-        self._sql.run(_SAVE_KILL, {"tenant": self._tenant, **values})
-
-    def get(self, ident: KillId) -> Kill | None:
-        """One kill."""
-        row = self._sql.row(_GET_KILL, {"tenant": self._tenant, "this": ident})
-        return None if row is None else _KILL.decode(row[0])
-
-    def unfinished(self) -> Sequence[Kill]:
-        """Kills whose planes have not all confirmed, oldest first."""
-        return [_KILL.decode(row[0]) for row in self._sql.rows(_UNFINISHED, {"tenant": self._tenant})]
-
-    def count(self) -> dict[str, int]:
-        """How many there are of each state."""
-        return {str(state): int(count) for state, count in self._sql.rows(_COUNT, {"tenant": self._tenant})}
-
-    def page(self, *, after: str, limit: int) -> Sequence[Kill]:
-        """Kills, newest first; `after` is the last id seen."""
-        values: dict[str, Scalar] = {"tenant": self._tenant, "after": after or "kil_~", "count": limit}
-        return [_KILL.decode(row[0]) for row in self._sql.rows(_PAGE_KILLS, values)]
-
-    def tasks_through(self, principal: PrincipalId) -> Sequence[TaskId]:
-        """Running tasks that it began, or in whose chain it holds or held a token."""
-        values = {"tenant": self._tenant, "this": principal}
-        rows = [*self._sql.rows(_STARTED_BY, values), *self._sql.rows(_TASKS_THROUGH, values)]
-        return list(dict.fromkeys(TaskId(row[0]) for row in rows))
-
-    def calls_in_flight(self, *, instance: str = "-", task: str = "-") -> Sequence[CallId]:
-        """Calls of an instance or task that have consumed a capability and have no outcome yet."""
-        values = {"tenant": self._tenant, "instance": instance, "task": task}
-        return [CallId(row[0]) for row in self._sql.rows(_IN_FLIGHT, values)]
 
 
 class ApprovalRepository:
@@ -575,7 +515,3 @@ def _decoded(row: Row) -> Approval:
 
 def _body(approval: Approval) -> str:
     return msgspec.json.encode(replace(approval, arguments="")).decode()
-
-
-def _kill(kill: Kill) -> str:
-    return msgspec.json.encode(kill).decode()
